@@ -1,0 +1,1 @@
+"""Reports: run folders → tables and pictures. Reads files only."""

@@ -1,0 +1,1 @@
+"""Components by slot: one folder a slot, one file a component."""

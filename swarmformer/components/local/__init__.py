@@ -1,0 +1,1 @@
+"""Components of the ``local`` slot; the contract is in ``swarmformer.interfaces``."""

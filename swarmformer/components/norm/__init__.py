@@ -1,0 +1,1 @@
+"""Components of the ``norm`` slot; the contract is in ``swarmformer.interfaces``."""

@@ -1,0 +1,1 @@
+"""Components of the ``pooling`` slot; the contract is in ``swarmformer.interfaces``."""

@@ -1,0 +1,1 @@
+"""Components of the ``router`` slot; the contract is in ``swarmformer.interfaces``."""

@@ -1,0 +1,1 @@
+"""Tasks, tokenizers, the cache of encoded examples, and batches."""

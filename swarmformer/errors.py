@@ -1,0 +1,32 @@
+"""Errors that say what to do next."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SwarmformerError(Exception):
+    """Base of every error that a user can cause and mend."""
+
+
+class SpecError(SwarmformerError, ValueError):
+    """A variant, a grid or an override that cannot be carried out."""
+
+
+class ComponentError(SwarmformerError, TypeError):
+    """A class that does not keep the contract of its slot."""
+
+
+class DataError(SwarmformerError, ValueError):
+    """Data that is missing, or not what its task says it is."""
+
+
+class TrainingDivergedError(SwarmformerError, ArithmeticError):
+    """The loss or a gradient stopped being finite."""
+
+
+def suggest(wrong: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    near = difflib.get_close_matches(wrong, list(known), n=2, cutoff=0.5)
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""

@@ -1,0 +1,179 @@
+"""One abstract class per slot; each docstring is the slot's contract.
+
+Shape legend: B batch, N tokens, C clusters, D width (``d_model``), H heads, K classes.
+``x_BND`` are token states, ``c_BCD`` cluster states, ``mask_BN`` is True on real tokens and
+``None`` stands for "all tokens are real".
+
+A component's constructor is its schema: ``__init__(self, dims: Dims, *, option: type = default)``.
+``flops`` takes the sizes that ``forward`` takes and counts the operations of matrix products
+(multiply-adds × 2) for one forward pass; elementwise work is not counted.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class Strict(BaseModel):
+    """Base of every specification: frozen, unknown keys refused, types not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Dims(Strict):
+    """The sizes that components share."""
+
+    vocab_size: int = Field(gt=1)
+    d_model: int = Field(gt=0)
+    num_layers: int = Field(gt=0)
+    cluster_size: int = Field(gt=0)
+    seq_len: int = Field(gt=0)
+    num_classes: int = Field(gt=1)
+
+
+class Component(nn.Module):
+    """Anything that fills a slot. ``slot`` and ``registered_name`` are set by the registry."""
+
+    slot: ClassVar[str] = ""
+    registered_name: ClassVar[str] = ""
+
+
+class Norm(Component, ABC):
+    """x → x of the same shape, over the last dimension."""
+
+    @abstractmethod
+    def forward(self, x: Tensor) -> Tensor: ...
+
+
+class Embedding(Component, ABC):
+    """ids_BN (int64) → x_BND."""
+
+    @abstractmethod
+    def forward(self, ids_BN: Tensor) -> Tensor: ...
+
+    def flops(self, B: int, N: int) -> int:
+        """A look-up has no matrix product."""
+        return 0
+
+
+class Local(Component, ABC):
+    """x_BND, mask_BN → x_BND: tokens learn from their neighbours.
+
+    ``norm`` is applied before every MLP and attention block inside; None leaves its input alone.
+    """
+
+    @abstractmethod
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, N: int) -> int: ...
+
+
+class Assignment(ABC):
+    """How the tokens of one layer meet their clusters.
+
+    ``cluster_mask_BC`` is True where a cluster has at least one real token (None: everywhere).
+    ``losses`` are added to the training loss with weight one; ``telemetry`` is logged.
+    """
+
+    cluster_mask_BC: Tensor | None = None
+
+    def __init__(self) -> None:
+        self.losses: dict[str, Tensor] = {}
+        self.telemetry: dict[str, Tensor] = {}
+
+    @abstractmethod
+    def pool(self, x_BND: Tensor) -> Tensor:
+        """x_BND → c_BCD; a cluster without real tokens is zero."""
+
+    @abstractmethod
+    def broadcast(self, c_BCD: Tensor) -> Tensor:
+        """c_BCD → x_BND."""
+
+
+class Router(Component, ABC):
+    """x_BND, mask_BN, tokens per cluster → ``Assignment`` with C = ⌈N / cluster_size⌉ clusters.
+
+    The size of a cluster is passed, not the number of clusters, so that a text meets the same
+    clusters alone and padded in a batch.
+    """
+
+    @abstractmethod
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None, cluster_size: int) -> Assignment: ...
+
+    @abstractmethod
+    def flops(self, B: int, N: int, C: int) -> int:
+        """Cost of routing, one ``pool`` and one ``broadcast``."""
+
+
+class Cluster(Component, ABC):
+    """c_BCD, mask_BC → c_BCD: clusters learn from each other. Masked clusters come out zero."""
+
+    @abstractmethod
+    def forward(self, c_BCD: Tensor, mask_BC: Tensor | None = None, norm: nn.Module | None = None) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, C: int) -> int: ...
+
+
+class Feedback(Component, ABC):
+    """x_BND, c_BCD, ``Assignment`` → x_BND: clusters tell their tokens."""
+
+    @abstractmethod
+    def forward(
+        self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
+    ) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, N: int, C: int) -> int: ...
+
+
+class Pyramid(Component, ABC):
+    """Layer index → tokens per cluster, so that C = ⌈N / size⌉."""
+
+    @abstractmethod
+    def cluster_size(self, layer: int) -> int: ...
+
+
+class Pooling(Component, ABC):
+    """x_BND, mask_BN → x_BD; a text without real tokens gives zero."""
+
+    @abstractmethod
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, N: int) -> int: ...
+
+
+@dataclass
+class ModelOutput:
+    """What training needs beside the logits: losses summed over layers, telemetry per layer."""
+
+    logits_BK: Tensor
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    telemetry: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+class Model(Component, ABC):
+    """ids_BN (int64), mask_BN (bool or None) → logits_BK.
+
+    ``slots`` names the component slots the model is assembled from; each arrives as a
+    ready-made dictionary entry of the specification. Other options are keyword-only.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    dims: Dims
+
+    @abstractmethod
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...
+
+    def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        return self.detailed(ids_BN, mask_BN).logits_BK
+
+    @abstractmethod
+    def flops(self, B: int, N: int) -> int: ...

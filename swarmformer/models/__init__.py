@@ -1,0 +1,1 @@
+"""Models: SwarmFormer, assembled from slots, and the peers it is compared with."""

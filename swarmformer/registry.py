@@ -1,0 +1,211 @@
+"""Names → components. Built-ins, plug-ins by entry point, and ``package.module:Class``.
+
+A component registers itself::
+
+    @register("router", "learned")
+    class LearnedRouter(Router):
+        def __init__(self, dims: Dims, *, heads: int = 4) -> None: ...
+
+A plug-in package declares ``[project.entry-points."swarmformer.components"]`` with entries named
+``slot.name``; they are imported only when asked for. Built-ins load first and cannot be shadowed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from swarmformer import interfaces
+from swarmformer.data.task import Task
+from swarmformer.errors import ComponentError, SpecError, suggest
+from swarmformer.schema import Locate, Option, options_of
+
+GROUP = "swarmformer.components"
+BUILTIN_PACKAGES = ("swarmformer.components", "swarmformer.models", "swarmformer.data.tasks")
+
+SLOTS: dict[str, type] = {
+    "embedding": interfaces.Embedding,
+    "local": interfaces.Local,
+    "router": interfaces.Router,
+    "cluster": interfaces.Cluster,
+    "feedback": interfaces.Feedback,
+    "norm": interfaces.Norm,
+    "pyramid": interfaces.Pyramid,
+    "pooling": interfaces.Pooling,
+    "model": interfaces.Model,
+    "task": Task,
+}
+LEADING: dict[str, tuple[str, ...]] = {"task": (), "model": ("dims", "parts")}
+"""Positional constructor parameters by slot; ``("dims",)`` where not listed."""
+
+
+@dataclass
+class Entry:
+    """One registered name: what it is, where it comes from, and its fault if it has one."""
+
+    slot: str
+    name: str
+    origin: str
+    load: Callable[[], type] = field(repr=False)
+
+    @property
+    def fault(self) -> str | None:
+        """Why this component cannot be used, or None. Imports it."""
+        try:
+            self.load()
+        except Exception as error:  # a plug-in may fail in any way; it is reported, not hidden
+            return f"{type(error).__name__}: {error}"
+        return None
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (inspect.getdoc(self.load()) or "").split("\n", 1)[0]
+
+    @property
+    def options(self) -> list[Option]:
+        return options_of(self.load(), leading_of(self.slot))
+
+
+_entries: dict[tuple[str, str], Entry] = {}
+T = TypeVar("T", bound=type)
+
+
+def leading_of(slot: str) -> tuple[str, ...]:
+    return LEADING.get(slot, ("dims",))
+
+
+def register(slot: str, name: str) -> Callable[[T], T]:
+    """Class decorator: make a class available as ``name`` in ``slot``.
+
+    Raises:
+        ComponentError: unknown slot, wrong base class, a constructor that is not a schema, or a
+            name already taken (both origins are named).
+    """
+
+    def decorate(cls: T) -> T:
+        if not cls.__module__.startswith("swarmformer."):
+            load_builtins()
+        check_class(cls, slot)
+        origin = f"{cls.__module__}:{cls.__qualname__}"
+        taken = _entries.get((slot, name))
+        if taken is not None and taken.origin != origin:
+            raise ComponentError(
+                f"{slot}.{name} is registered twice: by {taken.origin} and by {origin}. Choose another name."
+            )
+        cls.slot, cls.registered_name = slot, name  # type: ignore[attr-defined]
+        _entries[slot, name] = Entry(slot, name, origin, load=lambda: cls)
+        return cls
+
+    return decorate
+
+
+def check_class(cls: type, slot: str) -> None:
+    """Raise ComponentError unless ``cls`` can fill ``slot``."""
+    base = interface(slot)
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise ComponentError(f"{cls!r} cannot fill slot {slot!r}: it must subclass {base.__module__}.{base.__name__}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(cls.__abstractmethods__))
+        raise ComponentError(f"{cls.__module__}.{cls.__qualname__} does not implement {missing}")
+    options_of(cls, leading_of(slot))
+
+
+def interface(slot: str) -> type:
+    """The abstract class of a slot."""
+    if slot not in SLOTS:
+        raise ComponentError(f"unknown slot {slot!r}.{suggest(slot, SLOTS)} Slots: {', '.join(SLOTS)}")
+    return SLOTS[slot]
+
+
+@cache
+def load_builtins() -> None:
+    """Import every module of the built-in packages once."""
+    for package_name in BUILTIN_PACKAGES:
+        package = importlib.import_module(package_name)
+        for module in pkgutil.walk_packages(package.__path__, package_name + "."):
+            importlib.import_module(module.name)
+
+
+def _plugin_loader(slot: str, name: str, point: EntryPoint, origin: str) -> Callable[[], type]:
+    def load() -> type:
+        taken = _entries.get((slot, name))
+        if taken is not None and taken.origin != point.value:
+            raise ComponentError(f"{slot}.{name} of {origin} is already taken by {taken.origin}")
+        cls = point.load()
+        check_class(cls, slot)
+        cls.slot, cls.registered_name = slot, name
+        return cls
+
+    return load
+
+
+@cache
+def _plugins() -> tuple[Entry, ...]:
+    found = []
+    for point in entry_points(group=GROUP):
+        slot, _, name = point.name.partition(".")
+        origin = f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist else point.value
+        found.append(Entry(slot, name, origin, _plugin_loader(slot, name, point, origin)))
+    return tuple(found)
+
+
+def list_components(slot: str | None = None) -> list[Entry]:
+    """All known components, built-ins first. Broken plug-ins are listed too: see ``Entry.fault``."""
+    load_builtins()
+    registered = [_entries[key] for key in sorted(_entries, key=lambda key: (list(SLOTS).index(key[0]), key[1]))]
+    origins = {entry.origin for entry in registered}
+    # A plug-in that also calls @register appears once.
+    extra = [p for p in _plugins() if p.origin.rpartition("(")[2].rstrip(")") not in origins]
+    return [entry for entry in (*registered, *extra) if slot in (None, entry.slot)]
+
+
+def get(slot: str, name: str, place: str = "") -> type:
+    """The class behind ``name`` in ``slot``.
+
+    Args:
+        name: a registered name or ``package.module:Class``.
+        place: words for the error, saying where the name was written.
+
+    Raises:
+        SpecError: unknown name, or one that cannot be loaded; says what is available.
+    """
+    interface(slot)
+    if ":" in name:
+        return _from_path(slot, name, place)
+    for entry in list_components(slot):
+        if entry.name == name:
+            try:
+                return entry.load()
+            except Exception as error:
+                raise SpecError(f"{place}{slot}.{name} from {entry.origin} cannot be used: {error}") from error
+    names = [entry.name for entry in list_components(slot)]
+    raise SpecError(
+        f"{place}unknown {slot} {name!r}.{suggest(name, names)} Available: {', '.join(names)}. "
+        f"To use your own: decorate it with @swarmformer.register({slot!r}, {name!r}) and import it first; or "
+        f"declare the entry point '{slot}.{name}' in group {GROUP!r}; or name it as 'package.module:Class'."
+    )
+
+
+def _from_path(slot: str, path: str, place: str) -> type:
+    module_name, _, class_name = path.partition(":")
+    try:
+        cls = getattr(importlib.import_module(module_name), class_name)
+        check_class(cls, slot)
+    except Exception as error:
+        raise SpecError(f"{place}{slot} {path!r} cannot be used: {type(error).__name__}: {error}") from error
+    return cls
+
+
+def locate_nothing(path: tuple[str, ...]) -> str:
+    """A ``Locate`` for values that come from Python code, not from a file."""
+    return ""
+
+
+__all__ = ["GROUP", "SLOTS", "Entry", "Locate", "check_class", "get", "list_components", "load_builtins", "register"]

@@ -1,0 +1,147 @@
+"""A constructor is a schema: read its options, and check values against them.
+
+Types are checked by pydantic in strict mode over JSON, so what passes is what can be stored.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+
+from swarmformer.errors import ComponentError, SpecError, suggest
+
+M = TypeVar("M", bound=BaseModel)
+Locate = Callable[[tuple[str, ...]], str]
+"""Maps the path of a key to words that say where it was written."""
+
+
+def dotted(path: Iterable[str]) -> str:
+    return ".".join(path)
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a component, for listings."""
+
+    name: str
+    annotation: str
+    default: Any
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.annotation} = {self.default!r}"
+
+
+def options_of(cls: type, leading: tuple[str, ...] = ("dims",)) -> list[Option]:
+    """Options of a component: its keyword-only constructor parameters.
+
+    Args:
+        leading: names of the positional parameters that the slot's builder passes.
+
+    Raises:
+        ComponentError: ``*args``, ``**kwargs``, an option that is positional, without a type or
+            without a default.
+    """
+    where = f"{cls.__module__}.{cls.__qualname__}"
+    parameters = _parameters(cls)
+    positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
+    if positional != leading:
+        raise ComponentError(
+            f"{where}.__init__ must take {', '.join(('self', *leading))} and then keyword-only options "
+            f"(after a bare *), but takes {', '.join(('self', *positional))}"
+        )
+    hints = typing.get_type_hints(cls.__init__)  # type: ignore[misc]
+    options = []
+    for p in parameters[len(leading) :]:
+        if p.kind is not p.KEYWORD_ONLY:
+            raise ComponentError(f"{where}.__init__ takes {p}: list every option by name instead")
+        if p.name not in hints or p.default is p.empty:
+            raise ComponentError(f"{where}.__init__: option {p.name!r} needs a type and a default")
+        options.append(Option(p.name, _type_name(hints[p.name]), p.default))
+    return options
+
+
+def _parameters(cls: type) -> list[inspect.Parameter]:
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return []
+    return list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return " | ".join(repr(value) for value in typing.get_args(hint))
+    return getattr(hint, "__name__", None) or str(hint).replace("typing.", "")
+
+
+def check_options(cls: type, values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -> dict[str, Any]:
+    """Return ``values`` with defaults filled in, as JSON values.
+
+    Raises:
+        SpecError: unknown option or wrong type; names the place, the nearest option and all options.
+    """
+    hints = typing.get_type_hints(cls.__init__)  # type: ignore[misc]
+    options = options_of(cls, leading=_leading(cls))
+    fields = {o.name: (hints[o.name], o.default) for o in options}
+    model = create_model(cls.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)  # type: ignore[call-overload]
+    checked = validate(model, values, path, locate, known=[str(o) for o in options])
+    return checked.model_dump(mode="json")
+
+
+def _leading(cls: type) -> tuple[str, ...]:
+    return tuple(p.name for p in _parameters(cls) if p.kind is p.POSITIONAL_OR_KEYWORD)
+
+
+def validate(
+    model: type[M],
+    values: Mapping[str, Any],
+    path: tuple[str, ...] = (),
+    locate: Locate = lambda path: "",
+    known: list[str] | None = None,
+) -> M:
+    """Strictly validate ``values`` as ``model``; every fault becomes one line of a SpecError."""
+    try:
+        return model.model_validate_json(_as_json(values, path, locate))
+    except ValidationError as error:
+        known = known if known is not None else list(model.model_fields)
+        lines = [_explain(fault, path, locate, known) for fault in error.errors()]
+        raise SpecError("\n".join(lines)) from None
+
+
+def _as_json(values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -> str:
+    for key, value in values.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError):
+            place = (*path, str(key))
+            raise SpecError(
+                f"{locate(place)}{dotted(place)}: {value!r} ({type(value).__name__}) cannot be stored in a "
+                "configuration; use text, finite numbers, true/false, lists or mappings"
+            ) from None
+    return json.dumps(dict(values))
+
+
+def _explain(fault: Any, path: tuple[str, ...], locate: Locate, known: list[str]) -> str:
+    place = (*path, *(str(part) for part in fault["loc"]))
+    start = f"{locate(place)}{dotted(place)}: "
+    names = [text.split(":")[0] for text in known]
+    if fault["type"] == "extra_forbidden":
+        listing = "; ".join(known) if known else "none"
+        return f"{start}unknown option.{suggest(place[-1], names)} Available: {listing}"
+    if fault["type"] == "missing":
+        return f"{start}missing"
+    return f"{start}{fault['msg']}, got {fault['input']!r}{_number_hint(fault['input'])}"
+
+
+def _number_hint(value: Any) -> str:
+    if not isinstance(value, str):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    return f" (text; YAML reads numbers such as 1e-3 as text: write {number!r} or 1.0e-3)"

@@ -11,7 +11,14 @@ class SwarmformerError(Exception):
 
 
 class SpecError(SwarmformerError, ValueError):
-    """A variant, a grid or an override that cannot be carried out."""
+    """A variant, a grid or an override that cannot be carried out.
+
+    ``path`` is the key at fault where the raiser knew it but not the file it was written in.
+    """
+
+    def __init__(self, message: str, path: tuple[str, ...] | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class ComponentError(SwarmformerError, TypeError):

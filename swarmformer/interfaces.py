@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -168,6 +168,8 @@ class Model(Component, ABC):
 
     slots: ClassVar[tuple[str, ...]] = ()
     dims: Dims
+    spec: Any
+    """The ``ModelSpec`` it was built from; set by whoever assembles it."""
 
     @abstractmethod
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...

@@ -24,7 +24,7 @@ from typing import TypeVar
 from swarmformer import interfaces
 from swarmformer.data.task import Task
 from swarmformer.errors import ComponentError, SpecError, suggest
-from swarmformer.schema import Locate, Option, options_of
+from swarmformer.schema import Option, options_of
 
 GROUP = "swarmformer.components"
 BUILTIN_PACKAGES = ("swarmformer.components", "swarmformer.models", "swarmformer.data.tasks")
@@ -41,8 +41,6 @@ SLOTS: dict[str, type] = {
     "model": interfaces.Model,
     "task": Task,
 }
-LEADING: dict[str, tuple[str, ...]] = {"task": (), "model": ("dims", "parts")}
-"""Positional constructor parameters by slot; ``("dims",)`` where not listed."""
 
 
 @dataclass
@@ -70,15 +68,18 @@ class Entry:
 
     @property
     def options(self) -> list[Option]:
-        return options_of(self.load(), leading_of(self.slot))
+        return options_of(self.load(), leading_of(self.slot, self.load()))
 
 
 _entries: dict[tuple[str, str], Entry] = {}
 T = TypeVar("T", bound=type)
 
 
-def leading_of(slot: str) -> tuple[str, ...]:
-    return LEADING.get(slot, ("dims",))
+def leading_of(slot: str, cls: type) -> tuple[str, ...]:
+    """Positional constructor parameters: what the builder passes before the options."""
+    if slot == "task":
+        return ()
+    return ("dims", "parts") if getattr(cls, "slots", ()) else ("dims",)
 
 
 def register(slot: str, name: str) -> Callable[[T], T]:
@@ -114,7 +115,7 @@ def check_class(cls: type, slot: str) -> None:
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(cls.__abstractmethods__))
         raise ComponentError(f"{cls.__module__}.{cls.__qualname__} does not implement {missing}")
-    options_of(cls, leading_of(slot))
+    options_of(cls, leading_of(slot, cls))
 
 
 def interface(slot: str) -> type:
@@ -201,11 +202,3 @@ def _from_path(slot: str, path: str, place: str) -> type:
     except Exception as error:
         raise SpecError(f"{place}{slot} {path!r} cannot be used: {type(error).__name__}: {error}") from error
     return cls
-
-
-def locate_nothing(path: tuple[str, ...]) -> str:
-    """A ``Locate`` for values that come from Python code, not from a file."""
-    return ""
-
-
-__all__ = ["GROUP", "SLOTS", "Entry", "Locate", "check_class", "get", "list_components", "load_builtins", "register"]

@@ -1,0 +1,31 @@
+"""From a checked specification to a model."""
+
+from __future__ import annotations
+
+import torch
+
+from swarmformer import registry
+from swarmformer.interfaces import Model
+from swarmformer.models.parts import Parts
+from swarmformer.spec import ModelSpec
+
+
+def assemble(spec: ModelSpec) -> Model:
+    """Build the model; its initial weights depend on torch's global seed and the specification.
+
+    Raises:
+        SpecError: sizes that do not fit together; the error's ``path`` names the key.
+    """
+    family = registry.get("model", spec.name)
+    if spec.slots:
+        model = family(spec.dims, Parts(spec.dims, spec.slots), **spec.options)
+    else:
+        model = family(spec.dims, **spec.options)
+    model.spec = spec
+    return model
+
+
+def assemble_without_weights(spec: ModelSpec) -> Model:
+    """The same model on the meta device: shapes, parameters and FLOPs without memory for weights."""
+    with torch.device("meta"):
+        return assemble(spec)

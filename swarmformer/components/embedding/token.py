@@ -1,0 +1,21 @@
+"""Token embedding without positions, as published."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from swarmformer.interfaces import Dims, Embedding
+from swarmformer.registry import register
+
+
+@register("embedding", "token")
+class TokenEmbedding(Embedding):
+    """Look-up table and dropout; no positions (Legg & Sturmanis 2025)."""
+
+    def __init__(self, dims: Dims, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, ids_BN: Tensor) -> Tensor:
+        return self.dropout(self.embed(ids_BN))

@@ -1,0 +1,34 @@
+"""The published feedback: each token takes a gated share of its cluster."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from swarmformer.components.gate import Gate
+from swarmformer.interfaces import Assignment, Dims, Feedback
+from swarmformer.registry import register
+
+
+@register("feedback", "gated_linear")
+class GatedLinear(Feedback):
+    """g = drop(W·cluster); x ← x + gate([norm(x); g])·g (Legg & Sturmanis 2025).
+
+    Options:
+        dropout: on g, drawn anew for each token.
+    """
+
+    def __init__(self, dims: Dims, *, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.d_model = dims.d_model
+        self.linear = nn.Linear(dims.d_model, dims.d_model)
+        self.dropout = nn.Dropout(dropout)
+        self.gate = Gate(dims.d_model)
+
+    def forward(
+        self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
+    ) -> Tensor:
+        g_BND = self.dropout(self.linear(assignment.broadcast(c_BCD)))
+        return x_BND + self.gate(x_BND if norm is None else norm(x_BND), g_BND) * g_BND
+
+    def flops(self, B: int, N: int, C: int) -> int:
+        return 2 * B * N * self.d_model * self.d_model + self.gate.flops(B * N)

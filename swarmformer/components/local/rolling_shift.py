@@ -1,0 +1,73 @@
+"""The published local update: gated steps towards an MLP of the neighbours' mean."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from swarmformer.components.gate import Gate
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Dims, Local
+from swarmformer.registry import register
+
+
+def circular_mean(x_BND: Tensor) -> Tensor:
+    """Mean of left neighbour, self and right neighbour; the ends wrap around, as published."""
+    return (x_BND.roll(1, dims=1) + x_BND + x_BND.roll(-1, dims=1)) / 3.0
+
+
+def masked_mean(x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
+    """Mean of self and those neighbours that are real tokens of the text.
+
+    A token without real neighbours keeps its own value; pads get a finite value that nobody reads.
+    """
+    weight_BN1 = x_BND.new_ones(x_BND.shape[:2]) if mask_BN is None else mask_BN.to(x_BND.dtype)
+    weight_BN1 = weight_BN1.unsqueeze(-1)
+    value_BND = x_BND * weight_BN1
+    total = _shifted_sum(value_BND)
+    return total / _shifted_sum(weight_BN1).clamp(min=1.0)
+
+
+def _shifted_sum(x_BNX: Tensor) -> Tensor:
+    edge = torch.zeros_like(x_BNX[:, :1])
+    left = torch.cat([edge, x_BNX[:, :-1]], dim=1)
+    right = torch.cat([x_BNX[:, 1:], edge], dim=1)
+    return left + x_BNX + right
+
+
+@register("local", "rolling_shift")
+class RollingShift(Local):
+    """``T_local`` gated steps with shared weights (Legg & Sturmanis 2025).
+
+    One step: x ← drop(x); u = drop(MLP(norm(neighbour mean))); x ← x + gate([x; u])·(u − x).
+
+    Options:
+        T_local: number of steps.
+        dropout: on the input, inside the MLP and on u.
+        masked: False restores the published behaviour: the ends wrap around and pads are neighbours.
+    """
+
+    def __init__(self, dims: Dims, *, T_local: int = 3, dropout: float = 0.0, masked: bool = True) -> None:
+        super().__init__()
+        if T_local < 1:
+            raise SpecError(f"local.rolling_shift: T_local must be at least 1, got {T_local}", path=("T_local",))
+        D = dims.d_model
+        self.d_model, self.T_local, self.masked = D, T_local, masked
+        self.dropout = nn.Dropout(dropout)
+        self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Dropout(dropout), nn.Linear(D, D))
+        self.gate = Gate(D)
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        for _ in range(self.T_local):
+            x_BND = self._step(x_BND, mask_BN, norm)
+        return x_BND
+
+    def _step(self, x_BND: Tensor, mask_BN: Tensor | None, norm: nn.Module | None) -> Tensor:
+        x_BND = self.dropout(x_BND)
+        near_BND = masked_mean(x_BND, mask_BN) if self.masked else circular_mean(x_BND)
+        u_BND = self.dropout(self.mlp(near_BND if norm is None else norm(near_BND)))
+        return x_BND + self.gate(x_BND, u_BND) * (u_BND - x_BND)
+
+    def flops(self, B: int, N: int) -> int:
+        mlp = 2 * B * N * 2 * self.d_model * self.d_model
+        return self.T_local * (mlp + self.gate.flops(B * N))

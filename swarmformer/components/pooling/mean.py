@@ -1,0 +1,25 @@
+"""Mean over the real tokens of a text."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from swarmformer.interfaces import Dims, Pooling
+from swarmformer.registry import register
+
+
+@register("pooling", "mean")
+class Mean(Pooling):
+    """Mean over real tokens; a text without any gives zero."""
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__()
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        if mask_BN is None:
+            return x_BND.mean(dim=1)
+        weight_BN1 = mask_BN.unsqueeze(-1).to(x_BND.dtype)
+        return (x_BND * weight_BN1).sum(dim=1) / weight_BN1.sum(dim=1).clamp(min=1.0)
+
+    def flops(self, B: int, N: int) -> int:
+        return 0

@@ -1,0 +1,88 @@
+"""Layers of configuration, each a diff on the one below, with the source of every key.
+
+Mappings merge key by key, with one exception: a mapping that names another component (``name``)
+replaces the one below whole, so that options of the old component never leak into the new.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmformer.errors import SpecError
+
+Path = tuple[str, ...]
+
+
+@dataclass
+class Tree:
+    """Merged values and, for every key, the words that say where it was written."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    sources: dict[Path, str] = field(default_factory=dict)
+
+    def merge(self, patch: Mapping[str, Any], source: str) -> None:
+        """Lay ``patch`` over the values; ``source`` is named in errors about its keys."""
+        self._merge(self.values, patch, (), source)
+
+    def locate(self, path: Path) -> str:
+        """``"variants/base.yaml: "`` for the nearest key at or above ``path`` that was written somewhere."""
+        source = self.source(path)
+        return f"{source}: " if source else ""
+
+    def source(self, path: Path) -> str:
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.sources:
+                return self.sources[path[:end]]
+        return ""
+
+    @contextmanager
+    def located(self) -> Iterator[None]:
+        """Put the file in front of errors that know only the key they are about."""
+        try:
+            yield
+        except SpecError as error:
+            if error.path is None:
+                raise
+            key = ".".join(error.path)
+            raise SpecError(f"{self.locate(error.path)}{key}: {error}") from None
+
+    def _merge(self, below: dict[str, Any], patch: Mapping[str, Any], path: Path, source: str) -> None:
+        for key, value in patch.items():
+            here = (*path, str(key))
+            old = below.get(key)
+            if isinstance(old, dict) and isinstance(value, str) and "name" in old:
+                value = {"name": value}
+            if isinstance(old, dict) and isinstance(value, Mapping) and not _renames(old, value):
+                self._merge(old, value, here, source)
+            else:
+                self._replace(below, key, value, here, source)
+
+    def _replace(self, below: dict[str, Any], key: str, value: Any, here: Path, source: str) -> None:
+        for path in [p for p in self.sources if p[: len(here)] == here]:
+            del self.sources[path]
+        below[key] = copy.deepcopy(dict(value) if isinstance(value, Mapping) else value)
+        self._record(below[key], here, source)
+
+    def _record(self, value: Any, path: Path, source: str) -> None:
+        self.sources[path] = source
+        if isinstance(value, Mapping):
+            for key, child in value.items():
+                self._record(child, (*path, str(key)), source)
+
+
+def _renames(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    return "name" in new and new["name"] != old.get("name")
+
+
+def nest(dotted_values: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"train.lr": 1}`` → ``{"train": {"lr": 1}}``; already nested values are kept."""
+    tree = Tree()
+    for key, value in dotted_values.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        tree.merge(value, "")
+    return tree.values

@@ -1,0 +1,29 @@
+"""Mean of embeddings and a linear layer: the floor that any model of text must beat."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from swarmformer.components.pooling.mean import Mean
+from swarmformer.interfaces import Dims, Model, ModelOutput
+from swarmformer.registry import register
+
+
+@register("model", "bag_of_embeddings")
+class BagOfEmbeddings(Model):
+    """Mean of token embeddings over real tokens, dropout, linear (Iyyer et al. 2015, NBOW)."""
+
+    def __init__(self, dims: Dims, *, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dims = dims
+        self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
+        self.pooling = Mean(dims)
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(dims.d_model, dims.num_classes)
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
+        pooled_BD = self.pooling(self.embed(ids_BN), mask_BN)
+        return ModelOutput(self.classifier(self.dropout(pooled_BD)))
+
+    def flops(self, B: int, N: int) -> int:
+        return 2 * B * self.dims.d_model * self.dims.num_classes

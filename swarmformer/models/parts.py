@@ -1,0 +1,46 @@
+"""Builds the components of a model, each from a random stream of its own.
+
+The stream of a component depends on the model's seed and the component's place alone, so two
+variants with the same seed start from the same weights wherever they share a component.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from swarmformer import registry
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Component, Dims
+from swarmformer.spec import ComponentSpec
+
+
+class Parts:
+    """Factory of a model's components: ``parts.build("local", "layers.0.local")``."""
+
+    def __init__(self, dims: Dims, slots: Mapping[str, ComponentSpec]) -> None:
+        self.dims, self.slots = dims, slots
+        # One draw from the global stream: reproducible after manual_seed, new for every model.
+        self.seed = int(torch.randint(2**62, (), device="cpu"))
+
+    def build(self, slot: str, place: str) -> Any:
+        """A new component of ``slot``, initialised for ``place``."""
+        spec = self.slots[slot]
+        cls: type[Component] = registry.get(slot, spec.name)
+        with self.stream(place):
+            try:
+                return cls(self.dims, **spec.options)
+            except SpecError as error:
+                raise SpecError(str(error), path=("model", slot, *(error.path or ()))) from error
+
+    @contextmanager
+    def stream(self, place: str) -> Iterator[None]:
+        """Draw initial weights for ``place`` without touching the global random state."""
+        digest = hashlib.sha256(f"{self.seed}/{place}".encode()).digest()
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(int.from_bytes(digest[:7], "big"))
+            yield

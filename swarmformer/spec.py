@@ -1,0 +1,218 @@
+"""What a run is: ModelSpec, DataSpec, TrainSpec, RunSpec. Strict, frozen, hashable by ``run_key``.
+
+A specification is made from plain mappings by ``from_dict`` (unknown keys, wrong types and values out
+of range are refused, with the place of the key) and goes back by ``to_dict``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from swarmformer import registry
+from swarmformer.errors import SpecError, suggest
+from swarmformer.interfaces import Dims, Model, Strict
+from swarmformer.schema import Locate, check_options, dotted, validate
+
+SPEC_VERSION = 1
+"""Part of every run key: raise it when the meaning of a specification changes."""
+
+
+def nowhere(path: tuple[str, ...]) -> str:
+    """A ``Locate`` for values that come from Python code, not from a file."""
+    return ""
+
+
+class ComponentSpec(Strict):
+    """A component by name with all its options, defaults filled in."""
+
+    name: str
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def from_dict(cls, slot: str, value: Any, path: tuple[str, ...], locate: Locate) -> ComponentSpec:
+        """``{"name": …, option: …}`` or a bare name → checked specification."""
+        given = {"name": value} if isinstance(value, str) else dict(_mapping(value, path, locate))
+        name = given.pop("name", None)
+        place = f"{locate(path)}{dotted(path)}: "
+        if not isinstance(name, str):
+            raise SpecError(f"{place}needs a 'name'; available: {_names(slot)}")
+        component = registry.get(slot, name, place)
+        return cls(name=name, options=check_options(component, given, path, locate))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options}
+
+
+class ModelSpec(Strict):
+    """A model: its family, its sizes, a component for each of its slots, its own options."""
+
+    name: str
+    dims: Dims
+    slots: dict[str, ComponentSpec] = {}
+    options: dict[str, Any] = {}
+
+    @classmethod
+    def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("model",)) -> ModelSpec:
+        """Check a mapping of ``name``, ``dims``, one entry per slot, and the model's options.
+
+        Raises:
+            SpecError: naming the file, the key and the nearest names.
+        """
+        given = dict(_mapping(value, path, locate))
+        name = given.pop("name", "swarmformer")
+        family: type[Model] = registry.get("model", name, f"{locate((*path, 'name'))}{dotted((*path, 'name'))}: ")
+        dims = validate(Dims, _take(given, "dims", path, locate), (*path, "dims"), locate)
+        slots = {
+            slot: ComponentSpec.from_dict(slot, _take(given, slot, path, locate), (*path, slot), locate)
+            for slot in family.slots
+        }
+        _refuse_foreign_slots(given, family, path, locate)
+        return cls(name=name, dims=dims, slots=slots, options=check_options(family, given, path, locate))
+
+    def to_dict(self) -> dict[str, Any]:
+        slots = {slot: spec.to_dict() for slot, spec in self.slots.items()}
+        return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options}
+
+
+class DataSpec(Strict):
+    """Task, tokenizer, split and batches.
+
+    ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
+    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
+    """
+
+    task: ComponentSpec
+    tokenizer: str = "bert"
+    validation_fraction: float = Field(0.1, gt=0, lt=1)
+    split_seed: int = 0
+    buckets: int = Field(4, ge=1, le=16)
+    pad_to_max: bool = False
+
+    @classmethod
+    def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
+        given = dict(_mapping(value, path, locate))
+        task = ComponentSpec.from_dict("task", _take(given, "task", path, locate), (*path, "task"), locate)
+        known = [name for name in cls.model_fields if name != "task"]
+        plain = validate(_DataOptions, given, path, locate, known)
+        return cls(task=task, **plain.model_dump())
+
+    def to_dict(self) -> dict[str, Any]:
+        return {**self.model_dump(), "task": self.task.to_dict()}
+
+
+class _DataOptions(DataSpec):
+    task: ClassVar[None] = None  # type: ignore[assignment, misc]
+
+
+class TrainSpec(Strict):
+    """Budget and optimisation. The learning rate warms up linearly, then falls on a half cosine.
+
+    ``warmup`` is a share of all steps; ``min_lr`` a share of ``lr``; ``clip_norm`` 0 turns clipping off;
+    ``ema_decay`` 0 turns the moving average of weights off; ``max_steps`` 0 means all epochs.
+    """
+
+    epochs: int = Field(8, ge=1)
+    max_steps: int = Field(0, ge=0)
+    batch_size: int = Field(64, ge=1)
+    lr: float = Field(5e-4, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    warmup: float = Field(0.06, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    min_lr: float = Field(0.0, ge=0, le=1)
+    clip_norm: float = Field(1.0, ge=0)
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    ema_decay: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compile: bool = False
+    eval_batch_size: int = Field(256, ge=1)
+    checkpoint_seconds: float = Field(60.0, ge=0)
+
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
+    """Fields that cannot change a result."""
+
+    @classmethod
+    def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("train",)) -> TrainSpec:
+        return validate(cls, _mapping(value, path, locate), path, locate)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump()
+
+
+class RunSpec(Strict):
+    """One training run. ``variant`` is its readable name; the specification itself is what counts."""
+
+    variant: str
+    model: ModelSpec
+    data: DataSpec
+    train: TrainSpec
+    seed: int = Field(0, ge=0)
+
+    @property
+    def run_key(self) -> str:
+        """16 hex digits over everything that changes a result; not seed, device, names and paths."""
+        train = {k: v for k, v in self.train.to_dict().items() if k not in TrainSpec.OUTSIDE_KEY}
+        content = {
+            "version": SPEC_VERSION,
+            "model": self.model.to_dict(),
+            "data": self.data.to_dict(),
+            "train": train,
+        }
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Sections ``model``, ``data``, ``train``; variant and seed stand beside them."""
+        return {
+            "variant": self.variant,
+            "seed": self.seed,
+            "model": self.model.to_dict(),
+            "data": self.data.to_dict(),
+            "train": self.train.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any], locate: Locate = nowhere) -> RunSpec:
+        """Inverse of ``to_dict``."""
+        given = dict(value)
+        spec = cls(
+            variant=given.pop("variant"),
+            seed=given.pop("seed"),
+            model=ModelSpec.from_dict(given.pop("model"), locate),
+            data=DataSpec.from_dict(given.pop("data"), locate),
+            train=TrainSpec.from_dict(given.pop("train"), locate),
+        )
+        if given:
+            raise SpecError(f"unknown section {next(iter(given))!r}; a run has model, data and train")
+        return spec
+
+
+def _mapping(value: Any, path: tuple[str, ...], locate: Locate) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise SpecError(f"{locate(path)}{dotted(path)}: expected a mapping of options, got {value!r}")
+    return value
+
+
+def _take(given: dict[str, Any], key: str, path: tuple[str, ...], locate: Locate) -> Any:
+    if key not in given:
+        raise SpecError(f"{locate(path)}{dotted((*path, key))}: missing")
+    return given.pop(key)
+
+
+def _names(slot: str) -> str:
+    return ", ".join(entry.name for entry in registry.list_components(slot))
+
+
+def _refuse_foreign_slots(given: Mapping[str, Any], family: Any, path: tuple[str, ...], locate: Locate) -> None:
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            place = (*path, key)
+            slots = ", ".join(family.slots) or "none"
+            hint = suggest(key, family.slots)
+            raise SpecError(f"{locate(place)}{dotted(place)}: unknown slot.{hint} Slots of this model: {slots}")

@@ -26,6 +26,18 @@ class RawSplit:
     ids: Sequence[str]
     groups: Sequence[str] | None = None
 
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: np.ndarray) -> RawSplit:
+        """The examples at ``rows``, in that order."""
+        return RawSplit(
+            texts=[self.texts[row] for row in rows],
+            labels=np.asarray(self.labels)[rows],
+            ids=[self.ids[row] for row in rows],
+            groups=None if self.groups is None else [self.groups[row] for row in rows],
+        )
+
 
 class Task(ABC):
     """A classification task. Options are the constructor's keyword-only parameters."""
@@ -45,8 +57,11 @@ class Task(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the examples (options, file hashes, hub revision), as JSON values."""
+        """Everything that determines the examples (options, file hashes, hub revision), as JSON values.
 
-    def trivial_predictors(self) -> dict[str, Predictor]:
-        """Predictors that need no training, by name; the majority class is added by the caller."""
+        Called on every start, so it must be quick and must not import what only ``load`` needs.
+        """
+
+    def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
+        """Predictors by name that at most count labels of ``train``; the caller adds the majority class."""
         return {}

@@ -1,0 +1,125 @@
+"""Batches of examples of like length, padded to one of a few fixed lengths.
+
+Few lengths mean few shapes, so that compiled and captured graphs are used again.
+"""
+
+# ruff: noqa: N815 - fields carry their shape as a suffix
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from swarmformer.data.encoded import Split
+from swarmformer.errors import DataError
+
+MEGA_BATCH = 50
+"""Batches among which examples are sorted by length: few enough to keep the order random."""
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """ids_BN int64; mask_BN bool, True on real tokens; labels_B int64; index_B int64, row in the split."""
+
+    ids_BN: torch.Tensor
+    mask_BN: torch.Tensor
+    labels_B: torch.Tensor
+    index_B: torch.Tensor
+
+
+@dataclass(frozen=True)
+class TokenCount:
+    """Tokens of one epoch: ``real`` ones, and ``padded``, all positions computed (real ones included)."""
+
+    real: int
+    padded: int
+
+
+def bucket_lengths(seq_len: int, buckets: int, multiple: int = 8) -> tuple[int, ...]:
+    """At most ``buckets`` even steps, multiples of ``multiple``, that rise up to ``seq_len`` itself."""
+    if min(seq_len, buckets, multiple) < 1:
+        raise ValueError(f"seq_len {seq_len}, buckets {buckets} and multiple {multiple} must be at least 1")
+    steps = (-(-seq_len * part // (buckets * multiple)) * multiple for part in range(1, buckets))
+    return (*sorted({step for step in steps if step < seq_len}), seq_len)
+
+
+class Batches:
+    """The batches of a split, epoch by epoch.
+
+    Args:
+        lengths: the padded lengths in use, rising; ``(seq_len,)`` pads everything to the maximum.
+        seed: the order of an epoch depends on it and on the epoch's number alone. None, for
+            evaluation: no shuffling, batches of rising length.
+
+    Raises:
+        DataError: an example is longer than the last of ``lengths``.
+    """
+
+    def __init__(
+        self, split: Split, *, batch_size: int, lengths: tuple[int, ...], pad_id: int, seed: int | None
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+        if not lengths or list(lengths) != sorted(set(lengths)):
+            raise ValueError(f"lengths must rise, got {lengths}")
+        self.split, self.batch_size, self.pad_id, self.seed = split, batch_size, pad_id, seed
+        self.lengths = lengths
+        self.sizes = np.asarray(split.lengths)
+        if self.sizes.max() > lengths[-1]:
+            name = split.names[int(self.sizes.argmax())]
+            raise DataError(f"example {name!r} has {self.sizes.max()} tokens, more than {lengths[-1]}")
+
+    def __len__(self) -> int:
+        """Batches per epoch, the same in every epoch."""
+        return -(-len(self.split) // self.batch_size)
+
+    def __call__(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number ``start`` on (to resume exactly)."""
+        if not 0 <= start <= len(self):
+            raise ValueError(f"start must lie in 0…{len(self)}, got {start}")
+        return (self.batch(rows, length) for rows, length in self.plan(epoch)[start:])
+
+    def plan(self, epoch: int) -> list[tuple[np.ndarray, int]]:
+        """Example rows and padded length of every batch of an epoch, in order."""
+        rows = [part for mega in self._mega_batches(epoch) for part in self._cut(mega, self.batch_size)]
+        if self.seed is not None:
+            rows = [rows[place] for place in self._rng(epoch, 1).permutation(len(rows))]
+        return [(part, self._padded_length(part)) for part in rows]
+
+    def tokens(self, epoch: int = 0) -> TokenCount:
+        """Real and padded tokens of an epoch."""
+        padded = sum(len(rows) * length for rows, length in self.plan(epoch))
+        return TokenCount(real=int(self.sizes.sum()), padded=padded)
+
+    def batch(self, rows: np.ndarray, length: int) -> Batch:
+        """The examples at ``rows``, padded to ``length``."""
+        mask = np.arange(length) < self.sizes[rows, None]
+        ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
+        ids[mask] = np.concatenate([self.split.example(row) for row in rows])
+        return Batch(
+            ids_BN=torch.from_numpy(ids),
+            mask_BN=torch.from_numpy(mask),
+            labels_B=torch.from_numpy(self.split.labels[rows].astype(np.int64)),
+            index_B=torch.from_numpy(rows.astype(np.int64)),
+        )
+
+    def _mega_batches(self, epoch: int) -> list[np.ndarray]:
+        """Groups of rows, each sorted by length; one group of everything without a seed."""
+        if self.seed is None:
+            return [np.argsort(self.sizes, kind="stable")]
+        shuffled = self._rng(epoch, 0).permutation(len(self.split))
+        groups = self._cut(shuffled, MEGA_BATCH * self.batch_size)
+        return [group[np.argsort(self.sizes[group], kind="stable")] for group in groups]
+
+    def _rng(self, epoch: int, purpose: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, epoch, purpose))  # type: ignore[arg-type]
+
+    def _padded_length(self, rows: np.ndarray) -> int:
+        return self.lengths[int(np.searchsorted(self.lengths, self.sizes[rows].max()))]
+
+    @staticmethod
+    def _cut(rows: np.ndarray, size: int) -> list[np.ndarray]:
+        return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,69 @@
+"""From texts to token ids, laid one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from swarmformer.errors import DataError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+CHUNK = 4096
+"""Texts per call into the tokenizer: enough for its threads, few enough for memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tokens:
+    """Token ids of some texts: text i is ``ids[offsets[i]:offsets[i + 1]]``."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    truncated: int
+
+
+def encode_text(texts: Sequence[str], tokenizer: Tokenizer, seq_len: int) -> Tokens:
+    """Encode ordinary text; longer texts are cut so that the closing special token stays."""
+    tokenizer.enable_truncation(seq_len)
+    rows: list[np.ndarray] = []
+    truncated = 0
+    for start in range(0, len(texts), CHUNK):
+        for encoding in tokenizer.encode_batch_fast(texts[start : start + CHUNK]):
+            rows.append(np.array(encoding.ids, dtype=np.int32))
+            truncated += bool(encoding.overflowing)
+    return _joined(rows, truncated)
+
+
+def encode_vocabulary(
+    texts: Sequence[str], vocabulary: Sequence[str], seq_len: int, names: Sequence[str]
+) -> Tokens:
+    """Encode texts that are tokens of ``vocabulary`` joined by spaces; nothing is added.
+
+    Raises:
+        DataError: an unknown token or an empty text, naming the example.
+    """
+    ids = {token: index for index, token in enumerate(vocabulary)}
+    rows: list[np.ndarray] = []
+    truncated = 0
+    for text, name in zip(texts, names, strict=True):
+        tokens = text.split()
+        if not tokens:
+            raise DataError(f"example {name!r} is empty")
+        try:
+            row = [ids[token] for token in tokens]
+        except KeyError as error:
+            raise DataError(f"example {name!r}: token {error} is not in the task's vocabulary") from None
+        rows.append(np.array(row[:seq_len], dtype=np.int32))
+        truncated += len(row) > seq_len
+    return _joined(rows, truncated)
+
+
+def _joined(rows: Iterable[np.ndarray], truncated: int) -> Tokens:
+    rows = list(rows)
+    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in rows], out=offsets[1:])
+    return Tokens(np.concatenate(rows), offsets, truncated)

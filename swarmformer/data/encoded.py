@@ -1,0 +1,162 @@
+"""Examples as token ids, encoded once and then read from plain arrays.
+
+The cache holds one folder ``<task>-<key>`` for every combination of task, tokenizer, length and split.
+Reading it needs neither the tokenizer nor what the task's loading needs (``datasets``, pyarrow).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+
+from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.encode import Tokens, encode_text, encode_vocabulary
+from swarmformer.data.files import json_hash
+from swarmformer.data.split import load_splits
+from swarmformer.data.task import RawSplit, Task
+from swarmformer.data.tokenizer import load_tokenizer, pad_id, size_of, tokenizer_hash
+from swarmformer.errors import DataError
+from swarmformer.settings import cache_dir
+
+FORMAT = 1
+"""Raise it when the arrays, the split or the encoding change meaning."""
+SPLITS = ("train", "validation", "test")
+COLUMNS = ("ids", "offsets", "labels", "names")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Encoded examples; example i is ``ids[offsets[i]:offsets[i + 1]]``.
+
+    ids: int32, all examples one after another. offsets: int64 [n + 1]. labels: int64 [n].
+    names: stable example ids [n], numpy unicode. truncated: how many were cut to seq_len.
+    """
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    truncated: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of every example, int64 [n]."""
+        return np.diff(self.offsets)
+
+    def example(self, row: int) -> np.ndarray:
+        """Token ids of one example, int32."""
+        return self.ids[self.offsets[row] : self.offsets[row + 1]]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedData:
+    """A task ready for training: splits ``train``, ``validation`` and ``test``.
+
+    key: hash of everything that made it.
+    """
+
+    splits: dict[str, Split]
+    vocab_size: int
+    num_classes: int
+    pad_id: int
+    key: str
+
+
+def load_encoded(
+    task: Task, *, tokenizer: str, seq_len: int, validation_fraction: float, split_seed: int
+) -> EncodedData:
+    """Load a task from the cache, encoding it first where it is not there yet.
+
+    Args:
+        tokenizer: a name for ``load_tokenizer``; not used by tasks with their own vocabulary.
+        seq_len: longer examples are cut to so many tokens, special tokens included.
+        validation_fraction, split_seed: as in ``load_splits``.
+
+    Raises:
+        DataError: missing or malformed data, or a damaged cache entry.
+    """
+    if seq_len < 3:
+        raise DataError(f"seq_len must be at least 3 ([CLS], one token, [SEP]), got {seq_len}")
+    identity = _identity(task, tokenizer)
+    identity |= {"seq_len": seq_len, "validation_fraction": validation_fraction, "split_seed": split_seed}
+    key = json_hash(identity)
+    folder = cache_dir() / f"{_folder_name(task)}-{key[:24]}"
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            if not folder.exists():
+                splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
+                _encode(folder, task, splits, tokenizer, seq_len, {"key": key, "identity": identity})
+    return _read(folder, key)
+
+
+def _identity(task: Task, tokenizer: str) -> dict[str, Any]:
+    own = task.vocabulary
+    return {
+        "format": FORMAT,
+        "class": f"{type(task).__module__}:{type(task).__qualname__}",
+        "task": task.identity(),
+        "num_classes": task.num_classes,
+        "tokens": tokenizer_hash(tokenizer) if own is None else json_hash(list(own)),
+    }
+
+
+def _folder_name(task: Task) -> str:
+    name = getattr(task, "registered_name", None) or type(task).__qualname__
+    return re.sub(r"[^\w.-]", "_", name)
+
+
+def _encode(
+    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, seq_len: int, facts: dict[str, Any]
+) -> None:
+    """Encode all splits and write the entry."""
+    arrays: dict[str, np.ndarray] = {}
+    truncated: dict[str, int] = {}
+    encode, sizes = _encoder(task, tokenizer, seq_len)
+    for name, split in splits.items():
+        tokens = encode(split)
+        truncated[name] = tokens.truncated
+        columns = (tokens.ids, tokens.offsets, np.asarray(split.labels, dtype=np.int64), np.array(split.ids))
+        arrays |= {f"{name}.{column}": array for column, array in zip(COLUMNS, columns, strict=True)}
+    write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
+
+
+def _encoder(
+    task: Task, tokenizer: str, seq_len: int
+) -> tuple[Callable[[RawSplit], Tokens], dict[str, int]]:
+    """What encodes a split, and the sizes that go with it."""
+    own = task.vocabulary
+    if own is not None:
+
+        def encode_own(split: RawSplit) -> Tokens:
+            return encode_vocabulary(split.texts, own, seq_len, split.ids)
+
+        return encode_own, {"vocab_size": len(own), "pad_id": 0}
+    loaded = load_tokenizer(tokenizer)
+
+    def encode(split: RawSplit) -> Tokens:
+        return encode_text(split.texts, loaded, seq_len)
+
+    return encode, {"vocab_size": size_of(loaded), "pad_id": pad_id(loaded, tokenizer)}
+
+
+def _read(folder: Path, key: str) -> EncodedData:
+    arrays, manifest = read_arrays(folder)
+    if manifest["key"] != key:
+        raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
+    splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
+    return EncodedData(splits, manifest["vocab_size"], manifest["num_classes"], manifest["pad_id"], key)
+
+
+def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:
+    ids, offsets, labels, names = (arrays[f"{name}.{column}"] for column in COLUMNS)
+    return Split(ids, offsets, labels, names, truncated)

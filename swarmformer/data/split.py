@@ -1,0 +1,106 @@
+"""Checking raw splits, and cutting a validation split that shares no group with training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from swarmformer.data.task import RawSplit, Task
+from swarmformer.errors import DataError
+
+
+def load_splits(task: Task, *, validation_fraction: float, split_seed: int) -> dict[str, RawSplit]:
+    """Load a task as checked ``train``, ``validation`` and ``test``, in this order.
+
+    A validation split of the source is kept as it is; else one is cut out of train.
+
+    Raises:
+        DataError: malformed splits, or a fraction that leaves one of them empty.
+    """
+    raw = task.load()
+    check_splits(raw, task.num_classes)
+    if "validation" in raw:
+        return {name: raw[name] for name in ("train", "validation", "test")}
+    train, validation = cut_validation(raw["train"], validation_fraction, split_seed)
+    return {"train": train, "validation": validation, "test": raw["test"]}
+
+
+def check_splits(splits: Mapping[str, RawSplit], num_classes: int) -> None:
+    """Raise DataError, naming the split and the example, where a task broke its contract."""
+    for required in ("train", "test"):
+        if required not in splits:
+            raise DataError(f"the task returned no {required!r} split, only: {', '.join(splits) or 'none'}")
+    for name, split in splits.items():
+        _check_columns(name, split)
+        _check_labels(name, split, num_classes)
+        _check_texts(name, split)
+
+
+def _check_columns(name: str, split: RawSplit) -> None:
+    columns = {"texts": len(split.texts), "labels": len(split.labels), "ids": len(split.ids)}
+    if split.groups is not None:
+        columns["groups"] = len(split.groups)
+    if len(set(columns.values())) > 1:
+        counts = ", ".join(f"{count} {column}" for column, count in columns.items())
+        raise DataError(f"split {name!r}: columns of different lengths: {counts}")
+    if not columns["texts"]:
+        raise DataError(f"split {name!r} has no examples")
+    if len(set(split.ids)) < len(split.ids):
+        raise DataError(f"split {name!r}: example ids are not unique")
+
+
+def _check_labels(name: str, split: RawSplit, num_classes: int) -> None:
+    labels = np.asarray(split.labels)
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            f"split {name!r}: labels must be a flat array of integers, not {labels.dtype}{labels.shape}"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
+    if wrong.size:
+        row = int(wrong[0])
+        raise DataError(
+            f"split {name!r}, example {split.ids[row]!r}: label {labels[row]} is outside 0…{num_classes - 1} "
+            f"({wrong.size} such examples)"
+        )
+
+
+def _check_texts(name: str, split: RawSplit) -> None:
+    for text, example in zip(split.texts, split.ids, strict=True):
+        if not isinstance(text, str):
+            raise DataError(f"split {name!r}, example {example!r}: text is {type(text).__name__}, not str")
+
+
+def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSplit, RawSplit]:
+    """Cut ``fraction`` of ``train`` off as validation; returns (rest, validation), both in train's order.
+
+    Where groups exist, whole groups are drawn at random for as long as they fit into the fraction,
+    so that no group is on both sides; else examples are drawn at random.
+    """
+    if not 0 < fraction < 1:
+        raise DataError(f"validation_fraction must lie between 0 and 1, got {fraction}")
+    target = round(fraction * len(train))
+    rng = np.random.default_rng(seed)
+    if train.groups is None:
+        chosen = np.zeros(len(train), dtype=bool)
+        chosen[rng.permutation(len(train))[:target]] = True
+    else:
+        chosen = _choose_groups(np.asarray(train.groups), target, rng)
+    if not chosen.any() or chosen.all():
+        raise DataError(
+            f"validation_fraction {fraction} of {len(train)} examples leaves training or validation empty; "
+            "change the fraction or use more examples"
+        )
+    return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
+
+
+def _choose_groups(groups: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
+    """Mask of the examples of randomly drawn whole groups, at most ``target`` of them."""
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    drawn = np.zeros(len(sizes), dtype=bool)
+    free = target
+    for group in rng.permutation(len(sizes)):
+        if sizes[group] <= free:
+            drawn[group] = True
+            free -= sizes[group]
+    return drawn[group_of]

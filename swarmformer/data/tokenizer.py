@@ -1,0 +1,149 @@
+"""WordPiece tokenizers: BERT's, or one trained and frozen to a file.
+
+A tokenizer is named ``bert`` or by the path of a ``tokenizer.json``. Its identity is the hash of the
+file behind it, because training one is not deterministic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarmformer.data.files import file_hash
+from swarmformer.errors import DataError
+from swarmformer.settings import DATA_VARIABLE, data_dir
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+BERT = "bert"
+BERT_VOCABULARY = "bert-base-uncased-vocab.txt"
+BERT_REPOSITORY = "google-bert/bert-base-uncased"
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def tokenizer_file(name: str) -> Path:
+    """The file behind a tokenizer's name; BERT's vocabulary is fetched from the hub where it is not local.
+
+    Raises:
+        DataError: no such file, and for ``bert`` no network either.
+    """
+    if name == BERT:
+        folder = data_dir()
+        local = folder / BERT_VOCABULARY if folder else None
+        return local if local and local.is_file() else _fetch_bert_vocabulary()
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise DataError(f"tokenizer {name!r} is neither {BERT!r} nor the path of a tokenizer.json file")
+    return path
+
+
+def _fetch_bert_vocabulary() -> Path:
+    """Path in the hub's cache; asks the network only where it is not there yet."""
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(BERT_REPOSITORY, "vocab.txt")
+    if isinstance(cached, str):
+        return Path(cached)
+    try:
+        return Path(hf_hub_download(BERT_REPOSITORY, "vocab.txt", etag_timeout=5))
+    except Exception as error:  # the hub's client fails in many ways; all mean the same here
+        raise DataError(
+            f"BERT's vocabulary is neither under {DATA_VARIABLE} (as {BERT_VOCABULARY}) nor to be had from "
+            f"the hub ({type(error).__name__}). Set {DATA_VARIABLE} to the folder that holds it, name a "
+            "tokenizer.json file, or connect to the network."
+        ) from error
+
+
+def tokenizer_hash(name: str) -> str:
+    """SHA-256 of the tokenizer's file: the vocabulary for ``bert``, else the ``tokenizer.json``."""
+    return file_hash(tokenizer_file(name))
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer, without truncation or padding.
+
+    Raises:
+        DataError: missing or malformed file, or one without ``[PAD]``.
+    """
+    from tokenizers import Tokenizer
+
+    path = tokenizer_file(name)
+    if name == BERT:
+        return _bert(path)
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # `tokenizers` raises plain Exception
+        raise DataError(f"{path} is not a tokenizer file: {error}") from error
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    pad_id(tokenizer, path)
+    return tokenizer
+
+
+def _bert(vocabulary: Path) -> Tokenizer:
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+
+    words = vocabulary.read_text(encoding="utf-8").splitlines()
+    ids = {word: index for index, word in enumerate(words)}
+    missing = [token for token in SPECIAL if token not in ids]
+    if missing or len(ids) != len(words):
+        fault = f"lacks {', '.join(missing)}" if missing else "has a token twice"
+        raise DataError(f"{vocabulary} is not BERT's vocabulary: it {fault}")
+    return _assemble(Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100)))
+
+
+def _assemble(tokenizer: Tokenizer) -> Tokenizer:
+    """Add BERT's lower-casing normaliser, its pre-tokeniser, and [CLS] … [SEP]."""
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.processors import TemplateProcessing
+
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    tokenizer.add_special_tokens(list(SPECIAL))
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def pad_id(tokenizer: Tokenizer, origin: str | Path) -> int:
+    """Id of ``[PAD]``; DataError naming ``origin`` where there is none."""
+    found = tokenizer.token_to_id("[PAD]")
+    if found is None:
+        raise DataError(f"tokenizer {origin} has no [PAD] token")
+    return found
+
+
+def vocab_size(name: str) -> int:
+    """Rows that an embedding table needs: the largest token id + 1."""
+    return size_of(load_tokenizer(name))
+
+
+def size_of(tokenizer: Tokenizer) -> int:
+    return 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
+
+
+def train_wordpiece(texts: Iterable[str], vocab_size: int, path: Path) -> str:
+    """Train a lower-cased WordPiece tokenizer, write it to ``path``, and return its hash.
+
+    Training is not deterministic: two runs on the same texts may differ, so keep the file.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordPiece
+    from tokenizers.normalizers import BertNormalizer
+    from tokenizers.pre_tokenizers import BertPreTokenizer
+    from tokenizers.trainers import WordPieceTrainer
+
+    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    trainer = WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
+    tokenizer.train_from_iterator(texts, trainer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _assemble(tokenizer).save(str(path))
+    return file_hash(path)

@@ -1,1 +1,21 @@
 """What a model costs: parameters, FLOPs, latency, and the machine's ceilings."""
+
+from swarmformer.cost.errors import CeilingError, OutputError
+from swarmformer.cost.latency import LatencyRow, measure_latency
+from swarmformer.cost.machine import Ceilings, measure_ceilings
+from swarmformer.cost.operations import counted_flops
+from swarmformer.cost.parameters import ParameterCount, count_parameters
+from swarmformer.cost.report import measure_costs
+
+__all__ = [
+    "CeilingError",
+    "Ceilings",
+    "LatencyRow",
+    "OutputError",
+    "ParameterCount",
+    "count_parameters",
+    "counted_flops",
+    "measure_ceilings",
+    "measure_costs",
+    "measure_latency",
+]

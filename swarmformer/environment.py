@@ -1,0 +1,202 @@
+"""What a result was made with: versions, source revision, machine, device.
+
+Everything is a JSON value, and nothing tells who ran it or where: no host names, user names or paths.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from swarmformer.errors import SpecError
+
+PACKAGES = (
+    "swarmformer",
+    "torch",
+    "einops",
+    "numpy",
+    "safetensors",
+    "huggingface-hub",
+    "pydantic",
+    "PyYAML",
+    "rich",
+    "filelock",
+    "tokenizers",
+    "datasets",
+    "pyarrow",
+    "scikit-learn",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "psutil",
+    "sacred",
+    "setuptools",
+    "xformers",
+    "ray",
+)
+"""This package, its dependencies and the optional packages that can change a number."""
+
+SOURCE_FOLDERS = ("swarmformer", "experiments", "variants")
+"""Folders whose content can change a result; edits elsewhere do not make a revision dirty."""
+
+_PACKAGE = Path(__file__).resolve().parent
+_REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
+_GIT_TIMEOUT_S = 10.0
+
+
+def resolve_device(name: str) -> torch.device:
+    """``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N`` → a device with its index.
+
+    Raises:
+        SpecError: another name, or a CUDA device that this machine does not have.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::(\d+))?", name)
+    if match is None:
+        raise SpecError(f"unknown device {name!r}. Use auto, cpu, cuda or cuda:N")
+    if not torch.cuda.is_available():
+        raise SpecError(f"device {name!r}: {_why_no_cuda()}. Use device=cpu or device=auto")
+    index, count = int(match[1] or 0), torch.cuda.device_count()
+    if index >= count:
+        raise SpecError(f"device {name!r}: this machine has {count} CUDA device(s), cuda:0 to cuda:{count - 1}")
+    return torch.device("cuda", index)
+
+
+def _why_no_cuda() -> str:
+    if torch.version.cuda is None:
+        return f"this torch ({torch.__version__}) was built without CUDA"
+    return "torch finds no CUDA device (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
+
+
+def device_name(device: torch.device) -> str:
+    """One line for tables: ``cpu: AMD EPYC (2 threads)`` or ``cuda: NVIDIA H100 80GB HBM3``."""
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    return f"cpu: {_cpu_model()} ({torch.get_num_threads()} threads)"
+
+
+def code_revision() -> str:
+    """Short hash of the checkout this package is in, with ``-dirty`` where its source differs.
+
+    ``unknown`` where the package is not tracked by git (installed from a wheel) or git is missing.
+    """
+    state = _git_state()
+    if state is None:
+        return "unknown"
+    return state["revision"][:12] + ("-dirty" if state["dirty"] else "")
+
+
+def describe(device: torch.device) -> dict[str, Any]:
+    """The content of ``environment.json``."""
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "git": _git_state(),
+        "machine": describe_machine(),
+        "threads": {"intra_op": torch.get_num_threads(), "inter_op": torch.get_num_interop_threads()},
+        "device": describe_device(device),
+    }
+
+
+def describe_machine() -> dict[str, Any]:
+    """Processor, cores (in the machine, and open to this process), memory, load over 1, 5, 15 minutes."""
+    return {
+        "cpu": _cpu_model(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "logical_cores": psutil.cpu_count(logical=True),
+        "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_average": list(psutil.getloadavg()),
+    }
+
+
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """The device, and what its fp32 matrix products and convolutions may run in."""
+    if device.type != "cuda":
+        return {"type": device.type, "name": device_name(device), "matmul_precision": matmul_precision(device)}
+    properties = torch.cuda.get_device_properties(device)
+    return {
+        "type": device.type,
+        "name": device_name(device),
+        "memory_bytes": properties.total_memory,
+        "compute_capability": f"{properties.major}.{properties.minor}",
+        "driver": _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+        "matmul_precision": matmul_precision(device),
+        "convolution_precision": torch.backends.cudnn.conv.fp32_precision,  # type: ignore[attr-defined]
+    }
+
+
+def matmul_precision(device: torch.device) -> str:
+    """What fp32 matrix products may run in: ``none`` and ``ieee`` mean fp32 itself; else tf32 or bf16."""
+    backend = torch.backends.cuda if device.type == "cuda" else torch.backends.mkldnn
+    return backend.matmul.fp32_precision  # type: ignore[attr-defined]
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    """Brand of the processor; the architecture where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE)
+        brand = match[1].strip() if match else None
+    elif platform.system() == "Darwin":
+        brand = _first_line("sysctl", "-n", "machdep.cpu.brand_string")
+    else:
+        brand = platform.processor()
+    return brand or platform.machine()
+
+
+def _git_state() -> dict[str, Any] | None:
+    # A virtual environment may lie inside another project's checkout: only a tracked file tells that
+    # the revision is this package's own.
+    if _git("ls-files", "--error-unmatch", "__init__.py", cwd=_PACKAGE) is None:
+        return None
+    root = _PACKAGE.parent
+    revision = _git("rev-parse", "HEAD", cwd=root)
+    changes = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCE_FOLDERS, cwd=root)
+    if revision is None or changes is None:
+        return None
+    return {"revision": revision, "dirty": changes != ""}
+
+
+def _git(*arguments: str, cwd: Path) -> str | None:
+    # A git hook sets variables that point to its own repository; and looking must not take the index
+    # lock from someone who commits.
+    environment = {key: value for key, value in os.environ.items() if key not in _REDIRECTING}
+    return _output("git", *arguments, cwd=cwd, environment={**environment, "GIT_OPTIONAL_LOCKS": "0"})
+
+
+def _first_line(*command: str) -> str | None:
+    text = _output(*command)
+    return text.splitlines()[0] if text else None
+
+
+def _output(*command: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> str | None:
+    """What a command prints, or None where it is missing, fails or hangs."""
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=_GIT_TIMEOUT_S, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

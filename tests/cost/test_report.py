@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from swarmformer.cost import CeilingError, Ceilings, machine, measure_costs, report
+
+RATE = 1e9
+
+
+@pytest.fixture
+def known_machine(monkeypatch, clock):
+    """Ceilings that are known; only fake models move the clock."""
+    found = iter([Ceilings(RATE / 2, 2e9, (1, 1, 1), "none"), Ceilings(RATE, 1e9, (1, 1, 1), "none")])
+    monkeypatch.setattr(report, "measure_ceilings", lambda *arguments: next(found))
+    return clock
+
+
+def arm(fake_model, clock, seconds: float, flops: int):
+    return fake_model(on_call=lambda ids, mask: clock.advance(seconds), flops=flops)
+
+
+def test_document(known_machine, fake_model, cpu):
+    arms = {
+        "k1": ("base", arm(fake_model, known_machine, 0.020, 10**6)),
+        "k2": ("swap", arm(fake_model, known_machine, 0.040, 10**7)),
+    }
+    before = torch.get_num_threads()
+    document = measure_costs(arms, length=16, device=cpu, threads=before + 1, budget_s=5.0)
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+    assert set(document) == {"schema", "machine", "device", "threads", "ceilings", "rows"}
+    assert document["schema"] == 1 and document["threads"] == before + 1
+    assert document["device"].endswith(f"({before + 1} threads)")
+    assert document["ceilings"] == {"matmul_flops_per_s": RATE, "copy_bytes_per_s": 2e9}
+    assert [(row["run_key"], row["variant"], row["batch"]) for row in document["rows"]] == [
+        ("k1", "base", 1),
+        ("k2", "swap", 1),
+        ("k1", "base", 32),
+        ("k2", "swap", 32),
+    ]
+    row = document["rows"][3]
+    repeats = row.pop("repeats")
+    assert repeats > 10
+    assert row == pytest.approx(
+        {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
+        | dict.fromkeys(("median_s", "p20_s", "p80_s", "p95_s"), 0.040)
+        | {"flops": 10**7, "share_of_ceiling": 0.25}
+    )
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(("share", "raises"), [(1.04, False), (1.06, True)])
+def test_share_above_the_ceiling_is_an_error(share, raises, known_machine, fake_model, cpu):
+    arms = {"k": ("swap", arm(fake_model, known_machine, 0.020, round(share * 0.020 * RATE)))}
+    if raises:
+        with pytest.raises(CeilingError, match=r"swap \(batch 1, length 8\).*1\.06 times.*breaks physics"):
+            measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0)
+    else:
+        row = measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0)["rows"][0]
+        assert row["share_of_ceiling"] == pytest.approx(share)
+
+
+def test_budget_covers_the_whole_pass(known_machine, fake_model, cpu):
+    arms = {key: ("v", arm(fake_model, known_machine, 0.1, 1)) for key in "abc"}
+    measure_costs(arms, length=8, device=cpu, threads=1, budget_s=20.0)
+    assert 15.0 < known_machine.s <= 20.0
+
+
+def test_real_models_on_this_machine(dims, wrap, monkeypatch, cpu):
+    """Real clock, real products: a plain MLP stays under the ceiling, an absurd formula does not."""
+    monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**20)
+
+    class Mean(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mlp = nn.Sequential(nn.Linear(8, 256), nn.ReLU(), nn.Linear(256, 3))
+
+        def forward(self, x_BND):
+            return self.mlp(x_BND).mean(1)
+
+    model = wrap(dims, Mean())
+    B, N = 8, 64
+    model.flops = lambda B, N: 2 * B * N * (8 * 256 + 256 * 3)
+    row = measure_costs({"k": ("mlp", model)}, length=N, batches=[B], device=cpu, threads=1, budget_s=2.0)["rows"][0]
+    assert 0 < row["p20_s"] <= row["median_s"] <= row["p80_s"] <= row["p95_s"]
+    assert 0 < row["share_of_ceiling"] <= 1.05
+    model.flops = lambda B, N: 10**13 * B * N
+    with pytest.raises(CeilingError, match="mlp"):
+        measure_costs({"k": ("mlp", model)}, length=N, batches=[B], device=cpu, threads=1, budget_s=1.0)
+
+
+def test_products_of_the_models(dims, wrap):
+    models = [wrap(dims, nn.Sequential(nn.Linear(8, 32), nn.Linear(32, 3))), wrap(dims, nn.Linear(8, 32))]
+    assert report.model_products(models, [64, 16, 64]) == [(16, 8, 32), (16, 32, 3), (64, 8, 32), (64, 32, 3)]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda(wrap, dims):
+    model = wrap(dims, nn.Sequential(nn.Linear(8, 2048), nn.Linear(2048, 2048), nn.Flatten(), nn.Linear(64 * 2048, 3)))
+    model.flops = lambda B, N: 2 * B * N * (8 * 2048 + 2048**2 + 2048 * 3)
+    device = torch.device("cuda", 0)
+    document = measure_costs({"k": ("mlp", model)}, length=64, device=device, threads=1, budget_s=20.0)
+    assert document["machine"]["device"]["name"] == document["device"]
+    assert all(0 < row["share_of_ceiling"] <= 1.05 for row in document["rows"])

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import socket
+import subprocess
+import tomllib
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from swarmformer import environment
+from swarmformer.environment import code_revision, describe, device_name, resolve_device
+from swarmformer.errors import SpecError
+
+ROOT = Path(__file__).parents[1]
+CPU = torch.device("cpu")
+
+
+def git(*arguments: str, cwd: Path) -> str:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(
+        ("git", *identity, *arguments), cwd=cwd, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch) -> Path:
+    """A committed source tree that the package believes to be in."""
+    root = tmp_path / "checkout"
+    for name in ("swarmformer/__init__.py", "variants/a.yaml", "README.md"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("old\n")
+    (root / ".gitignore").write_text("__pycache__/\n")
+    git("init", "-q", cwd=root)
+    git("add", ".", cwd=root)
+    git("commit", "-q", "-m", "start", cwd=root)
+    monkeypatch.setattr(environment, "_PACKAGE", root / "swarmformer")
+    return root
+
+
+def test_revision_of_a_clean_checkout(checkout):
+    head = git("rev-parse", "HEAD", cwd=checkout)
+    assert code_revision() == head[:12]
+    assert describe(CPU)["git"] == {"revision": head, "dirty": False}
+
+
+@pytest.mark.parametrize(
+    ("changed", "dirty"),
+    [
+        ("swarmformer/__init__.py", True),
+        ("swarmformer/components/new.py", True),
+        ("experiments/new.py", True),
+        ("variants/a.yaml", True),
+        ("variants/new.yaml", True),
+        ("README.md", False),
+        ("runs/result.json", False),
+        ("swarmformer/__pycache__/a.pyc", False),
+    ],
+)
+def test_only_source_makes_dirty(changed, dirty, checkout):
+    (checkout / changed).parent.mkdir(parents=True, exist_ok=True)
+    (checkout / changed).write_text("new\n")
+    assert code_revision().endswith("-dirty") == dirty
+    assert describe(CPU)["git"]["dirty"] == dirty
+
+
+def test_staged_and_deleted_source_is_dirty(checkout):
+    (checkout / "variants/a.yaml").unlink()
+    git("add", "-A", cwd=checkout)
+    assert code_revision().endswith("-dirty")
+
+
+def test_outside_a_checkout(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "_PACKAGE", tmp_path)
+    assert code_revision() == "unknown"
+    assert describe(CPU)["git"] is None
+
+
+def test_installed_inside_someone_elses_checkout(checkout, monkeypatch):
+    installed = checkout / ".venv/lib/swarmformer"
+    installed.mkdir(parents=True)
+    (installed / "__init__.py").write_text("")
+    monkeypatch.setattr(environment, "_PACKAGE", installed)
+    assert code_revision() == "unknown"
+
+
+def test_git_variables_of_a_hook_do_not_mislead(checkout, tmp_path, monkeypatch):
+    other = tmp_path / "other"
+    other.mkdir()
+    git("init", "-q", cwd=other)
+    expected = code_revision()
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert code_revision() == expected != "unknown"
+
+
+def test_without_git(checkout, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert code_revision() == "unknown"
+
+
+def test_description_is_json_and_tells_nobody(monkeypatch):
+    text = json.dumps(describe(CPU), allow_nan=False)
+    assert str(ROOT) not in text and str(Path.home()) not in text
+    values = set(re.findall(r'"([^"]*)"', text))
+    assert not values & {socket.gethostname(), getpass.getuser()}
+
+
+def test_description_of_this_machine():
+    found = describe(CPU)
+    assert found["packages"]["torch"] == torch.__version__
+    assert found["machine"]["memory_bytes"] == psutil.virtual_memory().total
+    assert 1 <= found["machine"]["usable_cores"] <= found["machine"]["logical_cores"]
+    assert found["machine"]["cpu"]
+    assert found["threads"]["intra_op"] == torch.get_num_threads()
+
+
+def test_packages_are_the_dependencies():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    optional = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *optional["gpu"], *optional["ray"]]
+    names = [re.match(r"[\w.-]+", requirement)[0] for requirement in wanted]
+    assert sorted(environment.PACKAGES) == sorted(["swarmformer", *names])
+
+
+def test_missing_package_is_null(monkeypatch):
+    monkeypatch.setattr(environment, "PACKAGES", ("torch", "no-such-package-here"))
+    assert describe(CPU)["packages"] == {"torch": torch.__version__, "no-such-package-here": None}
+
+
+def test_device_name_on_cpu():
+    assert re.fullmatch(rf"cpu: \S.* \({torch.get_num_threads()} threads\)", device_name(CPU))
+
+
+@pytest.fixture
+def cards(monkeypatch):
+    def pretend(count: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "device"),
+    [
+        ("auto", 0, "cpu"),
+        ("auto", 1, "cuda:0"),
+        ("cpu", 2, "cpu"),
+        ("cuda", 2, "cuda:0"),
+        ("cuda:1", 2, "cuda:1"),
+    ],
+)
+def test_resolve_device(name, count, device, cards):
+    cards(count)
+    assert resolve_device(name) == torch.device(device)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "message"),
+    [
+        ("cuda", 0, "device 'cuda'.*device=cpu"),
+        ("cuda:1", 1, r"1 CUDA device\(s\)"),
+        ("gpu", 1, "auto, cpu, cuda or cuda:N"),
+        ("cuda:x", 1, "auto, cpu, cuda or cuda:N"),
+        ("auto:0", 1, "auto, cpu, cuda or cuda:N"),
+    ],
+)
+def test_device_that_cannot_be(name, count, message, cards):
+    cards(count)
+    with pytest.raises(SpecError, match=message):
+        resolve_device(name)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_cuda_device():
+    found = describe(torch.device("cuda", 0))["device"]
+    assert found["name"] == f"cuda: {torch.cuda.get_device_name(0)}" and found["memory_bytes"] > 2**30

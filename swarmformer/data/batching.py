@@ -3,8 +3,6 @@
 Few lengths mean few shapes, so that compiled and captured graphs are used again.
 """
 
-# ruff: noqa: N815 - fields carry their shape as a suffix
-
 from __future__ import annotations
 
 from collections.abc import Iterator

@@ -18,7 +18,7 @@ from swarmformer.interfaces import Model
 
 WARM_UP_CALLS = 3
 WARM_UP_S = 0.1
-"""Warm-up ends after so many calls, or sooner where calls take long."""
+"""After the first call, which is never timed, warm-up goes on for so many calls or until so many seconds."""
 
 SETTLE_BELOW_S = 10e-3
 """A call shorter than this is made once untimed before it is timed, so that it finds its weights in
@@ -40,7 +40,7 @@ class LatencyRow(TypedDict):
 class _Arm:
     name: str
     call: Callable[[], object]
-    settle: bool = True
+    settle: bool = False
     samples: list[float] = field(default_factory=list)
 
 
@@ -102,19 +102,19 @@ def _check(arms: Mapping[str, Model], batches: Sequence[int], length: int, least
 
 
 def _prepare(name: str, model: Model, batch: int, length: int, device: torch.device, seed: int) -> _Arm:
-    """Check the output once, then warm up."""
+    """Check the output of the first call, then warm up."""
     ids_BN, mask_BN = random_inputs(model.dims, batch, length, device=device, seed=seed)
 
     def call() -> torch.Tensor:
         return model(ids_BN, mask_BN)
 
+    end = now_s() + WARM_UP_S
     check_output(f"{name} (batch {batch}, length {length})", call(), (batch, model.dims.num_classes))
-    arm, end = _Arm(name, call), now_s() + WARM_UP_S
+    arm = _Arm(name, call)
     for _ in range(WARM_UP_CALLS):
-        last = seconds(call, device)
-        arm.settle = last < SETTLE_BELOW_S
         if now_s() >= end:
             break
+        arm.settle = seconds(call, device) < SETTLE_BELOW_S
     return arm
 
 
@@ -128,6 +128,7 @@ def _time_rounds(
             if arm.settle:
                 arm.call()
             arm.samples.append(seconds(arm.call, device))
+            arm.settle = arm.samples[-1] < SETTLE_BELOW_S
 
 
 def _row(arm: _Arm, batch: int, length: int) -> LatencyRow:

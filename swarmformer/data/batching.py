@@ -67,7 +67,7 @@ class Batches:
         self.lengths = lengths
         self.sizes = np.asarray(split.lengths)
         if self.sizes.max() > lengths[-1]:
-            name = split.names[int(self.sizes.argmax())]
+            name = str(split.names[int(self.sizes.argmax())])
             raise DataError(f"example {name!r} has {self.sizes.max()} tokens, more than {lengths[-1]}")
 
     def __len__(self) -> int:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_tasks import Toy, make_split
+
+from swarmformer.data.split import check_splits, cut_validation, load_splits
+from swarmformer.errors import DataError
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    sizes=st.lists(st.integers(1, 12), min_size=20, max_size=60),
+    fraction=st.floats(0.1, 0.5),
+    seed=st.integers(0, 2**31),
+)
+def test_no_group_is_on_both_sides(sizes: list[int], fraction: float, seed: int) -> None:
+    groups = [f"film{index}" for index, size in enumerate(sizes) for _ in range(size)]
+    train = make_split("train", [str(row) for row in range(len(groups))], groups)
+    rest, validation = cut_validation(train, fraction, seed)
+    assert rest.groups is not None and validation.groups is not None
+    assert not set(rest.groups) & set(validation.groups)
+    assert sorted([*rest.ids, *validation.ids]) == sorted(train.ids)
+    wanted = round(fraction * len(train))
+    assert wanted - max(sizes) < len(validation) <= wanted
+
+
+def test_texts_labels_and_ids_stay_together() -> None:
+    train = make_split("train", [f"text {row}" for row in range(50)])
+    for part in cut_validation(train, 0.2, 3):
+        rows = [int(example.removeprefix("train/")) for example in part.ids]
+        assert part.texts == [f"text {row}" for row in rows]
+        assert np.array_equal(part.labels, np.array(rows) % 2)
+
+
+def test_the_seed_decides() -> None:
+    train = make_split("train", [str(row) for row in range(200)])
+    first, again, other = (cut_validation(train, 0.1, seed)[1].ids for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+    assert len(first) == 20
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 0.001])
+def test_a_fraction_that_leaves_nothing_is_refused(fraction: float) -> None:
+    with pytest.raises(DataError, match="validation_fraction"):
+        cut_validation(make_split("train", ["a", "b", "c"]), fraction, 0)
+
+
+def test_a_validation_split_of_the_source_is_kept(toy: Toy) -> None:
+    toy.splits["validation"] = make_split("validation", ["x", "y"])
+    splits = load_splits(toy, validation_fraction=0.5, split_seed=0)
+    assert list(splits) == ["train", "validation", "test"]
+    assert splits["validation"].ids == ["validation/0", "validation/1"]
+    assert len(splits["train"]) == 20
+
+
+GOOD = make_split("test", ["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (replace(GOOD, labels=np.array([0, 1, 2])), r"'test', example 'test/2': label 2 is outside 0…1"),
+        (replace(GOOD, labels=np.array([0, -1, 1])), r"example 'test/1': label -1"),
+        (replace(GOOD, labels=np.array([0.0, 1.0, 1.0])), r"integers, not float64"),
+        (replace(GOOD, labels=np.array([0, 1])), r"3 texts, 2 labels, 3 ids"),
+        (replace(GOOD, groups=["x"]), r"1 groups"),
+        (replace(GOOD, ids=["test/0", "test/0", "test/1"]), r"not unique"),
+        (replace(GOOD, texts=["a", None, "c"]), r"example 'test/1': text is NoneType"),
+        (make_split("test", []), r"'test' has no examples"),
+    ],
+)
+def test_a_broken_split_is_named(broken: object, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        check_splits({"train": GOOD, "test": broken}, 2)  # type: ignore[dict-item]
+
+
+def test_a_missing_split_is_named() -> None:
+    with pytest.raises(DataError, match="no 'test' split"):
+        check_splits({"train": GOOD}, 2)

@@ -1,0 +1,218 @@
+"""The files that reports read, as strict models: a file is used whole or not at all.
+
+Only what a report needs is modelled. Keys beyond that are let through, so that writers may add to a
+file without a new schema number; a missing key, a wrong type or a number that is not finite is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import UnreadableFileError
+
+SCHEMA = 1
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+FileT = TypeVar("FileT", bound="Record")
+
+
+class Record(BaseModel):
+    """Base of every part of a file."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Parameters(Record):
+    total: Count
+    without_embedding: Count
+
+
+class Flops(Record):
+    """Forward pass of one example, multiply-adds × 2, at the padded ``length`` in tokens."""
+
+    forward: Count
+    length: Count
+
+
+class Metrics(Record):
+    accuracy: Share
+    precision: Share
+    recall: Share
+    f1: Share
+    loss: float
+    n: Annotated[int, Field(gt=0)]
+
+
+class SplitMetrics(Record):
+    validation: Metrics
+    test: Metrics
+
+
+class Truncated(Record):
+    """Examples cut at the length limit, by split."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Seconds(Record):
+    train: float
+    total: float
+
+
+class PlannedArm(Record):
+    arm: str
+    variant: str
+    run_key: str
+    parameters: Parameters
+    flops: Flops
+
+
+class Identity(Record):
+    """What says which cell a file belongs to."""
+
+    run_key: str
+    arm: str
+    seed: int
+
+
+class PlannedCell(Identity):
+    cell: str
+
+
+class Plan(Record):
+    """``plan.json``."""
+
+    grid: str
+    base: str | None
+    arms: tuple[PlannedArm, ...]
+    cells: tuple[PlannedCell, ...]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Plan:
+        names = [arm.arm for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError("two arms have the same name")
+        unknown = ({cell.arm for cell in self.cells} | {self.base} - {None}) - set(names)
+        if unknown:
+            raise ValueError(f"not among its arms: {', '.join(sorted(map(str, unknown)))}")
+        return self
+
+
+class DataSpec(Record):
+    task: str
+
+
+class Spec(Record):
+    data: DataSpec
+
+
+class Config(Identity):
+    """``config.json``."""
+
+    spec: Spec
+
+
+class Failure(Identity):
+    """``failure.json``."""
+
+    status: Literal["FAILED"]
+    cause: str
+    step: int | None
+
+
+class Result(Identity):
+    """``result.json``: the only mark of completion."""
+
+    status: Literal["COMPLETED"]
+    variant: str
+    task: str
+    metrics: SplitMetrics
+    parameters: Parameters
+    flops: Flops
+    data_key: str
+    truncated: Truncated
+    code_revision: str
+    device: str
+    seconds: Seconds
+
+
+class Floor(Record):
+    name: str
+    accuracy: Share
+    n: Annotated[int, Field(gt=0)]
+    split: str
+    detail: str = ""
+
+
+class Floors(Record):
+    """``floors.json``."""
+
+    task: str
+    data_key: str
+    floors: tuple[Floor, ...]
+
+
+class Ceilings(Record):
+    matmul_flops_per_s: Positive
+    copy_bytes_per_s: Positive
+
+
+class Latency(Record):
+    """Seconds of one forward pass of a whole batch, model only."""
+
+    run_key: str
+    variant: str
+    batch: Annotated[int, Field(gt=0)]
+    length: Count
+    median_s: Positive
+    p95_s: Positive
+    share_of_ceiling: Annotated[float, Field(ge=0)]
+
+
+class Costs(Record):
+    """``costs.json``."""
+
+    device: str
+    threads: int
+    ceilings: Ceilings
+    rows: tuple[Latency, ...]
+
+
+def load(path: Path, model: type[FileT]) -> FileT:
+    """Read one JSON file.
+
+    Raises UnreadableFileError where it cannot be parsed, has another schema number, or is not what
+    ``model`` says.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text)
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(path, f"cannot be read as JSON: {_one_line(error)}") from error
+    found = raw.get("schema") if isinstance(raw, dict) else None
+    if found != SCHEMA:
+        raise UnreadableFileError(path, f"schema {found!r}; this report reads schema {SCHEMA}")
+    try:
+        return model.model_validate_json(text)
+    except ValidationError as error:
+        raise UnreadableFileError(path, _first_problem(error)) from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = error.error_count() - 1
+    return f"{key}: {first['msg']}" + (f" (and {more} more)" if more else "")
+
+
+def _one_line(error: Exception) -> str:
+    # An OSError's own text holds the absolute path, which differs from machine to machine.
+    return str(error.strerror) if isinstance(error, OSError) else " ".join(str(error).split())

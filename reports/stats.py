@@ -1,0 +1,54 @@
+"""Means, paired differences and shares, each with its 95 % interval. Thin over scipy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval; ``low`` and ``high`` are None where ``n`` is too small for one."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+    @property
+    def half(self) -> float | None:
+        """Half the width, for symmetric intervals."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+
+def mean_interval(values: Sequence[float]) -> Interval | None:
+    """Student-t interval of a mean over independent runs; None without values, no bounds for one."""
+    n = len(values)
+    if n == 0:
+        return None
+    mean = float(np.mean(values))
+    if n == 1:
+        return Interval(mean, None, None, 1)
+    # Not stats.t.interval: it gives NaN where all runs agree (scale 0), though the width is then 0.
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def paired_difference(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:
+    """Interval of ``arm − base`` over the seeds that both have; None where they share none."""
+    return mean_interval([arm[seed] - base[seed] for seed in sorted(arm.keys() & base.keys())])
+
+
+def wilson(share: float, n: int) -> Interval:
+    """Wilson score interval of a share of ``n`` independent examples.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    bounds = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
+    return Interval(share, float(bounds.low), float(bounds.high), n)

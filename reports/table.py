@@ -1,0 +1,190 @@
+"""Grids → one table per (grid, task): rows that say what was measured, on what, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from . import warn
+from .costs import check_ceilings, latency_at
+from .frame import MEASURES, tidy
+from .read import Cell, Grid, Status
+from .schema import Costs, Flops, Latency, Parameters, PlannedArm, Result
+from .stats import Interval, mean_interval, paired_difference, wilson
+
+# What must agree before cells are averaged or paired, by the name that --mix gives it.
+STRATA = {"data": "data_key", "code": "code_revision", "device": "device"}
+BATCHES = (1, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table. None, or n = 0, is missing and is shown as missing, never as zero."""
+
+    kind: str  # "arm" or "floor"
+    name: str
+    n: int = 0  # arms: seeds; floors: test examples
+    accuracy: Interval | None = None
+    is_base: bool = False
+    difference: Interval | None = None
+    run_key: str = ""
+    data_key: str = ""
+    code_revision: str = ""
+    device: str = ""
+    variant: str = ""
+    seeds: tuple[int, ...] = ()
+    means: dict[str, float] = field(default_factory=dict)  # of every name in MEASURES
+    parameters: Parameters | None = None
+    flops: Flops | None = None
+    latency: dict[int, Latency] = field(default_factory=dict)  # by batch size
+    test_examples: int | None = None
+    truncated: dict[str, int] = field(default_factory=dict)  # examples cut, by split
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    grid: str
+    task: str
+    base: str | None
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    costs: Costs | None
+
+    @property
+    def arms(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "arm"]
+
+    @property
+    def floors(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "floor"]
+
+
+def build_tables(grids: Sequence[Grid], mix: Collection[str] = ()) -> list[Table]:
+    """One table per grid and task.
+
+    ``mix`` names the strata ("data", "code", "device") that may differ within a row. Raises ReportError
+    where a latency is faster than the machine's ceiling allows.
+    """
+    for grid in grids:
+        check_ceilings(grid)
+    return [_build(grid, task, mix) for grid in grids for task in _tasks(grid)]
+
+
+def _tasks(grid: Grid) -> list[str]:
+    known = {cell.task for cell in grid.cells if cell.task is not None}
+    if not known and grid.floors:
+        known = {grid.floors.task}
+    return sorted(known) or ["task not known yet"]
+
+
+def _build(grid: Grid, task: str, mix: Collection[str]) -> Table:
+    strata = [column for name, column in STRATA.items() if name not in mix]
+    runs = tidy(cell for cell in grid.cells if cell.task == task)
+    unique = runs.drop_duplicates(["arm", "run_key", "seed", *strata])
+    rows: list[Row] = []
+    for arm in _arm_names(grid, task):
+        mine = unique[unique["arm"] == arm]
+        groups = [group for _, group in mine.groupby(["run_key", *strata], sort=True)]
+        rows += [_arm_row(grid, group, unique, strata) for group in groups] or [_missing_row(grid, arm)]
+    floors = _floor_rows(grid, task)
+    warnings = [
+        *warn.unplanned(grid),
+        *warn.repeated(runs, unique),
+        *warn.revisions(unique),
+        *warn.strata(unique, STRATA, mix),
+        *warn.unpaired(rows, grid.base),
+        *warn.floor_data(rows, floors),
+    ]
+    return Table(grid.name, task, grid.base, (*rows, *floors), tuple(warnings), grid.costs)
+
+
+def _arm_names(grid: Grid, task: str) -> list[str]:
+    """Arms of this task, the plan's order first; an arm whose task is not known yet is in every table."""
+    tasks: dict[str, set[str]] = {arm.arm: set() for arm in grid.planned}
+    for cell in sorted(grid.cells, key=lambda cell: cell.arm or ""):
+        if cell.arm is not None:
+            tasks.setdefault(cell.arm, set()).update({cell.task} if cell.task is not None else set())
+    return [arm for arm, known in tasks.items() if task in known or not known]
+
+
+def _arm_row(grid: Grid, group: pd.DataFrame, runs: pd.DataFrame, strata: list[str]) -> Row:
+    first: Result = group["result"].iloc[0]
+    is_base = first.arm == grid.base
+    base = runs[runs["arm"] == grid.base]
+    for column in strata:
+        base = base[base[column] == getattr(first, column)]
+    return Row(
+        kind="arm",
+        name=first.arm,
+        n=len(group),
+        accuracy=mean_interval(group["accuracy"].tolist()),
+        is_base=is_base,
+        difference=None if is_base else paired_difference(_by_seed(group), _by_seed(base)),
+        run_key=first.run_key,
+        data_key=_all(group["data_key"]),
+        code_revision=_all(group["code_revision"]),
+        device=_all(group["device"]),
+        variant=first.variant,
+        seeds=tuple(sorted(group["seed"].tolist())),
+        means={name: float(group[name].mean()) for name in MEASURES},
+        parameters=first.parameters,
+        flops=first.flops,
+        latency=_latency(grid, first.run_key, first.flops),
+        test_examples=first.metrics.test.n,
+        truncated=first.truncated.model_dump(),
+    )
+
+
+def _missing_row(grid: Grid, arm: str) -> Row:
+    plan: dict[str, PlannedArm] = {planned.arm: planned for planned in grid.planned}
+    if arm not in plan:
+        return Row("arm", arm)
+    it = plan[arm]
+    return Row(
+        kind="arm",
+        name=arm,
+        is_base=arm == grid.base,
+        run_key=it.run_key,
+        variant=it.variant,
+        parameters=it.parameters,
+        flops=it.flops,
+        latency=_latency(grid, it.run_key, it.flops),
+    )
+
+
+def _floor_rows(grid: Grid, task: str) -> list[Row]:
+    if grid.floors is None or grid.floors.task != task:
+        return []
+    key = grid.floors.data_key
+    return [
+        Row(
+            kind="floor",
+            name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
+            n=floor.n,
+            accuracy=wilson(floor.accuracy, floor.n),
+            data_key=key,
+            detail=floor.detail,
+        )
+        for floor in grid.floors.floors
+    ]
+
+
+def _latency(grid: Grid, run_key: str, flops: Flops) -> dict[int, Latency]:
+    found = {batch: latency_at(grid.costs, run_key, batch, flops.length) for batch in BATCHES}
+    return {batch: latency for batch, latency in found.items() if latency is not None}
+
+
+def _by_seed(runs: pd.DataFrame) -> dict[int, float]:
+    return dict(zip(runs["seed"].tolist(), runs["accuracy"].tolist(), strict=True))
+
+
+def _all(column: pd.Series) -> str:
+    return "; ".join(sorted(set(column)))
+
+
+def count_statuses(cells: Sequence[Cell]) -> dict[Status, int]:
+    """How many of each status, all five always named."""
+    return {status: sum(cell.status is status for cell in cells) for status in Status}

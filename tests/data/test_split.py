@@ -71,7 +71,7 @@ GOOD = make_split("test", ["a", "b", "c"])
         (replace(GOOD, labels=np.array([0, 1])), r"3 texts, 2 labels, 3 ids"),
         (replace(GOOD, groups=["x"]), r"1 groups"),
         (replace(GOOD, ids=["test/0", "test/0", "test/1"]), r"not unique"),
-        (replace(GOOD, texts=["a", None, "c"]), r"example 'test/1': text is NoneType"),
+        (replace(GOOD, texts=["a", None, "c"]), r"example 'test/1': text is NoneType"),  # type: ignore[list-item]
         (make_split("test", []), r"'test' has no examples"),
     ],
 )

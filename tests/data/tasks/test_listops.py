@@ -35,8 +35,8 @@ def value(tree: Any) -> int:
     if isinstance(tree, int):
         return tree
     name, children = tree
-    function = {"MIN": min, "MAX": max, "MED": lambda v: int(statistics.median(v)), "SM": lambda v: sum(v) % 10}
-    return function[name]([value(child) for child in children])
+    functions: dict[str, Any] = {"MIN": min, "MAX": max, "MED": lambda v: int(statistics.median(v)), "SM": lambda v: sum(v) % 10}
+    return functions[name]([value(child) for child in children])
 
 
 def depth(tree: Any) -> int:

@@ -35,7 +35,12 @@ def value(tree: Any) -> int:
     if isinstance(tree, int):
         return tree
     name, children = tree
-    functions: dict[str, Any] = {"MIN": min, "MAX": max, "MED": lambda v: int(statistics.median(v)), "SM": lambda v: sum(v) % 10}
+    functions: dict[str, Any] = {
+        "MIN": min,
+        "MAX": max,
+        "MED": lambda values: int(statistics.median(values)),
+        "SM": lambda values: sum(values) % 10,
+    }
     return functions[name]([value(child) for child in children])
 
 

@@ -30,7 +30,11 @@ class DataError(SwarmformerError, ValueError):
 
 
 class TrainingDivergedError(SwarmformerError, ArithmeticError):
-    """The loss or a gradient stopped being finite."""
+    """The loss or a gradient stopped being finite at optimiser step ``step`` (counted from 1)."""
+
+    def __init__(self, step: int, message: str) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

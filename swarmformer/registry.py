@@ -113,7 +113,7 @@ def check_class(cls: type, slot: str) -> None:
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ComponentError(f"{cls!r} cannot fill slot {slot!r}: it must subclass {base.__module__}.{base.__name__}")
     if inspect.isabstract(cls):
-        missing = ", ".join(sorted(cls.__abstractmethods__))
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise ComponentError(f"{cls.__module__}.{cls.__qualname__} does not implement {missing}")
     options_of(cls, leading_of(slot, cls))
 

@@ -27,6 +27,11 @@ class Batch:
     labels_B: torch.Tensor
     index_B: torch.Tensor
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """What a training step needs: ids_BN, mask_BN, labels_B."""
+        return self.ids_BN, self.mask_BN, self.labels_B
+
 
 @dataclass(frozen=True)
 class TokenCount:

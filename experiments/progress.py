@@ -1,0 +1,42 @@
+"""Progress of a run: a bar on a terminal, nothing where the output is a file (the log has lines)."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from swarmformer.training.loop import OnStep
+
+
+@contextmanager
+def step_display(title: str) -> Iterator[OnStep]:
+    """A callback for every optimiser step."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task(title, total=None)
+
+        def on_step(done: int, total: int, words: str) -> None:
+            progress.update(task, completed=done, total=total, description=f"{title}, {words}")
+
+        yield on_step
+
+
+def log_to_terminal() -> None:
+    """Show the log: through rich on a terminal, as plain lines elsewhere."""
+    console = Console(stderr=True)
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    logger = logging.getLogger("swarmformer")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)

@@ -1,0 +1,143 @@
+"""Run one cell from data to result.json."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import Timeout
+
+from experiments.cells import CellBusyError, lock_of, prepare, write_json
+from experiments.progress import step_display
+from swarmformer import hub
+from swarmformer.cost.parameters import count_parameters
+from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.environment import code_revision, describe, device_name, resolve_device
+from swarmformer.errors import TrainingDivergedError
+from swarmformer.spec import RunSpec
+from swarmformer.training.loop import Trainer, TrainResult
+from swarmformer.variants import make_task
+
+logger = logging.getLogger("swarmformer")
+
+
+def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> dict[str, Any] | None:
+    """Train, test and write result.json; a cell that already has one is left alone.
+
+    Returns:
+        The result, or None where the cell was finished before.
+
+    Raises:
+        CellBusyError: another process works on it.
+        Exception: whatever stopped it; written to failure.json unless it was an interruption.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock_of(folder):
+            if (folder / "result.json").exists():
+                return None
+            prepare(folder, arm, spec, device)
+            with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
+                return _run(folder, arm, spec, device, keep_weights)
+    except Timeout:
+        raise CellBusyError(f"{folder}: another process works on this cell") from None
+
+
+def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> dict[str, Any]:
+    started, revision = time.monotonic(), code_revision()
+    device = resolve_device(device_word)
+    write_json(folder / "environment.json", describe(device))
+    logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
+    data = load_data(spec)
+    truncated = {name: split.truncated for name, split in data.splits.items()}
+    logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
+    with step_display(f"{arm} seed {spec.seed}") as on_step:
+        trainer = Trainer(spec, data, device, folder, on_step)
+        outcome = trainer.run()
+    _save_predictions(folder / "predictions.npz", data, outcome)
+    if keep_weights:
+        hub.save_model(trainer.model, folder / "model")
+    length = spec.model.dims.seq_len
+    result = {
+        "status": "COMPLETED",
+        **_identity(arm, spec),
+        "task": spec.data.task.name,
+        "metrics": {"validation": outcome.validation, "test": outcome.test},
+        "best_epoch": outcome.best_epoch,
+        "epochs": outcome.epochs,
+        "steps": outcome.steps,
+        "parameters": count_parameters(trainer.model),
+        "flops": {"forward": trainer.model.flops(1, length), "length": length},
+        "data_key": data.key,
+        "truncated": truncated,
+        "code_revision": revision,
+        "device": device_name(device),
+        "seconds": {"train": outcome.seconds, "total": time.monotonic() - started},
+    }
+    write_json(folder / "result.json", result)
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
+    return result
+
+
+def load_data(spec: RunSpec) -> EncodedData:
+    """The encoded task of a run, from the cache where it is there."""
+    return load_encoded(
+        make_task(spec.data),
+        tokenizer=spec.data.tokenizer,
+        seq_len=spec.model.dims.seq_len,
+        validation_fraction=spec.data.validation_fraction,
+        split_seed=spec.data.split_seed,
+    )
+
+
+def _identity(arm: str, spec: RunSpec) -> dict[str, Any]:
+    return {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
+
+
+def _save_predictions(path: Path, data: EncodedData, outcome: TrainResult) -> None:
+    """Plain arrays: example names, labels, logits [n, K] of the test split, for paired tests."""
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    test = data.splits["test"]
+    np.savez_compressed(temporary, names=test.names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
+    temporary.replace(path)
+
+
+@contextmanager
+def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
+    """Write failure.json for errors; an interruption (not an Exception) leaves the cell to be continued."""
+    try:
+        yield
+    except Exception as error:
+        step = error.step if isinstance(error, TrainingDivergedError) else None
+        cause = f"{type(error).__name__}: {error}"
+        logger.error("FAILED: %s", cause)
+        failure = {"status": "FAILED", **_identity(arm, spec), "cause": cause, "step": step}
+        write_json(folder / "failure.json", {**failure, "traceback": traceback.format_exc()})
+        raise
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def use_threads(threads: int) -> None:
+    """Limit torch to ``threads`` (0: leave its default)."""
+    if threads:
+        torch.set_num_threads(threads)

@@ -1,0 +1,120 @@
+"""Sacred, and nothing else imports it.
+
+Sacred gives the command line (``with``, ``print_config``) and a record of every start. What it does not
+give we keep elsewhere: overrides pass through our strict resolver before anything runs, the mark of
+completion is our own result.json, curves are our own append-only files.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred's own concern
+
+from docopt import docopt
+from sacred import SETTINGS, Experiment  # noqa: E402
+from sacred.arg_parser import get_config_updates  # noqa: E402
+from sacred.observers import FileStorageObserver  # noqa: E402
+from sacred.utils import SacredInterrupt  # noqa: E402
+
+SETTINGS.CAPTURE_MODE = "sys"
+SETTINGS.CONFIG.READ_ONLY_CONFIG = False
+Config = dict[str, Any]
+
+
+class Terminated(SacredInterrupt):
+    """SIGTERM: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
+
+    STATUS = "INTERRUPTED"
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+class CellObserver(FileStorageObserver):
+    """Keeps sacred's record of every start of a cell in the cell's own folder, under ``sacred/``."""
+
+    def __init__(self) -> None:
+        super().__init__("unset", copy_sources=False)
+
+    def started_event(self, *, config: Config, **event: Any) -> Any:
+        self.basedir = str(Path(config["folder"]) / "sacred")
+        return super().started_event(config=config, **event)
+
+
+def make_experiment(
+    name: str, defaults: Config, resolve: Callable[[Config], Config], main: Callable[..., Any]
+) -> Experiment:
+    """An experiment whose command line is ``with key=value …``.
+
+    Args:
+        defaults: the top-level keys and their values.
+        resolve: maps the configuration with its overrides to what is added to it (``folder`` at least);
+            raises on anything wrong. ``print_config`` shows its outcome.
+        main: gets the final configuration as ``_config``. Top-level keys that may be given new nested keys
+            must be parameters too: sacred refuses additions to keys that no function takes.
+    """
+    experiment = Experiment(name, save_git_info=False)
+    experiment.logger = _quiet_logger()  # type: ignore[assignment]
+    experiment.add_config(defaults)
+    experiment.config_hook(_hook(resolve))
+    experiment.main(main)
+    return experiment
+
+
+def _hook(resolve: Callable[[Config], Config]) -> Callable[[Config, str, Any], Config]:
+    def hook(config: Config, command_name: str, logger: Any) -> Config:
+        return resolve(config)
+
+    return hook
+
+
+def _quiet_logger() -> logging.Logger:
+    """Sacred warns about every nested key it does not know; ours are checked by the resolver."""
+    logger = logging.getLogger("sacred")
+    logger.setLevel(logging.CRITICAL)
+    return logger
+
+
+def run_recorded(experiment: Experiment, updates: Mapping[str, Any]) -> Any:
+    """Run from Python with configuration updates, recorded in the cell's folder."""
+    _prepare(experiment)
+    return experiment.run(config_updates=dict(updates)).result
+
+
+def run_command_line(experiment: Experiment) -> None:
+    """Run what the command line asks for, recorded in the cell's folder.
+
+    Sacred's own ``run_commandline`` prints a stack trace and exits on every error; here errors reach the
+    caller, who tells faults of the user from faults of the code.
+    """
+    _prepare(experiment)
+    short_usage, usage, internal_usage = experiment.get_usage()
+    arguments = docopt(internal_usage, sys.argv[1:], default_help=False)
+    if arguments["--help"]:
+        print(usage)
+        return
+    updates, named_configs = get_config_updates(_spell_out_names(arguments["UPDATE"]))
+    command = arguments.get("COMMAND") or experiment.default_command
+    experiment.run(command, updates, named_configs, options=arguments)
+
+
+def _spell_out_names(updates: list[str]) -> list[str]:
+    """``a.b=x a.b.c=1`` → ``a.b.name=x a.b.c=1``: a component by name and its options side by side."""
+    keys = [update.partition("=")[0] for update in updates]
+    mappings = {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
+    pairs = zip(keys, updates, strict=True)
+    return [update.replace("=", ".name=", 1) if key in mappings else update for key, update in pairs]
+
+
+def _prepare(experiment: Experiment) -> None:
+    experiment.observers.append(CellObserver())
+    signal.signal(signal.SIGTERM, _on_sigterm)

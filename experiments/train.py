@@ -1,0 +1,64 @@
+"""Train one variant: ``python -m experiments.train with variant=original_small data.task=imdb seed=0``.
+
+Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
+keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
+resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from experiments.cells import cell_name
+from experiments.progress import log_to_terminal
+from experiments.runner import run_cell, use_threads
+from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.errors import SpecError, SwarmformerError, suggest
+from swarmformer.merge import nest
+from swarmformer.spec import RunSpec
+from swarmformer.variants import resolve_run
+
+DEFAULTS: Config = {
+    "variant": "base",
+    "seed": 0,
+    "device": "auto",
+    "runs": "runs/train",
+    "threads": 0,
+    "keep_weights": True,
+    "model": {},
+    "data": {},
+    "train": {},
+}
+SECTIONS = ("model", "data", "train")
+
+
+def resolve(config: Config) -> Config:
+    """The configuration with every option filled in, its run key and its folder."""
+    for key in set(config) - set(DEFAULTS):
+        raise SpecError(f"command line: unknown key {key!r}.{suggest(key, DEFAULTS)} Keys: {', '.join(DEFAULTS)}")
+    patch = nest({key: config[key] for key in SECTIONS})
+    spec = resolve_run(config["variant"], [(patch, "command line")], seed=config["seed"])
+    folder = Path(config["runs"]) / cell_name(config["variant"], spec)
+    return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
+
+
+def main(_config: Config, model: Config, data: Config, train: Config) -> dict[str, Any] | None:
+    config = _config
+    spec = RunSpec.from_dict({key: config[key] for key in ("variant", "seed", *SECTIONS)})
+    if spec.run_key != config["run_key"]:
+        raise SpecError(f"the configuration changed after it was resolved ({config['run_key']} → {spec.run_key})")
+    use_threads(config["threads"])
+    folder = Path(config["folder"])
+    result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
+    print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
+    return result and result["metrics"]
+
+
+if __name__ == "__main__":
+    log_to_terminal()
+    try:
+        run_command_line(make_experiment("train", DEFAULTS, resolve, main))
+    except SwarmformerError as error:
+        sys.exit(f"error: {error}")

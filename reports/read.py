@@ -98,8 +98,6 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
 def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     where = f"{folder.parent.name}/{folder.name}"
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
-    if not folder.is_dir():
-        return Cell(Status.PENDING, where, arm, seed, cause="not started")
     try:
         return _classify(folder, where, planned)
     except UnreadableFileError as error:
@@ -111,14 +109,19 @@ def _classify(folder: Path, where: str, planned: PlannedCell | None) -> Cell:
         result = _load_own(folder / RESULT, Result, planned)
         return Cell(Status.COMPLETED, where, result.arm, result.seed, result.task, result=result)
     config = _load_own(folder / CONFIG, Config, planned) if (folder / CONFIG).exists() else None
-    task = config.spec.data.task if config else None
+    task = config.spec.data.task.name if config else None
     if (folder / FAILURE).exists():
         failure = _load_own(folder / FAILURE, Failure, planned)
         at = "" if failure.step is None else f" (step {failure.step})"
         return Cell(Status.FAILED, where, failure.arm, failure.seed, task, cause=failure.cause + at)
-    owner = config or planned
-    arm, seed = (owner.arm, owner.seed) if owner else (None, None)
-    return Cell(Status.INCOMPLETE, where, arm, seed, task, cause="no result: still running, or killed")
+    if config is None:
+        return _pending(where, planned)
+    return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
+
+
+def _pending(where: str, planned: PlannedCell | None) -> Cell:
+    arm, seed = (planned.arm, planned.seed) if planned else (None, None)
+    return Cell(Status.PENDING, where, arm, seed, cause="not started")
 
 
 def _load_own(path: Path, model: type[FileT], planned: Identity | None) -> FileT:

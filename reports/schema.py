@@ -106,8 +106,12 @@ class Plan(Record):
         return self
 
 
+class TaskSpec(Record):
+    name: str
+
+
 class DataSpec(Record):
-    task: str
+    task: TaskSpec
 
 
 class Spec(Record):
@@ -174,6 +178,7 @@ class Latency(Record):
     length: Count
     median_s: Positive
     p95_s: Positive
+    flops: Count  # of the whole batch
     share_of_ceiling: Annotated[float, Field(ge=0)]
 
 

@@ -44,7 +44,7 @@ def result(arm: str, seed: int, accuracy: float, **changes: Any) -> dict[str, An
 
 
 def config(arm: str, seed: int, task: str = "listops") -> dict[str, Any]:
-    spec = {"model": {}, "data": {"task": task}, "train": {}}
+    spec = {"model": {}, "data": {"task": {"name": task}}, "train": {}}
     key = run_key(arm)
     return {"schema": 1, "run_key": key, "variant": arm, "arm": arm, "seed": seed, "device": "cpu", "spec": spec}
 

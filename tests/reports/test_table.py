@@ -145,11 +145,19 @@ def test_floors_of_other_data_or_splits_are_marked(tmp_path: Path) -> None:
 
 def test_a_latency_above_the_ceiling_stops_the_report(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
-    runs.write(grid / "costs.json", runs.costs(runs.latency("base", 256, share_of_ceiling=9.1)))
+    runs.write(grid / "costs.json", runs.costs(runs.latency("base", 256, 0.5, share_of_ceiling=9.1)))
     with pytest.raises(ReportError, match=r"base at batch 256.* 9\.10 of the machine's ceiling"):
         table_of(grid)
-    runs.write(grid / "costs.json", runs.costs(runs.latency("base", 256, share_of_ceiling=1.04)))
+    runs.write(grid / "costs.json", runs.costs(runs.latency("base", 256, 0.5, share_of_ceiling=1.04)))
     assert table_of(grid).rows
+
+
+def test_a_stated_share_does_not_hide_what_the_figures_say(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
+    faster = runs.latency("base", 1, median_s=1e-3, flops=190_000_000, share_of_ceiling=0.5)  # 1.9e11 of 9.5e10
+    runs.write(grid / "costs.json", runs.costs(faster))
+    with pytest.raises(ReportError, match=r"reaches 2\.00 of the machine's ceiling"):
+        table_of(grid)
 
 
 def test_latency_is_that_of_the_rows_own_length_else_of_the_longest(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from docopt import docopt
+
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred's own concern
 
-from docopt import docopt
 from sacred import SETTINGS, Experiment  # noqa: E402
 from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
@@ -45,7 +46,7 @@ class CellObserver(FileStorageObserver):
     def __init__(self) -> None:
         super().__init__("unset", copy_sources=False)
 
-    def started_event(self, *, config: Config, **event: Any) -> Any:
+    def started_event(self, *, config: Config, **event: Any) -> Any:  # type: ignore[override]
         self.basedir = str(Path(config["folder"]) / "sacred")
         return super().started_event(config=config, **event)
 
@@ -97,7 +98,7 @@ def run_command_line(experiment: Experiment) -> None:
     caller, who tells faults of the user from faults of the code.
     """
     _prepare(experiment)
-    short_usage, usage, internal_usage = experiment.get_usage()
+    _, usage, internal_usage = experiment.get_usage()
     arguments = docopt(internal_usage, sys.argv[1:], default_help=False)
     if arguments["--help"]:
         print(usage)

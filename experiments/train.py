@@ -15,6 +15,7 @@ from experiments.cells import cell_name
 from experiments.progress import log_to_terminal
 from experiments.runner import run_cell, use_threads
 from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.assembly import rehearse
 from swarmformer.errors import SpecError, SwarmformerError, suggest
 from swarmformer.merge import nest
 from swarmformer.spec import RunSpec
@@ -40,6 +41,7 @@ def resolve(config: Config) -> Config:
         raise SpecError(f"command line: unknown key {key!r}.{suggest(key, DEFAULTS)} Keys: {', '.join(DEFAULTS)}")
     patch = nest({key: config[key] for key in SECTIONS})
     spec = resolve_run(config["variant"], [(patch, "command line")], seed=config["seed"])
+    rehearse(spec)
     folder = Path(config["runs"]) / cell_name(config["variant"], spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 

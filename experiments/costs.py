@@ -1,0 +1,67 @@
+"""Latency of a grid's arms, written to costs.json: ``python -m experiments.costs GRID.yaml --runs FOLDER``.
+
+All arms are timed in one process, interleaved, beside the machine's measured ceilings. Weights do not
+change what a pass costs, so fresh ones are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from experiments.cells import CellError, read_json, write_json
+from experiments.plan import Arm, load_plan
+from swarmformer.assembly import assemble
+from swarmformer.cost import measure_costs
+from swarmformer.environment import resolve_device
+
+NAME = "costs.json"
+
+
+def write_costs(grid: Path, folder: Path, threads: int) -> None:
+    """Time every arm at its maximum length; nothing is done where costs.json has all arms already."""
+    plan = load_plan(grid)
+    keys = {arm.spec.run_key for arm in plan.arms}
+    if plan.grid.latency is None or keys <= measured_keys(folder / NAME):
+        return
+    by_length = groupby(sorted(plan.arms, key=_length), key=_length)
+    groups = [(length, list(arms)) for length, arms in by_length]
+    budget = plan.grid.latency.budget_s / len(groups)
+    parts = [_measure(arms, length, plan.grid.latency.batches, threads, budget) for length, arms in groups]
+    write_json(folder / NAME, _joined(parts))
+
+
+def _length(arm: Arm) -> int:
+    return arm.spec.model.dims.seq_len
+
+
+def _measure(arms: list[Arm], length: int, batches: list[int], threads: int, budget_s: float) -> dict[str, Any]:
+    models = {arm.spec.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms}
+    device = resolve_device("auto")
+    return measure_costs(models, length=length, batches=batches, device=device, threads=threads, budget_s=budget_s)
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """One document: the rows of all lengths under the highest ceilings seen."""
+    ceilings = {key: max(part["ceilings"][key] for part in parts) for key in parts[0]["ceilings"]}
+    return {**parts[0], "ceilings": ceilings, "rows": [row for part in parts for row in part["rows"]]}
+
+
+def measured_keys(path: Path) -> set[str]:
+    """Run keys that have rows in a costs.json; none where it is missing or unreadable."""
+    try:
+        return {row["run_key"] for row in read_json(path)["rows"]}
+    except CellError:
+        return set()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("grid", type=Path)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    write_costs(options.grid, options.runs, options.threads)

@@ -1,0 +1,109 @@
+"""A pool of processes: one per job, threads and GPUs shared out among the workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+POLL_S = 0.2
+GRACE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A module to run: ``python -m <module> <arguments> --threads N``; its output goes to ``output``."""
+
+    title: str
+    module: str
+    arguments: tuple[str, ...]
+    output: Path
+    before: Callable[[], None] = lambda: None
+    """Called just before the process is started."""
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: subprocess.Popen[bytes]
+    started: float
+
+
+OnDone = Callable[[Job, int, float], None]
+"""Called with the job, its exit status and its seconds."""
+
+
+class Pool:
+    """Runs jobs in order on ``workers`` slots; slot i has GPU i modulo the number of GPUs."""
+
+    def __init__(self, workers: int, on_done: OnDone) -> None:
+        self.workers, self.on_done = workers, on_done
+        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        self.slots: dict[int, _Running] = {}
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Run all jobs; on any exception (Ctrl-C, SIGTERM) the running ones are stopped first."""
+        waiting = list(jobs)
+        try:
+            while waiting or self.slots:
+                for slot in range(self.workers):
+                    if slot not in self.slots and waiting:
+                        self.slots[slot] = self._start(waiting.pop(0), slot)
+                time.sleep(POLL_S)
+                self._collect()
+        finally:
+            self._stop()
+
+    def _start(self, job: Job, slot: int) -> _Running:
+        job.before()
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", job.module, *job.arguments, "--threads", str(self.threads)]
+        with job.output.open("ab") as output:
+            process = subprocess.Popen(command, env=self._environment(slot), stdout=output, stderr=subprocess.STDOUT)
+        return _Running(job, process, time.monotonic())
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        # Threads that wait without spinning: on a busy machine spinning ones starve those they wait for.
+        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        gpus = _visible_gpus()
+        if gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
+        return environment
+
+    def _collect(self) -> None:
+        for slot, running in list(self.slots.items()):
+            status = running.process.poll()
+            if status is not None:
+                del self.slots[slot]
+                self.on_done(running.job, status, time.monotonic() - running.started)
+
+    def _stop(self) -> None:
+        """Ask what still runs to stop (it keeps its checkpoint), then insist."""
+        for running in self.slots.values():
+            running.process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for running in self.slots.values():
+            try:
+                running.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                running.process.kill()
+        self.slots.clear()
+
+
+def _visible_gpus() -> list[str]:
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name]
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+def default_workers(jobs: int) -> int:
+    """One worker per GPU, else one per core, at most 8, never more than there are jobs."""
+    available = len(_visible_gpus()) or min(8, os.cpu_count() or 1)
+    return max(1, min(available, jobs))

@@ -44,6 +44,10 @@ class CellBusyError(CellError):
     """Another process works on the cell."""
 
 
+class InterruptedRunError(Exception):
+    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
+
+
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Write atomically: a reader never sees half a file."""
     text = json.dumps({"schema": SCHEMA, **value}, indent=1, allow_nan=False)

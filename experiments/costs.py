@@ -7,13 +7,13 @@ change what a pass costs, so fresh ones are used.
 from __future__ import annotations
 
 import argparse
-import os
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from experiments.cells import CellError, read_json, write_json
 from experiments.plan import Arm, load_plan
+from experiments.pool import usable_cores
 from swarmformer.assembly import assemble
 from swarmformer.cost import measure_costs
 from swarmformer.environment import resolve_device
@@ -62,6 +62,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--threads", type=int, default=usable_cores())
     options = parser.parse_args()
     write_costs(options.grid, options.runs, options.threads)

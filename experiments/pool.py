@@ -44,7 +44,7 @@ class Pool:
 
     def __init__(self, workers: int, on_done: OnDone) -> None:
         self.workers, self.on_done = workers, on_done
-        self.threads = max(1, (os.cpu_count() or 1) // workers)
+        self.threads = max(1, usable_cores() // workers)
         self.slots: dict[int, _Running] = {}
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -96,6 +96,11 @@ class Pool:
         self.slots.clear()
 
 
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
@@ -105,5 +110,5 @@ def _visible_gpus() -> list[str]:
 
 def default_workers(jobs: int) -> int:
     """One worker per GPU, else one per core, at most 8, never more than there are jobs."""
-    available = len(_visible_gpus()) or min(8, os.cpu_count() or 1)
+    available = len(_visible_gpus()) or min(8, usable_cores())
     return max(1, min(available, jobs))

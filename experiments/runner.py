@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from experiments.cells import CellBusyError, lock_of, prepare, write_json
+from experiments.cells import CellBusyError, InterruptedRunError, lock_of, prepare, write_json
 from experiments.progress import step_display
 from swarmformer import hub
 from swarmformer.cost.parameters import count_parameters
@@ -116,6 +116,9 @@ def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
     """Write failure.json for errors; an interruption (not an Exception) leaves the cell to be continued."""
     try:
         yield
+    except InterruptedRunError:
+        logger.info("interrupted; the same command goes on from the last checkpoint")
+        raise
     except Exception as error:
         step = error.step if isinstance(error, TrainingDivergedError) else None
         cause = f"{type(error).__name__}: {error}"

@@ -25,12 +25,14 @@ from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt  # noqa: E402
 
+from experiments.cells import InterruptedRunError  # noqa: E402
+
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 Config = dict[str, Any]
 
 
-class Terminated(SacredInterrupt):
+class Terminated(InterruptedRunError, SacredInterrupt):  # noqa: N818 - the name sacred's users know
     """SIGTERM: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
 
     STATUS = "INTERRUPTED"

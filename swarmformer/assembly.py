@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 
 from swarmformer import registry
+from swarmformer.errors import SpecError
 from swarmformer.interfaces import Model
 from swarmformer.models.parts import Parts
-from swarmformer.spec import ModelSpec
+from swarmformer.spec import ModelSpec, RunSpec
 
 
 def assemble(spec: ModelSpec) -> Model:
@@ -29,3 +30,18 @@ def assemble_without_weights(spec: ModelSpec) -> Model:
     """The same model on the meta device: shapes, parameters and FLOPs without memory for weights."""
     with torch.device("meta"):
         return assemble(spec)
+
+
+def rehearse(spec: RunSpec) -> None:
+    """Pass a batch of every padded length through the model, without weights or memory.
+
+    Raises:
+        SpecError: the model cannot take a length that training will give it.
+    """
+    model = assemble_without_weights(spec.model)
+    for length in spec.padded_lengths:
+        ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
+        try:
+            model(ids_BN, ids_BN == 0)
+        except ValueError as error:
+            raise SpecError(f"variant {spec.variant!r} cannot take {length} tokens: {error}") from error

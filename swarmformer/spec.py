@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from swarmformer import registry
+from swarmformer.data.batching import bucket_lengths
 from swarmformer.errors import SpecError, suggest
 from swarmformer.interfaces import Dims, Model, Strict
 from swarmformer.schema import Locate, check_options, dotted, validate
@@ -166,6 +167,12 @@ class RunSpec(Strict):
         }
         canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def padded_lengths(self) -> tuple[int, ...]:
+        """The fixed lengths that batches are padded to, rising; the last is seq_len."""
+        limit = self.model.dims.seq_len
+        return (limit,) if self.data.pad_to_max else bucket_lengths(limit, self.data.buckets)
 
     def to_dict(self) -> dict[str, Any]:
         """Sections ``model``, ``data``, ``train``; variant and seed stand beside them."""

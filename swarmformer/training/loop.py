@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble
-from swarmformer.data.batching import Batch, Batches, bucket_lengths
+from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
 from swarmformer.interfaces import ModelOutput
 from swarmformer.spec import RunSpec
@@ -196,13 +196,11 @@ class Trainer:
         return min(whole, self.train.max_steps) if self.train.max_steps else whole
 
     def _batches(self, data: EncodedData, split: str) -> Batches:
-        limit = self.spec.model.dims.seq_len
-        lengths = (limit,) if self.spec.data.pad_to_max else bucket_lengths(limit, self.spec.data.buckets)
         training = split == "train"
         return Batches(
             data.splits[split],
             batch_size=self.train.batch_size if training else self.train.eval_batch_size,
-            lengths=lengths,
+            lengths=self.spec.padded_lengths,
             pad_id=data.pad_id,
             seed=self.spec.seed if training else None,
         )

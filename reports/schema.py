@@ -153,7 +153,8 @@ class Floor(Record):
     accuracy: Share
     n: Annotated[int, Field(gt=0)]
     split: str
-    detail: str = ""
+    detail: dict[str, str | int | float] = {}
+    """How it was made: C chosen on the validation split, number of features …"""
 
 
 class Floors(Record):

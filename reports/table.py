@@ -166,7 +166,7 @@ def _floor_rows(grid: Grid, task: str) -> list[Row]:
             n=floor.n,
             accuracy=wilson(floor.accuracy, floor.n),
             data_key=key,
-            detail=floor.detail,
+            detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
         )
         for floor in grid.floors.floors
     ]

@@ -107,7 +107,7 @@ def write_grid(grid: Path, accuracies: Mapping[str, Mapping[int, float]], seeds:
 
 
 def floors(*names: str, accuracy: float = 0.17, **changes: Any) -> dict[str, Any]:
-    rows = [{"name": name, "accuracy": accuracy, "n": 2000, "split": "test", "detail": ""} for name in names]
+    rows = [{"name": name, "accuracy": accuracy, "n": 2000, "split": "test", "detail": {"C": 0.3}} for name in names]
     return {"schema": 1, "task": "listops", "data_key": DATA, "floors": rows, **changes}
 
 

@@ -1,0 +1,61 @@
+"""A grid small enough to run in a test: two arms on 120 short ListOps expressions."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+TINY: dict[str, Any] = {
+    "base": "base",
+    "arms": ["base", "base+layer_norm"],
+    "seeds": [0, 1],
+    "model": {"dims": {"d_model": 8, "num_layers": 1, "cluster_size": 4, "seq_len": 16}},
+    "data": {
+        "task": {
+            "name": "listops", "min_length": 4, "max_length": 16, "max_depth": 2,
+            "num_train": 120, "num_validation": 40, "num_test": 40,
+        }  # fmt: skip
+    },
+    "train": {"epochs": 2, "batch_size": 32, "lr": 0.003},
+    "floors": False,
+    "latency": None,
+}
+
+
+@pytest.fixture
+def tiny_grid(tmp_path: Path) -> Callable[..., Path]:
+    """Writes tiny.yaml with the given keys replaced; returns its path."""
+
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "tiny.yaml"
+        path.write_text(yaml.safe_dump({**TINY, **changes}))
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests neither read nor fill the user's cache."""
+    monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, "-m", *map(str, arguments)]
+
+
+def run_module(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m …`` from the repository's root."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, **options
+    )

@@ -1,0 +1,93 @@
+"""The files of a cell and what they say about it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cells import (
+    CellError,
+    Status,
+    cell_name,
+    is_locked,
+    load_config,
+    lock_of,
+    prepare,
+    read_json,
+    status_of,
+    write_json,
+)
+from swarmformer.spec import RunSpec
+from swarmformer.variants import resolve_run
+
+SMALL = {"model": {"dims": {"d_model": 8, "seq_len": 16}}, "data": {"task": "listops"}}
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    return resolve_run("base", [(SMALL, "test")], seed=3)
+
+
+def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
+    cell = tmp_path / "cell"
+    assert status_of(cell) == (Status.PENDING, "")
+    prepare(cell, "base", spec, "cpu")
+    assert status_of(cell) == (Status.INTERRUPTED, "")
+    with lock_of(cell):
+        assert status_of(cell) == (Status.RUNNING, "")
+    write_json(cell / "failure.json", {"cause": "loss became nan"})
+    assert status_of(cell) == (Status.FAILED, "loss became nan")
+    write_json(cell / "result.json", {"status": "COMPLETED"})
+    assert status_of(cell) == (Status.COMPLETED, "")
+
+
+@pytest.mark.parametrize("content", ['{"schema": 1, "run_k', '{"schema": 99}', "[]"])
+@pytest.mark.parametrize("name", ["config.json", "result.json", "failure.json"])
+def test_damaged_files_are_reported_and_left_alone(tmp_path: Path, spec: RunSpec, name: str, content: str) -> None:
+    prepare(tmp_path, "base", spec, "cpu")
+    (tmp_path / name).write_text(content)
+    status, cause = status_of(tmp_path)
+    assert status is Status.UNREADABLE
+    assert name in cause
+    assert (tmp_path / name).read_text() == content
+
+
+def test_a_lock_is_seen_by_others_and_goes_with_its_holder(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
+    with lock_of(tmp_path):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+
+
+def test_config_round_trip(tmp_path: Path, spec: RunSpec) -> None:
+    prepare(tmp_path, "an arm", spec, "cpu")
+    assert load_config(tmp_path) == ("an arm", spec, "cpu")
+
+
+def test_a_folder_of_another_run_is_refused(tmp_path: Path, spec: RunSpec) -> None:
+    prepare(tmp_path, "base", spec, "cpu")
+    with pytest.raises(CellError, match=f"holds run {spec.run_key} seed 3; choose another"):
+        prepare(tmp_path, "base", spec.model_copy(update={"seed": 4}), "cpu")
+
+
+def test_a_config_of_another_version_is_refused(tmp_path: Path, spec: RunSpec) -> None:
+    prepare(tmp_path, "base", spec, "cpu")
+    config = read_json(tmp_path / "config.json")
+    config["run_key"] = "0" * 16
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CellError, match="written by another version"):
+        load_config(tmp_path)
+
+
+def test_cell_names_are_safe_and_tell_runs_apart(spec: RunSpec) -> None:
+    name = cell_name("my arm/../x", spec)
+    assert "/" not in name and " " not in name
+    assert name != cell_name("my arm/../x", spec.model_copy(update={"seed": 4}))
+
+
+def test_nan_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "result.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,175 @@
+"""Grids that survive kill -9, and each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments import grid
+from experiments.cells import Status, status_of
+from experiments.plan import load_plan
+from experiments.pool import Job, Pool, default_workers
+from reports.schema import Config, Plan, Result, load
+from tests.experiments.conftest import ROOT, command, run_module
+
+Grid = Callable[..., Path]
+
+
+def results(folder: Path) -> dict[str, Any]:
+    return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/result.json")}
+
+
+def comparable(folder: Path) -> dict[str, Any]:
+    """What must not depend on interruptions: metrics, epochs and steps."""
+    keys = ("metrics", "best_epoch", "epochs", "steps", "run_key", "seed", "data_key")
+    return {cell: {key: result[key] for key in keys} for cell, result in results(folder).items()}
+
+
+def start(path: Path, runs: Path) -> subprocess.Popen[bytes]:
+    """A grid in a process group of its own, so that it can be killed with its workers."""
+    arguments = command("experiments.grid", "run", path, "--runs", runs, "--workers", "2")
+    return subprocess.Popen(
+        arguments, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:
+    # checkpoint_seconds 0: a checkpoint after every step, so that the kill falls between checkpoints of a run
+    path = tiny_grid(train={"epochs": 6, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0})
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert run_module("experiments.grid", "run", path, "--runs", whole, "--workers", "2").returncode == 0
+
+    process = start(path, killed)
+    wait_for(lambda: len(results(killed / "tiny")) >= 1 and len(list(killed.glob("tiny/*/curve.jsonl"))) >= 3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    finished = {p: p.stat().st_mtime_ns for p in killed.glob("tiny/*/result.json")}
+    assert 1 <= len(finished) < 4, "the kill came too late to show anything"
+    statuses = [status_of(folder)[0] for folder in killed.glob("tiny/*") if folder.is_dir()]
+    assert Status.INTERRUPTED in statuses
+
+    again = run_module("experiments.grid", "run", path, "--runs", killed, "--workers", "2")
+    assert again.returncode == 0, again.stderr
+    assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    assert comparable(killed / "tiny") == comparable(whole / "tiny")
+    for cell in results(whole / "tiny"):
+        ours, theirs = (np.load(f / "tiny" / cell / "predictions.npz") for f in (killed, whole))
+        np.testing.assert_array_equal(ours["logits"], theirs["logits"])
+
+
+def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_path: Path) -> None:
+    path = tiny_grid(seeds=[0])
+    processes = [start(path, tmp_path / "runs") for _ in range(2)]
+    assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    folder = tmp_path / "runs" / "tiny"
+    assert len(results(folder)) == 2
+    # sacred keeps one record per start that got the lock and ran: nothing was run twice
+    for cell in folder.glob("*/"):
+        lines = (cell / "curve.jsonl").read_text().splitlines()
+        steps = [json.loads(line)["step"] for line in lines if json.loads(line)["kind"] == "validation"]
+        assert steps == sorted(set(steps))
+
+
+def test_what_is_written_is_what_reports_read(tiny_grid: Grid, tmp_path: Path) -> None:
+    path = tiny_grid(arms=["base"], seeds=[0], floors=True, latency={"batches": [1], "budget_s": 2.0})
+    done = run_module("experiments.grid", "run", path, "--runs", tmp_path, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "tiny"
+    load(folder / "plan.json", Plan)
+    (cell,) = results(folder)
+    load(folder / cell / "config.json", Config)
+    load(folder / cell / "result.json", Result)
+    built = run_module("reports.build", folder, "--out", tmp_path / "report")
+    assert built.returncode == 0, built.stderr
+    table = (tmp_path / "report" / "table.md").read_text()
+    for words in ("COMPLETED", "base", "majority", "NB-SVM", "operator at the root"):
+        assert words in table
+    assert "PENDING 1" not in run_module("experiments.grid", "status", path, "--runs", tmp_path).stdout
+
+
+def test_a_failure_is_recorded_not_repeated_and_retried_on_request(tiny_grid: Grid, tmp_path: Path) -> None:
+    diverging = tiny_grid(arms=["base"], seeds=[0], train={"epochs": 1, "batch_size": 8, "lr": 1e30, "clip_norm": 0.0})
+    done = run_module("experiments.grid", "run", diverging, "--runs", tmp_path, "--workers", "1")
+    assert done.returncode == 1
+    assert "FAILED 1" in done.stdout
+    (cell,) = (f for f in (tmp_path / "tiny").iterdir() if f.is_dir())
+    failure = json.loads((cell / "failure.json").read_text())
+    assert failure["status"] == "FAILED" and failure["step"] >= 1
+    assert "TrainingDivergedError" in failure["cause"] and f"at step {failure['step']}" in failure["cause"]
+
+    before = (cell / "failure.json").stat().st_mtime_ns
+    assert run_module("experiments.grid", "run", diverging, "--runs", tmp_path, "--workers", "1").returncode == 1
+    assert (cell / "failure.json").stat().st_mtime_ns == before, "a failed cell was run again without being asked to"
+
+    assert grid.retry(load_plan(diverging), tmp_path / "tiny") == 1
+    assert status_of(cell)[0] is Status.INTERRUPTED
+    assert (cell / "failure-1.json").exists(), "the record of the first failure is lost"
+
+
+def test_a_changed_grid_keeps_the_former_plan(tiny_grid: Grid, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    grid.store_plan(load_plan(tiny_grid()), folder)
+    former = (folder / "plan.json").read_text()
+    grid.store_plan(load_plan(tiny_grid()), folder)
+    assert not (folder / "plan-1.json").exists()
+    grid.store_plan(load_plan(tiny_grid(seeds=[0, 1, 2])), folder)
+    assert (folder / "plan-1.json").read_text() == former
+    assert json.loads((folder / "plan.json").read_text())["seeds"] == [0, 1, 2]
+
+
+def test_status_and_plan_change_nothing(tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tiny_grid()
+    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
+    assert grid.main(["status", str(path), "--runs", str(tmp_path / "runs")]) == 0
+    shown = capsys.readouterr().out
+    assert "2 arms × 2 seeds = 4 cells" in shown and "PENDING 4" in shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_faulty_grid_ends_with_a_message_not_a_traceback(tiny_grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
+    assert grid.main(["run", str(tiny_grid(arms=["bse"], base=None))]) == 2
+    assert "error: " in capsys.readouterr().err
+
+
+def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setattr("experiments.pool.usable_cores", lambda: 8)
+    pool = Pool(3, lambda job, status, seconds: None)
+    assert [pool._environment(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
+    assert {pool._environment(slot)["OMP_NUM_THREADS"] for slot in range(3)} == {"2"}
+    assert default_workers(10) == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert default_workers(10) == 8 and default_workers(1) == 1
+
+
+def test_a_pool_that_is_stopped_stops_its_processes(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.py").write_text("import time, pathlib; pathlib.Path('up').touch(); time.sleep(600)")
+
+    def interrupt(job: Job, status: int, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    pool = Pool(2, interrupt)
+    jobs = [Job("long", "sleeper", (), tmp_path / "a.txt"), Job("wrong", "no_such_module", (), tmp_path / "b.txt")]
+    os.chdir(tmp_path)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            pool.run(jobs)
+    finally:
+        os.chdir(ROOT)
+    assert pool.slots == {}

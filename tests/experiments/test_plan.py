@@ -1,0 +1,79 @@
+"""Plans: everything is resolved and built before anything runs, and faults name file, arm and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.plan import load_plan
+from swarmformer.errors import SpecError
+from swarmformer.settings import data_dir
+from swarmformer.variants import resolve_run
+from tests.experiments.conftest import ROOT, TINY
+
+Grid = Callable[..., Path]
+GRIDS = sorted((ROOT / "experiments" / "grids").glob("*.yaml"))
+
+
+def test_seeds_are_outermost(tiny_grid: Grid) -> None:
+    cells = [(cell.arm, cell.spec.seed) for cell in load_plan(tiny_grid()).cells()]
+    assert cells == [("base", 0), ("base+layer_norm", 0), ("base", 1), ("base+layer_norm", 1)]
+
+
+def test_a_cell_is_the_run_that_the_same_overrides_give(tiny_grid: Grid) -> None:
+    patch = {key: TINY[key] for key in ("model", "data", "train")}
+    expected = resolve_run("base+layer_norm", [(patch, "test")], seed=1)
+    assert list(load_plan(tiny_grid()).cells())[3].spec == expected
+
+
+def test_the_arm_s_own_patch_wins(tiny_grid: Grid) -> None:
+    arms = ["base", {"name": "slow", "variant": "base", "train": {"lr": 0.0001}}]
+    plan = load_plan(tiny_grid(arms=arms))
+    assert [arm.spec.train.lr for arm in plan.arms] == [0.003, 0.0001]
+
+
+FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"arms": ["base", "base+windwed"]}, r"arms\[1\] \(base\+windwed\).*Did you mean 'windowed'"),
+    ({"arms": ["bse"], "base": None}, r"arms\[0\].*unknown variant 'bse'.*Did you mean 'base'"),
+    ({"model": {"cluster": {"heads": 3}}}, r"tiny\.yaml: model\.cluster\.heads: .*does not divide d_model = 128"),
+    ({"train": {"lr": "1e-3"}}, r"tiny\.yaml: train\.lr: .*write 0\.001 or 1\.0e-3"),
+    ({"train": {"epoch": 1}}, r"train\.epoch: unknown option\. Did you mean 'epochs'"),
+    ({"data": {"task": "listop"}}, r"data\.task: unknown task 'listop'\. Did you mean 'listops'"),
+    ({"sed": [0]}, r"tiny\.yaml: sed: unknown option\. Did you mean 'seeds'"),
+    ({"seeds": []}, r"seeds: .*at least 1"),
+    ({"seeds": [0, 0]}, "a seed is given twice"),
+    ({"arms": ["base", "base"]}, "'base' is given twice"),
+    ({"arms": ["base", {"name": "b", "variant": "base"}]}, "'b' and 'base' are the same configuration"),
+    ({"base": "other"}, "'other' is not one of the arms"),
+    ({"model": {"dims": {"vocab_size": 99}}}, "tiny.yaml: model.dims.vocab_size: 99, but task 'listops' has 16"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), FAULTS)
+def test_faults_are_refused_with_file_and_key(tiny_grid: Grid, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        load_plan(tiny_grid(**changes))
+
+
+def test_a_variant_that_cannot_take_its_lengths_is_refused(tiny_grid: Grid) -> None:
+    """The published router needs a divisible length; the plan finds out by passing a batch without weights."""
+    sizes = {"dims": {**TINY["model"]["dims"], "seq_len": 18}}
+    with pytest.raises(SpecError, match=r"cannot take 18 tokens: 18 tokens cannot be cut into clusters of 4"):
+        load_plan(tiny_grid(arms=["original"], base=None, model=sizes))
+
+
+def test_planning_needs_no_memory_for_weights(tiny_grid: Grid) -> None:
+    sizes = {"dims": {**TINY["model"]["dims"], "d_model": 400_000}}  # 15 matrices of 640 GB
+    arm = load_plan(tiny_grid(arms=["base"], model=sizes)).arms[0]
+    assert arm.parameters["total"] > 10**12
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_every_shipped_grid_builds(path: Path) -> None:
+    if "imdb" in path.stem and data_dir() is None:
+        pytest.skip("needs SWARMFORMER_DATA for BERT's vocabulary")
+    plan = load_plan(path)
+    assert len(list(plan.cells())) == len(plan.arms) * len(plan.grid.seeds)

@@ -1,0 +1,87 @@
+"""The command line of a single run: sacred's, but strict."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from swarmformer import hub
+from tests.experiments.conftest import ROOT, TINY, command, run_module
+from tests.experiments.test_grid import wait_for
+
+
+def flat(section: str, values: dict[str, Any]) -> list[str]:
+    words = []
+    for key, value in values.items():
+        path = f"{section}.{key}"
+        words += flat(path, value) if isinstance(value, dict) else [f"{path}={value}"]
+    return words
+
+
+SETTINGS = [word for section in ("model", "data", "train") for word in flat(section, TINY[section])]
+
+
+def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
+    done = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    assert done.returncode == 0, done.stderr
+    (cell,) = tmp_path.iterdir()
+    result = json.loads((cell / "result.json").read_text())
+    saved = np.load(cell / "predictions.npz", allow_pickle=False)
+    accuracy = (saved["logits"].argmax(axis=1) == saved["labels"]).mean()
+    assert result["metrics"]["test"]["accuracy"] == pytest.approx(accuracy)
+    assert result["seed"] == 3 and result["steps"] == 8 and result["epochs"] == 2
+    assert json.loads((cell / "sacred" / "1" / "run.json").read_text())["status"] == "COMPLETED"
+    assert "epoch 2/2" in (cell / "log.txt").read_text()
+    assert not (cell / "checkpoint.safetensors").exists()
+    total = sum(p.numel() for p in hub.load(cell / "model").parameters())
+    assert total == result["parameters"]["total"]
+
+    again = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    assert again.returncode == 0 and "finished before" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["variant=bse"], "unknown variant 'bse'. Did you mean 'base'"),
+        (["varant=base"], "unknown key 'varant'. Did you mean 'variant'"),
+        (["data.task=imbd"], "data.task: unknown task 'imbd'. Did you mean 'imdb'"),
+        (["data.task=listops", "train.epoch=3"], "train.epoch: unknown option. Did you mean 'epochs'"),
+        (["data.task=listops", "train.lr=fast"], "train.lr: Input should be a valid number, got 'fast'"),
+        (["data.task=listops", "model.cluster.heads=3"], "model.cluster.heads: cluster.attention: heads = 3"),
+        ([], "names no task: set data.task"),
+    ],
+)
+def test_faults_end_with_one_message_and_no_run(tmp_path: Path, words: list[str], message: str) -> None:
+    done = run_module("experiments.train", "with", f"runs={tmp_path}", *words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_print_config_shows_the_resolved_configuration(tmp_path: Path) -> None:
+    done = run_module("experiments.train", "print_config", "with", "data.task=listops", "train.lr=1e-3")
+    assert done.returncode == 0, done.stderr
+    for words in ("lr = 0.001", "rolling_shift", "weight_decay", "run_key"):
+        assert words in done.stdout
+
+
+def test_sigterm_is_an_interruption_and_the_run_goes_on(tmp_path: Path) -> None:
+    settings = [*SETTINGS, "train.epochs=400", "train.checkpoint_seconds=0"]
+    settings.remove("train.epochs=2")
+    arguments = command("experiments.train", "with", "variant=base", f"runs={tmp_path}", *settings)
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: list(tmp_path.glob("*/checkpoint.safetensors")))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) != 0
+    (cell,) = tmp_path.iterdir()
+    assert json.loads((cell / "sacred" / "1" / "run.json").read_text())["status"] == "INTERRUPTED"
+    assert not (cell / "failure.json").exists() and not (cell / "result.json").exists()
+    assert (cell / "checkpoint.safetensors").exists()

@@ -81,6 +81,8 @@ class Runner:
         self.plan, self.grid_file, self.folder, self.device = plan, grid_file, folder, device
         self.pool = Pool(workers, self._report)
         self.done, self.total = 0, len(list(plan.cells()))
+        self.lost: list[str] = []
+        """Floors and latency that could not be had."""
 
     def run(self) -> Counter[Status]:
         """Everything there is to do; returns the counts of the cells' statuses."""
@@ -128,6 +130,7 @@ class Runner:
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:
         if job.module != "experiments.worker":
             words = "done" if exit_status == 0 else f"FAILED, see {job.output}"
+            self.lost += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
         if exit_status == BUSY:
@@ -189,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             logger.info("%d failed cells set aside", retry(plan, folder))
         signal.signal(signal.SIGTERM, _stop)
         workers = options.workers or default_workers(len(list(plan.cells())))
-        counts = Runner(plan, options.grid, folder, workers, options.device).run()
+        runner = Runner(plan, options.grid, folder, workers, options.device)
+        counts = runner.run()
     except SwarmformerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -198,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     print_status(plan, folder)
     print(f"runs are in {folder}")
-    return 0 if counts[Status.COMPLETED] == len(list(plan.cells())) else 1
+    return 0 if counts[Status.COMPLETED] == runner.total and not runner.lost else 1
 
 
 if __name__ == "__main__":

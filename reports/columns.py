@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .rows import Row, Table
 from .stats import Interval
-from .table import BATCHES, Row, Table
+from .table import BATCHES
 
 MISSING = "—"
 PROVENANCE = {"code_revision": "code revision", "device": "device", "data_key": "data"}

@@ -8,8 +8,9 @@ import pandas as pd
 
 from .columns import PROVENANCE
 from .frame import MEASURES
+from .rows import Row, Table
 from .stats import Interval
-from .table import BATCHES, Row, Table
+from .table import BATCHES
 
 
 def tables_csv(tables: Sequence[Table]) -> str:

@@ -9,7 +9,7 @@ from .columns import Column, columns
 from .markdown import counts_line, unique_titles
 from .notes import notes
 from .read import Grid
-from .table import Row, Table
+from .rows import Row, Table
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

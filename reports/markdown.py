@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from .columns import Column, columns
 from .notes import notes
 from .read import Cell, Grid, Status
-from .table import Row, Table, count_statuses
+from .rows import Row, Table
+from .table import count_statuses
 
 
 def status_markdown(grids: Sequence[Grid]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .columns import MISSING, PROVENANCE, engineering, plural, shared
 from .costs import CEILING_TOLERANCE
-from .table import Table
+from .rows import Table
 
 
 def notes(table: Table) -> list[str]:

@@ -14,13 +14,14 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from .columns import plural, varying
 from .markdown import unique_titles
+from .rows import Row, Table
 from .stats import Interval
 from .style import FLOOR, RC, arm_style, base_style
-from .table import Row, Table
 
 WIDTH, PLOT_HEIGHT, LEGEND_LINE = 7.2, 3.9, 0.21  # inches
 LABEL_WIDTH = 80  # characters; a longer label would push the axes aside
 LOG_ABOVE = 4  # ratio of the largest to the smallest FLOPs from which the axis is logarithmic
+FEW_DECADES = 300  # the ratio up to which a logarithmic axis has room for ticks at 1, 2 and 5
 
 
 def accuracy_flops(tables: Sequence[Table]) -> Figure:
@@ -92,7 +93,8 @@ def _scale(axis: Axes, flops: Sequence[int]) -> None:
         return
     if min(flops) > 0 and max(flops) / min(flops) > LOG_ABOVE:
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        steps = (1, 2, 5) if max(flops) / min(flops) < FEW_DECADES else (1,)
+        axis.xaxis.set_major_locator(LogLocator(subs=steps))
         axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(EngFormatter())
     axis.margins(x=0.08)

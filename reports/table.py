@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -11,55 +10,13 @@ from . import warn
 from .costs import check_ceilings, latency_at
 from .frame import MEASURES, tidy
 from .read import Cell, Grid, Status
-from .schema import Costs, Flops, Latency, Parameters, PlannedArm, Result
-from .stats import Interval, mean_interval, paired_difference, wilson
+from .rows import Row, Table
+from .schema import Flops, Latency, PlannedArm, Result
+from .stats import mean_interval, paired_difference, wilson
 
 # What must agree before cells are averaged or paired, by the name that --mix gives it.
 STRATA = {"data": "data_key", "code": "code_revision", "device": "device"}
 BATCHES = (1, 32)
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table. None, or n = 0, is missing and is shown as missing, never as zero."""
-
-    kind: str  # "arm" or "floor"
-    name: str
-    n: int = 0  # arms: seeds; floors: test examples
-    accuracy: Interval | None = None
-    is_base: bool = False
-    difference: Interval | None = None
-    run_key: str = ""
-    data_key: str = ""
-    code_revision: str = ""
-    device: str = ""
-    variant: str = ""
-    seeds: tuple[int, ...] = ()
-    means: dict[str, float] = field(default_factory=dict)  # of every name in MEASURES
-    parameters: Parameters | None = None
-    flops: Flops | None = None
-    latency: dict[int, Latency] = field(default_factory=dict)  # by batch size
-    test_examples: int | None = None
-    truncated: dict[str, int] = field(default_factory=dict)  # examples cut, by split
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    grid: str
-    task: str
-    base: str | None
-    rows: tuple[Row, ...]
-    warnings: tuple[str, ...]
-    costs: Costs | None
-
-    @property
-    def arms(self) -> list[Row]:
-        return [row for row in self.rows if row.kind == "arm"]
-
-    @property
-    def floors(self) -> list[Row]:
-        return [row for row in self.rows if row.kind == "floor"]
 
 
 def build_tables(grids: Sequence[Grid], mix: Collection[str] = ()) -> list[Table]:

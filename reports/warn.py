@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .read import Grid
-
-if TYPE_CHECKING:
-    from .table import Row
+from .rows import Row
 
 
 def unplanned(grid: Grid) -> list[str]:

@@ -11,7 +11,8 @@ from scipy import stats
 
 from reports.errors import ReportError
 from reports.read import read_runs
-from reports.table import Row, Table, build_tables
+from reports.rows import Row, Table
+from reports.table import build_tables
 
 
 def table_of(*paths: Path, mix: tuple[str, ...] = ()) -> Table:

@@ -1,0 +1,51 @@
+"""What a table is made of: rows of arms and floors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .schema import Costs, Flops, Latency, Parameters
+from .stats import Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table. None, or n = 0, is missing and is shown as missing, never as zero."""
+
+    kind: str  # "arm" or "floor"
+    name: str
+    n: int = 0  # arms: seeds; floors: test examples
+    accuracy: Interval | None = None
+    is_base: bool = False
+    difference: Interval | None = None
+    run_key: str = ""
+    data_key: str = ""
+    code_revision: str = ""
+    device: str = ""
+    variant: str = ""
+    seeds: tuple[int, ...] = ()
+    means: dict[str, float] = field(default_factory=dict)  # of every name in MEASURES
+    parameters: Parameters | None = None
+    flops: Flops | None = None
+    latency: dict[int, Latency] = field(default_factory=dict)  # by batch size
+    test_examples: int | None = None
+    truncated: dict[str, int] = field(default_factory=dict)  # examples cut, by split
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    grid: str
+    task: str
+    base: str | None
+    rows: tuple[Row, ...]
+    warnings: tuple[str, ...]
+    costs: Costs | None
+
+    @property
+    def arms(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "arm"]
+
+    @property
+    def floors(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "floor"]

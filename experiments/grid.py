@@ -28,6 +28,7 @@ from swarmformer.errors import SwarmformerError
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
+MAX_DEATHS = 2
 UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 
 
@@ -83,6 +84,8 @@ class Runner:
         self.done, self.total = 0, len(list(plan.cells()))
         self.lost: list[str] = []
         """Floors and latency that could not be had."""
+        self.deaths: Counter[str] = Counter()
+        """How often a cell's process died without a word (out of memory, say)."""
 
     def run(self) -> Counter[Status]:
         """Everything there is to do; returns the counts of the cells' statuses."""
@@ -104,7 +107,8 @@ class Runner:
         return status_of(self.folder / cell.name)[0]
 
     def _unfinished(self) -> list[Cell]:
-        return [cell for cell in self.plan.cells() if self._status(cell) in UNFINISHED]
+        cells = [cell for cell in self.plan.cells() if self.deaths[cell.name] < MAX_DEATHS]
+        return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _job(self, cell: Cell) -> Job:
         folder = self.folder / cell.name
@@ -135,8 +139,12 @@ class Runner:
             return
         if exit_status == BUSY:
             return
-        self.done += 1
         status, cause = status_of(self.folder / job.title)
+        if status in UNFINISHED:
+            self.deaths[job.title] += 1
+            logger.warning("%s: its process ended with status %d, see %s", job.title, exit_status, job.output)
+            return
+        self.done += 1
         accuracy = ""
         if status is Status.COMPLETED:
             result = read_json(self.folder / job.title / "result.json")

@@ -122,6 +122,25 @@ def test_a_failure_is_recorded_not_repeated_and_retried_on_request(tiny_grid: Gr
     assert (cell / "failure-1.json").exists(), "the record of the first failure is lost"
 
 
+def test_a_worker_that_dies_without_a_word_is_not_started_for_ever(
+    tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of memory kills leave no failure.json; the grid tries again once and then says so."""
+    path = tiny_grid(arms=["base"], seeds=[0])
+    started = []
+
+    def die(pool: Pool, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.before()
+            started.append(job.title)
+            pool.on_done(job, -9, 0.1)
+
+    monkeypatch.setattr(Pool, "run", die)
+    monkeypatch.setattr(grid, "BUSY_POLL_S", 0.0)
+    assert grid.main(["run", str(path), "--runs", str(tmp_path / "runs")]) == 1
+    assert len(started) == grid.MAX_DEATHS
+
+
 def test_a_changed_grid_keeps_the_former_plan(tiny_grid: Grid, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
     grid.store_plan(load_plan(tiny_grid()), folder)

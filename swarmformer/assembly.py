@@ -18,17 +18,23 @@ def assemble(spec: ModelSpec) -> Model:
         SpecError: sizes that do not fit together; the error's ``path`` names the key.
     """
     family = registry.get("model", spec.name)
-    if spec.slots:
-        model = family(spec.dims, Parts(spec.dims, spec.slots), **spec.options)
-    else:
-        model = family(spec.dims, **spec.options)
+    leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
+    try:
+        model: Model = family(*leading, **spec.options)
+    except SpecError:
+        raise
+    except ValueError as error:
+        raise SpecError(str(error), path=("model",)) from error
     model.spec = spec
     return model
 
 
 def assemble_without_weights(spec: ModelSpec) -> Model:
-    """The same model on the meta device: shapes, parameters and FLOPs without memory for weights."""
-    with torch.device("meta"):
+    """The same model on the meta device: shapes, parameters and FLOPs without memory for weights.
+
+    torch's global random state stays as it was.
+    """
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
         return assemble(spec)
 
 

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+"""Type of dropout options; limits in a type are checked before the component is built, with file and key."""
 
 
 class Strict(BaseModel):
@@ -37,10 +40,16 @@ class Dims(Strict):
 
 
 class Component(nn.Module):
-    """Anything that fills a slot. ``slot`` and ``registered_name`` are set by the registry."""
+    """Anything that fills a slot. ``slot`` and ``registered_name`` are set by the registry.
+
+    ``honours_mask`` is False only where a published fault is kept on purpose: pads then touch the
+    result, and some lengths may be refused. Everything else promises that a text gives the same alone
+    and padded in a batch.
+    """
 
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
+    honours_mask: bool = True
 
 
 class Norm(Component, ABC):
@@ -162,8 +171,9 @@ class ModelOutput:
 class Model(Component, ABC):
     """ids_BN (int64), mask_BN (bool or None) → logits_BK.
 
-    ``slots`` names the component slots the model is assembled from; each arrives as a
-    ready-made dictionary entry of the specification. Other options are keyword-only.
+    ``slots`` names the component slots the model is assembled from. A model with slots takes
+    ``(dims, parts)`` and asks ``parts.build(slot, place)`` for each component; one without takes
+    ``(dims)``. Options are keyword-only, as for every component.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from swarmformer.errors import ComponentError, SpecError, suggest
 
+OPTIONS = ConfigDict(extra="forbid", strict=True, validate_default=True, protected_namespaces=())
 M = TypeVar("M", bound=BaseModel)
 Locate = Callable[[tuple[str, ...]], str]
 """Maps the path of a key to words that say where it was written."""
@@ -45,7 +46,7 @@ def options_of(cls: type, leading: tuple[str, ...] = ("dims",)) -> list[Option]:
 
     Raises:
         ComponentError: ``*args``, ``**kwargs``, an option that is positional, without a type or
-            without a default.
+            without a default, or called ``name``.
     """
     where = f"{cls.__module__}.{cls.__qualname__}"
     parameters = _parameters(cls)
@@ -55,13 +56,15 @@ def options_of(cls: type, leading: tuple[str, ...] = ("dims",)) -> list[Option]:
             f"{where}.__init__ must take {', '.join(('self', *leading))} and then keyword-only options "
             f"(after a bare *), but takes {', '.join(('self', *positional))}"
         )
-    hints = typing.get_type_hints(cls.__init__)  # type: ignore[misc]
+    hints = _hints(cls)
     options = []
     for p in parameters[len(leading) :]:
         if p.kind is not p.KEYWORD_ONLY:
             raise ComponentError(f"{where}.__init__ takes {p}: list every option by name instead")
         if p.name not in hints or p.default is p.empty:
             raise ComponentError(f"{where}.__init__: option {p.name!r} needs a type and a default")
+        if p.name == "name":
+            raise ComponentError(f"{where}.__init__: an option cannot be called 'name': that names the component")
         options.append(Option(p.name, _type_name(hints[p.name]), p.default))
     return options
 
@@ -72,22 +75,34 @@ def _parameters(cls: type) -> list[inspect.Parameter]:
     return list(inspect.signature(cls.__init__).parameters.values())[1:]  # type: ignore[misc]
 
 
+def _hints(cls: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(cls.__init__, include_extras=True)  # type: ignore[misc]
+    except NameError as error:
+        raise ComponentError(
+            f"{cls.__module__}.{cls.__qualname__}.__init__: {error}; types of options are read when the component is "
+            "used, so import them at run time, not under TYPE_CHECKING"
+        ) from None
+
+
 def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Annotated:
+        return _type_name(typing.get_args(hint)[0])
     if typing.get_origin(hint) is typing.Literal:
         return " | ".join(repr(value) for value in typing.get_args(hint))
     return getattr(hint, "__name__", None) or str(hint).replace("typing.", "")
 
 
 def check_options(cls: type, values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -> dict[str, Any]:
-    """Return ``values`` with defaults filled in, as JSON values.
+    """Return ``values`` with defaults filled in, as JSON values; defaults are checked like given values.
 
     Raises:
         SpecError: unknown option or wrong type; names the place, the nearest option and all options.
     """
-    hints = typing.get_type_hints(cls.__init__)  # type: ignore[misc]
     options = options_of(cls, leading=_leading(cls))
+    hints = _hints(cls)
     fields = {o.name: (hints[o.name], o.default) for o in options}
-    model = create_model(cls.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)  # type: ignore[call-overload]
+    model = create_model(cls.__name__, __config__=OPTIONS, **fields)  # type: ignore[call-overload]
     checked = validate(model, values, path, locate, known=[str(o) for o in options])
     return checked.model_dump(mode="json")
 

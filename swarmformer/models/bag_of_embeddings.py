@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
-from swarmformer.interfaces import Dims, Model, ModelOutput
+from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.registry import register
 
 
@@ -13,7 +13,7 @@ from swarmformer.registry import register
 class BagOfEmbeddings(Model):
     """Mean of token embeddings over real tokens, dropout, linear (Iyyer et al. 2015, NBOW)."""
 
-    def __init__(self, dims: Dims, *, dropout: float = 0.0) -> None:
+    def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.dims = dims
         self.embed = nn.Embedding(dims.vocab_size, dims.d_model)

@@ -28,14 +28,19 @@ class Parts:
         self.seed = int(torch.randint(2**62, (), device="cpu"))
 
     def build(self, slot: str, place: str) -> Any:
-        """A new component of ``slot``, initialised for ``place``."""
+        """A new component of ``slot``, initialised for ``place``.
+
+        Raises:
+            SpecError: options or sizes that the component refuses with any ValueError; ``path`` names the key.
+        """
         spec = self.slots[slot]
         cls: type[Component] = registry.get(slot, spec.name)
         with self.stream(place):
             try:
                 return cls(self.dims, **spec.options)
-            except SpecError as error:
-                raise SpecError(str(error), path=("model", slot, *(error.path or ()))) from error
+            except ValueError as error:
+                key = (error.path or ()) if isinstance(error, SpecError) else ()
+                raise SpecError(str(error), path=("model", slot, *key)) from error
 
     @contextmanager
     def stream(self, place: str) -> Iterator[None]:

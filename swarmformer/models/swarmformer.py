@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Assignment, Dims, Model, ModelOutput
+from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
 from swarmformer.registry import register
 
@@ -54,7 +54,7 @@ class SwarmFormer(Model):
         "embedding", "local", "router", "cluster", "feedback", "norm", "pyramid", "pooling",
     )  # fmt: skip
 
-    def __init__(self, dims: Dims, parts: Parts, *, final_dropout: float = 0.0) -> None:
+    def __init__(self, dims: Dims, parts: Parts, *, final_dropout: Probability = 0.0) -> None:
         super().__init__()
         self.dims = dims
         self.embedding = parts.build("embedding", "embedding")
@@ -66,18 +66,20 @@ class SwarmFormer(Model):
         self.final_dropout = nn.Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
+        parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
+        self.honours_mask = all(part.honours_mask for part in parts_used)
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         x_BND = self.embedding(ids_BN)
-        output = ModelOutput(logits_BK=x_BND)
+        losses: dict[str, Tensor] = {}
+        telemetry = []
         for layer in self.layers:
             x_BND, assignment = layer(x_BND, mask_BN)
-            output.telemetry.append(assignment.telemetry)
+            telemetry.append(assignment.telemetry)
             for name, loss in assignment.losses.items():
-                output.losses[name] = output.losses[name] + loss if name in output.losses else loss
+                losses[name] = losses[name] + loss if name in losses else loss
         pooled_BD = self.pooling(self.final_norm(x_BND), mask_BN)
-        output.logits_BK = self.classifier(self.final_dropout(pooled_BD))
-        return output
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), losses, telemetry)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.components.heads import check_heads
-from swarmformer.interfaces import Cluster, Dims
+from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
 Tie = Literal["none", "kv", "qkv", "qkv_pure"]
@@ -101,7 +101,7 @@ class ClusterAttention(Cluster):
     """
 
     def __init__(
-        self, dims: Dims, *, heads: int = 1, out_proj: bool = False, tie: Tie = "none", dropout: float = 0.0
+        self, dims: Dims, *, heads: int = 1, out_proj: bool = False, tie: Tie = "none", dropout: Probability = 0.0
     ) -> None:
         super().__init__()
         check_heads("cluster.attention", heads, dims.d_model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Dims, Embedding
+from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
 
@@ -12,7 +12,7 @@ from swarmformer.registry import register
 class TokenEmbedding(Embedding):
     """Look-up table and dropout; no positions (Legg & Sturmanis 2025)."""
 
-    def __init__(self, dims: Dims, *, dropout: float = 0.0) -> None:
+    def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
         self.dropout = nn.Dropout(dropout)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Dims, Embedding
+from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
 
@@ -36,7 +36,7 @@ class TokenPositionEmbedding(Embedding):
         *,
         position: Literal["learned", "sinusoidal"] = "learned",
         scale: float = 0.1,
-        dropout: float = 0.0,
+        dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
         self.embed = nn.Embedding(dims.vocab_size, dims.d_model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.components.gate import Gate
-from swarmformer.interfaces import Assignment, Dims, Feedback
+from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
 
@@ -17,7 +17,7 @@ class GatedLinear(Feedback):
         dropout: on g, drawn anew for each token.
     """
 
-    def __init__(self, dims: Dims, *, dropout: float = 0.1) -> None:
+    def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()
         self.d_model = dims.d_model
         self.linear = nn.Linear(dims.d_model, dims.d_model)

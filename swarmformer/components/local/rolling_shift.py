@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from swarmformer.components.gate import Gate
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Dims, Local
+from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 
@@ -47,12 +47,13 @@ class RollingShift(Local):
         masked: False restores the published behaviour: the ends wrap around and pads are neighbours.
     """
 
-    def __init__(self, dims: Dims, *, T_local: int = 3, dropout: float = 0.0, masked: bool = True) -> None:
+    def __init__(self, dims: Dims, *, T_local: int = 3, dropout: Probability = 0.0, masked: bool = True) -> None:
         super().__init__()
         if T_local < 1:
             raise SpecError(f"local.rolling_shift: T_local must be at least 1, got {T_local}", path=("T_local",))
         D = dims.d_model
-        self.d_model, self.T_local, self.masked = D, T_local, masked
+        self.d_model, self.T_local = D, T_local
+        self.masked = self.honours_mask = masked
         self.dropout = nn.Dropout(dropout)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Dropout(dropout), nn.Linear(D, D))
         self.gate = Gate(D)

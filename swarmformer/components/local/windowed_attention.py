@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from swarmformer.components.heads import check_heads
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Dims, Local
+from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 
@@ -29,7 +29,7 @@ class WindowedAttention(Local):
     """
 
     def __init__(
-        self, dims: Dims, *, window: int = 16, heads: int = 4, relative_bias: bool = True, dropout: float = 0.0
+        self, dims: Dims, *, window: int = 16, heads: int = 4, relative_bias: bool = True, dropout: Probability = 0.0
     ) -> None:
         super().__init__()
         if window < 1:

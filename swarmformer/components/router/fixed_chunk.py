@@ -13,7 +13,8 @@ from swarmformer.registry import register
 class ChunkAssignment(Assignment):
     """Every run of ``size`` tokens is a cluster; a reshape, never an N×C matrix.
 
-    With ``mask_BN`` a cluster is the mean of its real tokens, and the last run may be partial.
+    With ``mask_BN`` a cluster is the mean of its real tokens, and the last run may be partial; without
+    it ``length`` must be divisible by ``size``.
     """
 
     def __init__(self, length: int, size: int, mask_BN: Tensor | None) -> None:
@@ -48,7 +49,7 @@ class FixedChunk(Router):
 
     def __init__(self, dims: Dims, *, masked: bool = True) -> None:
         super().__init__()
-        self.masked = masked
+        self.masked = self.honours_mask = masked
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None, cluster_size: int) -> ChunkAssignment:
         B, N, _ = x_BND.shape

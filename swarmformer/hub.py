@@ -58,7 +58,8 @@ def load(source: str | Path, variant: str | None = None) -> Model:
         variant: for published weights of other sizes: the variant that has them.
 
     Raises:
-        SpecError: nothing there, unreadable, or names and shapes that do not fit.
+        SpecError: nothing there, unreadable, names and shapes that do not fit, or a ``variant`` for weights
+            that bring their own specification.
     """
     weights = _weights_file(Path(source)) if Path(source).exists() else _download(str(source))
     try:
@@ -68,6 +69,8 @@ def load(source: str | Path, variant: str | None = None) -> Model:
     spec = _own_spec(weights.with_name(CONFIG))
     if spec is None:
         return from_published(state, variant)
+    if variant is not None:
+        raise SpecError(f"{source}: has its own {CONFIG}; leave out variant={variant!r}, it is for published weights")
     model = assemble(spec)
     _check_and_load(model, state, str(weights))
     return model.eval()
@@ -133,7 +136,7 @@ def _own_spec(path: Path) -> ModelSpec | None:
         return None
     if content["swarmformer"] != 1:
         raise SpecError(f"{path}: format {content['swarmformer']!r}, this version reads 1")
-    return ModelSpec.from_dict(content["model"], lambda place: f"{path}: ")
+    return ModelSpec.from_dict(content.get("model"), lambda place: f"{path}: ")
 
 
 def _weights_file(path: Path) -> Path:
@@ -145,14 +148,14 @@ def _weights_file(path: Path) -> Path:
 
 def _download(repository: str) -> Path:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
 
     try:
         weights = hf_hub_download(repository, WEIGHTS)
-    except (HFValidationError, HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        with contextlib.suppress(EntryNotFoundError):
+            hf_hub_download(repository, CONFIG)  # published repositories may have none
+    except (HFValidationError, OSError) as error:  # failures of the network and the hub are OSErrors
         raise SpecError(
             f"{repository!r} is no local folder or file, and cannot be had from the hub: {error}"
         ) from None
-    with contextlib.suppress(HfHubHTTPError, LocalEntryNotFoundError, OSError):
-        hf_hub_download(repository, CONFIG)  # published repositories have none of ours
     return Path(weights)

@@ -1,7 +1,8 @@
 """Layers of configuration, each a diff on the one below, with the source of every key.
 
 Mappings merge key by key, with one exception: a mapping that names another component (``name``)
-replaces the one below whole, so that options of the old component never leak into the new.
+replaces the one below whole, so that options of the old component never leak into the new. Where one
+side is a mapping and the other a bare text, the text is short for ``{"name": text}``.
 """
 
 from __future__ import annotations
@@ -53,8 +54,10 @@ class Tree:
     def _merge(self, below: dict[str, Any], patch: Mapping[str, Any], path: Path, source: str) -> None:
         for key, value in patch.items():
             here = (*path, str(key))
+            if isinstance(below.get(key), str) and isinstance(value, Mapping):
+                self._replace(below, key, {"name": below[key]}, here, self.source(here))
             old = below.get(key)
-            if isinstance(old, dict) and isinstance(value, str) and "name" in old:
+            if isinstance(old, dict) and isinstance(value, str):
                 value = {"name": value}
             if isinstance(old, dict) and isinstance(value, Mapping) and not _renames(old, value):
                 self._merge(old, value, here, source)
@@ -75,11 +78,20 @@ class Tree:
 
 
 def _renames(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    return "name" in new and new["name"] != old.get("name")
+    return "name" in new and "name" in old and new["name"] != old["name"]
+
+
+def leaves(patch: Mapping[str, Any]) -> Iterator[Path]:
+    """The path of every value of a patch that is not itself a mapping."""
+    for key, value in patch.items():
+        if isinstance(value, Mapping):
+            yield from ((str(key), *rest) for rest in leaves(value))
+        else:
+            yield (str(key),)
 
 
 def nest(dotted_values: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"train.lr": 1}`` → ``{"train": {"lr": 1}}``; already nested values are kept."""
+    """``{"train.lr": 1}`` → ``{"train": {"lr": 1}}``; already nested values are kept, in any order."""
     tree = Tree()
     for key, value in dotted_values.items():
         for part in reversed(key.split(".")):

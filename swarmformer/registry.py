@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -63,11 +64,12 @@ class Entry:
 
     @property
     def summary(self) -> str:
-        """First line of the docstring."""
+        """First line of the docstring. Imports the component; raises where ``fault`` is not None."""
         return (inspect.getdoc(self.load()) or "").split("\n", 1)[0]
 
     @property
     def options(self) -> list[Option]:
+        """Its options with types and defaults. Imports it; raises where ``fault`` is not None."""
         return options_of(self.load(), leading_of(self.slot, self.load()))
 
 
@@ -134,36 +136,56 @@ def load_builtins() -> None:
             importlib.import_module(module.name)
 
 
-def _plugin_loader(slot: str, name: str, point: EntryPoint, origin: str) -> Callable[[], type]:
+@dataclass
+class PlugIn(Entry):
+    """A component declared by an installed package; ``target`` is its ``module:Class``."""
+
+    target: str
+
+    def is_registered(self) -> bool:
+        """Whether the class calls @register itself and has been imported. Imports nothing."""
+        module, _, attribute = self.target.partition(":")
+        entry = _entries.get((self.slot, self.name))
+        return entry is not None and entry.load() is getattr(sys.modules.get(module), attribute, None)
+
+
+def _plugin(point: EntryPoint) -> PlugIn:
+    slot, _, name = point.name.partition(".")
+    origin = f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist else point.value
+
     def load() -> type:
+        rivals = [p.origin for p in _plugins() if (p.slot, p.name) == (slot, name) and p.origin != origin]
+        cls = None if rivals else point.load()
         taken = _entries.get((slot, name))
-        if taken is not None and taken.origin != point.value:
-            raise ComponentError(f"{slot}.{name} of {origin} is already taken by {taken.origin}")
-        cls = point.load()
+        if taken is not None and taken.load() is not cls:
+            rivals.append(taken.origin)
+        if cls is None or rivals:
+            raise ComponentError(f"{slot}.{name} of {origin} is also the name of {', '.join(rivals)}")
         check_class(cls, slot)
         cls.slot, cls.registered_name = slot, name
         return cls
 
-    return load
+    return PlugIn(slot, name, origin, load, point.value)
 
 
 @cache
-def _plugins() -> tuple[Entry, ...]:
-    found = []
-    for point in entry_points(group=GROUP):
-        slot, _, name = point.name.partition(".")
-        origin = f"{point.dist.name} {point.dist.version} ({point.value})" if point.dist else point.value
-        found.append(Entry(slot, name, origin, _plugin_loader(slot, name, point, origin)))
-    return tuple(found)
+def _plugins() -> tuple[PlugIn, ...]:
+    return tuple(_plugin(point) for point in entry_points(group=GROUP))
 
 
 def list_components(slot: str | None = None) -> list[Entry]:
-    """All known components, built-ins first. Broken plug-ins are listed too: see ``Entry.fault``."""
+    """All known components, or those of one slot, built-ins first.
+
+    Broken plug-ins are listed too: see ``Entry.fault``.
+
+    Raises:
+        ComponentError: unknown slot.
+    """
+    if slot is not None:
+        interface(slot)
     load_builtins()
     registered = [_entries[key] for key in sorted(_entries, key=lambda key: (list(SLOTS).index(key[0]), key[1]))]
-    origins = {entry.origin for entry in registered}
-    # A plug-in that also calls @register appears once.
-    extra = [p for p in _plugins() if p.origin.rpartition("(")[2].rstrip(")") not in origins]
+    extra = [plugin for plugin in _plugins() if not plugin.is_registered()]
     return [entry for entry in (*registered, *extra) if slot in (None, entry.slot)]
 
 
@@ -177,16 +199,16 @@ def get(slot: str, name: str, place: str = "") -> type:
     Raises:
         SpecError: unknown name, or one that cannot be loaded; says what is available.
     """
-    interface(slot)
     if ":" in name:
         return _from_path(slot, name, place)
-    for entry in list_components(slot):
+    entries = list_components(slot)
+    for entry in entries:
         if entry.name == name:
             try:
                 return entry.load()
-            except Exception as error:
+            except Exception as error:  # a plug-in may fail in any way
                 raise SpecError(f"{place}{slot}.{name} from {entry.origin} cannot be used: {error}") from error
-    names = [entry.name for entry in list_components(slot)]
+    names = [entry.name for entry in entries]
     raise SpecError(
         f"{place}unknown {slot} {name!r}.{suggest(name, names)} Available: {', '.join(names)}. "
         f"To use your own: decorate it with @swarmformer.register({slot!r}, {name!r}) and import it first; or "

@@ -17,7 +17,7 @@ from swarmformer import registry
 from swarmformer.data.batching import bucket_lengths
 from swarmformer.errors import SpecError, suggest
 from swarmformer.interfaces import Dims, Model, Strict
-from swarmformer.schema import Locate, check_options, dotted, validate
+from swarmformer.schema import Locate, check_options, dotted, options_of, validate
 
 SPEC_VERSION = 1
 """Part of every run key: raise it when the meaning of a specification changes."""
@@ -72,7 +72,7 @@ class ModelSpec(Strict):
             slot: ComponentSpec.from_dict(slot, _take(given, slot, path, locate), (*path, slot), locate)
             for slot in family.slots
         }
-        _refuse_foreign_slots(given, family, path, locate)
+        _refuse_unknown(given, family, path, locate)
         return cls(name=name, dims=dims, slots=slots, options=check_options(family, given, path, locate))
 
     def to_dict(self) -> dict[str, Any]:
@@ -185,19 +185,25 @@ class RunSpec(Strict):
         }
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any], locate: Locate = nowhere) -> RunSpec:
-        """Inverse of ``to_dict``."""
-        given = dict(value)
-        spec = cls(
-            variant=given.pop("variant"),
-            seed=given.pop("seed"),
-            model=ModelSpec.from_dict(given.pop("model"), locate),
-            data=DataSpec.from_dict(given.pop("data"), locate),
-            train=TrainSpec.from_dict(given.pop("train"), locate),
-        )
-        if given:
-            raise SpecError(f"unknown section {next(iter(given))!r}; a run has model, data and train")
-        return spec
+    def from_dict(cls, value: Any, locate: Locate = nowhere) -> RunSpec:
+        """Inverse of ``to_dict``.
+
+        Raises:
+            SpecError: a section that is missing, unknown or at fault.
+        """
+        given = dict(_mapping(value, (), locate))
+        model = ModelSpec.from_dict(_take(given, "model", (), locate), locate)
+        data = DataSpec.from_dict(_take(given, "data", (), locate), locate)
+        train = TrainSpec.from_dict(_take(given, "train", (), locate), locate)
+        name = validate(_RunName, given, (), locate)
+        return cls(variant=name.variant, seed=name.seed, model=model, data=data, train=train)
+
+
+class _RunName(Strict):
+    """What stands beside the sections."""
+
+    variant: str
+    seed: int = Field(ge=0)
 
 
 def _mapping(value: Any, path: tuple[str, ...], locate: Locate) -> Mapping[str, Any]:
@@ -216,10 +222,13 @@ def _names(slot: str) -> str:
     return ", ".join(entry.name for entry in registry.list_components(slot))
 
 
-def _refuse_foreign_slots(given: Mapping[str, Any], family: Any, path: tuple[str, ...], locate: Locate) -> None:
-    for key, value in given.items():
-        if isinstance(value, Mapping):
-            place = (*path, key)
-            slots = ", ".join(family.slots) or "none"
-            hint = suggest(key, family.slots)
-            raise SpecError(f"{locate(place)}{dotted(place)}: unknown slot.{hint} Slots of this model: {slots}")
+def _refuse_unknown(given: Mapping[str, Any], family: type[Model], path: tuple[str, ...], locate: Locate) -> None:
+    options = [option.name for option in options_of(family, registry.leading_of("model", family))]
+    known = ["name", "dims", *family.slots, *options]
+    for key in given:
+        if key not in options:
+            place = (*path, str(key))
+            raise SpecError(
+                f"{locate(place)}{dotted(place)}: unknown slot or option of this model.{suggest(str(key), known)} "
+                f"Slots: {', '.join(family.slots) or 'none'}. Options: {', '.join(options) or 'none'}"
+            )

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
-from swarmformer.merge import Tree
+from swarmformer.merge import Tree, leaves
 from swarmformer.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
 from swarmformer.yaml import display, read_yaml
 
@@ -62,21 +62,33 @@ def load_variant(name: str, overrides: Sequence[Override] = ()) -> Variant:
     """Read a variant by name, ``name+factor+…`` or path, and lay ``overrides`` over it.
 
     Raises:
-        SpecError: unknown variant or factor, a cycle of bases, an unknown section.
+        SpecError: unknown variant or factor, factors that set the same key, a cycle of bases, an
+            unknown section.
     """
     first, *factors = name.split("+")
     tree = Tree()
     description = _lay(tree, _find(first, Path.cwd()), [])
+    for factor, content in _chosen_factors(name, factors):
+        description += f" + {content['description']}"
+        _lay_sections(tree, content["patch"], f"variants/{FACTORS}.yaml ({factor})")
+    for patch, source in overrides:
+        _lay_sections(tree, patch, source)
+    return Variant(name, description, tree)
+
+
+def _chosen_factors(name: str, factors: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     known = load_factors() if factors else {}
+    setter: dict[tuple[str, ...], str] = {}
     for factor in factors:
         if factor not in known:
             hint = suggest(factor, known)
             raise SpecError(f"unknown factor {factor!r} in {name!r}.{hint} Known: {', '.join(known)}")
-        description += f" + {known[factor]['description']}"
-        _lay_sections(tree, known[factor]["patch"], f"variants/{FACTORS}.yaml ({factor})")
-    for patch, source in overrides:
-        _lay_sections(tree, patch, source)
-    return Variant(name, description, tree)
+        for path in leaves(known[factor]["patch"]):
+            for other, owner in setter.items():  # the last would win in silence, and the name would promise both
+                if owner != factor and (path[: len(other)] == other or other[: len(path)] == path):
+                    raise SpecError(f"{name!r}: factors {owner!r} and {factor!r} both set {'.'.join(path)}")
+            setter[path] = factor
+        yield factor, known[factor]
 
 
 def _find(name: str, folder: Path) -> Path:
@@ -108,15 +120,15 @@ def _lay(tree: Tree, path: Path, above: list[Path]) -> str:
         if not isinstance(base, str):
             raise SpecError(f"{display(path)}: base: expected the name of a variant, got {base!r}")
         _lay(tree, _find(base, path.parent), [*above, path])
-    _lay_sections(tree, content, display(path))
+    _lay_sections(tree, content, display(path), beside=("base", "description"))
     return str(description)
 
 
-def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str) -> None:
+def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str, beside: tuple[str, ...] = ()) -> None:
     for key, value in patch.items():
         if key not in SECTIONS:
-            hint = suggest(key, SECTIONS)
-            raise SpecError(f"{source}: {key}: unknown section.{hint} Sections: {', '.join(SECTIONS)}")
+            known = (*SECTIONS, *beside)
+            raise SpecError(f"{source}: {key}: unknown section.{suggest(key, known)} Known: {', '.join(known)}")
         if not isinstance(value, Mapping):
             raise SpecError(f"{source}: {key}: expected a mapping of options, got {value!r}")
     tree.merge(patch, source)

@@ -18,11 +18,11 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen = set()
     for key_node, _ in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be plain text", key_node.start_mark)
         key = loader.construct_object(key_node)
         if key in seen:
-            raise yaml.constructor.ConstructorError(
-                None, None, f"key {key!r} is given twice", key_node.start_mark
-            )
+            raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
     return loader.construct_mapping(node, deep=True)
 
@@ -47,6 +47,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
             value = _StrictLoader(stream).get_single_data()
     except OSError as error:
         raise SpecError(f"{display(path)}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{display(path)}: not UTF-8 text: {error}") from None
     except yaml.YAMLError as error:
         raise SpecError(f"{display(path)}: {_words(error)}") from None
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):

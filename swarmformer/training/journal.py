@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import TrainingDivergedError
-
-logger = logging.getLogger("swarmformer.training")
+from swarmformer.training.checkpoint import write_bytes_atomically
 
 
 class Journal:
-    """Appends to ``path`` (None: nowhere). Lines after a checkpoint's step are dropped on resume."""
+    """Appends to ``path`` (None: nowhere). What a stopped run wrote after its checkpoint is dropped on resume."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -25,19 +23,22 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"kind": kind, **values}) + "\n")
 
-    def rewind(self, step: int) -> None:
-        """Drop what was written after ``step``, and a last line that a kill left half-written."""
+    def rewind(self, step: int, epochs: int) -> None:
+        """Keep what belongs to the first ``step`` steps and ``epochs`` validations; drop half-written lines."""
         if self.path is None or not self.path.exists():
             return
-        kept = [line for line in self.path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
-        self.path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        kept = "".join(line + "\n" for line in lines if _written_by(line, step, epochs))
+        write_bytes_atomically(self.path, kept.encode())
 
 
-def _step(line: str) -> float:
+def _written_by(line: str, step: int, epochs: int) -> bool:
     try:
-        return json.loads(line)["step"]
+        entry = json.loads(line)
     except json.JSONDecodeError:
-        return math.inf
+        return False
+    # A validation has the step of the checkpoint before it: only its epoch tells whether it is kept.
+    return entry["step"] <= step and entry.get("epoch", 0) <= epochs
 
 
 def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float]) -> None:

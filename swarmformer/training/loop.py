@@ -38,7 +38,10 @@ OnStep = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, and test logits_NK in split order."""
+    """What a finished run leaves: metrics at the best epoch, and test logits_NK in split order.
+
+    ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation.
+    """
 
     validation: Metrics
     test: Metrics
@@ -84,6 +87,7 @@ class Trainer:
         torch.manual_seed(self.spec.seed)
         if self.checkpoint is not None and self.checkpoint.exists():
             self._resume(self.checkpoint)
+        self.journal.rewind(self.progress.step, self.progress.epoch)
         while self.progress.step < self.total_steps:
             self._epoch()
             self._validate()
@@ -104,7 +108,7 @@ class Trainer:
             losses.append(loss)
             norms.append(norm)
             done.batch, done.step = done.batch + 1, done.step + 1
-            if len(losses) == LOG_STEPS or done.step == self.total_steps:
+            if len(losses) == LOG_STEPS:
                 self._log(losses, norms)
             self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self.train.epochs}")
             if done.step == self.total_steps:
@@ -188,7 +192,6 @@ class Trainer:
         ckpt.restore_optimiser(self.optimiser, ckpt.without_prefix("optimiser", tensors))
         ckpt.restore_rng(ckpt.without_prefix("rng", tensors), self.device)
         self.best = {name: t.to(self.device) for name, t in ckpt.without_prefix("best", tensors).items()}
-        self.journal.rewind(self.progress.step)
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
 
     def _total_steps(self) -> int:

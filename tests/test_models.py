@@ -1,0 +1,289 @@
+"""Whole models: every shipped variant and factor, every component in the base, and what the analysis predicts."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import swarmformer
+from swarmformer import registry
+from swarmformer.assembly import assemble_without_weights
+from swarmformer.cost import counted_flops
+from swarmformer.interfaces import Model
+from swarmformer.variants import list_variants, load_factors, load_variant
+from tests.components.cases import Case, cases, prefix_mask
+from tests.helpers import assert_close
+
+SIZES = {"vocab_size": 50, "d_model": 16, "cluster_size": 4, "seq_len": 32, "num_classes": 3}
+MODEL_SLOTS = ("embedding", "local", "router", "cluster", "feedback", "norm", "pyramid", "pooling")
+COMBINED = ("base+windowed+multi_head+layer_norm+tied_qkv+positions",)
+SHIPPED = (*list_variants(), *(f"base+{factor}" for factor in load_factors()), *COMBINED)
+
+
+def build(variant: str, seed: int = 0, **overrides: Any) -> Model:
+    """A small model in eval mode, its parameters moved away from tame initial values."""
+    torch.manual_seed(seed)
+    model = swarmformer.build_model(variant, dims=SIZES, **overrides)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "embed" not in name:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval()
+
+
+@cache
+def small(variant: str) -> Model:
+    return build(variant)
+
+
+def random_ids(B: int, N: int, seed: int = 0) -> Tensor:
+    return torch.randint(SIZES["vocab_size"], (B, N), generator=torch.Generator().manual_seed(seed))
+
+
+def test_every_model_family_is_shipped_in_a_variant() -> None:
+    families = {load_variant(variant).model_spec().name for variant in list_variants()}
+    assert families == {entry.name for entry in registry.list_components("model")}
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_logits_have_shape_and_are_finite(variant: str) -> None:
+    model = small(variant)
+    for dtype in (torch.float32, torch.bfloat16):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            logits = model(random_ids(2, 8), prefix_mask([8, 3], 8))
+        assert logits.shape == (2, 3)
+        assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_a_gradient_reaches_every_parameter_that_takes_part(variant: str) -> None:
+    model = build(variant).train()
+    model(random_ids(4, 16), prefix_mask([16, 9, 2, 0], 16)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+@settings(max_examples=10, deadline=None)
+@given(lengths=st.lists(st.integers(0, 17), min_size=1, max_size=4), pads=st.integers(0, 5))
+def test_a_text_gives_the_same_alone_and_in_a_padded_batch(variant: str, lengths: list[int], pads: int) -> None:
+    model, N = small(variant), max(1, *lengths) + pads
+    if not model.honours_mask:
+        return
+    ids = random_ids(len(lengths), N)
+    with torch.no_grad():
+        batch = model(ids, prefix_mask(lengths, N))
+        assert torch.isfinite(batch).all()
+        for row, length in enumerate(lengths):
+            if length:
+                assert_close(f"row {row}", model(ids[row : row + 1, :length]), batch[row : row + 1], atol=1e-5)
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_an_empty_text_gives_what_only_the_last_layer_knows(variant: str) -> None:
+    model: Any = small(variant)
+    if not model.honours_mask:
+        pytest.skip("the published faults let pads in")
+    with torch.no_grad():
+        logits = model(random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool))
+    assert_close("logits", model.classifier.bias.expand(2, -1), logits, atol=1e-6)
+
+
+def test_the_faults_are_those_of_the_published_variants() -> None:
+    faulty = {variant for variant in SHIPPED if not small(variant).honours_mask}
+    assert faulty == {variant for variant in SHIPPED if variant.startswith("original")}
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+@pytest.mark.parametrize(("B", "N"), [(1, 4), (2, 20), (3, 32)])
+def test_flops_in_closed_form_equal_the_counted_ones(variant: str, B: int, N: int) -> None:
+    assert small(variant).flops(B, N) == counted_flops(small(variant), B, N)
+
+
+@pytest.mark.parametrize("N", [1, 5, 17, 31])
+def test_flops_agree_at_lengths_that_do_not_divide(N: int) -> None:
+    for variant in ("base", *COMBINED):
+        assert small(variant).flops(2, N) == counted_flops(small(variant), 2, N)
+
+
+@pytest.mark.parametrize("case", cases(*MODEL_SLOTS), ids=str)
+def test_every_component_fits_into_the_base(case: Case) -> None:
+    chosen: dict[str, Any] = {case.slot: {"name": case.name, **case.options}}
+    model = build("base", **chosen)
+    assert model.flops(2, 12) == counted_flops(model, 2, 12)
+    assert model.spec.slots[case.slot].name == case.name
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_building_without_weights_gives_the_same_shapes(variant: str) -> None:
+    state = torch.get_rng_state()
+    model = assemble_without_weights(small(variant).spec)
+    assert all(tensor.is_meta for tensor in model.state_dict().values())
+    shapes = [{name: t.shape for name, t in m.state_dict().items()} for m in (model, small(variant))]
+    assert shapes[0] == shapes[1]
+    assert model.flops(2, 16) == small(variant).flops(2, 16)
+    assert model(torch.zeros(2, 8, dtype=torch.long, device="meta")).shape == (2, 3)
+    assert torch.equal(torch.get_rng_state(), state), "building without weights draws no random numbers"
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_state_dict_round_trip_and_eval_is_deterministic(variant: str) -> None:
+    first, second = build(variant, seed=1), build(variant, seed=2)
+    ids = random_ids(2, 8)
+    with torch.no_grad():
+        assert not torch.equal(first(ids), second(ids))
+        second.load_state_dict(first.state_dict(), strict=True)
+        assert torch.equal(first(ids), second(ids)) and torch.equal(first(ids), first(ids))
+
+
+# What the analysis predicts about word order. In double precision "blind" is zero but for rounding.
+
+BLIND = 1e-12
+SEES = 1e-7
+
+
+def doubled(variant: str, **overrides: Any) -> Model:
+    """A model in float64 with parameters far from their tame initial values."""
+    model = build(variant, **overrides).double()
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * 0.3)
+    return model
+
+
+def changes(model: Model, other: Tensor, ids: Tensor) -> float:
+    """By how much the logits of ``other`` differ from those of ``ids``."""
+    with torch.no_grad():
+        return float((model(ids) - model(other)).abs().max())
+
+
+TEXT = random_ids(3, 24)
+
+
+@pytest.mark.parametrize("variant", ["original", "base", "base+multi_head", "base+tied_qkv", "base+layer_norm"])
+def test_rolling_shifts_are_blind_to_reversal(variant: str) -> None:
+    """Neighbours' means, chunks of a length that divides, attention between sets, a mean: all symmetric."""
+    model = doubled(variant)
+    assert changes(model, TEXT.flip(1), TEXT) < BLIND
+    assert changes(model, TEXT.sort(dim=1).values, TEXT) > SEES, "other orders do make a difference"
+
+
+def test_original_is_blind_to_rotation_by_whole_clusters() -> None:
+    model = doubled("original")
+    assert changes(model, TEXT.roll(4, dims=1), TEXT) < BLIND
+    assert changes(model, TEXT.roll(12, dims=1), TEXT) < BLIND
+    assert changes(model, TEXT.roll(2, dims=1), TEXT) > SEES, "half a cluster mixes other tokens"
+
+
+def test_base_sees_a_rotation_because_its_ends_do_not_wrap_around() -> None:
+    assert changes(doubled("base"), TEXT.roll(4, dims=1), TEXT) > SEES
+
+
+def test_base_sees_a_reversal_only_where_the_last_cluster_is_partial() -> None:
+    model = doubled("base")
+    for N in (20, 24):
+        assert changes(model, TEXT[:, :N].flip(1), TEXT[:, :N]) < BLIND
+    for N in (21, 22, 23):
+        assert changes(model, TEXT[:, :N].flip(1), TEXT[:, :N]) > SEES
+
+
+@pytest.mark.parametrize("variant", ["base+windowed", "base+positions"])
+def test_relative_bias_and_positions_see_reversal(variant: str) -> None:
+    assert changes(doubled(variant), TEXT.flip(1), TEXT) > SEES
+
+
+def test_windows_without_relative_bias_are_blind_to_reversal() -> None:
+    model = doubled("base+windowed", local={"relative_bias": False, "window": 3})
+    assert changes(model, TEXT.flip(1), TEXT) < BLIND
+
+
+def test_bag_of_embeddings_is_blind_to_any_order() -> None:
+    assert changes(doubled("bag_of_embeddings"), TEXT[:, torch.randperm(24)], TEXT) < BLIND
+
+
+# Initial weights.
+
+
+def weights(variant: str, seed: int) -> dict[str, Tensor]:
+    torch.manual_seed(seed)
+    return dict(swarmformer.build_model(variant, dims=SIZES).state_dict())
+
+
+@pytest.mark.parametrize("variant", [v for v in SHIPPED if v.startswith("base+")])
+def test_variants_with_one_seed_share_the_weights_of_shared_components(variant: str) -> None:
+    base, other = weights("base", 3), weights(variant, 3)
+    patch = load_variant(variant).model_spec()
+    plain = load_variant("base").model_spec()
+    same_slots = {slot for slot in plain.slots if plain.slots[slot] == patch.slots[slot]}
+    shared = [n for n in base if n.startswith("classifier") or any(s in n.split(".")[:3] for s in same_slots)]
+    assert shared
+    for name in shared:
+        assert torch.equal(base[name], other[name]), name
+
+
+def test_weights_follow_the_seed_and_layers_differ() -> None:
+    first, again, other = weights("base", 1), weights("base", 1), weights("base", 2)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["classifier.weight"], other["classifier.weight"])
+    assert not torch.equal(first["layers.0.local.mlp.0.weight"], first["layers.1.local.mlp.0.weight"])
+
+
+def test_weights_of_a_component_do_not_depend_on_what_was_built_before_it() -> None:
+    from swarmformer.models.parts import Parts
+
+    spec = load_variant("base").model_spec()
+    places = [("local", "layers.0.local"), ("cluster", "layers.0.cluster"), ("embedding", "embedding")]
+
+    def built(order: list[tuple[str, str]]) -> dict[str, Tensor]:
+        torch.manual_seed(5)
+        parts = Parts(spec.dims.model_copy(update=SIZES), spec.slots)
+        state = torch.get_rng_state()
+        modules = {place: parts.build(slot, place) for slot, place in order}
+        assert torch.equal(torch.get_rng_state(), state), "building leaves the global stream alone"
+        return {f"{place}.{name}": t for place, m in modules.items() for name, t in m.state_dict().items()}
+
+    forwards, backwards = built(places), built(places[::-1])
+    assert forwards.keys() == backwards.keys()
+    assert all(torch.equal(forwards[name], backwards[name]) for name in forwards)
+
+
+# Sizes that a person may get wrong.
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"local": {"dropout": 1.5}}, r"overrides: model\.local\.dropout: .*less than or equal to 1, got 1\.5"),
+        ({"cluster": {"heads": 3}}, r"overrides: model\.cluster\.heads: .*heads = 3 does not divide d_model = 128"),
+        ({"local": {"T_local": 0}}, r"overrides: model\.local\.T_local: .*at least 1"),
+        ({"final_dropout": -0.1}, r"overrides: model\.final_dropout: .*greater than or equal to 0, got -0\.1"),
+    ],
+)
+def test_values_that_a_component_refuses_name_the_key(overrides: dict[str, Any], words: str) -> None:
+    with pytest.raises(swarmformer.errors.SpecError, match=words):
+        swarmformer.build_model("base", **overrides)
+
+
+def test_losses_are_summed_over_layers_and_telemetry_is_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    from swarmformer.components.router.fixed_chunk import FixedChunk
+
+    plain = FixedChunk.forward
+
+    def with_losses(self, x_BND, mask_BN, cluster_size):
+        assignment = plain(self, x_BND, mask_BN, cluster_size)
+        assignment.losses = {"balance": torch.tensor(0.5)}
+        assignment.telemetry = {"dead": torch.tensor(1.0)}
+        return assignment
+
+    monkeypatch.setattr(FixedChunk, "forward", with_losses)
+    output = small("base").detailed(random_ids(1, 8))
+    assert output.losses == {"balance": torch.tensor(1.5)}
+    assert len(output.telemetry) == 3 and set(output.telemetry[0]) == {"dead"}

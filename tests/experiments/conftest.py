@@ -23,7 +23,7 @@ TINY: dict[str, Any] = {
         "task": {
             "name": "listops", "min_length": 4, "max_length": 16, "max_depth": 2,
             "num_train": 120, "num_validation": 40, "num_test": 40,
-        }  # fmt: skip
+        }
     },
     "train": {"epochs": 2, "batch_size": 32, "lr": 0.003},
     "floors": False,

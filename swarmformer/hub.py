@@ -121,7 +121,9 @@ def _check_and_load(model: Model, state: Mapping[str, Tensor], origin: str) -> N
     try:
         model.load_state_dict(dict(state), strict=True)
     except RuntimeError as error:
-        raise SpecError(f"{origin}: do not fit {model.spec.name}: {error}") from None
+        faults = [line.strip() for line in str(error).splitlines()[1:]]
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        raise SpecError(f"{origin}: do not fit {model.spec.name}: {' '.join(faults[:3])}{more}") from None
 
 
 def _own_spec(path: Path) -> ModelSpec | None:

@@ -67,7 +67,8 @@ class ModelSpec(Strict):
         given = dict(_mapping(value, path, locate))
         name = given.pop("name", "swarmformer")
         family: type[Model] = registry.get("model", name, f"{locate((*path, 'name'))}{dotted((*path, 'name'))}: ")
-        dims = validate(Dims, _take(given, "dims", path, locate), (*path, "dims"), locate)
+        sizes = _mapping(_take(given, "dims", path, locate), (*path, "dims"), locate)
+        dims = validate(Dims, sizes, (*path, "dims"), locate)
         slots = {
             slot: ComponentSpec.from_dict(slot, _take(given, slot, path, locate), (*path, slot), locate)
             for slot in family.slots

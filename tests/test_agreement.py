@@ -89,7 +89,7 @@ def test_flops_are_the_published_arithmetic() -> None:
 
 def test_published_length_must_divide() -> None:
     model = swarmformer.build_model("original_small").eval()
-    with pytest.raises(ValueError, match="clusters of 8.*pad_to_max"):
+    with pytest.raises(ValueError, match=r"clusters of 8.*pad_to_max"):
         model(torch.zeros(1, 12, dtype=torch.long))
 
 

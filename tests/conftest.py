@@ -1,0 +1,19 @@
+"""Fixtures that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from swarmformer import registry
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Registrations and plug-ins of a test end with it."""
+    registry.load_builtins()
+    monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    registry._plugins.cache_clear()
+    yield
+    registry._plugins.cache_clear()

@@ -1,0 +1,183 @@
+"""Optimiser groups, learning rate, metrics, checkpoints and the journal, each by itself."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import swarmformer
+from swarmformer.errors import SpecError, TrainingDivergedError
+from swarmformer.spec import TrainSpec
+from swarmformer.training import checkpoint as ckpt
+from swarmformer.training.journal import Journal, check_finite
+from swarmformer.training.metrics import classification_metrics
+from swarmformer.training.optimiser import build_optimiser, learning_rate
+
+CPU = torch.device("cpu")
+
+
+# Optimiser.
+
+
+def test_norms_biases_gates_and_vectors_are_not_decayed() -> None:
+    model = swarmformer.build_model("base+windowed+layer_norm+tied_qkv+positions", dims={"vocab_size": 9, "d_model": 8})
+    optimiser = build_optimiser(model, TrainSpec.from_dict({"weight_decay": 0.3, "beta1": 0.8, "beta2": 0.9}), CPU)
+    names = {id(p): name for name, p in model.named_parameters()}
+    decay = {names[id(p)]: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    assert decay.keys() == set(names.values()), "every parameter is in one group"
+    assert sum(len(group["params"]) for group in optimiser.param_groups) == len(decay)
+    matrices = {"embedding.embed.weight", "embedding.position_ND", "classifier.weight"}
+    for layer in range(3):
+        parts = ("local.qkv.weight", "local.out.weight", "cluster.projections.shared.weight", "feedback.linear.weight")
+        matrices |= {f"layers.{layer}.{part}" for part in parts}
+    assert {name for name, value in decay.items() if value} == matrices
+    assert {value for value in decay.values()} == {0.0, 0.3}
+    assert optimiser.param_groups[0]["betas"] == (0.8, 0.9)
+
+
+@pytest.mark.parametrize(("warmup", "total"), [(0.0, 10), (0.06, 50), (0.25, 40), (0.9, 10), (0.5, 1)])
+def test_learning_rate_in_closed_form(warmup: float, total: int) -> None:
+    spec = TrainSpec.from_dict({"lr": 0.2, "warmup": warmup, "min_lr": 0.1})
+    rise = math.ceil(warmup * total)
+    rates = [learning_rate(step, total, spec) for step in range(total)]
+    assert rates[:rise] == pytest.approx([0.2 * (step + 1) / rise for step in range(rise)])
+    fall = [0.02 + 0.18 * math.cos(math.pi / 2 * k / (total - rise)) ** 2 for k in range(total - rise)]
+    assert rates[rise:] == pytest.approx(fall)
+    flat = [learning_rate(step, total, spec.model_copy(update={"schedule": "constant"})) for step in range(total)]
+    assert flat == pytest.approx(rates[:rise] + [0.2] * (total - rise))
+
+
+# Metrics.
+
+
+def test_metrics_of_two_classes_by_hand() -> None:
+    """Guesses 1 1 1 0 0 for labels 1 1 0 0 1: of three called positive two are, of three positives two are found."""
+    logits = torch.tensor([[0, 1], [0, 2], [0, 3], [1, 0], [4, 0]]).float()
+    metrics = classification_metrics(logits, torch.tensor([1, 1, 0, 0, 1]))
+    loss = sum(math.log(1 + math.exp(m)) for m in (-1, -2, 3, -1, 4)) / 5
+    expected = {"accuracy": 3 / 5, "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "loss": loss, "n": 5}
+    assert metrics == pytest.approx(expected, rel=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(2, 4).flatmap(
+        lambda K: st.tuples(st.just(K), st.lists(st.tuples(*[st.integers(0, K - 1)] * 2), min_size=1, max_size=30))
+    )
+)
+def test_metrics_by_counting(drawn: tuple[int, list[tuple[int, int]]]) -> None:
+    """Class 1 for two classes, the plain mean over all classes for more; 0 where a rate has no denominator."""
+    K, pairs = drawn
+    logits = torch.eye(K)[[guess for guess, _ in pairs]]
+    metrics = classification_metrics(logits, torch.tensor([truth for _, truth in pairs]))
+    rates = []
+    for k in [1] if K == 2 else range(K):
+        hits = sum(guess == truth == k for guess, truth in pairs)
+        called, real = sum(g == k for g, _ in pairs), sum(t == k for _, t in pairs)
+        rates.append((hits / called if called else 0, hits / real if real else 0, 2 * hits / (called + real or 1)))
+    means = [sum(column) / len(rates) for column in zip(*rates, strict=True)]
+    assert [metrics["precision"], metrics["recall"], metrics["f1"]] == pytest.approx(means)
+    assert metrics["accuracy"] == pytest.approx(sum(g == t for g, t in pairs) / len(pairs))
+
+
+# Checkpoints.
+
+
+def test_checkpoint_round_trip_with_tensors_that_share_memory(tmp_path: Path) -> None:
+    base = torch.arange(6.0)
+    tensors = {"a": base[:3], "b": base[2:], "c": base.reshape(2, 3).T, "n": torch.tensor(3)}
+    tensors["r"] = torch.get_rng_state()
+    progress = ckpt.Progress(2, 3, 4, 5.5, 1, {"accuracy": 0.1 + 0.2}, [{"accuracy": 1 / 3}])
+    ckpt.save_checkpoint(tmp_path / "c", "key", 1, tensors, progress)
+    loaded, again = ckpt.load_checkpoint(tmp_path / "c", "key", 1)
+    assert again == progress
+    assert all(torch.equal(loaded[n], t) and loaded[n].dtype == t.dtype for n, t in tensors.items())
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkeypatch, failing: str) -> None:
+    path = tmp_path / "file"
+    ckpt.write_bytes_atomically(path, b"old")
+
+    def fail(*args: object) -> None:
+        raise OSError("disk full")
+
+    owner = ckpt.os if failing == "fsync" else Path
+    monkeypatch.setattr(owner, failing, fail)
+    with pytest.raises(OSError, match="disk full"):
+        ckpt.write_bytes_atomically(path, b"new content")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff" * 100], ids=["empty", "short", "long"])
+def test_an_unreadable_checkpoint_is_refused_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match=r"checkpoint\.safetensors: cannot be read .* move it away"):
+        ckpt.load_checkpoint(path, "key", 0)
+    assert path.read_bytes() == content
+
+
+def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "c"
+    ckpt.save_checkpoint(path, "key", 0, {"a": torch.ones(9)}, ckpt.Progress())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-5])
+    with pytest.raises(SpecError, match="cannot be read"):
+        ckpt.load_checkpoint(path, "key", 0)
+    path.write_bytes(whole)
+    monkeypatch.setattr(ckpt, "FORMAT", "2")
+    with pytest.raises(SpecError, match=r"\(format 1\), not to key"):
+        ckpt.load_checkpoint(path, "key", 0)
+
+
+# Journal.
+
+
+def test_journal_rewinds_to_steps_and_epochs(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "curve.jsonl")
+    journal.rewind(0, 0)
+    for step in (5, 10):
+        journal.append("train", step=step, loss=0.5)
+        journal.append("validation", step=step, epoch=step // 5)
+    whole = (tmp_path / "curve.jsonl").read_text()
+    with (tmp_path / "curve.jsonl").open("a") as stream:
+        stream.write('{"kind": "train", "st')
+    journal.rewind(10, 2)
+    assert (tmp_path / "curve.jsonl").read_text() == whole
+    journal.rewind(10, 1)
+    assert [(e["kind"], e["step"]) for e in map(json.loads, (tmp_path / "curve.jsonl").read_text().splitlines())] == [
+        ("train", 5), ("validation", 5), ("train", 10),
+    ]  # fmt: skip
+    journal.rewind(0, 0)
+    assert (tmp_path / "curve.jsonl").read_text() == ""
+
+
+def test_a_journal_without_a_file_writes_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    journal = Journal(None)
+    journal.append("train", step=1)
+    journal.rewind(0, 0)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("losses", "norms", "step", "what"),
+    [
+        ([1.0, math.nan, math.nan], [1.0, math.nan, math.nan], 8, "loss became nan"),
+        ([1.0, 1.0, 1.0], [1.0, 1.0, math.inf], 9, "gradient norm became inf"),
+        ([math.inf, 1.0, 1.0], [0.0, math.nan, 1.0], 7, "loss became inf"),
+    ],
+)
+def test_the_first_step_that_is_not_finite(losses, norms, step: int, what: str) -> None:
+    with pytest.raises(TrainingDivergedError, match=f"{what} at step {step}") as error:
+        check_finite(7, losses, norms)
+    assert error.value.step == step
+    check_finite(7, [1.0, 0.0], [0.0, 1e30])

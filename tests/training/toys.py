@@ -1,0 +1,44 @@
+"""Small encoded data made on the spot, and runs over it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from swarmformer.data.encoded import EncodedData, Split
+from swarmformer.spec import RunSpec
+from swarmformer.variants import resolve_run
+
+MARKERS = (1, 2)
+VOCABULARY = 16  # ListOps, whose specification these runs borrow, has 16 tokens and 10 classes
+
+
+def split(name: str, n: int, seed: int, longest: int = 12) -> Split:
+    """Texts of 3 … ``longest`` tokens; exactly one is a marker, and the label says which marker it is."""
+    rng = np.random.default_rng(seed)
+    texts, labels = [], rng.integers(2, size=n)
+    for label in labels:
+        text = rng.integers(3, 14, size=rng.integers(3, longest + 1))
+        text[rng.integers(len(text))] = MARKERS[label]
+        texts.append(text)
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype(np.int64)
+    names = np.array([f"{name}/{row}" for row in range(n)])
+    return Split(np.concatenate(texts).astype(np.int32), offsets, labels.astype(np.int64), names, 0)
+
+
+def toy_data(train: int = 40, held_out: int = 24) -> EncodedData:
+    splits = {"train": split("train", train, 1), "validation": split("validation", held_out, 2)}
+    return EncodedData({**splits, "test": split("test", held_out, 3)}, VOCABULARY, 2, 0, "toy")
+
+
+def toy_run(variant: str = "base", seed: int = 0, model: dict[str, Any] | None = None, **train: Any) -> RunSpec:
+    """A run whose model fits ``toy_data``; dropout stays on, so that random numbers matter."""
+    patch = {
+        "data": {"task": {"name": "listops", "size": "lite"}, "buckets": 2},
+        "model": {"dims": {"d_model": 16, "num_layers": 1, "cluster_size": 4, "seq_len": 16}, **(model or {})},
+        "train": {"batch_size": 8, "epochs": 3, "checkpoint_seconds": 1e9, **train},
+    }
+    spec = resolve_run(variant, [(patch, "test")], seed)
+    dims = spec.model.dims.model_copy(update={"vocab_size": VOCABULARY, "num_classes": 2})
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"dims": dims})})

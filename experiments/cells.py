@@ -1,8 +1,11 @@
 """A cell: one run in one folder. Its files are the contract between training and reports.
 
 config.json         the resolved specification, written before anything runs
-environment.json    packages, code, machine, device
+environment.json    packages, code, machine, device of the last start
 log.txt, curve.jsonl, checkpoint.safetensors
+output.txt          what the process printed, where a grid started it
+sacred/             sacred's record of every start
+model/              the best weights, where they are kept
 predictions.npz     names, labels, logits of the test split
 result.json         the only mark of completion; written to a temporary file, flushed, renamed
 failure.json        a run that cannot go on, with its step and cause
@@ -18,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from swarmformer.errors import SwarmformerError
+from swarmformer.errors import SpecError, SwarmformerError
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 
@@ -42,6 +45,10 @@ class CellError(SwarmformerError):
 
 class CellBusyError(CellError):
     """Another process works on the cell."""
+
+
+class CellFailedError(CellError):
+    """The cell failed before and is not run again without being asked to."""
 
 
 class InterruptedRunError(Exception):
@@ -76,8 +83,9 @@ def cell_name(arm: str, spec: RunSpec) -> str:
     return f"{safe}-s{spec.seed}-{spec.run_key[:8]}"
 
 
-def lock_of(folder: Path) -> FileLock:
-    return FileLock(folder / "lock", timeout=0)
+def lock_of(folder: Path, timeout: float = 0) -> FileLock:
+    """The cell's lock. Workers give it a moment: a glance of ``is_locked`` holds it too."""
+    return FileLock(folder / "lock", timeout=timeout)
 
 
 def status_of(folder: Path) -> tuple[Status, str]:
@@ -90,7 +98,7 @@ def status_of(folder: Path) -> tuple[Status, str]:
             return Status.FAILED, str(read_json(folder / "failure.json").get("cause", ""))
         if not (folder / "config.json").exists():
             return Status.PENDING, ""
-        read_json(folder / "config.json")
+        load_config(folder)
     except CellError as error:
         return Status.UNREADABLE, str(error)
     return (Status.RUNNING, "") if is_locked(folder) else (Status.INTERRUPTED, "")
@@ -105,10 +113,14 @@ def is_locked(folder: Path) -> bool:
             return False
     except Timeout:
         return True
+    except PermissionError:  # somebody else's folder, open to look at only
+        return False
 
 
-def prepare(folder: Path, arm: str, spec: RunSpec, device: str) -> None:
+def prepare(folder: Path, arm: str, spec: RunSpec) -> None:
     """Make the folder and its config.json, or check that the one there is of this very run.
+
+    What does not change a result (``train.checkpoint_seconds``) may differ; the file then says what is new.
 
     Raises:
         CellError: the folder belongs to another configuration.
@@ -116,26 +128,31 @@ def prepare(folder: Path, arm: str, spec: RunSpec, device: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.json"
     if path.exists():
-        found = read_json(path)
-        if (found["run_key"], found["seed"]) != (spec.run_key, spec.seed):
-            raise CellError(f"{folder}: holds run {found['run_key']} seed {found['seed']}; choose another folder")
-        return
+        _, found = load_config(folder)
+        if (found.run_key, found.seed) != (spec.run_key, spec.seed):
+            raise CellError(f"{folder}: holds run {found.run_key} seed {found.seed}; choose another folder")
+        if found == spec:
+            return
     sections = {k: v for k, v in spec.to_dict().items() if k not in ("variant", "seed")}
     identity = {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
-    write_json(path, {**identity, "device": device, "spec": sections})
+    write_json(path, {**identity, "spec": sections})
 
 
-def load_config(folder: Path) -> tuple[str, RunSpec, str]:
-    """(arm, specification, device) of a prepared cell.
+def load_config(folder: Path) -> tuple[str, RunSpec]:
+    """(arm, specification) of a prepared cell.
 
     Raises:
-        CellError: the stored key is not that of the stored specification under this version.
+        CellError: damaged, or the stored key is not that of the stored specification under this version.
     """
     config = read_json(folder / "config.json")
-    spec = RunSpec.from_dict({"variant": config["variant"], "seed": config["seed"], **config["spec"]})
-    if spec.run_key != config["run_key"]:
+    try:
+        spec = RunSpec.from_dict({"variant": config["variant"], "seed": config["seed"], **config["spec"]})
+        arm, run_key = config["arm"], config["run_key"]
+    except (KeyError, TypeError, SpecError) as error:
+        raise CellError(f"{folder / 'config.json'}: not a configuration of this version: {error!r}") from None
+    if spec.run_key != run_key:
         raise CellError(
-            f"{folder}: config.json was written by another version (key {config['run_key']}, here {spec.run_key}); "
+            f"{folder}: config.json was written by another version (key {run_key}, here {spec.run_key}); "
             "use that version or another runs folder"
         )
-    return config["arm"], spec, config["device"]
+    return arm, spec

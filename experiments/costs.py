@@ -11,9 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import torch
+from filelock import FileLock
+
 from experiments.cells import CellError, read_json, write_json
-from experiments.plan import Arm, load_plan
+from experiments.plan import Arm, Latency, Plan, load_plan
 from experiments.pool import usable_cores
+from experiments.supervised import stop_with_parent
 from swarmformer.assembly import assemble
 from swarmformer.cost import measure_costs
 from swarmformer.environment import resolve_device
@@ -21,16 +25,21 @@ from swarmformer.environment import resolve_device
 NAME = "costs.json"
 
 
-def write_costs(grid: Path, folder: Path, threads: int) -> None:
+def write_costs(grid: Path, folder: Path, threads: int, device: str) -> None:
     """Time every arm at its maximum length; nothing is done where costs.json has all arms already."""
     plan = load_plan(grid)
-    keys = {arm.spec.run_key for arm in plan.arms}
-    if plan.grid.latency is None or keys <= measured_keys(folder / NAME):
-        return
+    with FileLock(folder / "costs.lock"):  # two grids on one folder must not time each other
+        if plan.grid.latency is not None and not is_current(folder / NAME, plan):
+            _write(plan, folder, plan.grid.latency, threads, device)
+
+
+def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str) -> None:
     by_length = groupby(sorted(plan.arms, key=_length), key=_length)
     groups = [(length, list(arms)) for length, arms in by_length]
-    budget = plan.grid.latency.budget_s / len(groups)
-    parts = [_measure(arms, length, plan.grid.latency.batches, threads, budget) for length, arms in groups]
+    budget = latency.budget_s / len(groups)
+    parts = [
+        _measure(arms, length, latency.batches, resolve_device(device), threads, budget) for length, arms in groups
+    ]
     write_json(folder / NAME, _joined(parts))
 
 
@@ -38,9 +47,10 @@ def _length(arm: Arm) -> int:
     return arm.spec.model.dims.seq_len
 
 
-def _measure(arms: list[Arm], length: int, batches: list[int], threads: int, budget_s: float) -> dict[str, Any]:
+def _measure(
+    arms: list[Arm], length: int, batches: list[int], device: torch.device, threads: int, budget_s: float
+) -> dict[str, Any]:
     models = {arm.spec.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms}
-    device = resolve_device("auto")
     return measure_costs(models, length=length, batches=batches, device=device, threads=threads, budget_s=budget_s)
 
 
@@ -50,12 +60,14 @@ def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {**parts[0], "ceilings": ceilings, "rows": [row for part in parts for row in part["rows"]]}
 
 
-def measured_keys(path: Path) -> set[str]:
-    """Run keys that have rows in a costs.json; none where it is missing or unreadable."""
+def is_current(path: Path, plan: Plan) -> bool:
+    """Whether a costs.json has a row for every arm and batch size of the plan."""
+    batches = plan.grid.latency.batches if plan.grid.latency else []
+    wanted = {(arm.spec.run_key, batch) for arm in plan.arms for batch in batches}
     try:
-        return {row["run_key"] for row in read_json(path)["rows"]}
-    except CellError:
-        return set()
+        return wanted <= {(row["run_key"], row["batch"]) for row in read_json(path)["rows"]}
+    except (CellError, KeyError):
+        return False
 
 
 if __name__ == "__main__":
@@ -63,5 +75,7 @@ if __name__ == "__main__":
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--device", default="auto")
     options = parser.parse_args()
-    write_costs(options.grid, options.runs, options.threads)
+    stop_with_parent()
+    write_costs(options.grid, options.runs, options.threads, options.device)

@@ -1,14 +1,18 @@
-"""Floors of a grid's tasks, written to floors.json: ``python -m experiments.floors GRID.yaml --runs FOLDER``."""
+"""Floors of a grid's task, written to floors.json: ``python -m experiments.floors GRID.yaml --runs FOLDER``."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
+from filelock import FileLock
+
 from experiments.cells import CellError, read_json, write_json
 from experiments.plan import load_plan
 from experiments.runner import load_data, use_threads
+from experiments.supervised import stop_with_parent
 from swarmformer.data.floors import compute_floors
+from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
 NAME = "floors.json"
@@ -18,20 +22,23 @@ def write_floors(grid: Path, folder: Path) -> None:
     """Compute the floors on the very split that the arms are trained on; done once per data."""
     spec = load_plan(grid).arms[0].spec
     data = load_data(spec)
-    if not is_current(folder / NAME, data.key):
-        floors = compute_floors(
-            make_task(spec.data),
-            validation_fraction=spec.data.validation_fraction,
-            split_seed=spec.data.split_seed,
-        )
-        write_json(folder / NAME, {"task": spec.data.task.name, "data_key": data.key, "floors": floors})
+    with FileLock(folder / "floors.lock"):
+        if not is_current(folder / NAME, data.key):
+            _write(spec, folder, data.key)
+
+
+def _write(spec: RunSpec, folder: Path, data_key: str) -> None:
+    floors = compute_floors(
+        make_task(spec.data), validation_fraction=spec.data.validation_fraction, split_seed=spec.data.split_seed
+    )
+    write_json(folder / NAME, {"task": spec.data.task.name, "data_key": data_key, "floors": floors})
 
 
 def is_current(path: Path, data_key: str) -> bool:
     """Whether the floors in ``path`` are of this data."""
     try:
         return read_json(path)["data_key"] == data_key
-    except CellError:
+    except (CellError, KeyError):
         return False
 
 
@@ -41,5 +48,6 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
+    stop_with_parent()
     use_threads(options.threads)
     write_floors(options.grid, options.runs)

@@ -20,18 +20,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from experiments.cells import cell_name
 from swarmformer.assembly import assemble_without_weights, rehearse
 from swarmformer.cost.parameters import ParameterCount, count_parameters
-from swarmformer.errors import SpecError
+from swarmformer.errors import DataError, SpecError
 from swarmformer.interfaces import Strict
 from swarmformer.schema import validate
-from swarmformer.spec import RunSpec
-from swarmformer.variants import resolve_run
+from swarmformer.spec import RunSpec, Seed
+from swarmformer.variants import make_task, resolve_run
 from swarmformer.yaml import display, read_yaml
 
 SECTIONS = ("model", "data", "train")
@@ -41,14 +41,14 @@ Patch = dict[str, Any]
 class Latency(Strict):
     """Batch sizes to time, and the seconds to spend on it."""
 
-    batches: list[int] = Field(default=[1, 32], min_length=1)
+    batches: list[Annotated[int, Field(gt=0)]] = Field(default=[1, 32], min_length=1)
     budget_s: float = Field(default=30.0, gt=0)
 
 
 class ArmSpec(Strict):
     """An arm that is more than the name of a variant."""
 
-    name: str
+    name: str = Field(min_length=1)
     variant: str
     model: Patch = {}
     data: Patch = {}
@@ -61,7 +61,7 @@ class GridSpec(Strict):
     description: str = ""
     base: str | None = None
     arms: list[str | ArmSpec] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
     model: Patch = {}
     data: Patch = {}
     train: Patch = {}
@@ -144,9 +144,11 @@ def load_plan(path: Path) -> Plan:
         arm = entry if isinstance(entry, ArmSpec) else ArmSpec(name=entry, variant=entry)
         try:
             arms.append(_resolve(grid, arm, where))
-        except SpecError as error:
+        except (SpecError, DataError) as error:
             raise SpecError(f"{where}: arms[{number}] ({arm.name}): {error}") from error
     _check_distinct(arms, where)
+    if grid.floors and len({arm.spec.data.task.model_dump_json() for arm in arms}) > 1:
+        raise SpecError(f"{where}: floors: the arms have different tasks; write floors: false, or one grid per task")
     if grid.base is not None and grid.base not in {arm.name for arm in arms}:
         raise SpecError(f"{where}: base: {grid.base!r} is not one of the arms")
     if len(set(grid.seeds)) < len(grid.seeds):
@@ -161,6 +163,7 @@ def _resolve(grid: GridSpec, arm: ArmSpec, where: str) -> Arm:
     ]
     spec = resolve_run(arm.variant, patches, seed=grid.seeds[0])
     rehearse(spec)
+    make_task(spec.data).identity()  # raises where the data is missing
     model = assemble_without_weights(spec.model)
     return Arm(arm.name, spec, count_parameters(model), model.flops(1, spec.model.dims.seq_len))
 

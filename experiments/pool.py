@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from experiments import supervised
+
 POLL_S = 0.2
 GRACE_S = 20.0
 
@@ -24,8 +26,8 @@ class Job:
     module: str
     arguments: tuple[str, ...]
     output: Path
-    before: Callable[[], None] = lambda: None
-    """Called just before the process is started."""
+    ready: Callable[[], bool] = lambda: True
+    """Asked just before the process is started: does the work, if any, that must come first; False skips the job."""
 
 
 @dataclass
@@ -42,8 +44,9 @@ OnDone = Callable[[Job, int, float], None]
 class Pool:
     """Runs jobs in order on ``workers`` slots; slot i has GPU i modulo the number of GPUs."""
 
-    def __init__(self, workers: int, on_done: OnDone) -> None:
+    def __init__(self, workers: int, on_done: OnDone, device: str = "auto") -> None:
         self.workers, self.on_done = workers, on_done
+        self.gpus = [] if device == "cpu" else visible_gpus()
         self.threads = max(1, usable_cores() // workers)
         self.slots: dict[int, _Running] = {}
 
@@ -53,28 +56,34 @@ class Pool:
         try:
             while waiting or self.slots:
                 for slot in range(self.workers):
-                    if slot not in self.slots and waiting:
-                        self.slots[slot] = self._start(waiting.pop(0), slot)
+                    while slot not in self.slots and waiting:
+                        job = waiting.pop(0)
+                        if job.ready():
+                            self.slots[slot] = self._start(job, slot)
                 time.sleep(POLL_S)
                 self._collect()
         finally:
             self._stop()
 
     def _start(self, job: Job, slot: int) -> _Running:
-        job.before()
         job.output.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", job.module, *job.arguments, "--threads", str(self.threads)]
         with job.output.open("ab") as output:
-            process = subprocess.Popen(command, env=self._environment(slot), stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command,
+                env=self._environment(slot),
+                stdin=subprocess.PIPE,  # closes when this process ends, however it ends
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         return _Running(job, process, time.monotonic())
 
     def _environment(self, slot: int) -> dict[str, str]:
         # Threads that wait without spinning: on a busy machine spinning ones starve those they wait for.
         environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(self.threads)}
-        gpus = _visible_gpus()
-        if gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = gpus[slot % len(gpus)]
-        return environment
+        if self.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        return {**environment, supervised.VARIABLE: "1"}
 
     def _collect(self) -> None:
         for slot, running in list(self.slots.items()):
@@ -93,6 +102,7 @@ class Pool:
                 running.process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 running.process.kill()
+                running.process.wait()
         self.slots.clear()
 
 
@@ -101,14 +111,15 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _visible_gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
-        return [name for name in named.split(",") if name]
+        return [name for name in named.split(",") if name not in ("", "-1")]
     return [str(index) for index in range(torch.cuda.device_count())]
 
 
-def default_workers(jobs: int) -> int:
+def default_workers(jobs: int, device: str = "auto") -> int:
     """One worker per GPU, else one per core, at most 8, never more than there are jobs."""
-    available = len(_visible_gpus()) or min(8, usable_cores())
+    gpus = [] if device == "cpu" else visible_gpus()
+    available = len(gpus) or min(8, usable_cores())
     return max(1, min(available, jobs))

@@ -28,8 +28,9 @@ def step_display(title: str) -> Iterator[OnStep]:
         yield on_step
 
 
-def log_to_terminal() -> None:
-    """Show the log: through rich on a terminal, as plain lines elsewhere."""
+@contextmanager
+def terminal_log() -> Iterator[None]:
+    """Show the log meanwhile: through rich on a terminal, as plain lines elsewhere."""
     console = Console(stderr=True)
     handler: logging.Handler
     if console.is_terminal:
@@ -40,3 +41,7 @@ def log_to_terminal() -> None:
     logger = logging.getLogger("swarmformer")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

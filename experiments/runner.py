@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -15,7 +15,15 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from experiments.cells import CellBusyError, InterruptedRunError, lock_of, prepare, write_json
+from experiments.cells import (
+    CellBusyError,
+    CellFailedError,
+    InterruptedRunError,
+    lock_of,
+    prepare,
+    read_json,
+    write_json,
+)
 from experiments.progress import step_display
 from swarmformer import hub
 from swarmformer.cost.parameters import count_parameters
@@ -23,10 +31,12 @@ from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
 from swarmformer.errors import TrainingDivergedError
 from swarmformer.spec import RunSpec
+from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult
 from swarmformer.variants import make_task
 
 logger = logging.getLogger("swarmformer")
+LOCK_PATIENCE_S = 2.0
 
 
 def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> dict[str, Any] | None:
@@ -37,14 +47,18 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
 
     Raises:
         CellBusyError: another process works on it.
+        CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
         Exception: whatever stopped it; written to failure.json unless it was an interruption.
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with lock_of(folder):
+        with lock_of(folder, LOCK_PATIENCE_S):
             if (folder / "result.json").exists():
+                _discard_checkpoint(folder)
                 return None
-            prepare(folder, arm, spec, device)
+            if (folder / "failure.json").exists():
+                raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
+            prepare(folder, arm, spec)
             with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
                 return _run(folder, arm, spec, device, keep_weights)
     except Timeout:
@@ -52,9 +66,10 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
 
 
 def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> dict[str, Any]:
-    started, revision = time.monotonic(), code_revision()
+    started = time.monotonic()
     device = resolve_device(device_word)
-    write_json(folder / "environment.json", describe(device))
+    revision = _revision_of_all_starts(folder)
+    write_json(folder / "environment.json", {"code_revision": revision, **describe(device)})
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
     data = load_data(spec)
     truncated = {name: split.truncated for name, split in data.splits.items()}
@@ -83,9 +98,25 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "seconds": {"train": outcome.seconds, "total": time.monotonic() - started},
     }
     write_json(folder / "result.json", result)
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+    _discard_checkpoint(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
     return result
+
+
+def _discard_checkpoint(folder: Path) -> None:
+    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+
+def _revision_of_all_starts(folder: Path) -> str:
+    """The code's revision; "old+new" where a checkpoint of other code is continued, so that reports keep it apart."""
+    revision = code_revision()
+    if not (folder / "checkpoint.safetensors").exists() or not (folder / "environment.json").exists():
+        return revision
+    before = str(read_json(folder / "environment.json").get("code_revision", "unknown"))
+    if revision in before.split("+"):
+        return before
+    logger.warning("continuing a run of code revision %s with %s", before, revision)
+    return f"{before}+{revision}"
 
 
 def load_data(spec: RunSpec) -> EncodedData:
@@ -105,15 +136,14 @@ def _identity(arm: str, spec: RunSpec) -> dict[str, Any]:
 
 def _save_predictions(path: Path, data: EncodedData, outcome: TrainResult) -> None:
     """Plain arrays: example names, labels, logits [n, K] of the test split, for paired tests."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    test = data.splits["test"]
-    np.savez_compressed(temporary, names=test.names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
-    temporary.replace(path)
+    test, buffer = data.splits["test"], io.BytesIO()
+    np.savez_compressed(buffer, names=test.names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
+    write_bytes_atomically(path, buffer.getvalue())
 
 
 @contextmanager
 def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
-    """Write failure.json for errors; an interruption (not an Exception) leaves the cell to be continued."""
+    """Write failure.json for errors; an interruption leaves the cell to be continued."""
     try:
         yield
     except InterruptedRunError:

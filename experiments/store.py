@@ -23,9 +23,10 @@ warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacr
 from sacred import SETTINGS, Experiment  # noqa: E402
 from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
-from sacred.utils import SacredInterrupt  # noqa: E402
+from sacred.utils import SacredError, SacredInterrupt  # noqa: E402
 
 from experiments.cells import InterruptedRunError  # noqa: E402
+from swarmformer.errors import SpecError  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
@@ -107,13 +108,18 @@ def run_command_line(experiment: Experiment) -> None:
         return
     updates, named_configs = get_config_updates(_spell_out_names(arguments["UPDATE"]))
     command = arguments.get("COMMAND") or experiment.default_command
-    experiment.run(command, updates, named_configs, options=arguments)
+    try:
+        experiment.run(command, updates, named_configs, options=arguments)
+    except SacredInterrupt:
+        raise
+    except SacredError as error:  # an unknown command, or a word without '='
+        raise SpecError(f"command line: {error}") from None
 
 
 def _spell_out_names(updates: list[str]) -> list[str]:
     """``a.b=x a.b.c=1`` → ``a.b.name=x a.b.c=1``: a component by name and its options side by side."""
     keys = [update.partition("=")[0] for update in updates]
-    mappings = {key for key in keys if any(other.startswith(f"{key}.") for other in keys)}
+    mappings = {key for key in keys if "." in key and any(other.startswith(f"{key}.") for other in keys)}
     pairs = zip(keys, updates, strict=True)
     return [update.replace("=", ".name=", 1) if key in mappings else update for key, update in pairs]
 

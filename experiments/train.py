@@ -11,14 +11,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import cell_name
-from experiments.progress import log_to_terminal
+from pydantic import Field
+
+from experiments.cells import InterruptedRunError, cell_name
+from experiments.progress import terminal_log
 from experiments.runner import run_cell, use_threads
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.assembly import rehearse
+from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError, SwarmformerError, suggest
+from swarmformer.interfaces import Strict
 from swarmformer.merge import nest
-from swarmformer.spec import RunSpec
+from swarmformer.schema import validate
+from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
 DEFAULTS: Config = {
@@ -35,14 +40,28 @@ DEFAULTS: Config = {
 SECTIONS = ("model", "data", "train")
 
 
+class Settings(Strict):
+    """The keys that are no section."""
+
+    variant: str
+    seed: Seed
+    device: str
+    runs: str
+    threads: int = Field(ge=0)
+    keep_weights: bool
+
+
 def resolve(config: Config) -> Config:
     """The configuration with every option filled in, its run key and its folder."""
     for key in set(config) - set(DEFAULTS):
         raise SpecError(f"command line: unknown key {key!r}.{suggest(key, DEFAULTS)} Keys: {', '.join(DEFAULTS)}")
+    plain = {key: value for key, value in config.items() if key not in SECTIONS}
+    settings = validate(Settings, plain, (), lambda path: "command line: ")
+    resolve_device(settings.device)
     patch = nest({key: config[key] for key in SECTIONS})
-    spec = resolve_run(config["variant"], [(patch, "command line")], seed=config["seed"])
+    spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
     rehearse(spec)
-    folder = Path(config["runs"]) / cell_name(config["variant"], spec)
+    folder = Path(settings.runs) / cell_name(settings.variant, spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 
@@ -59,8 +78,11 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> dict[st
 
 
 if __name__ == "__main__":
-    log_to_terminal()
     try:
-        run_command_line(make_experiment("train", DEFAULTS, resolve, main))
+        with terminal_log():
+            run_command_line(make_experiment("train", DEFAULTS, resolve, main))
     except SwarmformerError as error:
         sys.exit(f"error: {error}")
+    except (InterruptedRunError, KeyboardInterrupt):
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        sys.exit(130)

@@ -1,6 +1,7 @@
-"""Run one prepared cell in a process of its own: ``python -m experiments.worker CELL [--threads N]``.
+"""Run one prepared cell in a process of its own: ``python -m experiments.worker CELL [--threads N] [--device D]``.
 
-Started by the grid. Exit status: 0 finished, 3 busy elsewhere, 1 anything else (see failure.json and output.txt).
+Started by the grid. Exit status: 0 finished, 3 busy elsewhere, 143 asked to stop, 1 anything else (see
+failure.json and output.txt).
 """
 
 from __future__ import annotations
@@ -10,37 +11,46 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import CellBusyError, load_config
-from experiments.progress import log_to_terminal
+from experiments.cells import CellBusyError, InterruptedRunError, load_config
+from experiments.progress import terminal_log
 from experiments.runner import run_cell, use_threads
 from experiments.store import Config, make_experiment, run_recorded
+from experiments.supervised import stop_with_parent
 
-BUSY = 3
+BUSY, STOPPED = 3, 143
 
 
 def resolve(config: Config) -> Config:
-    arm, spec, device = load_config(Path(config["folder"]))
-    return {"arm": arm, "run_key": spec.run_key, "device": device, "run": spec.to_dict()}
+    arm, spec = load_config(Path(config["folder"]))
+    return {"arm": arm, "run_key": spec.run_key, "run": spec.to_dict()}
 
 
 def main(_config: Config, run: Config) -> dict[str, Any] | None:
     folder = Path(_config["folder"])
-    arm, spec, device = load_config(folder)
+    arm, spec = load_config(folder)
     use_threads(_config["threads"])
-    result = run_cell(folder, arm, spec, device, _config["keep_weights"])
+    result = run_cell(folder, arm, spec, _config["device"], _config["keep_weights"])
     return result and result["metrics"]
 
 
-if __name__ == "__main__":
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--device", default="auto")
     parser.add_argument("--keep-weights", action="store_true")
-    options = parser.parse_args()
-    log_to_terminal()
-    updates = {"folder": str(options.folder), "threads": options.threads, "keep_weights": options.keep_weights}
-    defaults: Config = {"folder": "", "threads": 0, "keep_weights": False, "run": {}, "seed": 0}
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    options = _options()
+    stop_with_parent()
+    defaults: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}
+    updates = {**vars(options), "folder": str(options.folder), "seed": load_config(options.folder)[1].seed}
     try:
-        run_recorded(make_experiment("cell", defaults, resolve, main), updates)
+        with terminal_log():
+            run_recorded(make_experiment("cell", defaults, resolve, main), updates)
     except CellBusyError:
         sys.exit(BUSY)
+    except InterruptedRunError:
+        sys.exit(STOPPED)

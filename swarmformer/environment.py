@@ -38,6 +38,7 @@ PACKAGES = (
     "matplotlib",
     "psutil",
     "sacred",
+    "docopt-ng",
     "setuptools",
     "xformers",
     "ray",
@@ -46,6 +47,9 @@ PACKAGES = (
 
 SOURCE_FOLDERS = ("swarmformer", "experiments", "variants")
 """Folders whose content can change a result; edits elsewhere do not make a revision dirty."""
+
+NOT_SOURCE = ("experiments/grids",)
+"""A new grid file changes no result: what it asks for is in the run key."""
 
 _PACKAGE = Path(__file__).resolve().parent
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
@@ -173,7 +177,8 @@ def _git_state() -> dict[str, Any] | None:
         return None
     root = _PACKAGE.parent
     revision = _git("rev-parse", "HEAD", cwd=root)
-    changes = _git("status", "--porcelain", "--untracked-files=all", "--", *SOURCE_FOLDERS, cwd=root)
+    places = (*SOURCE_FOLDERS, *(f":(exclude){folder}" for folder in NOT_SOURCE))
+    changes = _git("status", "--porcelain", "--untracked-files=all", "--", *places, cwd=root)
     if revision is None or changes is None:
         return None
     return {"revision": revision, "dirty": changes != ""}

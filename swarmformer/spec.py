@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -147,6 +147,9 @@ class TrainSpec(Strict):
         return self.model_dump()
 
 
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
 class RunSpec(Strict):
     """One training run. ``variant`` is its readable name; the specification itself is what counts."""
 
@@ -154,11 +157,14 @@ class RunSpec(Strict):
     model: ModelSpec
     data: DataSpec
     train: TrainSpec
-    seed: int = Field(0, ge=0)
+    seed: Seed = 0
 
     @property
     def run_key(self) -> str:
-        """16 hex digits over everything that changes a result; not seed, device, names and paths."""
+        """16 hex digits over everything in the specification that changes a result; not seed, device and names.
+
+        What a tokenizer or data file contains is not in it but in the data key (``EncodedData.key``).
+        """
         train = {k: v for k, v in self.train.to_dict().items() if k not in TrainSpec.OUTSIDE_KEY}
         content = {
             "version": SPEC_VERSION,
@@ -196,15 +202,15 @@ class RunSpec(Strict):
         model = ModelSpec.from_dict(_take(given, "model", (), locate), locate)
         data = DataSpec.from_dict(_take(given, "data", (), locate), locate)
         train = TrainSpec.from_dict(_take(given, "train", (), locate), locate)
-        name = validate(_RunName, given, (), locate)
+        name = validate(RunName, given, (), locate)
         return cls(variant=name.variant, seed=name.seed, model=model, data=data, train=train)
 
 
-class _RunName(Strict):
-    """What stands beside the sections."""
+class RunName(Strict):
+    """What stands beside the sections of a run."""
 
     variant: str
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 def _mapping(value: Any, path: tuple[str, ...], locate: Locate) -> Mapping[str, Any]:

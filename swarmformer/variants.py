@@ -16,7 +16,8 @@ from swarmformer.assembly import assemble_without_weights
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
-from swarmformer.spec import DataSpec, ModelSpec, RunSpec, TrainSpec
+from swarmformer.schema import validate
+from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
 from swarmformer.yaml import display, read_yaml
 
 SECTIONS = ("model", "data", "train")
@@ -140,8 +141,8 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
     ``model.dims.vocab_size`` and ``num_classes`` follow from the task; an override that contradicts
     it is refused.
     """
-    loaded = load_variant(variant, overrides)
-    tree = loaded.tree
+    name = validate(RunName, {"variant": variant, "seed": seed})
+    tree = load_variant(name.variant, overrides).tree
     if "task" not in tree.values.get("data", {}):
         tasks = ", ".join(entry.name for entry in registry.list_components("task"))
         raise SpecError(f"variant {variant!r} names no task: set data.task (available: {tasks})")
@@ -151,7 +152,7 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
     with tree.located():
         assemble_without_weights(model)
     train = TrainSpec.from_dict(tree.values.get("train", {}), tree.locate)
-    return RunSpec(variant=variant, model=model, data=data, train=train, seed=seed)
+    return RunSpec(variant=name.variant, model=model, data=data, train=train, seed=name.seed)
 
 
 def make_task(data: DataSpec) -> Task:

@@ -31,6 +31,8 @@ COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if l
 def rehearse(line: str) -> int:
     """Try a command without its hours (plan for run, print_config for training); returns its exit status."""
     words = shlex.split(line)
+    if "&&" in words:  # the last part is what is to be tried; those before install things
+        words = words[-words[::-1].index("&&") :]
     if words[0] == "make":
         return subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True).returncode
     if words[0] == "swarmformer":

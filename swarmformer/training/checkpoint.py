@@ -36,6 +36,18 @@ class Progress:
     validations: list[dict[str, float | int]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class RunIdentity:
+    """What a checkpoint must share with the run that continues it."""
+
+    run_key: str
+    seed: int
+    data_key: str
+
+    def words(self) -> dict[str, str]:
+        return {"format": FORMAT, "run_key": self.run_key, "seed": str(self.seed), "data": self.data_key}
+
+
 def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -49,15 +61,15 @@ def write_bytes_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def save_checkpoint(path: Path, run_key: str, seed: int, tensors: Tensors, progress: Progress) -> None:
+def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Progress) -> None:
     """Replace the checkpoint at ``path`` in one step."""
-    metadata = {"format": FORMAT, "run_key": run_key, "seed": str(seed), "progress": json.dumps(asdict(progress))}
+    metadata = {**run.words(), "progress": json.dumps(asdict(progress))}
     # Independent contiguous copies: safetensors refuses tensors that share memory.
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     write_bytes_atomically(path, save(plain, metadata))
 
 
-def load_checkpoint(path: Path, run_key: str, seed: int) -> tuple[Tensors, Progress]:
+def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
     """Read a checkpoint of this very run.
 
     Raises:
@@ -69,12 +81,12 @@ def load_checkpoint(path: Path, run_key: str, seed: int) -> tuple[Tensors, Progr
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (SafetensorError, OSError) as error:
         raise SpecError(f"{path}: cannot be read ({error}); move it away to start this run anew") from None
-    found = (metadata.get("format"), metadata.get("run_key"), metadata.get("seed"))
-    if found != (FORMAT, run_key, str(seed)):
-        raise SpecError(
-            f"{path}: belongs to run {found[1]} seed {found[2]} (format {found[0]}), not to {run_key} seed {seed}; "
-            "move it away to start this run anew"
-        )
+    for key, expected in run.words().items():
+        if metadata.get(key) != expected:
+            raise SpecError(
+                f"{path}: belongs to {key} {metadata.get(key)}, not to {key} {expected}; "
+                "move it away to start this run anew"
+            )
     return tensors, Progress(**json.loads(metadata["progress"]))
 
 

@@ -69,6 +69,7 @@ class Trainer:
         on_step: OnStep = lambda done, total, words: None,
     ) -> None:
         self.spec, self.train, self.device, self.on_step = spec, spec.train, device, on_step
+        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
         self.batches = {name: self._batches(data, name) for name in data.splits}
@@ -182,10 +183,10 @@ class Trainer:
             **ckpt.prefixed("rng", ckpt.rng_tensors(self.device)),
             **(ckpt.prefixed("average", self.average.state_dict()) if self.average is not None else {}),
         }
-        ckpt.save_checkpoint(self.checkpoint, self.spec.run_key, self.spec.seed, tensors, self.progress)
+        ckpt.save_checkpoint(self.checkpoint, self.identity, tensors, self.progress)
 
     def _resume(self, path: Path) -> None:
-        tensors, self.progress = ckpt.load_checkpoint(path, self.spec.run_key, self.spec.seed)
+        tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
         self.model.load_state_dict(ckpt.without_prefix("model", tensors))
         if self.average is not None:
             self.average.load_state_dict(ckpt.without_prefix("average", tensors))

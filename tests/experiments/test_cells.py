@@ -33,7 +33,7 @@ def spec() -> RunSpec:
 def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
     cell = tmp_path / "cell"
     assert status_of(cell) == (Status.PENDING, "")
-    prepare(cell, "base", spec, "cpu")
+    prepare(cell, "base", spec)
     assert status_of(cell) == (Status.INTERRUPTED, "")
     with lock_of(cell):
         assert status_of(cell) == (Status.RUNNING, "")
@@ -43,10 +43,13 @@ def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
     assert status_of(cell) == (Status.COMPLETED, "")
 
 
-@pytest.mark.parametrize("content", ['{"schema": 1, "run_k', '{"schema": 99}', "[]"])
-@pytest.mark.parametrize("name", ["config.json", "result.json", "failure.json"])
+DAMAGED = ['{"schema": 1, "run_k', '{"schema": 99}', "[]"]
+PLACES = [(name, text) for name in ("config.json", "result.json", "failure.json") for text in DAMAGED]
+
+
+@pytest.mark.parametrize(("name", "content"), [*PLACES, ("config.json", '{"schema": 1}')])
 def test_damaged_files_are_reported_and_left_alone(tmp_path: Path, spec: RunSpec, name: str, content: str) -> None:
-    prepare(tmp_path, "base", spec, "cpu")
+    prepare(tmp_path, "base", spec)
     (tmp_path / name).write_text(content)
     status, cause = status_of(tmp_path)
     assert status is Status.UNREADABLE
@@ -62,23 +65,41 @@ def test_a_lock_is_seen_by_others_and_goes_with_its_holder(tmp_path: Path) -> No
 
 
 def test_config_round_trip(tmp_path: Path, spec: RunSpec) -> None:
-    prepare(tmp_path, "an arm", spec, "cpu")
-    assert load_config(tmp_path) == ("an arm", spec, "cpu")
+    prepare(tmp_path, "an arm", spec)
+    assert load_config(tmp_path) == ("an arm", spec)
 
 
 def test_a_folder_of_another_run_is_refused(tmp_path: Path, spec: RunSpec) -> None:
-    prepare(tmp_path, "base", spec, "cpu")
+    prepare(tmp_path, "base", spec)
     with pytest.raises(CellError, match=f"holds run {spec.run_key} seed 3; choose another"):
-        prepare(tmp_path, "base", spec.model_copy(update={"seed": 4}), "cpu")
+        prepare(tmp_path, "base", spec.model_copy(update={"seed": 4}))
 
 
 def test_a_config_of_another_version_is_refused(tmp_path: Path, spec: RunSpec) -> None:
-    prepare(tmp_path, "base", spec, "cpu")
+    prepare(tmp_path, "base", spec)
     config = read_json(tmp_path / "config.json")
     config["run_key"] = "0" * 16
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CellError, match="written by another version"):
         load_config(tmp_path)
+    status, cause = status_of(tmp_path)
+    assert status is Status.UNREADABLE and "another version" in cause
+
+
+def test_an_edited_specification_is_reported(tmp_path: Path, spec: RunSpec) -> None:
+    prepare(tmp_path, "base", spec)
+    config = read_json(tmp_path / "config.json")
+    config["spec"]["train"]["epoch"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    status, cause = status_of(tmp_path)
+    assert status is Status.UNREADABLE and "Did you mean 'epochs'" in cause
+
+
+def test_what_cannot_change_a_result_may_change(tmp_path: Path, spec: RunSpec) -> None:
+    prepare(tmp_path, "base", spec)
+    rarer = spec.model_copy(update={"train": spec.train.model_copy(update={"checkpoint_seconds": 5.0})})
+    prepare(tmp_path, "base", rarer)
+    assert load_config(tmp_path)[1].train.checkpoint_seconds == 5.0
 
 
 def test_cell_names_are_safe_and_tell_runs_apart(spec: RunSpec) -> None:

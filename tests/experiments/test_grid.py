@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from experiments import grid
-from experiments.cells import Status, status_of
+from experiments.cells import Status, is_locked, status_of, write_json
 from experiments.plan import load_plan
 from experiments.pool import Job, Pool, default_workers
 from reports.schema import Config, Plan, Result, load
@@ -61,8 +61,9 @@ def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: 
     process.wait()
     finished = {p: p.stat().st_mtime_ns for p in killed.glob("tiny/*/result.json")}
     assert 1 <= len(finished) < 4, "the kill came too late to show anything"
-    statuses = [status_of(folder)[0] for folder in killed.glob("tiny/*") if folder.is_dir()]
-    assert Status.INTERRUPTED in statuses
+    cells = list(killed.glob("tiny/*/"))
+    wait_for(lambda: not any(is_locked(cell) for cell in cells))
+    assert Status.INTERRUPTED in [status_of(cell)[0] for cell in cells]
 
     again = run_module("experiments.grid", "run", path, "--runs", killed, "--workers", "2")
     assert again.returncode == 0, again.stderr
@@ -79,11 +80,19 @@ def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_pat
     assert [process.wait(timeout=200) for process in processes] == [0, 0]
     folder = tmp_path / "runs" / "tiny"
     assert len(results(folder)) == 2
-    # sacred keeps one record per start that got the lock and ran: nothing was run twice
     for cell in folder.glob("*/"):
-        lines = (cell / "curve.jsonl").read_text().splitlines()
-        steps = [json.loads(line)["step"] for line in lines if json.loads(line)["kind"] == "validation"]
-        assert steps == sorted(set(steps))
+        assert (cell / "log.txt").read_text().count("run key") == 1, "a cell was run twice"
+
+
+def test_workers_end_with_a_grid_that_is_killed(tiny_grid: Grid, tmp_path: Path) -> None:
+    path = tiny_grid(seeds=[0], train={"epochs": 2000, "batch_size": 8})
+    process = start(path, tmp_path)
+    wait_for(lambda: len(list(tmp_path.glob("tiny/*/curve.jsonl"))) == 2)
+    process.kill()  # the grid alone, not its process group
+    process.wait()
+    cells = list(tmp_path.glob("tiny/*/"))
+    wait_for(lambda: not any(is_locked(cell) for cell in cells), seconds=30)
+    assert [status_of(cell)[0] for cell in cells] == [Status.INTERRUPTED] * 2
 
 
 def test_what_is_written_is_what_reports_read(tiny_grid: Grid, tmp_path: Path) -> None:
@@ -131,7 +140,7 @@ def test_a_worker_that_dies_without_a_word_is_not_started_for_ever(
 
     def die(pool: Pool, jobs: list[Job]) -> None:
         for job in jobs:
-            job.before()
+            assert job.ready()
             started.append(job.title)
             pool.on_done(job, -9, 0.1)
 
@@ -177,18 +186,43 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert default_workers(10) == 8 and default_workers(1) == 1
 
 
-def test_a_pool_that_is_stopped_stops_its_processes(tmp_path: Path) -> None:
-    (tmp_path / "sleeper.py").write_text("import time, pathlib; pathlib.Path('up').touch(); time.sleep(600)")
+def test_a_pool_that_is_stopped_stops_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)"
+    (tmp_path / "sleeper.py").write_text(script)
+    waiting = "while not pathlib.Path('pid').exists(): time.sleep(0.01)"
+    (tmp_path / "waiter.py").write_text(f"import pathlib, time\n{waiting}")
 
     def interrupt(job: Job, status: int, seconds: float) -> None:
         raise KeyboardInterrupt
 
+    monkeypatch.chdir(tmp_path)
     pool = Pool(2, interrupt)
-    jobs = [Job("long", "sleeper", (), tmp_path / "a.txt"), Job("wrong", "no_such_module", (), tmp_path / "b.txt")]
-    os.chdir(tmp_path)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            pool.run(jobs)
-    finally:
-        os.chdir(ROOT)
-    assert pool.slots == {}
+    with pytest.raises(KeyboardInterrupt):
+        pool.run([Job("long", "sleeper", (), tmp_path / "a.txt"), Job("short", "waiter", (), tmp_path / "b.txt")])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_retry_that_is_killed_half_way_leaves_a_failed_cell(
+    tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = load_plan(tiny_grid(arms=["base"], seeds=[0]))
+    (cell,) = (tmp_path / cell.name for cell in plan.cells())
+    cell.mkdir()
+    write_json(cell / "failure.json", {"cause": "diverged"})
+    (cell / "checkpoint.safetensors").write_bytes(b"diverged weights")
+    real, moved = Path.replace, []
+
+    def die_after_the_first(source: Path, target: Path) -> Path:
+        if moved:
+            raise KeyboardInterrupt
+        moved.append(source.name)
+        return real(source, target)
+
+    monkeypatch.setattr(Path, "replace", die_after_the_first)
+    with pytest.raises(KeyboardInterrupt):
+        grid.retry(plan, tmp_path)
+    monkeypatch.undo()
+    assert status_of(cell)[0] is Status.FAILED
+    assert grid.retry(plan, tmp_path) == 1
+    assert not (cell / "checkpoint.safetensors").exists() and not (cell / "failure.json").exists()

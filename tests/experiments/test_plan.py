@@ -35,6 +35,8 @@ def test_the_arm_s_own_patch_wins(tiny_grid: Grid) -> None:
     assert [arm.spec.train.lr for arm in plan.arms] == [0.003, 0.0001]
 
 
+OTHER_TASK = {"name": "harder", "variant": "base", "data": {"task": {"max_depth": 3}}}
+
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"arms": ["base", "base+windwed"]}, r"arms\[1\] \(base\+windwed\).*Did you mean 'windowed'"),
     ({"arms": ["bse"], "base": None}, r"arms\[0\].*unknown variant 'bse'.*Did you mean 'base'"),
@@ -45,6 +47,12 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"sed": [0]}, r"tiny\.yaml: sed: unknown option\. Did you mean 'seeds'"),
     ({"seeds": []}, r"seeds: .*at least 1"),
     ({"seeds": [0, 0]}, "a seed is given twice"),
+    ({"seeds": [0, -1]}, r"tiny\.yaml: seeds\.1: .*greater than or equal to 0"),
+    ({"seeds": [10**23]}, r"seeds\.0: "),
+    ({"latency": {"batches": [0]}}, r"latency\.batches\.0: .*greater than 0"),
+    ({"arms": [{"name": "", "variant": "base"}]}, r"name: .*at least 1"),
+    ({"floors": True, "arms": ["base", OTHER_TASK]}, "the arms have different tasks"),
+    ({"data": {"task": "imdb"}, "arms": ["base"]}, r"arms\[0\] \(base\): .*SWARMFORMER_DATA"),
     ({"arms": ["base", "base"]}, "'base' is given twice"),
     ({"arms": ["base", {"name": "b", "variant": "base"}]}, "'b' and 'base' are the same configuration"),
     ({"base": "other"}, "'other' is not one of the arms"),
@@ -53,7 +61,12 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "words"), FAULTS)
-def test_faults_are_refused_with_file_and_key(tiny_grid: Grid, changes: dict[str, Any], words: str) -> None:
+def test_faults_are_refused_with_file_and_key(
+    tiny_grid: Grid, changes: dict[str, Any], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))  # a folder with a vocabulary and nothing else
+    tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(tokens) + "\n")
     with pytest.raises(SpecError, match=words):
         load_plan(tiny_grid(**changes))
 

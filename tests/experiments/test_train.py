@@ -56,6 +56,12 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
         (["data.task=listops", "train.lr=fast"], "train.lr: Input should be a valid number, got 'fast'"),
         (["data.task=listops", "model.cluster.heads=3"], "model.cluster.heads: cluster.attention: heads = 3"),
         ([], "names no task: set data.task"),
+        (["seed=-1"], "seed: Input should be greater than or equal to 0"),
+        (["seed=first"], "seed: Input should be a valid integer, got 'first'"),
+        (["device=gpu"], "device"),
+        (["threads=many"], "threads: Input should be a valid integer"),
+        (["data=3"], "data: expected a mapping"),
+        (["epochs"], "command line: "),
     ],
 )
 def test_faults_end_with_one_message_and_no_run(tmp_path: Path, words: list[str], message: str) -> None:
@@ -85,3 +91,9 @@ def test_sigterm_is_an_interruption_and_the_run_goes_on(tmp_path: Path) -> None:
     assert json.loads((cell / "sacred" / "1" / "run.json").read_text())["status"] == "INTERRUPTED"
     assert not (cell / "failure.json").exists() and not (cell / "result.json").exists()
     assert (cell / "checkpoint.safetensors").exists()
+
+    # A smaller budget would be another run; the same one goes on from where it was.
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: "resumed at step" in (cell / "log.txt").read_text())
+    process.kill()
+    process.wait()

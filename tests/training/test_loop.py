@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training import loop
-from swarmformer.training.checkpoint import load_checkpoint
+from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
 from swarmformer.training.loop import Trainer, TrainResult
 from tests.training.toys import toy_data, toy_run
 
@@ -50,7 +50,8 @@ def curve(folder: Path) -> list[dict[str, object]]:
 def assert_same_run(first: Path, second: Path, spec: RunSpec) -> None:
     """Bit for bit: weights, moments, averages, random states, validations, curves."""
     (a, done), (b, again) = (
-        load_checkpoint(folder / "checkpoint.safetensors", spec.run_key, spec.seed) for folder in (first, second)
+        load_checkpoint(folder / "checkpoint.safetensors", RunIdentity(spec.run_key, spec.seed, "toy"))
+        for folder in (first, second)
     )
     assert a.keys() == b.keys()
     for name in a:
@@ -124,7 +125,7 @@ def test_a_finished_run_is_not_trained_again(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, other: dict[str, Any]) -> None:
     finish(toy_run(epochs=1), tmp_path)
     before = (tmp_path / "checkpoint.safetensors").read_bytes()
-    with pytest.raises(SpecError, match=r"checkpoint\.safetensors: belongs to run .* move it away"):
+    with pytest.raises(SpecError, match=r"checkpoint\.safetensors: belongs to (run_key|seed) .*; move it away"):
         finish(toy_run(**{"epochs": 1, **other}), tmp_path)
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
 

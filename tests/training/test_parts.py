@@ -88,14 +88,22 @@ def test_metrics_by_counting(drawn: tuple[int, list[tuple[int, int]]]) -> None:
 
 # Checkpoints.
 
+RUN = ckpt.RunIdentity("key", 1, "data")
+
+
+@pytest.mark.parametrize("other", [("other", 1, "data"), ("key", 2, "data"), ("key", 1, "other data")])
+def test_a_checkpoint_of_another_run_seed_or_data_is_refused(tmp_path: Path, other: tuple[str, int, str]) -> None:
+    ckpt.save_checkpoint(tmp_path / "c", RUN, {"a": torch.ones(1)}, ckpt.Progress())
+    with pytest.raises(SpecError, match=r"belongs to .*; move it away to start this run anew"):
+        ckpt.load_checkpoint(tmp_path / "c", ckpt.RunIdentity(*other))
 
 def test_checkpoint_round_trip_with_tensors_that_share_memory(tmp_path: Path) -> None:
     base = torch.arange(6.0)
     tensors = {"a": base[:3], "b": base[2:], "c": base.reshape(2, 3).T, "n": torch.tensor(3)}
     tensors["r"] = torch.get_rng_state()
     progress = ckpt.Progress(2, 3, 4, 5.5, 1, {"accuracy": 0.1 + 0.2}, [{"accuracy": 1 / 3}])
-    ckpt.save_checkpoint(tmp_path / "c", "key", 1, tensors, progress)
-    loaded, again = ckpt.load_checkpoint(tmp_path / "c", "key", 1)
+    ckpt.save_checkpoint(tmp_path / "c", RUN, tensors, progress)
+    loaded, again = ckpt.load_checkpoint(tmp_path / "c", RUN)
     assert again == progress
     assert all(torch.equal(loaded[n], t) and loaded[n].dtype == t.dtype for n, t in tensors.items())
 
@@ -121,21 +129,21 @@ def test_an_unreadable_checkpoint_is_refused_and_kept(tmp_path: Path, content: b
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(content)
     with pytest.raises(SpecError, match=r"checkpoint\.safetensors: cannot be read .* move it away"):
-        ckpt.load_checkpoint(path, "key", 0)
+        ckpt.load_checkpoint(path, RUN)
     assert path.read_bytes() == content
 
 
 def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "c"
-    ckpt.save_checkpoint(path, "key", 0, {"a": torch.ones(9)}, ckpt.Progress())
+    ckpt.save_checkpoint(path, RUN, {"a": torch.ones(9)}, ckpt.Progress())
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
     with pytest.raises(SpecError, match="cannot be read"):
-        ckpt.load_checkpoint(path, "key", 0)
+        ckpt.load_checkpoint(path, RUN)
     path.write_bytes(whole)
     monkeypatch.setattr(ckpt, "FORMAT", "2")
-    with pytest.raises(SpecError, match=r"\(format 1\), not to key"):
-        ckpt.load_checkpoint(path, "key", 0)
+    with pytest.raises(SpecError, match="belongs to format 1, not to format 2; move it away"):
+        ckpt.load_checkpoint(path, RUN)
 
 
 # Journal.

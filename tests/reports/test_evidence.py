@@ -1,0 +1,35 @@
+"""Committed evidence: reports follow from runs byte for byte, and the README's tables from the reports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reports.build import build
+from reports.errors import ReportError
+from reports.readme import ROOT, filled
+
+FOLDERS = sorted(path.parent for path in (ROOT / "reports" / "results").glob("*/plan.json"))
+
+
+def test_there_is_evidence() -> None:
+    assert {"demo", "imdb_small"} <= {folder.name for folder in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_reports_follow_from_the_runs(folder: Path, tmp_path: Path) -> None:
+    build([folder], tmp_path)
+    for name in ("table.md", "table.csv", "table.tex", "status.md"):
+        assert (tmp_path / name).read_bytes() == (folder / "report" / name).read_bytes(), name
+
+
+def test_the_readme_shows_the_committed_tables() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "<!-- demo:begin -->" in text and "<!-- imdb_small:begin -->" in text
+    assert filled(text, ROOT) == text, "run: python -m reports.readme"
+
+
+def test_a_place_without_evidence_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReportError, match=r"asks for nothing, but there is no reports.results.nothing"):
+        filled("<!-- nothing:begin -->\n<!-- nothing:end -->", tmp_path)

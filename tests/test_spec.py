@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from swarmformer import build_model, load_variant
+from swarmformer import load_variant
 from swarmformer.errors import SpecError
-from swarmformer.merge import Tree, nest
 from swarmformer.spec import ModelSpec, RunSpec, TrainSpec
 from swarmformer.variants import list_variants, load_factors, resolve_run
-from swarmformer.yaml import read_yaml
 
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
 
@@ -170,160 +167,3 @@ def test_a_stored_run_that_is_damaged_is_refused(change: dict[str, Any], words: 
     stored = {key: value for key, value in {**run().to_dict(), **change}.items() if value is not ...}
     with pytest.raises(SpecError, match=f"config.json: {words}"):
         RunSpec.from_dict(stored, lambda path: "config.json: ")
-
-
-# Merging.
-
-
-def test_naming_another_component_replaces_the_slot_whole_and_options_alone_are_merged() -> None:
-    slots = load_variant("base", [({"model": {"local": {"T_local": 5}}}, "x")]).model_spec().slots
-    assert slots["local"].options == {"T_local": 5, "dropout": 0.3, "masked": True}
-    other = load_variant("base", [({"model": {"local": {"name": "windowed_attention", "window": 5}}}, "x")])
-    assert other.model_spec().slots["local"].options == {
-        "window": 5, "heads": 4, "relative_bias": True, "dropout": 0.0,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("below", "above", "merged"),
-    [
-        ({"name": "a", "x": 1}, {"x": 2}, {"name": "a", "x": 2}),
-        ({"name": "a", "x": 1}, {"name": "a", "y": 2}, {"name": "a", "x": 1, "y": 2}),
-        ({"name": "a", "x": 1}, {"name": "b", "y": 2}, {"name": "b", "y": 2}),
-        ({"name": "a", "x": 1}, "b", {"name": "b"}),
-        ({"name": "a", "x": 1}, "a", {"name": "a", "x": 1}),
-        ("a", {"x": 1}, {"name": "a", "x": 1}),
-        ("a", {"name": "b", "x": 1}, {"name": "b", "x": 1}),
-        ("a", "b", "b"),
-        ({"x": 1}, {"name": "b"}, {"x": 1, "name": "b"}),
-        ([1, 2], [3], [3]),
-        ({"x": 1}, None, None),
-    ],
-)
-def test_merge(below: Any, above: Any, merged: Any) -> None:
-    tree = Tree()
-    tree.merge({"slot": below}, "low")
-    tree.merge({"slot": above}, "high")
-    assert tree.values == {"slot": merged}
-
-
-def test_every_key_knows_where_it_was_written() -> None:
-    tree = Tree()
-    tree.merge({"model": {"local": {"name": "a", "x": 1, "y": 1}, "norm": "n"}}, "low")
-    tree.merge({"model": {"local": {"y": 2}, "norm": {"eps": 1}}}, "middle")
-    sources = {path[-1]: tree.source(("model", *path)) for path in (("local", "x"), ("local", "y"), ("norm", "eps"))}
-    assert sources == {"x": "low", "y": "middle", "eps": "middle"}
-    assert tree.source(("model", "norm", "name")) == "low"
-    assert tree.source(("model", "local", "unwritten")) == "low", "the nearest key above it"
-    tree.merge({"model": {"local": {"name": "b"}}}, "high")
-    assert tree.source(("model", "local", "y")) == "high"
-
-
-def test_merging_leaves_the_patch_alone() -> None:
-    tree, patch = Tree(), {"a": {"b": [1]}}
-    tree.merge(patch, "")
-    tree.merge({"a": {"b": [2], "c": 3}}, "")
-    assert patch == {"a": {"b": [1]}}
-
-
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        {"local": {"name": "windowed_attention", "window": 8}, "dims": {"d_model": 64}},
-        {"local.name": "windowed_attention", "local.window": 8, "dims.d_model": 64},
-        {"local.window": 8, "local.name": "windowed_attention", "dims.d_model": 64},
-        {"local": "windowed_attention", "local.window": 8, "dims": {"d_model": 64}},
-        {"local.window": 8, "local": "windowed_attention", "dims": {"d_model": 64}},
-    ],
-    ids=str,
-)
-def test_overrides_of_build_model_in_every_spelling(spelling: dict[str, Any]) -> None:
-    spec = build_model("base", **spelling).spec
-    assert spec.slots["local"].to_dict() == {
-        "name": "windowed_attention", "window": 8, "heads": 4, "relative_bias": True, "dropout": 0.0,
-    }  # fmt: skip
-    assert spec.dims.d_model == 64
-    assert nest({"a.b": 1, "a.c.d": 2, "e": 3}) == {"a": {"b": 1, "c": {"d": 2}}, "e": 3}
-
-
-# Variant files.
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.chdir(tmp_path)
-
-    def write(**contents: str) -> None:
-        for name, text in contents.items():
-            (tmp_path / f"{name}.yaml").write_text(text)
-
-    return write
-
-
-def test_a_variant_of_ones_own(files) -> None:
-    files(mine="description: Mine\nbase: base\nmodel: {local: {T_local: 1}}\n", child="base: mine.yaml\n")
-    for name in ("mine.yaml", "child.yaml+windowed"):
-        assert load_variant(name).model_spec().dims.num_layers == 3
-    assert load_variant("mine.yaml").model_spec().slots["local"].options["T_local"] == 1
-    with pytest.raises(SpecError, match=r"mine\.yaml: model\.local\.heads: unknown option"):
-        files(mine="base: base\nmodel: {local: {heads: 1}}\n")
-        load_variant("mine.yaml").model_spec()
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("bose", "unknown variant 'bose'.*Did you mean 'base'"),
-        ("factors", "unknown variant 'factors'"),
-        ("nowhere.yaml", r"no variant file nowhere\.yaml"),
-        ("base+windwed", "unknown factor 'windwed'.*Did you mean 'windowed'"),
-        ("base+", "unknown factor ''"),
-        ("base+tied_qkv+tied_kv", r"factors 'tied_qkv' and 'tied_kv' both set model\.cluster\.tie"),
-        ("base+multi_head+out_proj", r"factors 'multi_head' and 'out_proj' both set model\.cluster\.heads"),
-    ],
-)
-def test_names_that_do_not_resolve(name: str, words: str) -> None:
-    with pytest.raises(SpecError, match=words):
-        load_variant(name)
-
-
-def test_cycles_of_bases_are_found(files) -> None:
-    files(a="base: b.yaml\n", b="base: c.yaml\n", c="base: b.yaml\n", own="base: own.yaml\n")
-    with pytest.raises(SpecError, match=r"cycle: .*b\.yaml → c\.yaml → b\.yaml"):
-        load_variant("a.yaml")
-    with pytest.raises(SpecError, match=r"own\.yaml: base: .*cycle"):
-        load_variant("own.yaml")
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("model: {a: 1, a: 2}\n", "line 1: key 'a' is given twice"),
-        ("model:\n  a: 1\nmodel:\n  b: 1\n", "line 3: key 'model' is given twice"),
-        ("model: !!python/object/apply:os.getcwd []\n", "line 1: could not determine a constructor"),
-        ("model: !mine 1\n", "line 1: could not determine a constructor"),
-        ("model: {[a, b]: 1}\n", "line 1: a key must be plain text"),
-        ("model: &m {a: *m}\n", "line 1: found unconstructable recursive node"),
-        ("model: {a: 1\n", "line 2: "),
-        ("- a\n", "expected a mapping"),
-        ("", "expected a mapping"),
-        ("1: 2\n", "expected a mapping with text keys"),
-        ("mod: {a: 1}\n", "mod: unknown section.*'model'"),
-        ("descripton: x\n", "descripton: unknown section.*'description'"),
-        ("base: [a]\n", "base: expected the name of a variant"),
-        ("model: 3\n", "model: expected a mapping"),
-    ],
-)
-def test_broken_variant_files_are_refused_with_file_and_line(files, text: str, words: str) -> None:
-    files(broken=text)
-    with pytest.raises(SpecError, match=rf"broken\.yaml: {words}"):
-        load_variant("broken.yaml")
-
-
-def test_a_file_that_is_not_text(tmp_path: Path) -> None:
-    path = tmp_path / "x.yaml"
-    path.write_bytes(b"description: \xff\xfe\n")
-    with pytest.raises(SpecError, match=r"x\.yaml: not UTF-8 text"):
-        read_yaml(path)
-    with pytest.raises(SpecError, match="cannot be read: Is a directory"):
-        read_yaml(tmp_path)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import grid
+from experiments import grid, scheduler
 from experiments.cells import Status, is_locked, status_of, write_json
 from experiments.plan import load_plan
 from experiments.pool import Job, Pool, default_workers
@@ -126,7 +126,7 @@ def test_a_failure_is_recorded_not_repeated_and_retried_on_request(tiny_grid: Gr
     assert run_module("experiments.grid", "run", diverging, "--runs", tmp_path, "--workers", "1").returncode == 1
     assert (cell / "failure.json").stat().st_mtime_ns == before, "a failed cell was run again without being asked to"
 
-    assert grid.retry(load_plan(diverging), tmp_path / "tiny") == 1
+    assert scheduler.retry(load_plan(diverging), tmp_path / "tiny") == 1
     assert status_of(cell)[0] is Status.INTERRUPTED
     assert (cell / "failure-1.json").exists(), "the record of the first failure is lost"
 
@@ -145,18 +145,18 @@ def test_a_worker_that_dies_without_a_word_is_not_started_for_ever(
             pool.on_done(job, -9, 0.1)
 
     monkeypatch.setattr(Pool, "run", die)
-    monkeypatch.setattr(grid, "BUSY_POLL_S", 0.0)
+    monkeypatch.setattr(scheduler, "BUSY_POLL_S", 0.0)
     assert grid.main(["run", str(path), "--runs", str(tmp_path / "runs")]) == 1
-    assert len(started) == grid.MAX_DEATHS
+    assert len(started) == scheduler.MAX_DEATHS
 
 
 def test_a_changed_grid_keeps_the_former_plan(tiny_grid: Grid, tmp_path: Path) -> None:
     folder = tmp_path / "tiny"
-    grid.store_plan(load_plan(tiny_grid()), folder)
+    scheduler.store_plan(load_plan(tiny_grid()), folder)
     former = (folder / "plan.json").read_text()
-    grid.store_plan(load_plan(tiny_grid()), folder)
+    scheduler.store_plan(load_plan(tiny_grid()), folder)
     assert not (folder / "plan-1.json").exists()
-    grid.store_plan(load_plan(tiny_grid(seeds=[0, 1, 2])), folder)
+    scheduler.store_plan(load_plan(tiny_grid(seeds=[0, 1, 2])), folder)
     assert (folder / "plan-1.json").read_text() == former
     assert json.loads((folder / "plan.json").read_text())["seeds"] == [0, 1, 2]
 
@@ -221,8 +221,8 @@ def test_a_retry_that_is_killed_half_way_leaves_a_failed_cell(
 
     monkeypatch.setattr(Path, "replace", die_after_the_first)
     with pytest.raises(KeyboardInterrupt):
-        grid.retry(plan, tmp_path)
+        scheduler.retry(plan, tmp_path)
     monkeypatch.undo()
     assert status_of(cell)[0] is Status.FAILED
-    assert grid.retry(plan, tmp_path) == 1
+    assert scheduler.retry(plan, tmp_path) == 1
     assert not (cell / "checkpoint.safetensors").exists() and not (cell / "failure.json").exists()

@@ -79,8 +79,11 @@ class Pool:
         return _Running(job, process, time.monotonic())
 
     def _environment(self, slot: int) -> dict[str, str]:
-        # Threads that wait without spinning: on a busy machine spinning ones starve those they wait for.
-        environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        if self.workers > 1:
+            # Side by side, threads that spin while they wait starve those they wait for. Alone (as when latency
+            # is measured) they may: waking a sleeping thread costs more than a small operation.
+            environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
         return {**environment, supervised.VARIABLE: "1"}

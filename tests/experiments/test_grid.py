@@ -178,9 +178,12 @@ def test_a_faulty_grid_ends_with_a_message_not_a_traceback(tiny_grid: Grid, caps
 def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     monkeypatch.setattr("experiments.pool.usable_cores", lambda: 8)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     pool = Pool(3, lambda job, status, seconds: None)
     assert [pool._environment(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
     assert {pool._environment(slot)["OMP_NUM_THREADS"] for slot in range(3)} == {"2"}
+    assert pool._environment(0)["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in Pool(1, lambda job, status, seconds: None)._environment(0)
     assert default_workers(10) == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert default_workers(10) == 8 and default_workers(1) == 1

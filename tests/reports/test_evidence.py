@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,18 @@ from reports.build import build
 from reports.errors import ReportError
 from reports.readme import ROOT, filled
 
-FOLDERS = sorted(path.parent for path in (ROOT / "reports" / "results").glob("*/plan.json"))
+FOLDERS = sorted(path.parent for path in (ROOT / "reports" / "results").glob("*/report"))
 
 
 def test_there_is_evidence() -> None:
-    assert {"demo", "imdb_small"} <= {folder.name for folder in FOLDERS}
+    assert {"demo", "imdb_small", "imdb_learning_rate"} <= {folder.name for folder in FOLDERS}
+
+
+def test_evidence_tells_no_paths_of_the_machine_it_was_made_on() -> None:
+    texts = [path for folder in FOLDERS for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".md")]
+    assert texts
+    told = [path for path in texts if re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", path.read_text())]
+    assert told == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.textpath import TextPath
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
 from .columns import plural, varying
@@ -19,7 +20,9 @@ from .stats import Interval
 from .style import FLOOR, RC, arm_style, base_style
 
 WIDTH, PLOT_HEIGHT, LEGEND_LINE = 7.2, 3.9, 0.21  # inches
-LABEL_WIDTH = 80  # characters; a longer label would push the axes aside
+LABEL_WIDTH = 48  # characters; a longer label is wrapped
+LEGEND_INDENT = 60  # points left of the legend
+LEGEND_MARGIN = 50  # points around a label: its marker, and the space to the next column
 LOG_ABOVE = 4  # ratio of the largest to the smallest FLOPs from which the axis is logarithmic
 FEW_DECADES = 300  # the ratio up to which a logarithmic axis has room for ticks at 1, 2 and 5
 
@@ -128,5 +131,15 @@ def spread(levels: Sequence[float], gap: float, top: float) -> list[float]:
 
 
 def _legend_columns(table: Table) -> int:
-    longest = max((len(label) for label in varying(table.arms)), default=0)
-    return 3 if longest <= 18 else 2 if longest <= 34 else 1
+    """As many columns as the longest label leaves room for, at most three."""
+    labels = [line for row, label in zip(table.arms, varying(table.arms), strict=True) for line in _lines(row, label)]
+    # TextPath would read a "$" as the start of a formula; an S is as wide.
+    paths = [TextPath((0, 0), line.replace("$", "S"), size=RC["font.size"]) for line in labels]
+    widths = [path.get_extents().width for path in paths]
+    room = 72 * WIDTH - LEGEND_INDENT
+    return max(1, min(3, int(room // (max(widths, default=0) + LEGEND_MARGIN))))
+
+
+def _lines(row: Row, label: str) -> list[str]:
+    handle = _handle(row, textwrap.fill(label, LABEL_WIDTH), {})
+    return str(handle.get_label()).splitlines()

@@ -45,6 +45,9 @@ def print_status(plan: Plan, folder: Path) -> Counter[Status]:
     for name, (status, cause) in found.items():
         if status is not Status.COMPLETED:
             print(f"  {status:12} {name} {cause}".rstrip())
+    strangers = sorted(path.parent.name for path in folder.glob("*/config.json") if path.parent.name not in found)
+    if strangers:
+        print(f"{len(strangers)} cells here are of another plan or version and were left alone: {', '.join(strangers)}")
     return counts
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import numpy as np
 
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
+
+logger = logging.getLogger("swarmformer.data")
 
 
 def load_splits(task: Task, *, validation_fraction: float, split_seed: int) -> dict[str, RawSplit]:
@@ -82,6 +85,7 @@ def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSpli
     target = round(fraction * len(train))
     rng = np.random.default_rng(seed)
     if train.groups is None:
+        logger.warning("the source names no groups (films, say): the validation split is of random examples")
         chosen = np.zeros(len(train), dtype=bool)
         chosen[rng.permutation(len(train))[:target]] = True
     else:

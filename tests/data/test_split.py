@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from toy_tasks import Toy, make_split
 
 from swarmformer.data.split import check_splits, cut_validation, load_splits
+from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
 
 
@@ -83,3 +84,10 @@ def test_a_broken_split_is_named(broken: object, words: str) -> None:
 def test_a_missing_split_is_named() -> None:
     with pytest.raises(DataError, match="no 'test' split"):
         check_splits({"train": GOOD}, 2)
+
+
+def test_a_source_without_groups_is_said_to_have_none(caplog: pytest.LogCaptureFixture) -> None:
+    train = RawSplit([f"text {row}" for row in range(20)], np.arange(20) % 2, [f"train/{row}" for row in range(20)])
+    with caplog.at_level("WARNING", logger="swarmformer.data"):
+        cut_validation(train, 0.1, 0)
+    assert "the validation split is of random examples" in caplog.text

@@ -170,6 +170,18 @@ def test_status_and_plan_change_nothing(tiny_grid: Grid, tmp_path: Path, capsys:
     assert not (tmp_path / "runs").exists()
 
 
+def test_cells_of_another_plan_are_named_and_left_alone(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = tmp_path / "tiny" / "base-s0-01234567" / "config.json"
+    stranger.parent.mkdir(parents=True)
+    stranger.write_text('{"schema": 0}')
+    assert grid.main(["status", str(tiny_grid()), "--runs", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "1 cells here are of another plan or version and were left alone: base-s0-01234567" in shown
+    assert stranger.read_text() == '{"schema": 0}'
+
+
 def test_a_faulty_grid_ends_with_a_message_not_a_traceback(tiny_grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
     assert grid.main(["run", str(tiny_grid(arms=["bse"], base=None))]) == 2
     assert "error: " in capsys.readouterr().err

@@ -51,6 +51,13 @@ class Component(nn.Module):
     registered_name: ClassVar[str] = ""
     honours_mask: bool = True
 
+    def set_progress(self, done: float) -> None:
+        """Told before every training step which share of the training is done, from 0 to 1.
+
+        What follows a schedule keeps the share in a persistent buffer, so that saved weights are
+        evaluated as they were when they were saved.
+        """
+
 
 class Norm(Component, ABC):
     """x → x of the same shape, over the last dimension."""
@@ -87,10 +94,13 @@ class Assignment(ABC):
     """How the tokens of one layer meet their clusters.
 
     ``cluster_mask_BC`` is True where a cluster has at least one real token (None: everywhere).
+    ``signal_BC``, where a router gives one, is the log of each cluster's weight: it is added to the scores
+    of the cluster as a key and to the gates of the tokens it speaks to (None: all weigh the same).
     ``losses`` are added to the training loss with weight one; ``telemetry`` is logged.
     """
 
     cluster_mask_BC: Tensor | None = None
+    signal_BC: Tensor | None = None
 
     def __init__(self) -> None:
         self.losses: dict[str, Tensor] = {}
@@ -101,37 +111,59 @@ class Assignment(ABC):
         """x_BND → c_BCD; a cluster without real tokens is zero."""
 
     @abstractmethod
-    def broadcast(self, c_BCD: Tensor) -> Tensor:
-        """c_BCD → x_BND."""
+    def broadcast(self, c_BCX: Tensor) -> Tensor:
+        """c_BCX → x_BNX for any width X; linear, so that what is computed per cluster may be sent back."""
 
 
 class Router(Component, ABC):
     """x_BND, mask_BN, tokens per cluster → ``Assignment`` with C = ⌈N / cluster_size⌉ clusters.
 
     The size of a cluster is passed, not the number of clusters, so that a text meets the same
-    clusters alone and padded in a batch.
+    clusters alone and padded in a batch. ``signals`` is True where assignments have a ``signal_BC``.
     """
+
+    signals: bool = False
 
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None, cluster_size: int) -> Assignment: ...
 
     @abstractmethod
     def flops(self, B: int, N: int, C: int) -> int:
-        """Cost of routing, one ``pool`` and one ``broadcast``."""
+        """Cost of routing and one ``pool`` of width D."""
+
+    def broadcast_flops(self, B: int, N: int, C: int, width: int) -> int:
+        """Cost of one ``broadcast`` of ``width`` columns; nothing where it is a copy."""
+        return 0
 
 
 class Cluster(Component, ABC):
-    """c_BCD, mask_BC → c_BCD: clusters learn from each other. Masked clusters come out zero."""
+    """c_BCD, mask_BC → c_BCD: clusters learn from each other. Masked clusters come out zero.
+
+    ``signal_BC`` (see ``Assignment``) is added to a cluster's scores as a key; a mixer without scores
+    weighs what the cluster gives to others by its exponential. So −∞ is the same to others as a mask.
+    """
 
     @abstractmethod
-    def forward(self, c_BCD: Tensor, mask_BC: Tensor | None = None, norm: nn.Module | None = None) -> Tensor: ...
+    def forward(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+    ) -> Tensor: ...
 
     @abstractmethod
     def flops(self, B: int, C: int) -> int: ...
 
 
 class Feedback(Component, ABC):
-    """x_BND, c_BCD, ``Assignment`` → x_BND: clusters tell their tokens."""
+    """x_BND, c_BCD, ``Assignment`` → x_BND: clusters tell their tokens.
+
+    ``broadcast_width`` says how many columns it sends through ``Assignment.broadcast`` (the signal apart);
+    their cost is the router's, not part of ``flops``.
+    """
+
+    broadcast_width: int
 
     @abstractmethod
     def forward(
@@ -150,7 +182,12 @@ class Pyramid(Component, ABC):
 
 
 class Pooling(Component, ABC):
-    """x_BND, mask_BN → x_BD; a text without real tokens gives zero."""
+    """x_BND, mask_BN → x_BD; a text without real tokens gives zero.
+
+    ``per_token`` is True where the result keeps one row per token, x_BND, for tasks that ask at positions.
+    """
+
+    per_token: bool = False
 
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor: ...
@@ -161,7 +198,10 @@ class Pooling(Component, ABC):
 
 @dataclass
 class ModelOutput:
-    """What training needs beside the logits: losses summed over layers, telemetry per layer."""
+    """What training needs beside the logits: losses summed over layers, telemetry per layer.
+
+    ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``.
+    """
 
     logits_BK: Tensor
     losses: dict[str, Tensor] = field(default_factory=dict)
@@ -177,6 +217,7 @@ class Model(Component, ABC):
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
+    per_token: bool = False
     dims: Dims
     spec: Any
     """The ``ModelSpec`` it was built from; set by whoever assembles it."""
@@ -186,6 +227,11 @@ class Model(Component, ABC):
 
     def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         return self.detailed(ids_BN, mask_BN).logits_BK
+
+    def set_progress(self, done: float) -> None:
+        for module in self.modules():
+            if isinstance(module, Component) and module is not self:
+                module.set_progress(done)
 
     @abstractmethod
     def flops(self, B: int, N: int) -> int: ...

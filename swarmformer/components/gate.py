@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swarmformer.interfaces import Assignment
+
 
 class Gate(nn.Module):
     """sigmoid(W₂ GELU(W₁ [x; u])): how much of the update u each feature of x takes.
 
-    x and u: [..., D] → [..., D] in (0, 1).
+    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid.
     """
 
     def __init__(self, d_model: int) -> None:
@@ -17,8 +19,16 @@ class Gate(nn.Module):
         self.d_model = d_model
         self.net = nn.Sequential(nn.Linear(2 * d_model, d_model), nn.GELU(), nn.Linear(d_model, d_model))
 
-    def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        return self.net(torch.cat([x, u], dim=-1)).sigmoid()
+    def forward(self, x: Tensor, u: Tensor, shift: Tensor | None = None) -> Tensor:
+        score = self.net(torch.cat([x, u], dim=-1))
+        return (score if shift is None else score + shift).sigmoid()
 
     def flops(self, tokens: int) -> int:
         return 2 * tokens * (2 * self.d_model * self.d_model + self.d_model * self.d_model)
+
+
+def shift_of(assignment: Assignment) -> Tensor | None:
+    """The signal of each token's clusters, [B, N, 1], for the gate; None where the router gives none."""
+    if assignment.signal_BC is None:
+        return None
+    return assignment.broadcast(assignment.signal_BC.unsqueeze(-1))

@@ -33,14 +33,16 @@ class Layer(nn.Module):
         x_BND = self.local(x_BND, mask_BN, self.local_norm)
         assignment = self.router(x_BND, mask_BN, self.cluster_size)
         c_BCD = assignment.pool(x_BND)
-        c_BCD = self.cluster(c_BCD, assignment.cluster_mask_BC, self.cluster_norm)
+        c_BCD = self.cluster(c_BCD, assignment.cluster_mask_BC, self.cluster_norm, assignment.signal_BC)
         return self.feedback(x_BND, c_BCD, assignment, self.feedback_norm), assignment
 
     def flops(self, B: int, N: int) -> int:
         C = -(-N // self.cluster_size)
+        sent_back = self.feedback.broadcast_width + self.router.signals
         return (
             self.local.flops(B, N)
             + self.router.flops(B, N, C)
+            + self.router.broadcast_flops(B, N, C, sent_back)
             + self.cluster.flops(B, C)
             + self.feedback.flops(B, N, C)
         )
@@ -63,6 +65,7 @@ class SwarmFormer(Model):
         self.layers = nn.ModuleList(Layer(parts, f"layers.{i}", size) for i, size in enumerate(sizes))
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
+        self.per_token = self.pooling.per_token
         self.final_dropout = nn.Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
@@ -83,5 +86,6 @@ class SwarmFormer(Model):
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]
-        classifier = 2 * B * self.dims.d_model * self.dims.num_classes
+        answers = B * N if self.per_token else B
+        classifier = 2 * answers * self.dims.d_model * self.dims.num_classes
         return self.embedding.flops(B, N) + layers + self.pooling.flops(B, N) + classifier

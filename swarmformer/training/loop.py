@@ -32,6 +32,8 @@ from swarmformer.training.optimiser import build_optimiser, learning_rate
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
 RECOMPILE_LIMIT = 64
+Record = dict[str, Tensor]
+"""Scalars of one step by name, on the device: loss, norm, and what the model tells of itself."""
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -100,30 +102,28 @@ class Trainer:
     def _epoch(self) -> None:
         """Train to the end of the epoch (or of the budget), from wherever the progress stands."""
         done = self.progress
-        losses: list[Tensor] = []
-        norms: list[Tensor] = []
+        records: list[Record] = []
         last_save = started = time.monotonic()
         self.model.train()
         for batch in self.batches["train"](done.epoch, start=done.batch):
-            loss, norm = self._step(batch)
-            losses.append(loss)
-            norms.append(norm)
+            records.append(self._step(batch))
             done.batch, done.step = done.batch + 1, done.step + 1
-            if len(losses) == LOG_STEPS:
-                self._log(losses, norms)
+            if len(records) == LOG_STEPS:
+                self._log(records)
             self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self.train.epochs}")
             if done.step == self.total_steps:
                 break
             if time.monotonic() - last_save >= self.train.checkpoint_seconds:
-                self._log(losses, norms)
+                self._log(records)
                 done.seconds, started = done.seconds + time.monotonic() - started, time.monotonic()
                 self._save()
                 last_save = time.monotonic()
-        self._log(losses, norms)
+        self._log(records)
         done.seconds += time.monotonic() - started
 
-    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One optimiser step; loss and gradient norm stay on the device."""
+    def _step(self, batch: Batch) -> Record:
+        """One optimiser step; what is worth writing down stays on the device."""
+        self.model.set_progress(self.progress.step / self.total_steps)
         rate = learning_rate(self.progress.step, self.total_steps, self.train)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -139,19 +139,21 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return total.detach(), norm.detach()
+        return {"loss": total.detach(), "norm": norm.detach(), **_details(output)}
 
-    def _log(self, losses: list[Tensor], norms: list[Tensor]) -> None:
+    def _log(self, records: list[Record]) -> None:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""
-        if not losses:
+        if not records:
             return
-        values, sizes = torch.stack(losses).tolist(), torch.stack(norms).tolist()
+        names = list(records[0])
+        rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records]).tolist()
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         step = self.progress.step
-        check_finite(step - len(values) + 1, values, sizes)
+        check_finite(step - len(rows) + 1, columns["loss"], columns["norm"])
         rate = learning_rate(step - 1, self.total_steps, self.train)
-        self.journal.append("train", step=step, loss=sum(values) / len(values), norm=max(sizes), lr=rate)
-        losses.clear()
-        norms.clear()
+        means = {name: sum(values) / len(values) for name, values in columns.items()}
+        self.journal.append("train", step=step, **{**means, "norm": max(columns["norm"])}, lr=rate)
+        records.clear()
 
     def _validate(self) -> None:
         done = self.progress
@@ -214,3 +216,11 @@ class Trainer:
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         torch._dynamo.config.fail_on_recompile_limit_hit = True
         return torch.compile(self.model.detailed, dynamic=False)
+
+
+def _details(output: ModelOutput) -> Record:
+    """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
+    losses = {f"loss/{name}": loss for name, loss in output.losses.items()}
+    per_layer = enumerate(output.telemetry)
+    telemetry = {f"{layer}/{name}": value for layer, part in per_layer for name, value in part.items()}
+    return {name: value.detach() for name, value in (losses | telemetry).items()}

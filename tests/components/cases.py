@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from swarmformer import registry
 from swarmformer.components.router.fixed_chunk import FixedChunk
-from swarmformer.interfaces import Component, Dims
+from swarmformer.interfaces import Component, Dims, Pooling
 
 DIMS = Dims(vocab_size=40, d_model=16, num_layers=3, cluster_size=4, seq_len=24, num_classes=3)
 TENSOR_SLOTS = ("embedding", "local", "router", "cluster", "feedback", "norm", "pooling")
@@ -97,3 +97,8 @@ def apply(component: Component, x: Tensor, mask_BN: Tensor | None, norm: nn.Modu
     assert slot == "feedback"
     assignment = FixedChunk(DIMS)(x, mask_BN, DIMS.cluster_size)
     return component(x, assignment.pool(x).tanh(), assignment, norm)
+
+
+def pools(component: Component) -> bool:
+    """Whether the result has one row per text and not one per position."""
+    return isinstance(component, Pooling) and not component.per_token

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from swarmformer import registry
-from tests.components.cases import DIMS, TENSOR_SLOTS, Case, apply, cases, inputs, prefix_mask
+from tests.components.cases import DIMS, TENSOR_SLOTS, Case, apply, cases, inputs, pools, prefix_mask
 from tests.helpers import assert_close
 
 ALL = pytest.mark.parametrize("case", cases(*TENSOR_SLOTS), ids=str)
@@ -45,7 +45,7 @@ def test_shape_dtype_and_finite(case: Case, dtype: torch.dtype) -> None:
         x = x.to(dtype) if x.is_floating_point() else x
         for mask in (None, prefix_mask([N, N // 2], N)):
             out = apply(component, x, mask)
-            expected = (2, DIMS.d_model) if case.slot == "pooling" else (2, N, DIMS.d_model)
+            expected = (2, DIMS.d_model) if pools(component) else (2, N, DIMS.d_model)
             assert out.shape == expected
             assert out.dtype == dtype
             assert torch.isfinite(out).all()
@@ -90,7 +90,7 @@ def test_pads_do_not_touch_real_tokens(case: Case, data: st.DataObject) -> None:
         out, changed = apply(component, x, mask), apply(component, torch.where(keep, x, other), mask)
     if not component.honours_mask:
         return
-    if case.slot != "pooling":
+    if not pools(component):
         out, changed = out[mask], changed[mask]
     assert_close(str(case), out, changed, atol=1e-6) if out.numel() else None
 
@@ -103,7 +103,7 @@ def test_honours_mask_is_stated_truly(case: Case) -> None:
     other = torch.where(mask.unsqueeze(-1), x, x + 1)
     with torch.no_grad():
         out, changed = apply(component, x, mask), apply(component, other, mask)
-    if case.slot != "pooling":
+    if not pools(component):
         out, changed = out[mask], changed[mask]
     assert torch.allclose(out, changed, atol=1e-6) == component.honours_mask
 
@@ -119,7 +119,7 @@ def test_a_text_gives_the_same_alone_and_padded(case: Case, length: int, pads: i
     mask = prefix_mask([length, length + pads, 1], length + pads)
     with torch.no_grad():
         alone, padded = apply(component, x[:1, :length], None), apply(component, x, mask)[:1]
-    if case.slot != "pooling":
+    if not pools(component):
         padded = padded[:, :length]
     assert_close(str(case), alone, padded, atol=1e-5)
 

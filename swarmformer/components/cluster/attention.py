@@ -110,10 +110,16 @@ class ClusterAttention(Cluster):
         self.out = nn.Linear(dims.d_model, dims.d_model) if out_proj else None
         self.out_dropout = nn.Dropout(dropout)
 
-    def forward(self, c_BCD: Tensor, mask_BC: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+    def forward(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+    ) -> Tensor:
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
         mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=_keys(mask_BC), dropout_p=self.dropout if self.training else 0.0
+            q, k, v, attn_mask=_keys(mask_BC, signal_BC, q.dtype), dropout_p=self.dropout if self.training else 0.0
         )
         mixed_BCD = rearrange(mixed, "b h c d -> b c (h d)")
         if self.out is not None:
@@ -130,8 +136,15 @@ class ClusterAttention(Cluster):
         return 2 * B * C * matrices * D * D + 2 * 2 * B * C * C * D
 
 
-def _keys(mask_BC: Tensor | None) -> Tensor | None:
-    """Which clusters may be attended to, [B, 1, 1, C]; a text without any may attend to all, to stay finite."""
-    if mask_BC is None:
-        return None
-    return (mask_BC | ~mask_BC.any(dim=-1, keepdim=True))[:, None, None, :]
+def _keys(mask_BC: Tensor | None, signal_BC: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    """What is added to the scores of each cluster as a key, or which clusters are keys at all, [B, 1, 1, C].
+
+    A text without any cluster may attend to all, to stay finite.
+    """
+    allowed_BC = None if mask_BC is None else mask_BC | ~mask_BC.any(dim=-1, keepdim=True)
+    if signal_BC is None:
+        return None if allowed_BC is None else allowed_BC[:, None, None, :]
+    signal_BC = signal_BC.to(dtype)
+    if allowed_BC is not None:
+        signal_BC = signal_BC.masked_fill(~allowed_BC, float("-inf"))
+    return signal_BC[:, None, None, :]

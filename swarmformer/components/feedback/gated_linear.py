@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate
+from swarmformer.components.gate import Gate, shift_of
 from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
@@ -19,7 +19,7 @@ class GatedLinear(Feedback):
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()
-        self.d_model = dims.d_model
+        self.d_model = self.broadcast_width = dims.d_model
         self.linear = nn.Linear(dims.d_model, dims.d_model)
         self.dropout = nn.Dropout(dropout)
         self.gate = Gate(dims.d_model)
@@ -28,7 +28,7 @@ class GatedLinear(Feedback):
         self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
     ) -> Tensor:
         g_BND = self.dropout(self.linear(assignment.broadcast(c_BCD)))
-        return x_BND + self.gate(x_BND if norm is None else norm(x_BND), g_BND) * g_BND
+        return x_BND + self.gate(x_BND if norm is None else norm(x_BND), g_BND, shift_of(assignment)) * g_BND
 
     def flops(self, B: int, N: int, C: int) -> int:
         return 2 * B * N * self.d_model * self.d_model + self.gate.flops(B * N)

@@ -128,10 +128,10 @@ class Router(Component, ABC):
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None, cluster_size: int) -> Assignment: ...
 
     @abstractmethod
-    def flops(self, B: int, N: int, C: int) -> int:
+    def flops(self, B: int, N: int, cluster_size: int) -> int:
         """Cost of routing and one ``pool`` of width D."""
 
-    def broadcast_flops(self, B: int, N: int, C: int, width: int) -> int:
+    def broadcast_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         """Cost of one ``broadcast`` of ``width`` columns; nothing where it is a copy."""
         return 0
 

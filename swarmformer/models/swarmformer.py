@@ -6,19 +6,41 @@ pooling → dropout → linear → logits_BK  (Legg & Sturmanis 2025; the slots'
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
 from swarmformer.registry import register
 
 
+class AddedMLP(nn.Module):
+    """x + W₂ GELU(W₁ norm(x)): parameters without structure, the placebo of whatever adds parameters.
+
+    It has 2·D·hidden + D parameters, so that hidden = D/2 is as many as an output projection.
+    """
+
+    def __init__(self, parts: Parts, place: str, hidden: int) -> None:
+        super().__init__()
+        self.norm = parts.build("norm", f"{place}_norm")
+        D = parts.dims.d_model
+        with parts.stream(place):
+            self.first, self.out = nn.Linear(D, hidden, bias=False), nn.Linear(hidden, D)
+
+    def forward(self, x_BND: Tensor) -> Tensor:
+        return x_BND + self.out(F.gelu(self.first(self.norm(x_BND))))
+
+    def flops(self, B: int, N: int) -> int:
+        return 2 * B * N * (self.first.weight.numel() + self.out.weight.numel())
+
+
 class Layer(nn.Module):
     """One layer: tokens, clusters, tokens. Each block gets its own norm for its input."""
 
-    def __init__(self, parts: Parts, place: str, cluster_size: int) -> None:
+    def __init__(self, parts: Parts, place: str, cluster_size: int, added_hidden: int) -> None:
         super().__init__()
         self.cluster_size = cluster_size
         self.local = parts.build("local", f"{place}.local")
@@ -28,41 +50,57 @@ class Layer(nn.Module):
         self.local_norm = parts.build("norm", f"{place}.local_norm")
         self.cluster_norm = parts.build("norm", f"{place}.cluster_norm")
         self.feedback_norm = parts.build("norm", f"{place}.feedback_norm")
+        self.added = AddedMLP(parts, f"{place}.added", added_hidden) if added_hidden else None
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> tuple[Tensor, Assignment]:
         x_BND = self.local(x_BND, mask_BN, self.local_norm)
         assignment = self.router(x_BND, mask_BN, self.cluster_size)
         c_BCD = assignment.pool(x_BND)
         c_BCD = self.cluster(c_BCD, assignment.cluster_mask_BC, self.cluster_norm, assignment.signal_BC)
-        return self.feedback(x_BND, c_BCD, assignment, self.feedback_norm), assignment
+        x_BND = self.feedback(x_BND, c_BCD, assignment, self.feedback_norm)
+        return (x_BND if self.added is None else self.added(x_BND)), assignment
 
     def flops(self, B: int, N: int) -> int:
         C = -(-N // self.cluster_size)
         sent_back = self.feedback.broadcast_width + self.router.signals
         return (
             self.local.flops(B, N)
-            + self.router.flops(B, N, C)
-            + self.router.broadcast_flops(B, N, C, sent_back)
+            + self.router.flops(B, N, self.cluster_size)
+            + self.router.broadcast_flops(B, N, self.cluster_size, sent_back)
             + self.cluster.flops(B, C)
             + self.feedback.flops(B, N, C)
+            + (0 if self.added is None else self.added.flops(B, N))
         )
 
 
 @register("model", "swarmformer")
 class SwarmFormer(Model):
-    """Hierarchical text classifier: local updates, clusters, attention between clusters, feedback."""
+    """Hierarchical text classifier: local updates, clusters, attention between clusters, feedback.
+
+    Options:
+        final_dropout: on what the pooling gives to the classifier.
+        added_mlp: hidden width, as a multiple of d_model, of a residual MLP added to every layer (a placebo).
+    """
 
     slots: ClassVar[tuple[str, ...]] = (
         "embedding", "local", "router", "cluster", "feedback", "norm", "pyramid", "pooling",
     )  # fmt: skip
 
-    def __init__(self, dims: Dims, parts: Parts, *, final_dropout: Probability = 0.0) -> None:
+    def __init__(
+        self,
+        dims: Dims,
+        parts: Parts,
+        *,
+        final_dropout: Probability = 0.0,
+        added_mlp: Annotated[float, Field(ge=0)] = 0.0,
+    ) -> None:
         super().__init__()
         self.dims = dims
         self.embedding = parts.build("embedding", "embedding")
         pyramid = parts.build("pyramid", "pyramid")
         sizes = [pyramid.cluster_size(layer) for layer in range(dims.num_layers)]
-        self.layers = nn.ModuleList(Layer(parts, f"layers.{i}", size) for i, size in enumerate(sizes))
+        added = round(added_mlp * dims.d_model)
+        self.layers = nn.ModuleList(Layer(parts, f"layers.{i}", size, added) for i, size in enumerate(sizes))
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
         self.per_token = self.pooling.per_token

@@ -68,5 +68,5 @@ class FixedChunk(Router):
                 "length. Pad the batch (data.pad_to_max: true), or set router.masked: true"
             )
 
-    def flops(self, B: int, N: int, C: int) -> int:
+    def flops(self, B: int, N: int, cluster_size: int) -> int:
         return 0

@@ -1,0 +1,1 @@
+"""What learned routers are made of: which clusters a token may meet, assignments, losses, telemetry."""

@@ -11,7 +11,7 @@ from experiments.cells import CellError, read_json, write_json
 from experiments.plan import load_plan
 from experiments.runner import load_data, use_threads
 from experiments.supervised import stop_with_parent
-from swarmformer.data.floors import compute_floors
+from swarmformer.data.floors import compute_floors, left_out
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
@@ -28,10 +28,10 @@ def write_floors(grid: Path, folder: Path) -> None:
 
 
 def _write(spec: RunSpec, folder: Path, data_key: str) -> None:
-    floors = compute_floors(
-        make_task(spec.data), validation_fraction=spec.data.validation_fraction, split_seed=spec.data.split_seed
-    )
-    write_json(folder / NAME, {"task": spec.data.task.name, "data_key": data_key, "floors": floors})
+    task = make_task(spec.data)
+    floors = compute_floors(task, validation_fraction=spec.data.validation_fraction, split_seed=spec.data.split_seed)
+    rest = {"floors": floors, "left_out": left_out(task)}
+    write_json(folder / NAME, {"task": spec.data.task.name, "data_key": data_key, **rest})
 
 
 def is_current(path: Path, data_key: str) -> bool:

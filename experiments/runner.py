@@ -135,9 +135,9 @@ def _identity(arm: str, spec: RunSpec) -> dict[str, Any]:
 
 
 def _save_predictions(path: Path, data: EncodedData, outcome: TrainResult) -> None:
-    """Plain arrays: example names, labels, logits [n, K] of the test split, for paired tests."""
+    """Plain arrays: names of what was asked, labels, logits [n, K] of the test split, for paired tests."""
     test, buffer = data.splits["test"], io.BytesIO()
-    np.savez_compressed(buffer, names=test.names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
+    np.savez_compressed(buffer, names=test.answer_names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
     write_bytes_atomically(path, buffer.getvalue())
 
 

@@ -42,12 +42,26 @@ def rehearse(spec: RunSpec) -> None:
     """Pass a batch of every padded length through the model, without weights or memory.
 
     Raises:
-        SpecError: the model cannot take a length that training will give it.
+        SpecError: the model cannot take a length that training will give it, or answers elsewhere than
+            the task asks.
     """
     model = assemble_without_weights(spec.model)
+    check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
     for length in spec.padded_lengths:
         ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
         try:
             model(ids_BN, ids_BN == 0)
         except ValueError as error:
             raise SpecError(f"variant {spec.variant!r} cannot take {length} tokens: {error}") from error
+
+
+def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
+    """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text."""
+    if model.per_token == per_token:
+        return
+    asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")
+    pooled = "pooling" in spec.model.slots
+    remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
+    raise SpecError(
+        f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}"
+    )

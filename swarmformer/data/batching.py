@@ -6,7 +6,7 @@ Few lengths mean few shapes, so that compiled and captured graphs are used again
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,17 +20,26 @@ MEGA_BATCH = 50
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """ids_BN int64; mask_BN bool, True on real tokens; labels_B int64; index_B int64, row in the split."""
+    """ids_BN int64; mask_BN bool, True on real tokens; labels_M int64; index_M int64, row in the split's labels.
+
+    M answers: one per text (M = B, ``at_M`` None), or one for each token asked about; ``at_M`` int64 is then
+    where that token stands in the flattened batch, row · N + position.
+    """
 
     ids_BN: torch.Tensor
     mask_BN: torch.Tensor
-    labels_B: torch.Tensor
-    index_B: torch.Tensor
+    labels_M: torch.Tensor
+    index_M: torch.Tensor
+    at_M: torch.Tensor | None = None
 
-    @property
-    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """What a training step needs: ids_BN, mask_BN, labels_B."""
-        return self.ids_BN, self.mask_BN, self.labels_B
+    def to(self, device: torch.device) -> Batch:
+        """On ``device`` all that training needs; index_M stays where it is."""
+        names = ("ids_BN", "mask_BN", "labels_M", *(("at_M",) if self.at_M is not None else ()))
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+    def answers(self, logits: torch.Tensor) -> torch.Tensor:
+        """logits_MK from what the model gives: [B, K], or [B, N, K] where tokens are asked about."""
+        return logits if self.at_M is None else logits.flatten(0, 1).index_select(0, self.at_M)
 
 
 @dataclass(frozen=True)
@@ -102,11 +111,16 @@ class Batches:
         mask = np.arange(length) < self.sizes[rows, None]
         ids = np.full(mask.shape, self.pad_id, dtype=np.int64)
         ids[mask] = np.concatenate([self.split.example(row) for row in rows])
+        index, at_M = rows, None
+        if self.split.questions is not None:
+            index, place = self.split.questions.of(rows)
+            at_M = torch.from_numpy(place * length + self.split.questions.positions[index])
         return Batch(
             ids_BN=torch.from_numpy(ids),
             mask_BN=torch.from_numpy(mask),
-            labels_B=torch.from_numpy(self.split.labels[rows].astype(np.int64)),
-            index_B=torch.from_numpy(rows.astype(np.int64)),
+            labels_M=torch.from_numpy(self.split.labels[index].astype(np.int64)),
+            index_M=torch.from_numpy(index.astype(np.int64)),
+            at_M=at_M,
         )
 
     def _mega_batches(self, epoch: int) -> list[np.ndarray]:

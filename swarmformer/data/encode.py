@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swarmformer.data.questions import Questions
 from swarmformer.errors import DataError
 
 if TYPE_CHECKING:
@@ -67,3 +68,17 @@ def _joined(rows: Iterable[np.ndarray], truncated: int) -> Tokens:
     offsets = np.zeros(len(rows) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in rows], out=offsets[1:])
     return Tokens(np.concatenate(rows), offsets, truncated)
+
+
+def check_asked(tokens: Tokens, questions: Questions, names: Sequence[str], seq_len: int) -> None:
+    """Raise DataError, naming the example, where a question is at a token that is not (or no longer) there."""
+    lengths = np.diff(tokens.offsets)
+    beyond = np.flatnonzero(questions.positions >= lengths[questions.text])
+    if not beyond.size:
+        return
+    row = int(questions.text[beyond[0]])
+    raise DataError(
+        f"example {names[row]!r} is asked at position {questions.positions[beyond[0]]} of {lengths[row]} tokens kept "
+        f"({len(set(questions.text[beyond].tolist()))} such examples): nothing asked may be cut off; raise "
+        f"model.dims.seq_len, now {seq_len}, or make shorter texts"
+    )

@@ -16,8 +16,9 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
-from swarmformer.data.encode import Tokens, encode_text, encode_vocabulary
+from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.files import json_hash
+from swarmformer.data.questions import Questions
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import load_tokenizer, pad_id, size_of, tokenizer_hash
@@ -28,14 +29,17 @@ FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
 SPLITS = ("train", "validation", "test")
 COLUMNS = ("ids", "offsets", "labels", "names")
+ASKED = ("positions", "questions")
+"""Two arrays more where a task asks at tokens: ``Questions.positions`` and ``Questions.offsets``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
     """Encoded examples; example i is ``ids[offsets[i]:offsets[i + 1]]``.
 
-    ids: int32, all examples one after another. offsets: int64 [n + 1]. labels: int64 [n].
-    names: stable example ids [n], numpy unicode. truncated: how many were cut to seq_len.
+    ids: int32, all examples one after another. offsets: int64 [n + 1]. labels: int64 [M], M = n unless
+    there are ``questions``, one label each. names: stable example ids [n], numpy unicode. truncated: how many
+    were cut to seq_len.
     """
 
     ids: np.ndarray
@@ -43,9 +47,18 @@ class Split:
     labels: np.ndarray
     names: np.ndarray
     truncated: int
+    questions: Questions | None = None
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.names)
+
+    @property
+    def answer_names(self) -> np.ndarray:
+        """What each label is the answer of [M]: the example, or ``example@position``."""
+        if self.questions is None:
+            return self.names
+        asked = zip(self.names[self.questions.text].tolist(), self.questions.positions.tolist(), strict=True)
+        return np.array([f"{name}@{position}" for name, position in asked])
 
     @property
     def lengths(self) -> np.ndarray:
@@ -127,6 +140,10 @@ def _encode(
         truncated[name] = tokens.truncated
         columns = (tokens.ids, tokens.offsets, np.asarray(split.labels, dtype=np.int64), np.array(split.ids))
         arrays |= {f"{name}.{column}": array for column, array in zip(COLUMNS, columns, strict=True)}
+        if split.questions is not None:
+            check_asked(tokens, split.questions, split.ids, seq_len)
+            asked = (split.questions.positions, split.questions.offsets)
+            arrays |= {f"{name}.{column}": array for column, array in zip(ASKED, asked, strict=True)}
     write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
 
 
@@ -141,6 +158,8 @@ def _encoder(
             return encode_vocabulary(split.texts, own, seq_len, split.ids)
 
         return encode_own, {"vocab_size": len(own), "pad_id": 0}
+    if task.per_token:
+        raise DataError(f"{type(task).__qualname__} asks at tokens, so it must have its own vocabulary")
     loaded = load_tokenizer(tokenizer)
 
     def encode(split: RawSplit) -> Tokens:
@@ -159,4 +178,5 @@ def _read(folder: Path, key: str) -> EncodedData:
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:
     ids, offsets, labels, names = (arrays[f"{name}.{column}"] for column in COLUMNS)
-    return Split(ids, offsets, labels, names, truncated)
+    asked = [arrays[f"{name}.{column}"] for column in ASKED if f"{name}.{column}" in arrays]
+    return Split(ids, offsets, labels, names, truncated, Questions(*asked) if asked else None)

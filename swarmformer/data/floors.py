@@ -1,4 +1,4 @@
-"""What a model must beat: majority class, the task's trivial predictors, and NB-SVM on a bag of words.
+"""What a model must beat, and what it cannot: majority class, trivial predictors, NB-SVM, ceilings.
 
 All see the same train, validation and test examples as the models. Test is read once for each floor.
 """
@@ -27,31 +27,52 @@ SPACED = r"(?u)\S+"
 
 
 def compute_floors(task: Task, *, validation_fraction: float, split_seed: int) -> list[dict[str, Any]]:
-    """Rows ``{"name", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
+    """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
+
+    ``kind`` is "floor", or "ceiling" for predictors that know how the task is made; they come last. n counts
+    labels: texts, or the tokens asked about.
 
     Raises:
         DataError: as ``load_splits``.
     """
     splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
     train, test = splits["train"], splits["test"]
+    asked = test.without_labels()
     rows = [_majority(train, test, task.num_classes)]
-    for name, predict in task.trivial_predictors(train).items():
-        rows.append(_row(name, predict(test.texts), test, {}))
+    rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
+    if not left_out(task):
+        rows += _bags_of_words(splits, task)
+    ceilings = task.ceilings(train).items()
+    return rows + [_row(name, predict(asked), test, kind="ceiling") for name, predict in ceilings]
+
+
+def left_out(task: Task) -> dict[str, str]:
+    """Floors that this task cannot have, with the reason."""
+    if not task.per_token:
+        return {}
+    return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
+
+
+def _bags_of_words(splits: dict[str, RawSplit], task: Task) -> list[dict[str, Any]]:
     pattern = SPACED if task.vocabulary else WORDS
+    rows = []
     for longest, words in ((1, "unigrams"), (2, "unigrams and bigrams")):
         predicted, detail = nb_svm(splits, task.num_classes, longest, pattern)
-        rows.append(_row(f"NB-SVM, {words}", predicted, test, detail))
+        rows.append(_row(f"NB-SVM, {words}", predicted, splits["test"], detail))
     return rows
 
 
-def _row(name: str, predicted: np.ndarray, test: RawSplit, detail: dict[str, Any]) -> dict[str, Any]:
+def _row(
+    name: str, predicted: np.ndarray, test: RawSplit, detail: dict[str, Any] | None = None, kind: str = "floor"
+) -> dict[str, Any]:
     accuracy = float((predicted == np.asarray(test.labels)).mean())
-    return {"name": name, "accuracy": accuracy, "n": len(test), "split": "test", "detail": detail}
+    found = {"accuracy": accuracy, "n": len(test.labels), "split": "test", "detail": detail or {}}
+    return {"name": name, "kind": kind, **found}
 
 
 def _majority(train: RawSplit, test: RawSplit, num_classes: int) -> dict[str, Any]:
     label = int(np.bincount(train.labels, minlength=num_classes).argmax())
-    return _row("majority class", np.full(len(test), label), test, {"label": label})
+    return _row("majority class", np.full(len(test.labels), label), test, {"label": label})
 
 
 def nb_svm(

@@ -22,26 +22,49 @@ def load_splits(task: Task, *, validation_fraction: float, split_seed: int) -> d
         DataError: malformed splits, or a fraction that leaves one of them empty.
     """
     raw = task.load()
-    check_splits(raw, task.num_classes)
+    check_splits(raw, task.num_classes, per_token=task.per_token)
     if "validation" in raw:
         return {name: raw[name] for name in ("train", "validation", "test")}
     train, validation = cut_validation(raw["train"], validation_fraction, split_seed)
     return {"train": train, "validation": validation, "test": raw["test"]}
 
 
-def check_splits(splits: Mapping[str, RawSplit], num_classes: int) -> None:
+def check_splits(splits: Mapping[str, RawSplit], num_classes: int, *, per_token: bool = False) -> None:
     """Raise DataError, naming the split and the example, where a task broke its contract."""
     for required in ("train", "test"):
         if required not in splits:
             raise DataError(f"the task returned no {required!r} split, only: {', '.join(splits) or 'none'}")
     for name, split in splits.items():
+        _check_questions(name, split, per_token)
         _check_columns(name, split)
         _check_labels(name, split, num_classes)
         _check_texts(name, split)
 
 
+def _check_questions(name: str, split: RawSplit, per_token: bool) -> None:
+    questions = split.questions
+    if (questions is not None) != per_token:
+        found, said = ("no questions", "per_token is True") if per_token else ("questions", "per_token is False")
+        raise DataError(f"split {name!r} has {found}, but the task's {said}")
+    if questions is None:
+        return
+    if len(questions) != len(split.texts) or len(questions.positions) != len(split.labels):
+        raise DataError(
+            f"split {name!r}: columns of different lengths: {len(split.texts)} texts, {len(questions)} texts with "
+            f"questions; {len(questions.positions)} questions, {len(split.labels)} labels"
+        )
+    text, positions = questions.text, questions.positions
+    unasked = np.flatnonzero(np.diff(questions.offsets) == 0)
+    falling = text[1:][(np.diff(positions) <= 0) & (np.diff(text) == 0)]
+    wrong = np.concatenate([unasked, falling, text[positions < 0]])
+    if wrong.size:
+        example = split.ids[int(wrong[0])]
+        raise DataError(f"split {name!r}, example {example!r}: needs positions that rise from 0 or more, at least one")
+
+
 def _check_columns(name: str, split: RawSplit) -> None:
-    columns = {"texts": len(split.texts), "labels": len(split.labels), "ids": len(split.ids)}
+    labels = {} if split.questions else {"labels": len(split.labels)}
+    columns = {"texts": len(split.texts), **labels, "ids": len(split.ids)}
     if split.groups is not None:
         columns["groups"] = len(split.groups)
     if len(set(columns.values())) > 1:
@@ -61,9 +84,10 @@ def _check_labels(name: str, split: RawSplit, num_classes: int) -> None:
         )
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if wrong.size:
-        row = int(wrong[0])
+        first = int(wrong[0])
+        row = first if split.questions is None else int(split.questions.text[first])
         raise DataError(
-            f"split {name!r}, example {split.ids[row]!r}: label {labels[row]} is outside 0…{num_classes - 1} "
+            f"split {name!r}, example {split.ids[row]!r}: label {labels[first]} is outside 0…{num_classes - 1} "
             f"({wrong.size} such examples)"
         )
 

@@ -1,16 +1,15 @@
-"""What a task is: raw examples with labels, and the predictors that any model must beat."""
+"""What a task is: raw examples with labels, predictors that any model must beat, and ceilings."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-Predictor = Callable[[Sequence[str]], np.ndarray]
-"""Maps texts to predicted labels, int64, one per text."""
+from swarmformer.data.questions import Questions
 
 
 @dataclass(frozen=True)
@@ -18,31 +17,46 @@ class RawSplit:
     """Examples before tokenisation.
 
     ``ids`` name the examples for ever ("test/17"); ``groups``, where given, are kept
-    whole when a validation split is cut (reviews of one film, for instance).
+    whole when a validation split is cut (reviews of one film, for instance). There is one label per
+    text, int64 [texts]; or, where a task asks at tokens, one for each of ``questions``, int64 [M].
     """
 
     texts: Sequence[str]
     labels: np.ndarray
     ids: Sequence[str]
     groups: Sequence[str] | None = None
+    questions: Questions | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def take(self, rows: np.ndarray) -> RawSplit:
         """The examples at ``rows``, in that order."""
+        answers = rows if self.questions is None else self.questions.of(rows)[0]
         return RawSplit(
             texts=[self.texts[row] for row in rows],
-            labels=np.asarray(self.labels)[rows],
+            labels=np.asarray(self.labels)[answers],
             ids=[self.ids[row] for row in rows],
             groups=None if self.groups is None else [self.groups[row] for row in rows],
+            questions=None if self.questions is None else self.questions.take(rows),
         )
+
+    def without_labels(self) -> RawSplit:
+        """The same with every label −1: what a predictor may see of a test split."""
+        return replace(self, labels=np.full(len(self.labels), -1, dtype=np.int64))
+
+
+Predictor = Callable[[RawSplit], np.ndarray]
+"""Maps a split, whose labels are hidden, to predicted labels, int64, one for each of its labels."""
 
 
 class Task(ABC):
     """A classification task. Options are the constructor's keyword-only parameters."""
 
     num_classes: int
+    per_token: bool = False
+    """Asks at positions of its texts (``RawSplit.questions``), not once per text. Needs its own
+    ``vocabulary``: positions count its tokens."""
     vocabulary: tuple[str, ...] | None = None
     """Own tokens, index = id, id 0 = padding; texts are these tokens joined by spaces.
     None: ordinary text, encoded by the run's tokenizer."""
@@ -64,4 +78,8 @@ class Task(ABC):
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
         """Predictors by name that at most count labels of ``train``; the caller adds the majority class."""
+        return {}
+
+    def ceilings(self, train: RawSplit) -> dict[str, Predictor]:
+        """Predictors by name that know how the task is made, where it can be known: none can do better."""
         return {}

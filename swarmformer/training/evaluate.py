@@ -18,26 +18,27 @@ def autocast(device: torch.device, precision: str) -> Any:
 
 @torch.inference_mode()
 def predict(model: nn.Module, batches: Batches, device: torch.device, precision: str) -> Tensor:
-    """logits_NK (fp32, on the CPU) in the order of the split; the model's mode is restored."""
+    """logits_MK (fp32, on the CPU) in the order of the split's labels; the model's mode is restored."""
     training = model.training
     model.eval()
     parts, rows = [], []
     for batch in batches():
+        here = batch.to(device)
         with autocast(device, precision):
-            logits = model(batch.ids_BN.to(device, non_blocking=True), batch.mask_BN.to(device, non_blocking=True))
-        parts.append(logits.float())
-        rows.append(batch.index_B)
+            logits = model(here.ids_BN, here.mask_BN)
+        parts.append(here.answers(logits).float())
+        rows.append(batch.index_M)
     model.train(training)
-    logits_NK = torch.cat(parts).cpu()
-    ordered = torch.empty_like(logits_NK)
-    ordered[torch.cat(rows)] = logits_NK
+    logits_MK = torch.cat(parts).cpu()
+    ordered = torch.empty_like(logits_MK)
+    ordered[torch.cat(rows)] = logits_MK
     return ordered
 
 
 def evaluate(
     model: nn.Module, batches: Batches, device: torch.device, precision: str
 ) -> tuple[Metrics, Tensor]:
-    """Metrics and logits_NK of a split."""
-    logits_NK = predict(model, batches, device, precision)
-    labels_N = torch.from_numpy(batches.split.labels.copy())
-    return classification_metrics(logits_NK, labels_N), logits_NK
+    """Metrics and logits_MK of a split, one row per label."""
+    logits_MK = predict(model, batches, device, precision)
+    labels_M = torch.from_numpy(batches.split.labels.copy())
+    return classification_metrics(logits_MK, labels_M), logits_MK

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from swarmformer.assembly import assemble
+from swarmformer.assembly import assemble, check_answers
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
 from swarmformer.interfaces import ModelOutput
@@ -40,7 +40,7 @@ OnStep = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, and test logits_NK in split order.
+    """What a finished run leaves: metrics at the best epoch, and test logits, one row per label, in split order.
 
     ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation.
     """
@@ -74,6 +74,7 @@ class Trainer:
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
+        check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
         self.batches = {name: self._batches(data, name) for name in data.splits}
         self.optimiser = build_optimiser(self.model, self.train, device)
         decay = self.train.ema_decay
@@ -127,10 +128,11 @@ class Trainer:
         rate = learning_rate(self.progress.step, self.total_steps, self.train)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        ids, mask, labels = (t.to(self.device, non_blocking=True) for t in batch.tensors)
+        here = batch.to(self.device)
         with autocast(self.device, self.train.precision):
-            output = self.forward(ids, mask)
-        loss = F.cross_entropy(output.logits_BK.float(), labels, label_smoothing=self.train.label_smoothing)
+            output = self.forward(here.ids_BN, here.mask_BN)
+        logits_MK = here.answers(output.logits_BK).float()
+        loss = F.cross_entropy(logits_MK, here.labels_M, label_smoothing=self.train.label_smoothing)
         total = loss + sum(output.losses.values())
         total.backward()
         limit = self.train.clip_norm or float("inf")

@@ -28,7 +28,7 @@ def batches_of(lengths: list[int], batch_size: int = 4, seed: int | None = 0) ->
 def same(first: Batch, second: Batch) -> bool:
     return all(
         torch.equal(getattr(first, name), getattr(second, name))
-        for name in ("ids_BN", "mask_BN", "labels_B", "index_B")
+        for name in ("ids_BN", "mask_BN", "labels_M", "index_M")
     )
 
 
@@ -45,10 +45,10 @@ def test_an_epoch_holds_every_example_once_and_whole(
     produced = list(batches(epoch))
     for batch in produced:
         assert batch.ids_BN.shape == batch.mask_BN.shape
-        assert batch.ids_BN.dtype == batch.labels_B.dtype == batch.index_B.dtype == torch.int64
-        longest = max(lengths[row] for row in batch.index_B.tolist())
+        assert batch.ids_BN.dtype == batch.labels_M.dtype == batch.index_M.dtype == torch.int64
+        longest = max(lengths[row] for row in batch.index_M.tolist())
         assert batch.ids_BN.shape[1] == min(length for length in (8, 16, 32) if length >= longest)
-        for ids, mask, label, row in zip(batch.ids_BN, batch.mask_BN, batch.labels_B, batch.index_B, strict=True):
+        for ids, mask, label, row in zip(batch.ids_BN, batch.mask_BN, batch.labels_M, batch.index_M, strict=True):
             row, length = int(row), lengths[int(row)]
             assert ids[:length].tolist() == [100 * row + place for place in range(length)]
             assert (ids[length:] == PAD).all()
@@ -58,7 +58,7 @@ def test_an_epoch_holds_every_example_once_and_whole(
         padded += batch.ids_BN.numel()
     assert sorted(seen) == list(range(len(lengths)))
     assert len(produced) == len(batches) == -(-len(lengths) // batch_size)
-    assert sorted(len(batch.index_B) for batch in produced)[1:] == [batch_size] * (len(produced) - 1)
+    assert sorted(len(batch.index_M) for batch in produced)[1:] == [batch_size] * (len(produced) - 1)
     count = batches.tokens(epoch)
     assert (count.real, count.padded) == (sum(lengths), padded)
 

@@ -47,10 +47,10 @@ def curve(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "curve.jsonl").read_text().splitlines()]
 
 
-def assert_same_run(first: Path, second: Path, spec: RunSpec) -> None:
+def assert_same_run(first: Path, second: Path, spec: RunSpec, data_key: str = "toy") -> None:
     """Bit for bit: weights, moments, averages, random states, validations, curves."""
     (a, done), (b, again) = (
-        load_checkpoint(folder / "checkpoint.safetensors", RunIdentity(spec.run_key, spec.seed, "toy"))
+        load_checkpoint(folder / "checkpoint.safetensors", RunIdentity(spec.run_key, spec.seed, data_key))
         for folder in (first, second)
     )
     assert a.keys() == b.keys()
@@ -147,7 +147,7 @@ def test_a_step_is_the_plain_arithmetic_of_adamw(tmp_path: Path) -> None:
         for p in weights.values():
             p.requires_grad_()
         logits = torch.func.functional_call(plain, weights, (batch.ids_BN, batch.mask_BN))
-        loss = smoothed(logits, batch.labels_B, 0.1)
+        loss = smoothed(logits, batch.labels_M, 0.1)
         grads = dict(zip(weights, torch.autograd.grad(loss, list(weights.values())), strict=True))
         norm = torch.sqrt(sum((g**2).sum() for g in grads.values()))  # type: ignore[arg-type]
         assert norm > 0.05, "clipping must act"

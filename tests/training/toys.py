@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from swarmformer.data.encoded import EncodedData, Split
+from swarmformer.data.questions import Questions
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
@@ -42,3 +43,18 @@ def toy_run(variant: str = "base", seed: int = 0, model: dict[str, Any] | None =
     spec = resolve_run(variant, [(patch, "test")], seed)
     dims = spec.model.dims.model_copy(update={"vocab_size": VOCABULARY, "num_classes": 2})
     return spec.model_copy(update={"model": spec.model.model_copy(update={"dims": dims})})
+
+
+def token_data(train: int = 40, held_out: int = 24) -> EncodedData:
+    """Texts as in ``toy_data``, asked at two to three of their tokens: is this token's number odd?"""
+    data = toy_data(train, held_out)
+    splits = {name: _asked(part, seed) for seed, (name, part) in enumerate(data.splits.items())}
+    return EncodedData(splits, VOCABULARY, 2, 0, "toy tokens")
+
+
+def _asked(part: Split, seed: int) -> Split:
+    rng = np.random.default_rng(seed)
+    rows = [np.sort(rng.choice(length, size=2 + row % 2, replace=False)) for row, length in enumerate(part.lengths)]
+    questions = Questions.from_rows(rows)
+    labels = part.ids[part.offsets[questions.text] + questions.positions] % 2
+    return Split(part.ids, part.offsets, labels.astype(np.int64), part.names, 0, questions)

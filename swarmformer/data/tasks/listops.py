@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -119,11 +118,11 @@ class ListOps(Task):
         """What the first token tells, and what the root tells with the digits directly under it."""
         best = best_label_by_operator(train)
 
-        def operator(texts: Sequence[str]) -> np.ndarray:
-            return np.array([best.get(text.split(" ", 1)[0], 0) for text in texts], dtype=np.int64)
+        def operator(split: RawSplit) -> np.ndarray:
+            return np.array([best.get(text.split(" ", 1)[0], 0) for text in split.texts], dtype=np.int64)
 
-        def literal(texts: Sequence[str]) -> np.ndarray:
-            return np.array([root_with_literals(text, best) for text in texts], dtype=np.int64)
+        def literal(split: RawSplit) -> np.ndarray:
+            return np.array([root_with_literals(text, best) for text in split.texts], dtype=np.int64)
 
         return {"operator at the root": operator, "root with its literal children": literal}
 

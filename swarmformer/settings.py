@@ -1,4 +1,4 @@
-"""Where data and caches live: two environment variables, nothing hidden."""
+"""What the environment says: where data and caches live, how attention is computed. Nothing else is hidden there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 DATA_VARIABLE = "SWARMFORMER_DATA"
 CACHE_VARIABLE = "SWARMFORMER_CACHE"
+ATTENTION_VARIABLE = "SWARMFORMER_ATTENTION"
 
 
 def data_dir() -> Path | None:
@@ -19,3 +20,8 @@ def cache_dir() -> Path:
     """Folder of tokenised data (``SWARMFORMER_CACHE``, else ``~/.cache/swarmformer``)."""
     value = os.environ.get(CACHE_VARIABLE)
     return Path(value).expanduser() if value else Path.home() / ".cache" / "swarmformer"
+
+
+def attention_backend() -> str | None:
+    """Name of the attention back end to use (``SWARMFORMER_ATTENTION``), or None to let each call choose."""
+    return os.environ.get(ATTENTION_VARIABLE) or None

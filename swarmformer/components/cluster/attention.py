@@ -8,8 +8,8 @@ from typing import Literal
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
 from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
@@ -118,10 +118,9 @@ class ClusterAttention(Cluster):
         signal_BC: Tensor | None = None,
     ) -> Tensor:
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=_keys(mask_BC, signal_BC, q.dtype), dropout_p=self.dropout if self.training else 0.0
-        )
-        mixed_BCD = rearrange(mixed, "b h c d -> b c (h d)")
+        dropout_p = self.dropout if self.training else 0.0
+        mixed_BHCD = attend(q, k, v, mask_BM=mask_BC, signal_BM=signal_BC, dropout_p=dropout_p)
+        mixed_BCD = rearrange(mixed_BHCD, "b h c d -> b c (h d)")
         if self.out is not None:
             mixed_BCD = self.out(mixed_BCD)
         mixed_BCD = self.out_dropout(mixed_BCD)
@@ -134,17 +133,3 @@ class ClusterAttention(Cluster):
         D = self.d_model
         matrices = MATRICES[self.tie] + (self.out is not None)
         return 2 * B * C * matrices * D * D + 2 * 2 * B * C * C * D
-
-
-def _keys(mask_BC: Tensor | None, signal_BC: Tensor | None, dtype: torch.dtype) -> Tensor | None:
-    """What is added to the scores of each cluster as a key, or which clusters are keys at all, [B, 1, 1, C].
-
-    A text without any cluster may attend to all, to stay finite.
-    """
-    allowed_BC = None if mask_BC is None else mask_BC | ~mask_BC.any(dim=-1, keepdim=True)
-    if signal_BC is None:
-        return None if allowed_BC is None else allowed_BC[:, None, None, :]
-    signal_BC = signal_BC.to(dtype)
-    if allowed_BC is not None:
-        signal_BC = signal_BC.masked_fill(~allowed_BC, float("-inf"))
-    return signal_BC[:, None, None, :]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,13 +55,17 @@ def attend(
     _check(q_BHND, k_BHMD, v_BHMD, window, bias_HR)
     q, k, v = _autocast(q_BHND), _autocast(k_BHMD), _autocast(v_BHMD)
     request = request_of(q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
-    backend = _decide(request, q.device.index, override.asked())
+    backend = _decide(tuple(request), q.device.index, override.asked())
     return BACKENDS[backend](q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
 
 
 @torch.compiler.assume_constant_result
-def _decide(request: Request, device_index: int | None, asked: str | None) -> str:
-    """Choose and record. While a graph is traced this runs once, and the graph keeps the answer."""
+def _decide(facts: tuple[Any, ...], device_index: int | None, asked: str | None) -> str:
+    """Choose and record. While a graph is traced this runs once, and the graph keeps the answer.
+
+    A bare tuple, because the tracer hands over named ones empty.
+    """
+    request = Request(*facts)
     asked_by = "use_backend"
     if asked is None:
         asked, asked_by = settings.attention_backend(), settings.ATTENTION_VARIABLE

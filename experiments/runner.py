@@ -26,6 +26,7 @@ from experiments.cells import (
 )
 from experiments.progress import step_display
 from swarmformer import hub
+from swarmformer.attention import recording
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
@@ -74,7 +75,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
     data = load_data(spec)
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
-    with step_display(f"{arm} seed {spec.seed}") as on_step:
+    with step_display(f"{arm} seed {spec.seed}") as on_step, recording() as attention:
         trainer = Trainer(spec, data, device, folder, on_step)
         outcome = trainer.run()
     _save_predictions(folder / "predictions.npz", data, outcome)
@@ -91,6 +92,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "steps": outcome.steps,
         "parameters": count_parameters(trainer.model),
         "flops": {"forward": trainer.model.flops(1, length), "length": length},
+        "attention": attention.rows(),
         "data_key": data.key,
         "truncated": truncated,
         "code_revision": revision,

@@ -1,0 +1,38 @@
+"""Enhancement 7: half as many clusters in every further layer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from swarmformer.interfaces import Dims, Pyramid
+from swarmformer.registry import register
+
+
+@register("pyramid", "halving")
+class Halving(Pyramid):
+    """cluster_size · 2^layer tokens per cluster: C, ⌈C/2⌉, ⌈C/4⌉ clusters by layer.
+
+    Halving the count, rounded up, is doubling the size: ⌈⌈N/s⌉/2⌉ = ⌈N/(2s)⌉ for every length N, so the
+    clusters of a layer are pairs of the last layer's. The doubling ends where one cluster holds a text
+    of seq_len tokens; C/4 takes three layers.
+
+    Options:
+        min_clusters: the doubling ends before a text of seq_len tokens has fewer clusters than this.
+    """
+
+    def __init__(self, dims: Dims, *, min_clusters: Annotated[int, Field(ge=1)] = 1) -> None:
+        super().__init__()
+        self.size, self.seq_len, self.min_clusters = dims.cluster_size, dims.seq_len, min_clusters
+
+    def cluster_size(self, layer: int) -> int:
+        size = self.size
+        for _ in range(layer):
+            if size >= self.seq_len or self._count(2 * size) < self.min_clusters:
+                break
+            size *= 2
+        return size
+
+    def _count(self, size: int) -> int:
+        return -(-self.seq_len // size)

@@ -11,28 +11,38 @@ from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 
-def circular_mean(x_BND: Tensor) -> Tensor:
-    """Mean of left neighbour, self and right neighbour; the ends wrap around, as published."""
-    return (x_BND.roll(1, dims=1) + x_BND + x_BND.roll(-1, dims=1)) / 3.0
+def circular_mean(x_BND: Tensor, scale_3D: Tensor | None = None) -> Tensor:
+    """Mean of left neighbour, self and right neighbour; the ends wrap around, as published.
+
+    ``scale_3D`` scales the three before the mean (None: not at all).
+    """
+    return _sum(x_BND.roll(1, dims=1), x_BND, x_BND.roll(-1, dims=1), scale_3D) / 3.0
 
 
-def masked_mean(x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
+def masked_mean(x_BND: Tensor, mask_BN: Tensor | None, scale_3D: Tensor | None = None) -> Tensor:
     """Mean of self and those neighbours that are real tokens of the text.
 
     A token without real neighbours keeps its own value; pads get a finite value that nobody reads.
+    ``scale_3D`` scales left neighbour, self and right neighbour before the mean (None: not at all).
     """
     weight_BN1 = x_BND.new_ones(x_BND.shape[:2]) if mask_BN is None else mask_BN.to(x_BND.dtype)
     weight_BN1 = weight_BN1.unsqueeze(-1)
     value_BND = x_BND * weight_BN1
-    total = _shifted_sum(value_BND)
+    total = _shifted_sum(value_BND, scale_3D)
     return total / _shifted_sum(weight_BN1).clamp(min=1.0)
 
 
-def _shifted_sum(x_BNX: Tensor) -> Tensor:
+def _shifted_sum(x_BNX: Tensor, scale_3X: Tensor | None = None) -> Tensor:
     edge = torch.zeros_like(x_BNX[:, :1])
     left = torch.cat([edge, x_BNX[:, :-1]], dim=1)
     right = torch.cat([x_BNX[:, 1:], edge], dim=1)
-    return left + x_BNX + right
+    return _sum(left, x_BNX, right, scale_3X)
+
+
+def _sum(left: Tensor, own: Tensor, right: Tensor, scale_3X: Tensor | None) -> Tensor:
+    if scale_3X is None:
+        return left + own + right
+    return left * scale_3X[0] + own * scale_3X[1] + right * scale_3X[2]
 
 
 @register("local", "rolling_shift")
@@ -45,9 +55,19 @@ class RollingShift(Local):
         T_local: number of steps.
         dropout: on the input, inside the MLP and on u.
         masked: False restores the published behaviour: the ends wrap around and pads are neighbours.
+        positions: left neighbour, self and right neighbour are scaled by a learned vector each, ones at the
+            start, before their mean; without it the update cannot tell left from right, as published.
     """
 
-    def __init__(self, dims: Dims, *, T_local: int = 3, dropout: Probability = 0.0, masked: bool = True) -> None:
+    def __init__(
+        self,
+        dims: Dims,
+        *,
+        T_local: int = 3,
+        dropout: Probability = 0.0,
+        masked: bool = True,
+        positions: bool = False,
+    ) -> None:
         super().__init__()
         if T_local < 1:
             raise SpecError(f"local.rolling_shift: T_local must be at least 1, got {T_local}", path=("T_local",))
@@ -57,6 +77,7 @@ class RollingShift(Local):
         self.dropout = nn.Dropout(dropout)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Dropout(dropout), nn.Linear(D, D))
         self.gate = Gate(D)
+        self.scale_3D = nn.Parameter(torch.ones(3, D)) if positions else None
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
         for _ in range(self.T_local):
@@ -65,7 +86,8 @@ class RollingShift(Local):
 
     def _step(self, x_BND: Tensor, mask_BN: Tensor | None, norm: nn.Module | None) -> Tensor:
         x_BND = self.dropout(x_BND)
-        near_BND = masked_mean(x_BND, mask_BN) if self.masked else circular_mean(x_BND)
+        scale = self.scale_3D
+        near_BND = masked_mean(x_BND, mask_BN, scale) if self.masked else circular_mean(x_BND, scale)
         u_BND = self.dropout(self.mlp(near_BND if norm is None else norm(near_BND)))
         return x_BND + self.gate(x_BND, u_BND) * (u_BND - x_BND)
 

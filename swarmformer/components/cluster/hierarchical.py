@@ -1,0 +1,94 @@
+"""A binary tree over the clusters: what they have in common goes up, and comes back down through gates."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from swarmformer.components.gate import Gate
+from swarmformer.components.influence import divided, influence
+from swarmformer.interfaces import Cluster, Dims, Probability
+from swarmformer.registry import register
+
+
+@register("cluster", "hierarchical")
+class Hierarchical(Cluster):
+    """Up a binary tree of means and down through gates; every cluster reaches every other, linear in C.
+
+    Up: h = m + MLP(norm(m)), where m is the cluster itself, and above it the mean of two children, each
+    weighed by exp(signal) summed over its clusters. Down: z = h + gate([norm(h); u])·u with
+    u = W·norm(z of the parent); the root hears itself. All levels share weights. A node with one child is
+    that child, up and down, so a text has the same tree alone and padded, and odd counts need no padding.
+    The way between two clusters has about 2·log₂ C steps (our own; Ye et al. 2019 put a binary tree of
+    spans over a text too, for attention).
+
+    Options:
+        dropout: on the MLP's result and on u.
+    """
+
+    def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
+        super().__init__()
+        D = self.d_model = dims.d_model
+        self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Linear(D, D))
+        self.message = nn.Linear(D, D)
+        self.gate = Gate(D)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+    ) -> Tensor:
+        norm = nn.Identity() if norm is None else norm
+        h, weight = self._update(c_BCD, norm), influence(c_BCD, mask_BC, signal_BC)
+        below: list[tuple[Tensor, Tensor]] = []
+        while h.shape[1] > 1:
+            below.append((h, weight))
+            h, weight = self._up(h, weight, norm)
+        z = self._hear(h, self._speak(h, norm), norm)
+        for h, weight in reversed(below):
+            z = self._down(h, weight, z, norm)
+        return z if mask_BC is None else z * mask_BC.unsqueeze(-1)
+
+    def _up(self, h_BCD: Tensor, weight_BC1: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
+        """Parents and their weights. One that has fewer than two children is not updated."""
+        children, weight = _pairs(h_BCD), _pairs(weight_BC1)
+        total = weight.sum(dim=2)
+        mean = (children * divided(weight, total.unsqueeze(2)).to(h_BCD.dtype)).sum(dim=2)
+        return torch.where((weight > 0).all(dim=2), self._update(mean, norm), mean), total
+
+    def _down(self, h_BCD: Tensor, weight_BC1: Tensor, parent_BPD: Tensor, norm: nn.Module) -> Tensor:
+        """Children after hearing their parents. An only child is its parent and takes over its state."""
+        present = _pairs(weight_BC1 > 0)
+        only = rearrange(present & ~present.flip(2), "b p two x -> b (p two) x")[:, : h_BCD.shape[1]]
+        parent, heard = (_to_children(t, h_BCD.shape[1]) for t in (parent_BPD, self._speak(parent_BPD, norm)))
+        return torch.where(only, parent, self._hear(h_BCD, heard, norm))
+
+    def _update(self, m_BCD: Tensor, norm: nn.Module) -> Tensor:
+        return m_BCD + self.dropout(self.mlp(norm(m_BCD)))
+
+    def _speak(self, z_BCD: Tensor, norm: nn.Module) -> Tensor:
+        return self.dropout(self.message(norm(z_BCD)))
+
+    def _hear(self, h_BCD: Tensor, u_BCD: Tensor, norm: nn.Module) -> Tensor:
+        return h_BCD + self.gate(norm(h_BCD), u_BCD) * u_BCD
+
+    def flops(self, B: int, C: int) -> int:
+        D, counts = self.d_model, [C]
+        while counts[-1] > 1:
+            counts.append(-(-counts[-1] // 2))
+        nodes, speakers = sum(counts), sum(counts[1:]) + 1
+        return 2 * B * (2 * nodes + speakers) * D * D + self.gate.flops(B * nodes)
+
+
+def _pairs(x_BCX: Tensor) -> Tensor:
+    """[B, C, X] → [B, ⌈C/2⌉, 2, X]; a last one without a neighbour gets zeros."""
+    return rearrange(F.pad(x_BCX, (0, 0, 0, x_BCX.shape[1] % 2)), "b (p two) x -> b p two x", two=2)
+
+
+def _to_children(x_BPX: Tensor, C: int) -> Tensor:
+    return x_BPX.repeat_interleave(2, dim=1)[:, :C]

@@ -1,0 +1,85 @@
+"""Induced set attention: clusters talk through a few learned latents."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from einops import rearrange
+from pydantic import Field
+from torch import Tensor, nn
+
+from swarmformer.attention import attend
+from swarmformer.components.heads import check_heads
+from swarmformer.interfaces import Cluster, Dims, Probability
+from swarmformer.registry import register
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention to x_BKD, of queries [B, Q, D] or of the same queries [Q, D] in every text."""
+
+    def __init__(self, D: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.query, self.key, self.value, self.out = (nn.Linear(D, D) for _ in range(4))
+
+    def forward(
+        self, queries: Tensor, x_BKD: Tensor, mask_BK: Tensor | None = None, signal_BK: Tensor | None = None
+    ) -> Tensor:
+        q_BQD = self.query(queries).expand(len(x_BKD), -1, -1)
+        q, k, v = (
+            rearrange(t, "b k (h d) -> b h k d", h=self.heads) for t in (q_BQD, self.key(x_BKD), self.value(x_BKD))
+        )
+        dropout_p = self.dropout if self.training else 0.0
+        mixed_BHQD = attend(q, k, v, mask_BM=mask_BK, signal_BM=signal_BK, dropout_p=dropout_p)
+        return self.out(rearrange(mixed_BHQD, "b h q d -> b q (h d)"))
+
+
+@register("cluster", "latent")
+class Latent(Cluster):
+    """Latents attend to clusters, then clusters to latents; linear in C (Lee et al. 2019, ISAB).
+
+    h = l + attention(l, norm(c), norm(c)); out = attention(norm(c), norm(h), norm(h)), with m learned latents
+    l. The latents keep their residual, to stay apart; the clusters have none, like cluster.attention. The
+    feed-forward blocks of the paper are left out.
+
+    Options:
+        latents: m; with one, every cluster hears the same.
+        heads: must divide d_model.
+        dropout: on the attention weights and on the output.
+    """
+
+    def __init__(
+        self,
+        dims: Dims,
+        *,
+        latents: Annotated[int, Field(ge=1)] = 8,
+        heads: int = 4,
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        check_heads("cluster.latent", heads, dims.d_model)
+        self.d_model, self.latents = dims.d_model, latents
+        self.latent_MD = nn.Parameter(torch.randn(latents, dims.d_model))
+        self.gather = CrossAttention(dims.d_model, heads, dropout)
+        self.spread = CrossAttention(dims.d_model, heads, dropout)
+        self.out_dropout = nn.Dropout(dropout)
+
+    def forward(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+    ) -> Tensor:
+        norm = nn.Identity() if norm is None else norm
+        x_BCD = norm(c_BCD)
+        h_BMD = norm(self.latent_MD + self.gather(self.latent_MD, x_BCD, mask_BC, signal_BC))
+        mixed_BCD = self.out_dropout(self.spread(x_BCD, h_BMD))
+        return mixed_BCD if mask_BC is None else mixed_BCD * mask_BC.unsqueeze(-1)
+
+    def flops(self, B: int, C: int) -> int:
+        D, M = self.d_model, self.latents
+        # Latents are projected to queries once for all texts, and to keys, values and results per text.
+        projections = 2 * (M + 3 * B * M + 4 * B * C) * D * D
+        return projections + 2 * 2 * 2 * B * M * C * D

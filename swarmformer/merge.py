@@ -81,13 +81,13 @@ def _renames(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     return "name" in new and "name" in old and new["name"] != old["name"]
 
 
-def leaves(patch: Mapping[str, Any]) -> Iterator[Path]:
-    """The path of every value of a patch that is not itself a mapping."""
+def leaves(patch: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
+    """Path and value of everything in a patch that is not itself a mapping."""
     for key, value in patch.items():
         if isinstance(value, Mapping):
-            yield from ((str(key), *rest) for rest in leaves(value))
+            yield from (((str(key), *rest), leaf) for rest, leaf in leaves(value))
         else:
-            yield (str(key),)
+            yield (str(key),), value
 
 
 def nest(dotted_values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Named configurations: one YAML file each, written as a diff on another, plus named factors.
 
 ``base+windowed+layer_norm`` is the variant ``base`` with the patches ``windowed`` and ``layer_norm`` of
-``factors.yaml``. A variant file has ``description``, ``base`` and any of ``model``, ``data``, ``train``.
+``factors.yaml``; ``enhanced-windowed`` is the variant ``enhanced`` without one of the factors that it lists.
+A variant file has ``description``, ``base``, ``factors`` (laid over the base) and any of ``model``,
+``data``, ``train`` (laid over both).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ from swarmformer.yaml import display, read_yaml
 
 SECTIONS = ("model", "data", "train")
 FACTORS = "factors"
+BESIDE = ("base", "description", "factors")
+NAME = re.compile(r"(?P<first>.*\.ya?ml|[^+-]*)(?P<changes>([+-][^+-]*)*)", re.DOTALL)
 Override = tuple[Mapping[str, Any], str]
 """A nested patch and the words for its source ("command line", "grids/demo.yaml: arms.base")."""
 
@@ -60,36 +65,90 @@ def load_factors() -> dict[str, dict[str, Any]]:
 
 
 def load_variant(name: str, overrides: Sequence[Override] = ()) -> Variant:
-    """Read a variant by name, ``name+factor+…`` or path, and lay ``overrides`` over it.
+    """Read a variant by name or path, with factors added (``+factor``) or taken out (``-factor``).
+
+    Args:
+        name: ``base``, ``mine.yaml``, ``base+windowed``, ``enhanced-windowed+positions``.
+        overrides: patches laid over it, in order.
 
     Raises:
-        SpecError: unknown variant or factor, factors that set the same key, a cycle of bases, an
-            unknown section.
+        SpecError: unknown variant or factor, factors that set the same key to different values, a factor
+            that is there already or cannot be taken out, a cycle of bases, an unknown section.
     """
-    first, *factors = name.split("+")
-    tree = Tree()
-    description = _lay(tree, _find(first, Path.cwd()), [])
-    for factor, content in _chosen_factors(name, factors):
-        description += f" + {content['description']}"
-        _lay_sections(tree, content["patch"], f"variants/{FACTORS}.yaml ({factor})")
+    match = NAME.fullmatch(name)
+    assert match is not None, "the pattern takes every text"
+    changes = re.findall(r"([+-])([^+-]*)", match["changes"])
+    laying = _Laying(name, without=[factor for sign, factor in changes if sign == "-"])
+    description = laying.file(_find(match["first"], Path.cwd()), [])
+    for sign, factor in changes:
+        if sign == "+":
+            laying.factor(factor)
+    laying.check_all_taken_out()
+    added = "".join(f" {sign} {load_factors()[factor]['description']}" for sign, factor in changes)
     for patch, source in overrides:
-        _lay_sections(tree, patch, source)
-    return Variant(name, description, tree)
+        _lay_sections(laying.tree, patch, source)
+    return Variant(name, description + added, laying.tree)
 
 
-def _chosen_factors(name: str, factors: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    known = load_factors() if factors else {}
-    setter: dict[tuple[str, ...], str] = {}
-    for factor in factors:
+@dataclass
+class _Laying:
+    """Files and factors laid one over the other."""
+
+    name: str
+    without: list[str]
+    tree: Tree = field(default_factory=Tree)
+    setters: dict[tuple[str, ...], tuple[str, Any]] = field(default_factory=dict)
+    laid: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def file(self, path: Path, above: list[Path]) -> str:
+        """Lay the chain of bases, lowest first; returns the top file's description."""
+        path = path.resolve()
+        if path in above:
+            chain = " → ".join(display(p) for p in [*above, path])
+            raise SpecError(f"{display(above[0])}: base: the variants form a cycle: {chain}")
+        content = read_yaml(path)
+        base, factors = content.pop("base", None), content.pop("factors", [])
+        description = content.pop("description", "")
+        if base is not None:
+            if not isinstance(base, str):
+                raise SpecError(f"{display(path)}: base: expected the name of a variant, got {base!r}")
+            self.file(_find(base, path.parent), [*above, path])
+        if not isinstance(factors, list) or not all(isinstance(factor, str) for factor in factors):
+            raise SpecError(f"{display(path)}: factors: expected a list of names, got {factors!r}")
+        for factor in factors:
+            self.factor(factor, f"{display(path)}: factors: ")
+        _lay_sections(self.tree, content, display(path), beside=BESIDE)
+        return str(description)
+
+    def factor(self, factor: str, where: str = "") -> None:
+        known = load_factors()
         if factor not in known:
             hint = suggest(factor, known)
-            raise SpecError(f"unknown factor {factor!r} in {name!r}.{hint} Known: {', '.join(known)}")
-        for path in leaves(known[factor]["patch"]):
-            for other, owner in setter.items():  # the last would win in silence, and the name would promise both
-                if owner != factor and (path[: len(other)] == other or other[: len(path)] == path):
-                    raise SpecError(f"{name!r}: factors {owner!r} and {factor!r} both set {'.'.join(path)}")
-            setter[path] = factor
-        yield factor, known[factor]
+            raise SpecError(f"{where}unknown factor {factor!r} in {self.name!r}.{hint} Known: {', '.join(known)}")
+        if factor in self.laid:
+            raise SpecError(f"{where}{self.name!r}: factor {factor!r} is there already")
+        if where and factor in self.without:
+            self.left_out.append(factor)
+            return
+        self._refuse_clash(factor, known[factor]["patch"])
+        self.laid.append(factor)
+        _lay_sections(self.tree, known[factor]["patch"], f"variants/{FACTORS}.yaml ({factor})")
+
+    def _refuse_clash(self, factor: str, patch: Mapping[str, Any]) -> None:
+        """The last would win in silence, and the name would promise both."""
+        for path, value in leaves(patch):
+            for other, (owner, set_before) in self.setters.items():
+                overlap = path[: len(other)] == other or other[: len(path)] == path
+                if overlap and (path, value) != (other, set_before):
+                    raise SpecError(f"{self.name!r}: factors {owner!r} and {factor!r} both set {'.'.join(path)}")
+            self.setters[path] = factor, value
+
+    def check_all_taken_out(self) -> None:
+        for factor in self.without:
+            if factor not in self.left_out:
+                there = ", ".join([*self.laid, *self.left_out]) or "none"
+                raise SpecError(f"{self.name!r}: has no factor {factor!r} to take out; its factors: {there}")
 
 
 def _find(name: str, folder: Path) -> Path:
@@ -103,26 +162,9 @@ def _find(name: str, folder: Path) -> Path:
         names = list_variants()
         raise SpecError(
             f"unknown variant {name!r}.{suggest(name, names)} Available: {', '.join(names)}; "
-            "or give the path of a .yaml file, or add factors with '+'"
+            "or give the path of a .yaml file; factors are added with '+' and taken out with '-'"
         )
     return path
-
-
-def _lay(tree: Tree, path: Path, above: list[Path]) -> str:
-    """Merge the chain of bases, lowest first; returns the top file's description."""
-    path = path.resolve()
-    if path in above:
-        chain = " → ".join(display(p) for p in [*above, path])
-        raise SpecError(f"{display(above[0])}: base: the variants form a cycle: {chain}")
-    content = read_yaml(path)
-    base = content.pop("base", None)
-    description = content.pop("description", "")
-    if base is not None:
-        if not isinstance(base, str):
-            raise SpecError(f"{display(path)}: base: expected the name of a variant, got {base!r}")
-        _lay(tree, _find(base, path.parent), [*above, path])
-    _lay_sections(tree, content, display(path), beside=("base", "description"))
-    return str(description)
 
 
 def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str, beside: tuple[str, ...] = ()) -> None:

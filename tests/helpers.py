@@ -22,3 +22,8 @@ def no_dropout(model: nn.Module) -> None:
             module.p = 0.0
         if isinstance(getattr(module, "dropout", None), float):
             module.dropout = 0.0
+
+
+def prefix_mask(lengths: list[int], N: int) -> Tensor:
+    """mask_BN of texts of these lengths, padded to N."""
+    return torch.arange(N) < torch.tensor(lengths)[:, None]

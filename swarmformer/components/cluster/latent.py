@@ -44,10 +44,12 @@ class Latent(Cluster):
     feed-forward blocks of the paper are left out.
 
     Options:
-        latents: m; with one, every cluster hears the same.
+        latents: m; with one, every cluster hears the same, and nothing is left to learn about whom to ask.
         heads: must divide d_model.
         dropout: on the attention weights and on the output.
     """
+
+    test_options = ({"latents": 2, "heads": 1}, {"latents": 20, "heads": 16})
 
     def __init__(
         self,

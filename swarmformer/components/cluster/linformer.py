@@ -27,11 +27,13 @@ class Linformer(Cluster):
     would shrink with the text otherwise. No residual, like cluster.attention.
 
     Options:
-        rank: rows that keys and values are projected to.
+        rank: rows that keys and values are projected to; with one, every cluster hears the same.
         share_projection: F = E, "key-value sharing" in the paper.
         heads: must divide d_model.
         dropout: on the attention weights and on the output.
     """
+
+    test_options = ({"rank": 2, "heads": 1}, {"rank": 40})
 
     def __init__(
         self,

@@ -25,6 +25,8 @@ class DepthwiseConv(Local):
         dropout: on the update.
     """
 
+    test_options = ({"kernel": 1}, {"kernel": 31})
+
     def __init__(
         self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0
     ) -> None:

@@ -59,6 +59,8 @@ class RollingShift(Local):
             start, before their mean; without it the update cannot tell left from right, as published.
     """
 
+    test_options = ({"T_local": 1}, {"positions": True, "masked": False})
+
     def __init__(
         self,
         dims: Dims,

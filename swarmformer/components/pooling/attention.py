@@ -24,6 +24,8 @@ class AttentionPooling(Pooling):
         heads: queries; must divide d_model.
     """
 
+    test_options = ({"heads": 4},)
+
     def __init__(self, dims: Dims, *, heads: int = 1) -> None:
         super().__init__()
         check_heads("pooling.attention", heads, dims.d_model)

@@ -22,6 +22,8 @@ class Halving(Pyramid):
         min_clusters: the doubling ends before a text of seq_len tokens has fewer clusters than this.
     """
 
+    test_options = ({"min_clusters": 5},)
+
     def __init__(self, dims: Dims, *, min_clusters: Annotated[int, Field(ge=1)] = 1) -> None:
         super().__init__()
         self.size, self.seq_len, self.min_clusters = dims.cluster_size, dims.seq_len, min_clusters

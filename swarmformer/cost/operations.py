@@ -12,9 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from swarmformer.attention import use_backend
 from swarmformer.cost.probe import evaluating, random_inputs
 from swarmformer.interfaces import Model
 
@@ -28,10 +30,33 @@ def counted_flops(model: Model, B: int, N: int) -> int:
     """
     device = next(model.parameters()).device
     ids_BN, mask_BN = random_inputs(model.dims, B, N, device=device, seed=0)
-    counter = FlopCounterMode(display=False, custom_mapping=_WITH_VECTORS)
-    with evaluating(model), torch.no_grad(), _nothing_fused(), counter:
+    with counting(model) as counter:
         model(ids_BN, mask_BN)
     return counter.get_total_flops()
+
+
+@contextmanager
+def counting(module: nn.Module) -> Iterator[FlopCounterMode]:
+    """Count what ``module`` computes inside: ``counter.get_total_flops()``.
+
+    It is in evaluation mode and its parameters ask for no gradient meanwhile: torch's counter hooks into the
+    graph of whatever a module is given, and stumbles over a view of a parameter that has none.
+    """
+    counter = FlopCounterMode(display=False, custom_mapping=_WITH_VECTORS)
+    with evaluating(module), _frozen(module), torch.no_grad(), _nothing_fused(), counter:
+        yield counter
+
+
+@contextmanager
+def _frozen(module: nn.Module) -> Iterator[None]:
+    learned = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in learned:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in learned:
+            parameter.requires_grad_()
 
 
 @contextmanager
@@ -39,7 +64,7 @@ def _nothing_fused() -> Iterator[None]:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with sdpa_kernel(SDPBackend.MATH):
+        with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH):  # closed forms are of this back end
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -39,6 +39,18 @@ class AttentionPooling(nn.Module):
         return torch.einsum("bn,bnd->bd", (x_BND @ self.w_D).softmax(-1), x_BND)
 
 
+class LearnedQueries(nn.Module):
+    """A view of a parameter enters a submodule: torch's counter alone fails on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.query_KD = nn.Parameter(torch.ones(K, D))
+        self.linear = nn.Linear(D, D)
+
+    def forward(self, x_BND):
+        return self.linear(self.query_KD.expand(len(x_BND), -1, -1))
+
+
 class DepthwiseConvolution(nn.Module):
     def __init__(self):
         super().__init__()
@@ -59,6 +71,7 @@ CASES = {
         2 * B * N * D * 4 * D + ATTENTION + 2 * 2 * B * N * D * 4 * D,
     ),
     "attention pooling": (AttentionPooling, 2 * B * N * D + 2 * B * N * D),
+    "learned queries": (LearnedQueries, 2 * B * K * D * D),
     "depthwise convolution": (DepthwiseConvolution, 2 * B * N * D * 3),
 }
 
@@ -80,12 +93,14 @@ def test_dot_product_of_vectors(dims, wrap):
 def test_leaves_no_trace(dims, wrap):
     model = wrap(dims, nn.Sequential(nn.Linear(D, D), nn.Dropout(0.5)))
     model.body[0].eval()
+    model.body[0].bias.requires_grad_(False)
     fast_path, state = torch.backends.mha.get_fastpath_enabled(), torch.get_rng_state()
     counted_flops(model, B, N)
     assert torch.backends.mha.get_fastpath_enabled() == fast_path
     assert torch.equal(torch.get_rng_state(), state)
     assert [model.training, model.body[0].training, model.body[1].training] == [True, False, True]
     assert all(parameter.grad is None for parameter in model.parameters())
+    assert [name for name, parameter in model.named_parameters() if not parameter.requires_grad] == ["body.0.bias"]
 
 
 def test_counts_on_cpu_what_the_plain_counter_misses(dims, wrap):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from torch import Tensor, nn
 
 import swarmformer
 from swarmformer import registry
@@ -63,9 +63,11 @@ def test_logits_have_shape_and_are_finite(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", SHIPPED)
 def test_a_gradient_reaches_every_parameter_that_takes_part(variant: str) -> None:
-    model = build(variant).train()
-    model(random_ids(4, 16), prefix_mask([16, 9, 2, 0], 16)).square().sum().backward()
+    model = build(variant, **{"dims.cluster_size": 2}).train()  # a pyramid's top has several clusters too
+    model(random_ids(4, 32), prefix_mask([32, 9, 2, 0], 32)).square().sum().backward()
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().max() > 0, name
 
@@ -87,18 +89,20 @@ def test_a_text_gives_the_same_alone_and_in_a_padded_batch(variant: str, lengths
 
 
 @pytest.mark.parametrize("variant", SHIPPED)
-def test_an_empty_text_gives_what_only_the_last_layer_knows(variant: str) -> None:
+def test_an_empty_text_gives_what_the_classifier_makes_of_zero(variant: str) -> None:
     model: Any = small(variant)
     if not model.honours_mask:
         pytest.skip("the published faults let pads in")
+    first = next(module for module in model.classifier.modules() if isinstance(module, nn.Linear))
     with torch.no_grad():
         logits = model(random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool))
-    assert_close("logits", model.classifier.bias.expand(2, -1), logits, atol=1e-6)
+        expected = model.classifier(torch.zeros(2, first.in_features))
+    assert_close("logits", expected, logits, atol=1e-6)
 
 
 def test_the_faults_are_those_of_the_published_variants() -> None:
     faulty = {variant for variant in SHIPPED if not small(variant).honours_mask}
-    assert faulty == {variant for variant in SHIPPED if variant.startswith("original")}
+    assert faulty == {v for v in SHIPPED if v.startswith("original") or v.endswith("published")}
 
 
 @pytest.mark.parametrize("variant", SHIPPED)

@@ -1,0 +1,101 @@
+"""The pre-norm Transformer encoder: the peer that everybody knows.
+
+ids_BN → embedding → num_layers × (attention, feed-forward) → norm → pooling → dropout → linear → logits.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from einops import rearrange
+from pydantic import Field
+from torch import Tensor, nn
+
+from swarmformer.attention import attend
+from swarmformer.components.heads import check_heads
+from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
+from swarmformer.models.flops import linear_flops
+from swarmformer.models.parts import Parts
+from swarmformer.registry import register
+
+
+class EncoderLayer(nn.Module):
+    """x + attention(norm(x)), then x + MLP(norm(x)); pads are no keys."""
+
+    def __init__(self, parts: Parts, place: str, heads: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        D = parts.dims.d_model
+        self.heads, self.weight_dropout = heads, dropout
+        self.attention_norm = parts.build("norm", f"{place}.attention_norm")
+        self.feedforward_norm = parts.build("norm", f"{place}.feedforward_norm")
+        with parts.stream(place):
+            self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
+            self.feedforward = nn.Sequential(
+                nn.Linear(D, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, D)
+            )
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
+        x_BND = x_BND + self.dropout(self._attention(self.attention_norm(x_BND), mask_BN))
+        return x_BND + self.dropout(self.feedforward(self.feedforward_norm(x_BND)))
+
+    def _attention(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
+        q, k, v = rearrange(self.qkv(x_BND), "b n (three h e) -> three b h n e", three=3, h=self.heads)
+        mixed = attend(q, k, v, mask_BM=mask_BN, dropout_p=self.weight_dropout if self.training else 0.0)
+        return self.out(rearrange(mixed, "b h n e -> b n (h e)"))
+
+    def flops(self, B: int, N: int) -> int:
+        return linear_flops(self, B * N) + 2 * 2 * B * N * N * self.out.in_features
+
+
+@register("model", "transformer")
+class Transformer(Model):
+    """Pre-norm Transformer encoder (Vaswani et al. 2017; Xiong et al. 2020 for the norm's place).
+
+    Positions are the embedding's: ``token_position``, learned or sinusoidal.
+
+    Options:
+        heads: must divide d_model.
+        feedforward: hidden width of the MLP, as a multiple of d_model.
+        dropout: on attention weights, inside the MLP, and on what either adds.
+        final_dropout: on what the pooling gives to the classifier.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ("embedding", "norm", "pooling")
+
+    def __init__(
+        self,
+        dims: Dims,
+        parts: Parts,
+        *,
+        heads: int = 4,
+        feedforward: Annotated[int, Field(ge=1)] = 4,
+        dropout: Probability = 0.0,
+        final_dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        check_heads("model.transformer", heads, dims.d_model, path=("model", "heads"))
+        self.dims = dims
+        self.embedding = parts.build("embedding", "embedding")
+        self.layers = nn.ModuleList(
+            EncoderLayer(parts, f"layers.{i}", heads, feedforward * dims.d_model, dropout)
+            for i in range(dims.num_layers)
+        )
+        self.final_norm = parts.build("norm", "final_norm")
+        self.pooling = parts.build("pooling", "pooling")
+        self.per_token, self.honours_mask = self.pooling.per_token, self.pooling.honours_mask
+        self.final_dropout = nn.Dropout(final_dropout)
+        with parts.stream("classifier"):
+            self.classifier = nn.Linear(dims.d_model, dims.num_classes)
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
+        x_BND = self.embedding(ids_BN)
+        for layer in self.layers:
+            x_BND = layer(x_BND, mask_BN)
+        pooled_BD = self.pooling(self.final_norm(x_BND), mask_BN)
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)))
+
+    def flops(self, B: int, N: int) -> int:
+        layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]
+        classifier = linear_flops(self.classifier, B * N if self.per_token else B)
+        return self.embedding.flops(B, N) + layers + self.pooling.flops(B, N) + classifier

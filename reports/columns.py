@@ -63,17 +63,17 @@ def _accuracy(row: Row) -> str:
     interval = row.accuracy
     if interval is None:
         return MISSING
-    if row.kind == "floor" and interval.low is not None and interval.high is not None:
+    if not row.is_arm and interval.low is not None and interval.high is not None:
         return f"{_percent(interval.mean)} [{_percent(interval.low)}, {_percent(interval.high)}]"
     return _with_half(interval)
 
 
 def _count(row: Row) -> str:
-    return f"{row.n:,} examples" if row.kind == "floor" else plural(row.n, "seed")
+    return plural(row.n, "seed") if row.is_arm else f"{row.n:,} examples"
 
 
 def _difference(row: Row) -> str:
-    if row.kind == "floor" or row.is_base:
+    if not row.is_arm or row.is_base:
         return "base" if row.is_base else ""
     if row.difference is None:
         return MISSING
@@ -123,8 +123,8 @@ def shared(table: Table, key: str) -> str | None:
 
 
 def _blank(row: Row) -> str:
-    """Missing in an arm; in a floor the column has no meaning and stays empty."""
-    return MISSING if row.kind == "arm" else ""
+    """Missing in an arm; in a floor or ceiling the column has no meaning and stays empty."""
+    return MISSING if row.is_arm else ""
 
 
 def plural(count: int, noun: str) -> str:

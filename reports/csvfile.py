@@ -31,7 +31,7 @@ def _record(table: Table, row: Row) -> dict[str, object]:
         "seeds": " ".join(map(str, row.seeds)),
         "n": row.n,
         **_bounds("accuracy", row.accuracy),
-        "accuracy_interval": "wilson over examples" if row.kind == "floor" else "student-t over seeds",
+        "accuracy_interval": "student-t over seeds" if row.is_arm else "wilson over examples",
         **_bounds("difference", row.difference),
         "pairs": row.difference.n if row.difference else None,
         **{name: row.means.get(name) for name in MEASURES if name != "accuracy"},

@@ -57,8 +57,8 @@ def _table(table: Table, title: str) -> str:
         *_head(shown),
         r"\midrule",
         *(_line(shown, row) for row in table.arms),
-        *([r"\midrule"] if table.arms and table.floors else []),
-        *(_line(shown, row) for row in table.floors),
+        *([r"\midrule"] if table.arms and (table.floors or table.ceilings) else []),
+        *(_line(shown, row) for row in (*table.floors, *table.ceilings)),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table*}",
@@ -85,6 +85,8 @@ def _line(shown: Sequence[Column], row: Row) -> str:
 def _cell(column: Column, row: Row) -> str:
     text = escape(column.text(row))
     # The braces keep "[" at the start of a line from being read as the argument of "\\".
+    if row.kind == "ceiling" and column.is_code and text:
+        return rf"\emph{{{text}}}"
     return rf"\texttt{{{text}}}" if column.is_code and text else f"{{{text}}}" if text.startswith("[") else text
 
 

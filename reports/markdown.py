@@ -85,7 +85,9 @@ def _pad(row: list[str], widths: list[int]) -> list[str]:
 def _cell(column: Column, row: Row) -> str:
     text = column.text(row)
     is_name = column.is_code and any(character.isalnum() for character in text)
-    return (code(text) if is_name else text).replace("|", "\\|")
+    if is_name:
+        text = f"*{_plain(text)}*" if row.kind == "ceiling" else code(text)
+    return text.replace("|", "\\|")
 
 
 def _plain(text: str) -> str:

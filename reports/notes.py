@@ -9,7 +9,8 @@ from .rows import Table
 
 def notes(table: Table) -> list[str]:
     """What the columns mean and what all rows have in common, one sentence or two each."""
-    return [note for note in (_meaning(table), _common(table), _floors(table), _cost(table), _cut(table)) if note]
+    parts = (_meaning, _common, _floors, _ceilings, _cost, _cut)
+    return [note for note in (part(table) for part in parts) if note]
 
 
 def _meaning(table: Table) -> str:
@@ -31,7 +32,17 @@ def _floors(table: Table) -> str:
         return ""
     details = [f"{row.name}: {row.detail}" for row in table.floors if row.detail]
     listed = f" {'; '.join(details)}." if details else ""
-    return f"Floors (last rows): one predictor, 95 % Wilson binomial interval over the examples.{listed}"
+    left_out = f" Left out: {'; '.join(table.left_out)}." if table.left_out else ""
+    return f"Floors (last rows): one predictor, 95 % Wilson binomial interval over the examples.{listed}{left_out}"
+
+
+def _ceilings(table: Table) -> str:
+    if not table.ceilings:
+        return ""
+    return (
+        "Ceilings (in italics, below the floors): a predictor that knows how the examples are made, the best there can "
+        "be on average, with the same kind of interval."
+    )
 
 
 def _cost(table: Table) -> str:

@@ -17,7 +17,7 @@ from .columns import plural, varying
 from .markdown import unique_titles
 from .rows import Row, Table
 from .stats import Interval
-from .style import FLOOR, RC, arm_style, base_style
+from .style import CEILING, FLOOR, RC, arm_style, base_style
 
 WIDTH, PLOT_HEIGHT, LEGEND_LINE = 7.2, 3.9, 0.21  # inches
 LABEL_WIDTH = 48  # characters; a longer label is wrapped
@@ -28,7 +28,7 @@ FEW_DECADES = 300  # the ratio up to which a logarithmic axis has room for ticks
 
 
 def accuracy_flops(tables: Sequence[Table]) -> Figure:
-    """Draw every table's arms (bars: 95 % intervals over seeds) and floors (dashed lines)."""
+    """Draw every table's arms (bars: 95 % intervals over seeds), floors (dashed lines) and ceilings (dotted)."""
     heights = [PLOT_HEIGHT + LEGEND_LINE * -(-len(table.arms) // _legend_columns(table)) for table in tables]
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
@@ -37,7 +37,7 @@ def accuracy_flops(tables: Sequence[Table]) -> Figure:
             axis = part.subplots()
             _panel(axis, table, title)
             figure.draw_without_rendering()  # limits and sizes are final only now; the names are spread by them
-            _name_floors(axis, table.floors)
+            _name_lines(axis, (*table.floors, *table.ceilings))
     return figure
 
 
@@ -46,9 +46,9 @@ def _panel(axis: Axes, table: Table, title: str) -> None:
     axis.set_ylabel("test accuracy, %")
     axis.set_xlabel("FLOPs per example (forward pass, multiply-adds × 2)")
     handles = _draw_arms(axis, table.arms)
-    for floor in table.floors:
-        if floor.accuracy is not None:
-            axis.axhline(100 * floor.accuracy.mean, zorder=1, **FLOOR)
+    for row in (*table.floors, *table.ceilings):
+        if row.accuracy is not None:
+            axis.axhline(100 * row.accuracy.mean, zorder=1, **(CEILING if row.kind == "ceiling" else FLOOR))
     _scale(axis, [row.flops.forward for row in table.arms if row.flops and row.n])
     axis.margins(y=0.08)
     low, high = axis.get_ylim()
@@ -103,9 +103,9 @@ def _scale(axis: Axes, flops: Sequence[int]) -> None:
     axis.margins(x=0.08)
 
 
-def _name_floors(axis: Axes, floors: Sequence[Row]) -> None:
-    """Write the floors' names right of the axes, moved apart where lines lie close together."""
-    levels = sorted((100 * row.accuracy.mean, row.name) for row in floors if row.accuracy is not None)
+def _name_lines(axis: Axes, rows: Sequence[Row]) -> None:
+    """Write the names of floors and ceilings right of the axes, moved apart where lines lie close together."""
+    levels = sorted((100 * row.accuracy.mean, row.name) for row in rows if row.accuracy is not None)
     low, high = axis.get_ylim()
     height_points = axis.get_window_extent().height / axis.figure.dpi * 72
     gap = (high - low) * 10.5 / height_points  # a line of 8-point text

@@ -1,4 +1,4 @@
-"""What a table is made of: rows of arms and floors."""
+"""What a table is made of: rows of arms, floors and ceilings."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .stats import Interval
 class Row:
     """One line of a table. None, or n = 0, is missing and is shown as missing, never as zero."""
 
-    kind: str  # "arm" or "floor"
+    kind: str  # "arm", "floor" or "ceiling"
     name: str
-    n: int = 0  # arms: seeds; floors: test examples
+    n: int = 0  # arms: seeds; floors and ceilings: test examples
     accuracy: Interval | None = None
     is_base: bool = False
     difference: Interval | None = None
@@ -32,6 +32,10 @@ class Row:
     truncated: dict[str, int] = field(default_factory=dict)  # examples cut, by split
     detail: str = ""
 
+    @property
+    def is_arm(self) -> bool:
+        return self.kind == "arm"
+
 
 @dataclass(frozen=True)
 class Table:
@@ -41,11 +45,16 @@ class Table:
     rows: tuple[Row, ...]
     warnings: tuple[str, ...]
     costs: Costs | None
+    left_out: tuple[str, ...] = ()  # floors that the task cannot have: "name: reason"
 
     @property
     def arms(self) -> list[Row]:
-        return [row for row in self.rows if row.kind == "arm"]
+        return [row for row in self.rows if row.is_arm]
 
     @property
     def floors(self) -> list[Row]:
         return [row for row in self.rows if row.kind == "floor"]
+
+    @property
+    def ceilings(self) -> list[Row]:
+        return [row for row in self.rows if row.kind == "ceiling"]

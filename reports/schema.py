@@ -149,7 +149,10 @@ class Result(Identity):
 
 
 class Floor(Record):
+    """What a model must beat; or a ceiling, which knows how the examples are made and cannot be beaten."""
+
     name: str
+    kind: Literal["floor", "ceiling"] = "floor"
     accuracy: Share
     n: Annotated[int, Field(gt=0)]
     split: str
@@ -163,6 +166,8 @@ class Floors(Record):
     task: str
     data_key: str
     floors: tuple[Floor, ...]
+    left_out: dict[str, str] = {}
+    """Floors that the task cannot have, with the reason."""
 
 
 class Ceilings(Record):

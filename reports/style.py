@@ -24,6 +24,7 @@ RC: Any = {
     "savefig.facecolor": "white",
 }
 FLOOR: dict[str, Any] = {"color": "0.45", "linestyle": (0, (5, 3)), "linewidth": 0.9}
+CEILING: dict[str, Any] = {"color": "0.2", "linestyle": (0, (1, 2)), "linewidth": 1.1}
 # Shape tells arms apart without colour; with the fill, twenty looks before one returns.
 SHAPES = ("s", "^", "o", "v", "P", "X", "<", ">", "p", "h")
 

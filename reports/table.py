@@ -55,7 +55,7 @@ def _build(grid: Grid, task: str, mix: Collection[str]) -> Table:
         *warn.unpaired(rows, grid.base),
         *warn.floor_data(rows, floors),
     ]
-    return Table(grid.name, task, grid.base, (*rows, *floors), tuple(warnings), grid.costs)
+    return Table(grid.name, task, grid.base, (*rows, *floors), tuple(warnings), grid.costs, _left_out(grid, task))
 
 
 def _arm_names(grid: Grid, task: str) -> list[str]:
@@ -112,20 +112,27 @@ def _missing_row(grid: Grid, arm: str) -> Row:
     )
 
 
+def _left_out(grid: Grid, task: str) -> tuple[str, ...]:
+    if grid.floors is None or grid.floors.task != task:
+        return ()
+    return tuple(f"{name}: {reason}" for name, reason in grid.floors.left_out.items())
+
+
 def _floor_rows(grid: Grid, task: str) -> list[Row]:
+    """Floors first, then ceilings."""
     if grid.floors is None or grid.floors.task != task:
         return []
     key = grid.floors.data_key
     return [
         Row(
-            kind="floor",
+            kind=floor.kind,
             name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
             n=floor.n,
             accuracy=wilson(floor.accuracy, floor.n),
             data_key=key,
             detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
         )
-        for floor in grid.floors.floors
+        for floor in sorted(grid.floors.floors, key=lambda floor: floor.kind == "ceiling")
     ]
 
 

@@ -144,6 +144,26 @@ def test_the_picture_names_arms_and_floors(grid: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "accuracy_flops.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_ceilings_are_told_apart_in_every_format(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.5}})
+    record = runs.floors("majority", "oracle: mode_of *it*")
+    record["floors"][1] |= {"kind": "ceiling", "accuracy": 0.9}
+    runs.write(grid / "floors.json", {**record, "left_out": {"NB-SVM": "asks at tokens"}})
+    markdown = build([grid], tmp_path / "out")
+    assert re.search(r"^\| \*oracle: mode\\_of \\\*it\\\*\* \| +90\.00 \[88\.6", markdown, re.MULTILINE)
+    assert re.search(r"^\| `majority` +\| +17\.00", markdown, re.MULTILINE)
+    assert "Left out: NB-SVM: asks at tokens." in markdown and "Ceilings (in italics" in markdown
+    latex = (tmp_path / "out" / "table.tex").read_text(encoding="utf-8")
+    assert r"\emph{oracle: mode\_of *it*} & 90.00" in latex and latex.index("majority}") < latex.index(r"\emph{")
+    lines = [line.split(",") for line in (tmp_path / "out" / "table.csv").read_text().splitlines()]
+    kind, how = lines[0].index("kind"), lines[0].index("accuracy_interval")
+    assert [(line[kind], line[how]) for line in lines[1:]] == [
+        ("arm", "student-t over seeds"), ("floor", "wilson over examples"), ("ceiling", "wilson over examples"),
+    ]  # fmt: skip
+    svg = (tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8")
+    assert "<!-- oracle: mode_of *it* -->" in svg
+
+
 def test_a_grid_without_a_finished_run_is_still_reported(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {}, "base+x": {}})
     text = build([grid], tmp_path / "out")

@@ -134,6 +134,22 @@ def test_floors_are_the_last_rows_with_a_binomial_interval(tmp_path: Path) -> No
     assert (floor.accuracy.low, floor.accuracy.high) == pytest.approx((expected.low, expected.high))
 
 
+def test_ceilings_stand_below_the_floors_wherever_the_file_has_them(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
+    record = runs.floors("oracle", "majority", "look-up")
+    for row, kind in zip(record["floors"], ("ceiling", None, "ceiling"), strict=True):
+        row |= {} if kind is None else {"kind": kind}
+    runs.write(grid / "floors.json", {**record, "left_out": {"NB-SVM": "asks at tokens"}})
+    table = table_of(grid)
+    assert [(row.kind, row.name) for row in table.rows[1:]] == [
+        ("floor", "majority"), ("ceiling", "oracle"), ("ceiling", "look-up"),
+    ]  # fmt: skip
+    assert [row.name for row in table.floors] == ["majority"], "a file of before there were kinds has floors"
+    assert table.left_out == ("NB-SVM: asks at tokens",)
+    ceiling, floor = row_of(table, "oracle"), row_of(table, "majority")
+    assert (ceiling.accuracy, ceiling.n, ceiling.data_key) == (floor.accuracy, floor.n, floor.data_key)
+
+
 def test_floors_of_other_data_or_splits_are_marked(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
     record = runs.floors("majority", data_key="data-2")

@@ -12,6 +12,7 @@ A component's constructor is its schema: ``__init__(self, dims: Dims, *, option:
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -50,6 +51,8 @@ class Component(nn.Module):
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
     honours_mask: bool = True
+    test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
 
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.

@@ -127,6 +127,19 @@ def interface(slot: str) -> type:
     return SLOTS[slot]
 
 
+def slot_of(cls: type) -> str:
+    """The slot that a class can fill, by its base class.
+
+    Raises:
+        ComponentError: it subclasses the interface of no slot.
+    """
+    for slot, base in SLOTS.items():
+        if isinstance(cls, type) and issubclass(cls, base):
+            return slot
+    bases = ", ".join(f"{base.__module__}.{base.__name__}" for base in SLOTS.values())
+    raise ComponentError(f"{cls!r} fills no slot: it must subclass one of {bases}")
+
+
 @cache
 def load_builtins() -> None:
     """Import every module of the built-in packages once."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -60,6 +60,8 @@ class Task(ABC):
     vocabulary: tuple[str, ...] | None = None
     """Own tokens, index = id, id 0 = padding; texts are these tokens joined by spaces.
     None: ordinary text, encoded by the run's tokenizer."""
+    test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Sets of options, small enough to load in a moment, that ``swarmformer.testing`` tries."""
 
     @abstractmethod
     def load(self) -> dict[str, RawSplit]:

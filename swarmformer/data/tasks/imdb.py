@@ -36,6 +36,7 @@ class Imdb(Task):
     """
 
     num_classes = 2
+    test_options = ({"limit": 200},)
 
     def __init__(self, *, limit: int = 0) -> None:
         if limit < 0:

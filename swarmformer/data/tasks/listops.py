@@ -51,6 +51,7 @@ class ListOps(Task):
 
     num_classes = 10
     vocabulary = VOCABULARY
+    test_options = ({"num_train": 60, "num_validation": 20, "num_test": 20},)
 
     def __init__(
         self,

@@ -6,15 +6,17 @@ import warnings
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.nn.attention.flex_attention import create_mask
 
 from swarmformer.attention.flex import BLOCK, mask_mod, score_mod, window_blocks
+from swarmformer.attention.masks import usable_keys
 from swarmformer.attention.plain import dense_mask
 from swarmformer.attention.xformers_ops import window_bias
 from tests.helpers import assert_close
 
+INFINITY = float("inf")
 CPU = torch.device("cpu")
 LENGTH, WINDOW = st.integers(1, 40), st.integers(1, 50)
 
@@ -27,11 +29,20 @@ def test_window_of_xformers(N: int, window: int) -> None:
         pytest.importorskip("xformers.ops.fmha.attn_bias", reason="needs xformers: install the extra 'dev' on Linux")
     added = window_bias(window).materialize((1, 1, N, N))
     assert torch.equal(added == 0, dense_mask(None, window, N, N, CPU))
-    assert torch.equal(added == float("-inf"), ~dense_mask(None, window, N, N, CPU))
+    assert torch.equal(added == -INFINITY, ~dense_mask(None, window, N, N, CPU))
 
 
 def test_no_window_is_no_bias_for_xformers() -> None:
     assert window_bias(None) is None
+
+
+def test_no_back_end_is_handed_an_infinite_signal() -> None:
+    """Kernels differ in what they make of a row of −∞."""
+    mask, signal = torch.tensor([[True, True, False]]), torch.tensor([[-INFINITY, 0.5, -INFINITY]])
+    usable, finite = usable_keys(mask, signal)
+    assert usable is not None and usable.tolist() == [[False, True, False]]
+    assert finite is not None and finite.tolist() == [[0.0, 0.5, 0.0]]
+    assert usable_keys(mask, None) == (mask, None)
 
 
 @settings(deadline=None)
@@ -66,6 +77,9 @@ def test_score_of_flex(with_signal: bool, with_bias: bool) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(N=st.integers(1, 700), M=st.integers(1, 700), window=st.none() | st.integers(1, 800))
+@example(N=300, M=300, window=1)  # where one token more or less is one block more or less
+@example(N=600, M=600, window=128)
+@example(N=600, M=600, window=129)
 def test_blocks_of_flex_are_those_that_the_window_touches(N: int, M: int, window: int | None) -> None:
     M = N if window is not None else M
     mod = mask_mod(None, window)

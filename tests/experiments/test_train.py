@@ -37,7 +37,10 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     assert result["metrics"]["test"]["accuracy"] == pytest.approx(accuracy)
     assert result["seed"] == 3 and result["steps"] == 8 and result["epochs"] == 2
     assert json.loads((cell / "sacred" / "1" / "run.json").read_text())["status"] == "COMPLETED"
-    assert "epoch 2/2" in (cell / "log.txt").read_text()
+    log = (cell / "log.txt").read_text()
+    assert "epoch 2/2" in log
+    assert [row["backend"] for row in result["attention"]] == ["sdpa", "sdpa"], "in training and in evaluation"
+    assert all(f"attention ({row['kind']}): sdpa, {row['reason']}" in log for row in result["attention"])
     assert not (cell / "checkpoint.safetensors").exists()
     total = sum(p.numel() for p in hub.load(cell / "model").parameters())
     assert total == result["parameters"]["total"]

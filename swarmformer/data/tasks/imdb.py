@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from swarmformer.data.files import file_hash
+from swarmformer.data.sources import (
+    LIMIT_SEED,
+    check_limit,
+    class_labels,
+    from_hub,
+    limited,
+    local_folder,
+    read_columns,
+)
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.errors import DataError, SpecError
 from swarmformer.registry import register
-from swarmformer.settings import DATA_VARIABLE, data_dir
-
-if TYPE_CHECKING:
-    import pyarrow
 
 HUB_NAME = "stanfordnlp/imdb"
 HUB_REVISION = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
 SPLITS = ("train", "test")
-LIMIT_SEED = 0
+MEANINGS = ("negative", "positive")
 
 
 @register("task", "imdb")
@@ -39,8 +41,7 @@ class Imdb(Task):
     test_options = ({"limit": 200},)
 
     def __init__(self, *, limit: int = 0) -> None:
-        if limit < 0:
-            raise SpecError(f"task imdb: limit must be 0 (everything) or more, got {limit}")
+        check_limit("imdb", limit)
         self.limit = limit
 
     def identity(self) -> dict[str, Any]:
@@ -55,32 +56,15 @@ class Imdb(Task):
     def load(self) -> dict[str, RawSplit]:
         folder = _folder()
         splits = _from_hub() if folder is None else {split: _from_files(folder, split) for split in SPLITS}
-        return {name: self._limited(split) for name, split in splits.items()}
-
-    def _limited(self, split: RawSplit) -> RawSplit:
-        if not self.limit:
-            return split
-        return split.take(np.random.default_rng(LIMIT_SEED).permutation(len(split))[: self.limit])
+        return {name: limited(split, self.limit) for name, split in splits.items()}
 
 
 def _folder() -> Path | None:
-    """The local copy, or None where ``SWARMFORMER_DATA`` is not set.
-
-    Raises:
-        DataError: the variable is set but the files are not there; another source is not taken silently.
-    """
-    root = data_dir()
-    if root is None:
-        return None
-    folder = root / "imdb"
-    missing = [str(path) for path in (_files(folder, split)[0] for split in SPLITS) if not path.is_file()]
-    if missing:
-        raise DataError(
-            f"{' and '.join(missing)} not found. Put the IMDb reviews there as parquet "
-            f"with columns text and label, point {DATA_VARIABLE} at the folder that holds imdb/, "
-            f"or unset it to use the hub's {HUB_NAME}."
-        )
-    return folder
+    """The local copy, or None where ``SWARMFORMER_DATA`` is not set."""
+    files = [f"{split}.parquet" for split in SPLITS]
+    return local_folder(
+        "imdb", files, "the IMDb reviews as parquet with columns text and label", f"the hub's {HUB_NAME}"
+    )
 
 
 def _files(folder: Path, split: str) -> tuple[Path, Path]:
@@ -90,47 +74,18 @@ def _files(folder: Path, split: str) -> tuple[Path, Path]:
 
 def _from_files(folder: Path, split: str) -> RawSplit:
     reviews, films = _files(folder, split)
-    table = _read(reviews, ("text", "label"))
-    groups = _read(films, ("movie",)).column("movie").to_pylist() if films.is_file() else None
+    table = read_columns(reviews, ("text", "label"))
+    groups = read_columns(films, ("movie",)).column("movie").to_pylist() if films.is_file() else None
     return RawSplit(
         texts=table.column("text").to_pylist(),
-        labels=_labels(table.column("label").to_pylist(), reviews),
+        labels=class_labels(table.column("label").to_pylist(), MEANINGS, reviews),
         ids=[f"{split}/{row}" for row in range(table.num_rows)],
         groups=groups,
     )
 
 
-def _read(path: Path, columns: tuple[str, ...]) -> pyarrow.Table:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        found = pyarrow.parquet.read_schema(path).names
-        missing = [column for column in columns if column not in found]
-        if missing:
-            raise DataError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(found)}")
-        return pyarrow.parquet.read_table(path, columns=list(columns))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as parquet: {error}. Replace the file.") from error
-
-
-def _labels(values: list[Any], origin: Path | str) -> np.ndarray:
-    for row, value in enumerate(values):
-        if value not in (0, 1):
-            raise DataError(f"{origin}, row {row}: label {value!r}, expected 0 (negative) or 1 (positive)")
-    return np.array(values, dtype=np.int64)
-
-
 def _from_hub() -> dict[str, RawSplit]:
-    import datasets
-
-    try:
-        tables = datasets.load_dataset(HUB_NAME, revision=HUB_REVISION, split=list(SPLITS))
-    except Exception as error:  # the hub's client fails in many ways; all mean the same here
-        raise DataError(
-            f"{HUB_NAME} could not be loaded from the hub ({type(error).__name__}: {error}). "
-            f"Without network, set {DATA_VARIABLE} to a folder with imdb/train.parquet and imdb/test.parquet."
-        ) from error
+    tables = from_hub(HUB_NAME, HUB_REVISION, SPLITS, "imdb/train.parquet and imdb/test.parquet")
     return {split: _from_table(table, split) for split, table in zip(SPLITS, tables, strict=True)}
 
 
@@ -138,6 +93,6 @@ def _from_table(table: Any, split: str) -> RawSplit:
     """One split of ``datasets``: anything with columns by name and a length."""
     return RawSplit(
         texts=list(table["text"]),
-        labels=_labels(list(table["label"]), f"{HUB_NAME} {split}"),
+        labels=class_labels(list(table["label"]), MEANINGS, f"{HUB_NAME} {split}"),
         ids=[f"{split}/{row}" for row in range(len(table))],
     )

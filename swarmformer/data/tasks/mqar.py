@@ -40,6 +40,7 @@ class Mqar(Task):
     """
 
     per_token = True
+    test_options = ({"num_train": 40, "num_validation": 20, "num_test": 20},)
     vocabulary: tuple[str, ...]
 
     def __init__(

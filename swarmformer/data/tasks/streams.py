@@ -36,6 +36,7 @@ class Streams(Task):
     """
 
     num_classes = 10
+    test_options = ({"num_train": 40, "num_validation": 20, "num_test": 20},)
 
     def __init__(
         self,

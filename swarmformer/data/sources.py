@@ -1,0 +1,106 @@
+"""Labelled texts from parquet files under ``SWARMFORMER_DATA`` or from the hub; what several tasks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swarmformer.data.task import RawSplit
+from swarmformer.errors import DataError, SpecError
+from swarmformer.settings import DATA_VARIABLE, data_dir
+
+if TYPE_CHECKING:
+    import pyarrow
+
+LIMIT_SEED = 0
+
+
+def local_folder(name: str, files: Sequence[str], contents: str, otherwise: str) -> Path | None:
+    """``$SWARMFORMER_DATA/<name>``, or None where the variable is not set.
+
+    Args:
+        files: what must lie there.
+        contents: words for the error: what those files hold.
+        otherwise: words for the error: where the data comes from without the variable.
+
+    Raises:
+        DataError: the variable is set but a file is not there; another source is not taken silently.
+    """
+    root = data_dir()
+    if root is None:
+        return None
+    missing = [str(root / name / file) for file in files if not (root / name / file).is_file()]
+    if missing:
+        raise DataError(
+            f"{' and '.join(missing)} not found. Put {contents} there, point {DATA_VARIABLE} at the folder "
+            f"that holds {name}/, or unset it to use {otherwise}."
+        )
+    return root / name
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> pyarrow.Table:
+    """Columns of a parquet file.
+
+    Raises:
+        DataError: a missing column, or no parquet.
+    """
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        found = pyarrow.parquet.read_schema(path).names
+        missing = [column for column in columns if column not in found]
+        if missing:
+            raise DataError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(found)}")
+        return pyarrow.parquet.read_table(path, columns=list(columns))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{path} cannot be read as parquet: {error}. Replace the file.") from error
+
+
+def class_labels(values: Sequence[Any], meanings: Sequence[str], origin: Path | str) -> np.ndarray:
+    """Labels as int64; ``meanings`` says what each class is.
+
+    Raises:
+        DataError: a label that is no class, with its row.
+    """
+    for row, value in enumerate(values):
+        if value not in range(len(meanings)):
+            known = ", ".join(f"{index} ({meaning})" for index, meaning in enumerate(meanings))
+            raise DataError(f"{origin}, row {row}: label {value!r}, expected one of {known}")
+    return np.array(values, dtype=np.int64)
+
+
+def from_hub(name: str, revision: str, splits: Sequence[str], files: str) -> list[Any]:
+    """Splits of a data set of the hub, as tables with columns by name and a length.
+
+    Args:
+        files: words for the error: the files to provide instead.
+
+    Raises:
+        DataError: the hub cannot be reached.
+    """
+    import datasets
+
+    try:
+        return list(datasets.load_dataset(name, revision=revision, split=list(splits)))
+    except Exception as error:  # the hub's client fails in many ways; all mean the same here
+        raise DataError(
+            f"{name} could not be loaded from the hub ({type(error).__name__}: {error}). "
+            f"Without network, set {DATA_VARIABLE} to a folder with {files}."
+        ) from error
+
+
+def check_limit(task: str, limit: int) -> None:
+    """Raise SpecError unless ``limit`` is a number of examples, or 0 for all."""
+    if limit < 0:
+        raise SpecError(f"task {task}: limit must be 0 (everything) or more, got {limit}")
+
+
+def limited(split: RawSplit, limit: int) -> RawSplit:
+    """``limit`` examples drawn with a fixed seed; all of them where it is 0."""
+    if not limit:
+        return split
+    return split.take(np.random.default_rng(LIMIT_SEED).permutation(len(split))[:limit])

@@ -5,14 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from swarmformer.testing import assert_close
 
-def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol: float = 0.0) -> None:
-    """Fail with the tensor's name and the greatest difference; NaN and shapes that differ fail too."""
-    assert reference.shape == value.shape, f"{name}: shape {tuple(value.shape)}, expected {tuple(reference.shape)}"
-    assert torch.isfinite(value).all(), f"{name}: {(~torch.isfinite(value)).sum()} values are not finite"
-    gap = (reference - value).abs()
-    excess = gap - rtol * reference.abs()
-    assert excess.max() <= atol, f"{name}: differs by up to {gap.max():.3g} (allowed {atol:g} + {rtol:g}·|reference|)"
+__all__ = ["assert_close", "no_dropout", "prefix_mask"]
 
 
 def no_dropout(model: nn.Module) -> None:

@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import torch
@@ -90,7 +91,7 @@ class Case:
         return (DIMS, Parts(DIMS, self._components(slots))) if slots else (DIMS,)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:
-        usual = load_variant(PARTS_FROM).model_spec().slots
+        usual = _usual_parts()
         chosen = {slot: self.parts.get(slot, usual[slot].to_dict()) for slot in slots}
         return {slot: ComponentSpec.from_dict(slot, part, (slot,), lambda path: "") for slot, part in chosen.items()}
 
@@ -98,6 +99,11 @@ class Case:
     def honours_mask(self) -> bool:
         """What the component says of itself."""
         return bool(getattr(self.build(), "honours_mask", True))
+
+
+@cache
+def _usual_parts() -> dict[str, ComponentSpec]:
+    return load_variant(PARTS_FROM).model_spec().slots
 
 
 def cases_of(cls: type, slot: str) -> list[Case]:

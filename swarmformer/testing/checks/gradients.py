@@ -65,9 +65,10 @@ def _beside(slot: str, component: Any, x: Tensor, mask: Tensor) -> Iterable[Tens
 @check(*MASKED_SLOTS)
 def texts_without_tokens_stay_finite(case: Case) -> None:
     """Forward and backward, at every length, beside other texts and alone."""
+    component = case.build().train()
     for N in lengths_for(case):
         for lengths in ([0, N], [0], [0, 0]):
-            component = case.build().train()
+            component.zero_grad()
             x = inputs(case.slot, len(lengths), N)
             watched = _learned(component)
             if x.is_floating_point():
@@ -84,9 +85,9 @@ def texts_without_tokens_stay_finite(case: Case) -> None:
 @check(*MASKED_SLOTS)
 def gradients_are_finite_under_every_mask(case: Case) -> None:
     """Masked at the end, at the start or amid the text, in training."""
-    N = usual_length(case)
+    component, N = case.build().train(), usual_length(case)
     for words, mask in masks(3, N):
-        component = case.build().train()
+        component.zero_grad()
         out = apply(case.slot, component, inputs(case.slot, 3, N), mask)
         if out.requires_grad:
             out.square().sum().backward()

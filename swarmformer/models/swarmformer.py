@@ -6,6 +6,7 @@ pooling → dropout → linear → logits_BK  (Legg & Sturmanis 2025; the slots'
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -61,16 +62,19 @@ class Layer(nn.Module):
         return (x_BND if self.added is None else self.added(x_BND)), assignment
 
     def flops(self, B: int, N: int) -> int:
-        C = -(-N // self.cluster_size)
+        added = 0 if self.added is None else self.added.flops(B, N)
+        return sum(self.flops_by_slot(B, N).values()) + added
+
+    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+        """What goes through the router's broadcast is the router's."""
+        size, C = self.cluster_size, -(-N // self.cluster_size)
         sent_back = self.feedback.broadcast_width + self.router.signals
-        return (
-            self.local.flops(B, N)
-            + self.router.flops(B, N, self.cluster_size)
-            + self.router.broadcast_flops(B, N, self.cluster_size, sent_back)
-            + self.cluster.flops(B, C)
-            + self.feedback.flops(B, N, C)
-            + (0 if self.added is None else self.added.flops(B, N))
-        )
+        return {
+            "local": self.local.flops(B, N),
+            "router": self.router.flops(B, N, size) + self.router.broadcast_flops(B, N, size, sent_back),
+            "cluster": self.cluster.flops(B, C),
+            "feedback": self.feedback.flops(B, N, C),
+        }
 
 
 @register("model", "swarmformer")
@@ -82,6 +86,7 @@ class SwarmFormer(Model):
         added_mlp: hidden width, as a multiple of d_model, of a residual MLP added to every layer (a placebo).
     """
 
+    test_options = ({"added_mlp": 0.5},)
     slots: ClassVar[tuple[str, ...]] = (
         "embedding", "local", "router", "cluster", "feedback", "norm", "pyramid", "pooling",
     )  # fmt: skip
@@ -127,3 +132,9 @@ class SwarmFormer(Model):
         answers = B * N if self.per_token else B
         classifier = 2 * answers * self.dims.d_model * self.dims.num_classes
         return self.embedding.flops(B, N) + layers + self.pooling.flops(B, N) + classifier
+
+    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+        total = Counter(super().flops_by_slot(B, N))
+        for layer in self.layers:
+            total.update(layer.flops_by_slot(B, N))  # type: ignore[operator]
+        return dict(total)

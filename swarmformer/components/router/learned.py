@@ -48,6 +48,11 @@ class Learned(Router):
         frozen: random weights that are never trained (a placebo); use it with ``distance: 0``.
     """
 
+    test_options = (
+        {"radius": 1},
+        {"logits": "content", "distance": 0.0, "z_weight": 0.1, "balance_weight": 0.1, "coherence_weight": 0.1},
+        {"logits": "content", "radius": 2, "coherence_signal": True, "sampling": "gumbel", "distance": 0.2},
+    )
     progress: Tensor
     place_ND: Tensor
 

@@ -46,7 +46,6 @@ def machine_of(device: str, index: int | None) -> Machine:
     )
 
 
-@cache
 def choose(request: Request, machine: Machine, asked: str | None = None, asked_by: str = "") -> Choice:
     """The back end for a request, and why.
 

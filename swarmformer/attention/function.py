@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -53,32 +54,41 @@ def attend(
         AttentionError: arguments that do not fit together, or an override that cannot do this call.
     """
     _check(q_BHND, k_BHMD, v_BHMD, window, bias_HR)
-    q, k, v = _autocast(q_BHND), _autocast(k_BHMD), _autocast(v_BHMD)
+    q, k, v = _autocast(q_BHND, k_BHMD, v_BHMD)
     request = request_of(q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
     backend = _decide(tuple(request), q.device.index, override.asked())
     return BACKENDS[backend](q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
 
 
-@torch.compiler.assume_constant_result
 def _decide(facts: tuple[Any, ...], device_index: int | None, asked: str | None) -> str:
     """Choose and record. While a graph is traced this runs once, and the graph keeps the answer.
 
     A bare tuple, because the tracer hands over named ones empty.
     """
-    request = Request(*facts)
     asked_by = "use_backend"
     if asked is None:
         asked, asked_by = settings.attention_backend(), settings.ATTENTION_VARIABLE
-    choice = choose(request, machine_of(request.device, device_index), asked, asked_by)
-    record.note(request, choice)
-    return choice.backend
+    use = _use(facts, device_index, asked, asked_by)
+    record.note(use)
+    return use.choice.backend
 
 
-def _autocast(x: Tensor) -> Tensor:
-    device = x.device.type
-    if device == "meta" or x.dtype == torch.float64 or not torch.is_autocast_enabled(device):
-        return x
-    return x.to(torch.get_autocast_dtype(device))
+# What torch.compiler.assume_constant_result does; calling that would import the whole compiler, for seconds.
+_decide._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+@cache
+def _use(facts: tuple[Any, ...], device_index: int | None, asked: str | None, asked_by: str) -> record.Use:
+    request = Request(*facts)
+    return record.Use(request, choose(request, machine_of(request.device, device_index), asked, asked_by))
+
+
+def _autocast(*tensors: Tensor) -> Sequence[Tensor]:
+    device = tensors[0].device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):
+        return tensors
+    dtype = torch.get_autocast_dtype(device)
+    return [tensor if tensor.dtype == torch.float64 else tensor.to(dtype) for tensor in tensors]
 
 
 def _check(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, window: int | None, bias_HR: Tensor | None) -> None:

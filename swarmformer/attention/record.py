@@ -5,13 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from swarmformer.attention.choice import Choice
 from swarmformer.attention.request import Request
 
 logger = logging.getLogger("swarmformer.attention")
 
-Uses = dict[tuple[Request, Choice], None]
+
+@dataclass(frozen=True, eq=False)
+class Use:
+    """One kind of call and who took it. Compared by identity, for speed: one object for one decision."""
+
+    request: Request
+    choice: Choice
+
+
+Uses = dict[Use, None]
 """A dictionary for its order."""
 _recorders: list[Uses] = [{}]
 
@@ -24,7 +34,7 @@ class Recording:
 
     def rows(self) -> list[dict[str, str]]:
         """JSON rows with ``kind``, ``backend`` and ``reason``, in the order of first use."""
-        rows = {(request.kind, choice.backend): choice.reason for request, choice in list(self._uses)}
+        rows = {(use.request.kind, use.choice.backend): use.choice.reason for use in list(self._uses)}
         return [{"kind": kind, "backend": backend, "reason": reason} for (kind, backend), reason in rows.items()]
 
 
@@ -44,10 +54,10 @@ def backends_used() -> list[dict[str, str]]:
     return Recording(_recorders[0]).rows()
 
 
-def note(request: Request, choice: Choice) -> None:
-    """Write down a use, and log it where the innermost recording has not seen its like."""
-    use = (request, choice)
-    if use not in _recorders[-1]:
-        logger.info("attention (%s): %s, %s", request.kind, choice.backend, choice.reason)
+def note(use: Use) -> None:
+    """Write down a use, and log it where the innermost recording has not seen it; the others have what that has."""
+    if use in _recorders[-1]:
+        return
+    logger.info("attention (%s): %s, %s", use.request.kind, use.choice.backend, use.choice.reason)
     for uses in _recorders:
         uses[use] = None

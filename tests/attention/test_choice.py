@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 
-from swarmformer.attention import AttentionError, Machine, Request, choose, use_backend
+from swarmformer.attention import AttentionError, Machine, Request, choose, use_backend, xformers_ops
 from swarmformer.attention.choice import LACKS, machine_of
 from tests.attention.calls import make
 
@@ -120,3 +122,15 @@ def test_an_unknown_override_is_refused_before_anything_runs() -> None:
 def test_a_machine_without_gpu_has_no_capability() -> None:
     assert machine_of("cpu", None) == Machine()
     assert machine_of("meta", None) == Machine()
+
+
+def test_xformers_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xformers.ops.fmha", None)  # what an absent module looks like
+    assert "xformers cannot be imported" in xformers_ops.fault.__wrapped__()
+
+
+def test_neither_xformers_nor_the_compiler_is_imported_before_it_is_used() -> None:
+    """They take seconds, and every command would wait for them."""
+    script = "import sys, swarmformer.attention; print([m for m in ('torch._dynamo', 'xformers') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[]", done.stderr

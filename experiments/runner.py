@@ -30,7 +30,7 @@ from swarmformer.attention import recording
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
-from swarmformer.errors import TrainingDivergedError
+from swarmformer.errors import DataError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult
@@ -122,14 +122,26 @@ def _revision_of_all_starts(folder: Path) -> str:
 
 
 def load_data(spec: RunSpec) -> EncodedData:
-    """The encoded task of a run, from the cache where it is there."""
-    return load_encoded(
+    """The encoded task of a run, from the cache where it is there.
+
+    Raises:
+        DataError: missing or malformed data, or other data than the run was planned for.
+    """
+    data = load_encoded(
         make_task(spec.data),
         tokenizer=spec.data.tokenizer,
         seq_len=spec.model.dims.seq_len,
         validation_fraction=spec.data.validation_fraction,
         split_seed=spec.data.split_seed,
     )
+    for size in ("num_classes", "vocab_size"):
+        planned, found = getattr(spec.model.dims, size), getattr(data, size)
+        if planned != found:
+            raise DataError(
+                f"{size} of task {spec.data.task.name!r} is {found}, but the run was planned with {planned}: the data "
+                "changed in between; plan it anew"
+            )
+    return data
 
 
 def _identity(arm: str, spec: RunSpec) -> dict[str, Any]:

@@ -238,3 +238,11 @@ class Model(Component, ABC):
 
     @abstractmethod
     def flops(self, B: int, N: int) -> int: ...
+
+    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+        """The part of ``flops`` that each slot has; the rest is the model's own (its classifier, for one).
+
+        A model whose layers use slots adds theirs to those of its embedding and its pooling.
+        """
+        once = [part for part in self.children() if isinstance(part, Embedding | Pooling) and part.slot in self.slots]
+        return {part.slot: part.flops(B, N) for part in once}

@@ -33,6 +33,17 @@ def keeps_its_sizes(case: Case) -> None:
 
 
 @check("model")
+def slots_share_its_flops(case: Case) -> None:
+    """``flops_by_slot`` names slots of the model, and together they are no more than ``flops``."""
+    model = case.build()
+    for N in lengths_for(case):
+        parts = model.flops_by_slot(2, N)
+        require(parts.keys() <= set(model.slots), f"flops_by_slot names {', '.join(parts.keys() - set(model.slots))}")
+        require(min(parts.values(), default=0) >= 0, f"flops_by_slot is negative: {parts}")
+        require(sum(parts.values()) <= model.flops(2, N), f"flops_by_slot adds up to more than flops: {parts}")
+
+
+@check("model")
 def sees_its_input(case: Case) -> None:
     """Other token ids give other logits."""
     model, N = case.build(), usual_length(case)

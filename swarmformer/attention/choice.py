@@ -42,7 +42,7 @@ def machine_of(device: str, index: int | None) -> Machine:
     return Machine(
         capability=torch.cuda.get_device_capability(index) if torch.version.hip is None else None,
         flex_fault="" if triton else "Triton is not installed",
-        xformers_fault=xformers_ops.fault(),
+        xformers_fault=xformers_ops.fault(torch.device(device, index or 0)),
     )
 
 

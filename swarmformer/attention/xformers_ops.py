@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor
 
 
@@ -37,12 +38,19 @@ def window_bias(window: int | None) -> Any:
 
 
 @cache
-def fault() -> str:
-    """Why xformers cannot be used in this process; empty where it can. Imports it."""
+def fault(device: torch.device) -> str:
+    """Why xformers cannot be used on this device; empty where it can. Imports it.
+
+    Its own operators are asked, with a call as simple as can be: a wheel made for another CUDA than torch's
+    imports well and then refuses every call.
+    """
     try:
-        from xformers.ops.fmha import flash
+        from xformers.ops.fmha import Inputs, flash
     except ImportError as error:
         return f"xformers cannot be imported ({error}); install the extra 'gpu'"
     except Exception as error:  # it checks the versions of other packages when imported, each in its own way
         return f"xformers cannot be imported ({type(error).__name__}: {error})"
-    return "" if flash.FwOp.is_available() else "this xformers has no flash operators for this torch"
+    tiny = torch.zeros(1, 2, 1, 8, dtype=torch.float16, device=device)
+    inputs = Inputs(tiny, tiny, tiny, attn_bias=window_bias(1))
+    reasons = (*flash.FwOp.not_supported_reasons(inputs), *flash.BwOp.not_supported_reasons(inputs))
+    return "; ".join(dict.fromkeys(reasons))

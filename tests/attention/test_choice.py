@@ -126,7 +126,12 @@ def test_a_machine_without_gpu_has_no_capability() -> None:
 
 def test_xformers_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xformers.ops.fmha", None)  # what an absent module looks like
-    assert "xformers cannot be imported" in xformers_ops.fault.__wrapped__()
+    assert "xformers cannot be imported" in xformers_ops.fault.__wrapped__(torch.device("cpu"))
+
+
+def test_xformers_is_asked_whether_it_works_here() -> None:
+    pytest.importorskip("xformers", reason="needs xformers: install the extra 'dev' on Linux")
+    assert "device=cpu" in xformers_ops.fault(torch.device("cpu"))
 
 
 def test_neither_xformers_nor_the_compiler_is_imported_before_it_is_used() -> None:

@@ -65,7 +65,7 @@ class Entry:
     @property
     def summary(self) -> str:
         """First line of the docstring. Imports the component; raises where ``fault`` is not None."""
-        return (inspect.getdoc(self.load()) or "").split("\n", 1)[0]
+        return summary_of(self.load())
 
     @property
     def options(self) -> list[Option]:
@@ -75,6 +75,11 @@ class Entry:
 
 _entries: dict[tuple[str, str], Entry] = {}
 T = TypeVar("T", bound=type)
+
+
+def summary_of(cls: type) -> str:
+    """First line of a component's docstring."""
+    return (inspect.getdoc(cls) or "").split("\n", 1)[0]
 
 
 def leading_of(slot: str, cls: type) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ class Report:
         counts = self.counts
         components = len({outcome.component for outcome in self.outcomes})
         line = (
-            f"{self.ran} checks ran on {components} component{'s' * (components != 1)}: "
+            f"{self.ran} check{'s' * (self.ran != 1)} ran on {components} component{'s' * (components != 1)}: "
             f"{counts[Status.PASSED]} passed, {counts[Status.EXPECTED_FAILURE]} failed as expected, "
             f"{counts[Status.FAILED]} failed; {counts[Status.NOT_APPLICABLE]} did not apply"
         )

@@ -1,0 +1,59 @@
+"""``swarmformer check``: the conformance kit from the shell."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from swarmformer import registry
+from swarmformer.errors import SpecError
+from swarmformer.testing import Outcome, Report, Status, check_component
+
+
+def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
+    """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
+    if bool(names) == everything:
+        raise SpecError("name what to check (router.learned, package.module:Class), or give --all; not both")
+    total = Report()
+    for report in _all() if everything else (_named(name, slot) for name in names):
+        total += report
+        print("\n".join(str(report).splitlines()[:-1]), flush=True)
+    print(total.summary)
+    return 0 if total.ok else 1
+
+
+def _all() -> Iterator[Report]:
+    for entry in registry.list_components():
+        yield _report(entry)
+
+
+def _report(entry: registry.Entry) -> Report:
+    """Of a registered component; one that cannot be loaded has failed."""
+    fault, name = entry.fault, f"{entry.slot}.{entry.name}"
+    if fault is not None:
+        return Report((Outcome(name, name, {}, "can_be_loaded", Status.FAILED, f"{entry.origin}: {fault}"),))
+    return check_component(entry.load(), entry.slot)
+
+
+def _named(name: str, slot: str | None) -> Report:
+    if ":" in name:
+        return check_component(_from_path(name), slot)
+    own_slot, _, component = name.partition(".")
+    entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
+    if not entries:
+        registry.get(own_slot, component)  # raises, with the nearest names
+    return Report(tuple(outcome for entry in entries for outcome in _report(entry).outcomes))
+
+
+def _from_path(path: str) -> Any:
+    """The class at ``package.module:Class``, also in the current folder; the kit judges it."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except Exception as error:  # importing a stranger's module may fail in any way
+        raise SpecError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error

@@ -1,0 +1,82 @@
+"""A component with one fault is caught by the check made for it, and by no check that has nothing to do with it."""
+
+from __future__ import annotations
+
+import pytest
+
+from swarmformer.components.router.fixed_chunk import FixedChunk
+from swarmformer.testing import Status, check_component
+from tests.testing import broken
+
+SHAPES = {f"right_shape_and_finite_in_{dtype}" for dtype in ("fp32", "bf16", "fp16")}
+PADS = {"pads_do_not_touch_real_tokens"}
+ALONE = {"one_text_is_the_same_alone_and_padded"}
+BATCH = {"one_text_is_the_same_alone_and_in_a_batch"}
+EMPTY = {"texts_without_tokens_stay_finite"}
+GRADIENT = {"a_gradient_reaches_every_parameter"}
+STATE = {"state_dict_round_trip"}
+BUILT = {"builds_without_weights"}
+FLOPS = {"flops_equal_the_counted"}
+EVAL = {"eval_is_deterministic"}
+
+FAULTS = [
+    # the class, the checks that must fail, and those that may, because they see the same fault
+    (broken.LeaksPads, PADS | ALONE, set()),
+    (broken.IgnoresTheMask, PADS | ALONE, set()),
+    (broken.ForgetsAGradient, GRADIENT, set()),
+    (broken.DetachesItsInput, GRADIENT, set()),
+    (broken.TakesAnything, {"constructor_is_a_schema"}, set()),
+    (broken.WrongFlops, FLOPS, set()),
+    (broken.NaNOnEmptyTexts, EMPTY, SHAPES | PADS | {"gradients_are_finite_under_every_mask"}),
+    (broken.RandomInEvaluation, EVAL, PADS | ALONE | BATCH | {"a_mask_of_ones_is_no_mask", "norm_is_applied_inside"}),
+    (broken.WrongShape, SHAPES, PADS | ALONE),
+    (broken.RefusesShortTexts, SHAPES, PADS | ALONE | BATCH | EMPTY | FLOPS | {"a_mask_of_ones_is_no_mask"}),
+    (broken.StaysInFp32, SHAPES - {"right_shape_and_finite_in_fp32"}, set()),
+    (broken.CreatedLazily, {"parameters_are_there_from_the_start"}, BUILT | STATE),
+    (broken.OnAFixedDevice, BUILT, set()),
+    (broken.MixesTexts, BATCH, PADS | ALONE),
+    (broken.ClaimsAFault, PADS, set()),
+    (broken.ForgetsItsBuffer, STATE, set()),
+    (broken.KeepsItsGraph, {"can_be_copied"}, set()),
+    (broken.ForgetsDropout, {"every_dropout_acts_in_training"}, set()),
+    (broken.ForgetsTheNorm, {"norm_is_applied_inside"}, set()),
+    (broken.Wordless, {"docstring_has_a_summary"}, set()),
+    (broken.GrowsWithTraining, {"follows_the_training"}, set()),
+    (broken.BatchNorm, BATCH, set()),
+    (broken.Crooked, {"broadcast_is_linear"}, {"texts_without_tokens_give_zero"}),
+    (broken.ClaimsSignals, {"signals_are_stated_truly"}, set()),
+    (broken.LossOfPads, {"losses_leave_pads_out"}, set()),
+    (broken.Deaf, {"a_signal_weighs_clusters", "a_signal_of_minus_infinity_is_a_mask_to_others"}, set()),
+    (broken.LeavesMaskedClusters, {"masked_clusters_come_out_zero", "texts_without_tokens_give_zero"}, set()),
+    (broken.SendsMore, {"broadcast_width_is_what_is_sent"}, set()),
+    (broken.Top, {"texts_without_tokens_give_zero"}, set()),
+    (broken.Shrinking, {"a_size_for_every_layer"}, set()),
+    (broken.ModelThatSeesPads, PADS | ALONE, set()),
+    (broken.BlindModel, {"sees_its_input"}, set()),
+]
+
+
+@pytest.mark.parametrize("cls", [broken.Sound, broken.SoundModel, FixedChunk])
+def test_what_is_sound_passes(cls: type) -> None:
+    report = check_component(cls)
+    assert report.ok, report
+    assert report.ran > 15
+
+
+@pytest.mark.parametrize(("cls", "must", "may"), FAULTS, ids=[cls.__name__ for cls, _, _ in FAULTS])
+def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], may: set[str]) -> None:
+    report = check_component(cls)
+    failed = {outcome.check for outcome in report.of(Status.FAILED)}
+    assert must <= failed, report
+    assert failed <= must | may, report
+    assert not report.ok
+
+
+def test_a_default_outside_its_own_limits_is_said_so_by_every_check_that_builds() -> None:
+    report = check_component(broken.MisfitDefault)
+    first = report.of(Status.FAILED)[0]
+    assert (first.check, "less than or equal to 1" in first.detail) == ("options_can_be_stored", True)
+    assert {outcome.check for outcome in report.of(Status.PASSED)} == {
+        "constructor_is_a_schema",
+        "docstring_has_a_summary",
+    }

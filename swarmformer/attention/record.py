@@ -58,6 +58,7 @@ def note(use: Use) -> None:
     """Write down a use, and log it where the innermost recording has not seen it; the others have what that has."""
     if use in _recorders[-1]:
         return
-    logger.info("attention (%s): %s, %s", use.request.kind, use.choice.backend, use.choice.reason)
+    level = logging.DEBUG if use.request.device == "meta" else logging.INFO  # a plan computes nothing
+    logger.log(level, "attention (%s): %s, %s", use.request.kind, use.choice.backend, use.choice.reason)
     for uses in _recorders:
         uses[use] = None

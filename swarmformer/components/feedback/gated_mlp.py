@@ -19,7 +19,7 @@ CLOSED = -2.0
 
 @register("feedback", "gated_mlp")
 class GatedMLP(Feedback):
-    """x + γ · sigmoid(gate[norm(x); r]) · MLP[norm(x); r], r what the token's clusters say (seed claim 4).
+    """x + γ · sigmoid(gate[norm(x); r]) · MLP[norm(x); r], r what the token's clusters say (enhancement 4).
 
     MLP and gate have one hidden GELU layer each. Its half for r is linear in r and computed once per
     cluster, W_r·(A c) = A·(W_r c): exact, and D + hidden columns are sent back instead of D.

@@ -10,7 +10,11 @@ from swarmformer.registry import register
 
 @register("norm", "layer_norm")
 class LayerNorm(Norm):
-    """(x − mean) / √(variance + eps) · weight + bias over the last dimension (Ba et al. 2016)."""
+    """(x − mean) / √(variance + eps) · weight + bias over the last dimension (Ba et al. 2016).
+
+    Options:
+        eps: added to the variance.
+    """
 
     def __init__(self, dims: Dims, *, eps: float = 1e-5) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ LEAST_COHERENCE = 1e-4
 
 @register("router", "learned")
 class Learned(Router):
-    """logits_ij = k_i·q_j / √width − λ·|i − centre_j|; weights over clusters pool and broadcast (seed claims 3, 8).
+    """logits_ij = k_i·q_j / √width − λ·|i − centre_j|; weights over clusters pool and broadcast (enhancements 3, 8).
 
     Keys come from the token, queries from the mean of the chunk plus a learned vector per cluster
     (``content``), or both from their place alone (``position``). Queries start at zero and λ is large, so

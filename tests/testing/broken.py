@@ -324,3 +324,12 @@ class BlindModel(SoundModel):
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         return super().detailed(torch.zeros_like(ids_BN), mask_BN)
+
+
+class MeanOverPads(Mean):
+    """Admits that pads count."""
+
+    honours_mask = False
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        return x_BND.mean(dim=1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
+from swarmformer.settings import data_dir
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
 from swarmformer.testing.require import NotApplicableError, require
@@ -104,8 +106,16 @@ def predictors_answer_every_question(case: Case) -> None:
 def _loaded(case: Case) -> tuple[Any, dict[str, RawSplit]]:
     if not case.options and case.cls.test_options:
         raise NotApplicableError("loading is checked at the small sizes of test_options")
+    key = (case.cls, str(case), data_dir())
+    if key in _missing:
+        raise NotApplicableError(_missing[key])
     try:
         task = case.build()
         return task, task.load()
     except DataError as error:
-        raise NotApplicableError(f"its data is missing: {error}") from error
+        _missing[key] = f"its data is missing: {error}"
+        raise NotApplicableError(_missing[key]) from error
+
+
+_missing: dict[tuple[type, str, Path | None], str] = {}
+"""What could not be loaded, and why: not tried again, since a source that cannot be reached is slow to say so."""

@@ -1,0 +1,169 @@
+"""The kit itself: what it tries, what it says, how pytest sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+import torch
+
+from swarmformer import registry
+from swarmformer.components.local.rolling_shift import RollingShift
+from swarmformer.errors import ComponentError
+from swarmformer.interfaces import Dims
+from swarmformer.testing import (
+    CHECKS,
+    Report,
+    Status,
+    ViolationError,
+    cases_of,
+    check_component,
+    parametrize_with_checks,
+)
+from swarmformer.testing.case import choices_of
+from tests.testing.broken import LeaksPads, Sound
+
+FIVE = Annotated[int, "five"]
+
+
+class Optioned(Sound):
+    """Has options of many kinds."""
+
+    test_options = ({"window": 3}, {"window": 2, "kind": "b"})
+
+    def __init__(
+        self, dims: Dims, *, kind: Literal["a", "b", "c"] = "a", flag: bool = False, window: int = 1,
+        also: Literal["x"] | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(dims)
+        if kind == "c":
+            raise ValueError("c needs window 7")
+
+
+def test_cases_are_defaults_named_sets_and_every_other_choice() -> None:
+    assert [dict(case.options) for case in cases_of(Optioned, "local")] == [
+        {}, {"window": 3}, {"window": 2, "kind": "b"}, {"kind": "b"}, {"kind": "c"}, {"flag": True}, {"also": "x"},
+    ]  # fmt: skip
+
+
+def test_choices_of_types() -> None:
+    assert choices_of(bool) == (False, True)
+    assert choices_of(Annotated[Literal[1, 2], "said"]) == (1, 2)
+    assert choices_of(Literal["a"] | None) == ("a", None)
+    assert choices_of(int) == choices_of(FIVE) == choices_of(float) == ()
+
+
+def test_a_combination_that_is_refused_does_not_apply_but_one_that_is_asked_for_fails() -> None:
+    report = check_component(Optioned)
+    refused = [outcome for outcome in report.outcomes if outcome.options == {"kind": "c"}]
+    assert report.ok, report
+    assert {outcome.status for outcome in refused if outcome.check != "options_can_be_stored"} == {
+        Status.NOT_APPLICABLE
+    }
+    assert "c needs window 7" in refused[-1].detail
+    assert check_component(Optioned, options={"kind": "c"}).of(Status.FAILED)
+
+
+def test_only_the_options_asked_for_are_tried() -> None:
+    report = check_component(RollingShift, "local", options={"masked": False, "T_local": 2})
+    assert {tuple(outcome.options.items()) for outcome in report.outcomes} == {(("masked", False), ("T_local", 2))}
+    assert report.ok and len(report.of(Status.EXPECTED_FAILURE)) == 2
+
+
+def test_the_random_state_of_the_caller_stays() -> None:
+    torch.manual_seed(11)
+    state = torch.get_rng_state()
+    check_component(Sound, options={"dropout": 0.3})
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_nothing_ran_is_a_failure() -> None:
+    assert not Report().ok
+    with pytest.raises(ViolationError, match="nothing ran"):
+        Report().raise_for_failures()
+    with pytest.raises(ComponentError, match="nothing would run"):
+        parametrize_with_checks([])
+    idle = Report(tuple(check_component(Optioned, options={}).of(Status.NOT_APPLICABLE)))
+    assert idle.outcomes and not idle.ok and "nothing ran" in str(idle)
+
+
+def test_a_report_prints_what_ran_what_does_not_apply_and_what_failed() -> None:
+    report = check_component(LeaksPads, options={})
+    lines = [" ".join(line.split()) for line in str(report).splitlines()]
+    assert lines[0] == "local.tests.testing.broken:LeaksPads"
+    assert any(line.startswith("passed constructor_is_a_schema, docstring_has_a_summary") for line in lines)
+    assert any(line.startswith("FAILED pads_do_not_touch_real_tokens: length") for line in lines)
+    assert lines[-1] == report.summary
+    with pytest.raises(ViolationError, match=r"(?s)pads_do_not_touch_real_tokens: length.*2 failed"):
+        report.raise_for_failures()
+    sound = check_component(Sound, options={})
+    sound.raise_for_failures()
+    both = report + sound
+    assert both.ran == report.ran + sound.ran and "on 2 components" in both.summary
+
+
+def test_a_class_or_slot_that_is_none_is_refused() -> None:
+    with pytest.raises(ComponentError, match="fills no slot"):
+        check_component(dict)
+    with pytest.raises(ComponentError, match=r"unknown slot 'locla'.*'local'"):
+        check_component(Sound, "locla")
+    [wrong] = check_component(Sound, "cluster").outcomes
+    assert (wrong.check, wrong.status) == ("constructor_is_a_schema", Status.FAILED)
+
+
+def test_checks_have_names_of_their_own_and_words() -> None:
+    names = [check.name for check in CHECKS]
+    assert len(set(names)) == len(names)
+    assert all(check.about.endswith((".", ")")) for check in CHECKS)
+
+
+def run_pytest(folder: Path, component: str) -> str:
+    """The output of pytest on a test that holds a class of ``tests.testing.broken`` to its contract."""
+    (folder / "test_it.py").write_text(
+        textwrap.dedent(f"""
+        from swarmformer.testing import parametrize_with_checks
+        from tests.testing.broken import {component}
+
+        @parametrize_with_checks([{component}])
+        def test_contract(check):
+            check()
+        """)
+    )
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, env=_environment(root))
+    return done.stdout
+
+
+def _environment(root: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+
+
+def test_pytest_sees_passes_failures_skips_and_expected_failures(tmp_path: Path) -> None:
+    out = run_pytest(tmp_path, "LeaksPads")
+    case = re.escape("test_it.py::test_contract[local.tests.testing.broken:LeaksPads-")
+    assert re.search(rf"PASSED \S*{case}flops_equal_the_counted\]", out)
+    assert re.search(rf"FAILED \S*{case}pads_do_not_touch_real_tokens\]", out)
+    assert "Whatever stands in masked places" in out, "a failure says what was promised"
+    assert "2 failed" in out
+    out = run_pytest(tmp_path, "MeanOverPads")
+    assert "3 xfailed" in out and "1 skipped" in out and " failed" not in out.replace("xfailed", "")
+    assert "no option called dropout" in out
+
+
+def test_the_kit_is_importable_without_pytest() -> None:
+    code = "import sys; sys.modules['pytest'] = None; import swarmformer.testing as t; print(t.check_component)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_slot_has_checks_beyond_those_of_all() -> None:
+    count = {slot: [c.name for c in CHECKS if slot in c.slots] for slot in registry.SLOTS}
+    shared = {check.name for check in CHECKS if set(check.slots) == set(registry.SLOTS)}
+    assert all(set(names) - shared for names in count.values()), count

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -94,15 +93,15 @@ def run_recorded(experiment: Experiment, updates: Mapping[str, Any]) -> Any:
     return experiment.run(config_updates=dict(updates)).result
 
 
-def run_command_line(experiment: Experiment) -> None:
-    """Run what the command line asks for, recorded in the cell's folder.
+def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
+    """Run what the words of a command line ask for, recorded in the cell's folder.
 
     Sacred's own ``run_commandline`` prints a stack trace and exits on every error; here errors reach the
     caller, who tells faults of the user from faults of the code.
     """
     _prepare(experiment)
     _, usage, internal_usage = experiment.get_usage()
-    arguments = docopt(internal_usage, sys.argv[1:], default_help=False)
+    arguments = docopt(internal_usage, list(words), default_help=False)
     if arguments["--help"]:
         print(usage)
         return

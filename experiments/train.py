@@ -8,6 +8,7 @@ resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if i
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,19 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> dict[st
     return result and result["metrics"]
 
 
-if __name__ == "__main__":
+def command_line(words: Sequence[str]) -> int:
+    """What follows ``python -m experiments.train``; the exit status, with one message where something is wrong."""
     try:
         with terminal_log():
-            run_command_line(make_experiment("train", DEFAULTS, resolve, main))
+            run_command_line(make_experiment("train", DEFAULTS, resolve, main), words)
     except SwarmformerError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except (InterruptedRunError, KeyboardInterrupt):
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        sys.exit(130)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command_line(sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -17,3 +18,11 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     registry._plugins.cache_clear()
     yield
     registry._plugins.cache_clear()
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """What a command does to SIGTERM ends with the test."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)

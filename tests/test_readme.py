@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import grid
+from experiments import grid, train
 from reports import build
 from swarmformer import cli
 from swarmformer.settings import data_dir
@@ -44,12 +44,11 @@ def rehearse(line: str) -> int:
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
     assert module == "experiments.train"
-    arguments = ["print_config", *(word for word in arguments if word != "print_config")]
-    return subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, timeout=120).returncode
+    return train.command_line(["print_config", *(word for word in arguments if word != "print_config")])
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_work(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_work(line: str, monkeypatch: pytest.MonkeyPatch, own_signals: None) -> None:
     if "imdb" in line and data_dir() is None:
         pytest.skip("needs SWARMFORMER_DATA for BERT's vocabulary")
     if line.startswith("make") and shutil.which("make") is None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments import train
 from swarmformer import hub
 from tests.experiments.conftest import ROOT, TINY, command, run_module
 from tests.experiments.test_grid import wait_for
@@ -67,12 +68,21 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
         (["epochs"], "command line: "),
     ],
 )
-def test_faults_end_with_one_message_and_no_run(tmp_path: Path, words: list[str], message: str) -> None:
-    done = run_module("experiments.train", "with", f"runs={tmp_path}", *words)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+def test_faults_end_with_one_message_and_no_run(
+    tmp_path: Path, words: list[str], message: str, own_signals: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train.command_line(["with", f"runs={tmp_path}", *words]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_ends_the_process_with_one_message(tmp_path: Path) -> None:
+    done = run_module("experiments.train", "with", f"runs={tmp_path}", "variant=bse")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "unknown variant 'bse'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_print_config_shows_the_resolved_configuration(tmp_path: Path) -> None:

@@ -16,8 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
+
+from swarmformer.fast import applies, in_pieces
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """Type of dropout options; limits in a type are checked before the component is built, with file and key."""
@@ -51,6 +54,8 @@ class Component(nn.Module):
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
     honours_mask: bool = True
+    whole_batch: bool = False
+    """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
 
@@ -100,8 +105,11 @@ class Assignment(ABC):
     ``signal_BC``, where a router gives one, is the log of each cluster's weight: it is added to the scores
     of the cluster as a key and to the gates of the tokens it speaks to (None: all weigh the same).
     ``losses`` are added to the training loss with weight one; ``telemetry`` is logged.
+    ``copies`` is True where every token gets a copy of one cluster: what is computed per token after ``broadcast``
+    may then be computed per cluster before it.
     """
 
+    copies: ClassVar[bool] = False
     cluster_mask_BC: Tensor | None = None
     signal_BC: Tensor | None = None
 
@@ -217,6 +225,8 @@ class Model(Component, ABC):
     ``slots`` names the component slots the model is assembled from. A model with slots takes
     ``(dims, parts)`` and asks ``parts.build(slot, place)`` for each component; one without takes
     ``(dims)``. Options are keyword-only, as for every component.
+
+    In evaluation the logits of a text depend on that text alone, whatever else is in the batch.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
@@ -229,7 +239,11 @@ class Model(Component, ABC):
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...
 
     def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
-        return self.detailed(ids_BN, mask_BN).logits_BK
+        """The logits; in evaluation without gradients, and on a CPU, in pieces that fit its cache."""
+        if self.training or torch.is_grad_enabled() or not applies(ids_BN):
+            return self.detailed(ids_BN, mask_BN).logits_BK
+        trimmed = self.honours_mask and not self.per_token
+        return in_pieces(lambda ids, mask: self.detailed(ids, mask).logits_BK, ids_BN, mask_BN, trimmed)
 
     def set_progress(self, done: float) -> None:
         for module in self.modules():

@@ -1,13 +1,16 @@
-"""What the environment says: where data and caches live, how attention is computed. Nothing else is hidden there."""
+"""What the environment says: where data and caches live, how things are computed. Nothing else is hidden there."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from swarmformer.errors import SpecError
+
 DATA_VARIABLE = "SWARMFORMER_DATA"
 CACHE_VARIABLE = "SWARMFORMER_CACHE"
 ATTENTION_VARIABLE = "SWARMFORMER_ATTENTION"
+FAST_VARIABLE = "SWARMFORMER_FAST"
 
 
 def data_dir() -> Path | None:
@@ -25,3 +28,15 @@ def cache_dir() -> Path:
 def attention_backend() -> str | None:
     """Name of the attention back end to use (``SWARMFORMER_ATTENTION``), or None to let each call choose."""
     return os.environ.get(ATTENTION_VARIABLE) or None
+
+
+def fast_paths() -> bool:
+    """Whether fast paths may be taken (``SWARMFORMER_FAST``, 1 or 0; else yes).
+
+    Raises:
+        SpecError: it is set to anything else.
+    """
+    value = os.environ.get(FAST_VARIABLE) or "1"
+    if value not in ("0", "1"):
+        raise SpecError(f"{FAST_VARIABLE} = {value!r}; use 1 for the fast paths or 0 for their plain twins")
+    return value == "1"

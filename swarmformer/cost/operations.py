@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.attention import use_backend
 from swarmformer.cost.probe import evaluating, random_inputs
+from swarmformer.fast import use_fast
 from swarmformer.interfaces import Model
 
 Shape = Sequence[int]
@@ -64,7 +65,8 @@ def _nothing_fused() -> Iterator[None]:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH):  # closed forms are of this back end
+        # Closed forms are of this back end, and of what fast paths save nothing of.
+        with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH), use_fast(False):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

@@ -13,6 +13,7 @@ import torch
 
 from swarmformer.data.encoded import Split
 from swarmformer.errors import DataError
+from swarmformer.fast import Piece
 
 MEGA_BATCH = 50
 """Batches among which examples are sorted by length: few enough to keep the order random."""
@@ -36,6 +37,13 @@ class Batch:
         """On ``device`` all that training needs; index_M stays where it is."""
         names = ("ids_BN", "mask_BN", "labels_M", *(("at_M",) if self.at_M is not None else ()))
         return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+
+    def piece(self, piece: Piece) -> Batch:
+        """Some of the texts, where each has one answer."""
+        if self.at_M is not None:
+            raise ValueError("a batch that asks at tokens is not cut into pieces")
+        ids_BN, mask_BN = piece.of(self.ids_BN), piece.of(self.mask_BN)
+        return Batch(ids_BN, mask_BN, self.labels_M[piece.rows_b], self.index_M[piece.rows_b])
 
     def answers(self, logits: torch.Tensor) -> torch.Tensor:
         """logits_MK from what the model gives: [B, K], or [B, N, K] where tokens are asked about."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.registry import register
 
@@ -18,7 +19,7 @@ class BagOfEmbeddings(Model):
         self.dims = dims
         self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
         self.pooling = Mean(dims)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.classifier = nn.Linear(dims.d_model, dims.num_classes)
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:

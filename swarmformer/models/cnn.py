@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
@@ -68,7 +69,7 @@ class CNN(Model):
         self.embedding = parts.build("embedding", "embedding")
         with parts.stream("convolutions"):
             self.convolutions = nn.ModuleList(MaxOverTime(dims.d_model, filters, width) for width in widths)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(len(widths) * filters, dims.num_classes)
 

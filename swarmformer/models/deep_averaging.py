@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
@@ -35,7 +36,7 @@ class DeepAveraging(Model):
         self.mean = Mean(dims)
         D = dims.d_model
         with parts.stream("classifier"):
-            hidden = [m for _ in range(dims.num_layers) for m in (nn.Linear(D, D), nn.ReLU(), nn.Dropout(dropout))]
+            hidden = [m for _ in range(dims.num_layers) for m in (nn.Linear(D, D), nn.ReLU(), Dropout(dropout))]
             self.classifier = nn.Sequential(*hidden, nn.Linear(D, dims.num_classes))
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:

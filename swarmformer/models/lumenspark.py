@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from swarmformer.components.heads import check_heads
 from swarmformer.errors import SpecError
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
@@ -29,7 +30,7 @@ class LumensparkLayer(nn.Module):
         self.attn = attention
         self.norm1, self.norm2 = RMSNorm(D), RMSNorm(D)
         self.ffn = nn.Sequential(
-            LowRankLinear(D, D // 2, rank), nn.GELU(), LowRankLinear(D // 2, D, rank), nn.Dropout(dropout)
+            LowRankLinear(D, D // 2, rank), nn.GELU(), LowRankLinear(D // 2, D, rank), Dropout(dropout)
         )
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
@@ -103,7 +104,7 @@ class Lumenspark(Model):
         self.pooling = parts.build("pooling", "pooling")
         self.per_token = self.pooling.per_token
         self.honours_mask = self.pooling.honours_mask and not published
-        self.final_dropout = nn.Dropout(final_dropout)
+        self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         if published:

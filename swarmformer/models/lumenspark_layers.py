@@ -7,6 +7,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from swarmformer.attention import attend
+from swarmformer.fast import Dropout
 from swarmformer.models.flops import linear_flops
 
 
@@ -68,7 +69,7 @@ class LinformerAttention(nn.Module):
         if not shared_kv:
             self.value_transform = nn.Linear(D, self.kv_width, bias=False)
             self.value_proj = _projection(seq_len, k)
-        self.dropout_layer = nn.Dropout(dropout)
+        self.dropout_layer = Dropout(dropout)
         self.output_transform = nn.Linear(D, D)
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:

@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
 from swarmformer.registry import register
@@ -109,7 +110,7 @@ class SwarmFormer(Model):
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
         self.per_token = self.pooling.per_token
-        self.final_dropout = nn.Dropout(final_dropout)
+        self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
@@ -31,9 +32,9 @@ class EncoderLayer(nn.Module):
         with parts.stream(place):
             self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
             self.feedforward = nn.Sequential(
-                nn.Linear(D, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, D)
+                nn.Linear(D, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, D)
             )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
         x_BND = x_BND + self.dropout(self._attention(self.attention_norm(x_BND), mask_BN))
@@ -84,7 +85,7 @@ class Transformer(Model):
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
         self.per_token, self.honours_mask = self.pooling.per_token, self.pooling.honours_mask
-        self.final_dropout = nn.Dropout(final_dropout)
+        self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
 

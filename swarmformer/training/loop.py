@@ -21,7 +21,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from swarmformer.assembly import assemble, check_answers
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
-from swarmformer.interfaces import ModelOutput
+from swarmformer.fast import applies, pieces
+from swarmformer.interfaces import Component, ModelOutput
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import autocast, evaluate
@@ -75,6 +76,8 @@ class Trainer:
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
         check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
+        parts = [module for module in self.model.modules() if isinstance(module, Component)]
+        self.whole_batches = self.train.compile or any(part.whole_batch for part in parts)
         self.batches = {name: self._batches(data, name) for name in data.splits}
         self.optimiser = build_optimiser(self.model, self.train, device)
         decay = self.train.ema_decay
@@ -128,20 +131,35 @@ class Trainer:
         rate = learning_rate(self.progress.step, self.total_steps, self.train)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        here = batch.to(self.device)
-        with autocast(self.device, self.train.precision):
-            output = self.forward(here.ids_BN, here.mask_BN)
-        logits_MK = here.answers(output.logits_BK).float()
-        loss = F.cross_entropy(logits_MK, here.labels_M, label_smoothing=self.train.label_smoothing)
-        total = loss + sum(output.losses.values())
-        total.backward()
+        record = self._gradients(batch.to(self.device))
         limit = self.train.clip_norm or float("inf")
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return {"loss": total.detach(), "norm": norm.detach(), **_details(output)}
+        return {**record, "norm": norm.detach()}
+
+    def _gradients(self, batch: Batch) -> Record:
+        """Add the gradients of a batch's mean loss to the parameters; of all texts at once, or piece by piece."""
+        record: Record = {}
+        for part in self._parts(batch):
+            with autocast(self.device, self.train.precision):
+                output = self.forward(part.ids_BN, part.mask_BN)
+            logits_MK = part.answers(output.logits_BK).float()
+            loss = F.cross_entropy(logits_MK, part.labels_M, label_smoothing=self.train.label_smoothing)
+            share = len(part.labels_M) / len(batch.labels_M)
+            total = share * loss + sum(output.losses.values())
+            total.backward()
+            record["loss"] = record.get("loss", 0.0) + total.detach()
+            record |= _details(output)
+        return record
+
+    def _parts(self, batch: Batch) -> list[Batch]:
+        """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs."""
+        if self.whole_batches or batch.at_M is not None or not applies(batch.ids_BN):
+            return [batch]
+        return [batch.piece(piece) for piece in pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)]
 
     def _log(self, records: list[Record]) -> None:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""

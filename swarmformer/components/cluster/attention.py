@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
@@ -108,7 +109,7 @@ class ClusterAttention(Cluster):
         self.d_model, self.heads, self.tie, self.dropout = dims.d_model, heads, tie, dropout
         self.projections = PROJECTIONS[tie](dims.d_model)
         self.out = nn.Linear(dims.d_model, dims.d_model) if out_proj else None
-        self.out_dropout = nn.Dropout(dropout)
+        self.out_dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from swarmformer.components.gate import Gate
 from swarmformer.components.influence import divided, influence
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
@@ -34,7 +35,7 @@ class Hierarchical(Cluster):
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Linear(D, D))
         self.message = nn.Linear(D, D)
         self.gate = Gate(D)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
@@ -65,7 +66,7 @@ class Latent(Cluster):
         self.latent_MD = nn.Parameter(torch.randn(latents, dims.d_model))
         self.gather = CrossAttention(dims.d_model, heads, dropout)
         self.spread = CrossAttention(dims.d_model, heads, dropout)
-        self.out_dropout = nn.Dropout(dropout)
+        self.out_dropout = Dropout(dropout)
 
     def forward(
         self,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
 from swarmformer.components.influence import divided, influence
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
@@ -52,7 +53,7 @@ class Linformer(Cluster):
         self.most = -(-dims.seq_len // dims.cluster_size)
         self.key_RC = nn.Parameter(torch.randn(rank, self.most))
         self.value_RC = self.key_RC if share_projection else nn.Parameter(torch.randn(rank, self.most))
-        self.out_dropout = nn.Dropout(dropout)
+        self.out_dropout = Dropout(dropout)
 
     def forward(
         self,

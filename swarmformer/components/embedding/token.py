@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
@@ -15,7 +16,7 @@ class TokenEmbedding(Embedding):
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, ids_BN: Tensor) -> Tensor:
         return self.dropout(self.embed(ids_BN))

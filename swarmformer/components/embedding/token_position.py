@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
@@ -44,7 +45,7 @@ class TokenPositionEmbedding(Embedding):
             self.position_ND = nn.Parameter(torch.randn(dims.seq_len, dims.d_model) * scale)
         else:
             self.register_buffer("position_ND", sinusoids(dims.seq_len, dims.d_model) * scale, persistent=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, ids_BN: Tensor) -> Tensor:
         N, limit = ids_BN.shape[1], self.position_ND.shape[0]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate, shift_of
+from swarmformer.components.gate import Gate, added, shift_of
+from swarmformer.fast import Dropout, applies
 from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
@@ -21,14 +22,22 @@ class GatedLinear(Feedback):
         super().__init__()
         self.d_model = self.broadcast_width = dims.d_model
         self.linear = nn.Linear(dims.d_model, dims.d_model)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.gate = Gate(dims.d_model)
 
     def forward(
         self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
     ) -> Tensor:
-        g_BND = self.dropout(self.linear(assignment.broadcast(c_BCD)))
-        return x_BND + self.gate(x_BND if norm is None else norm(x_BND), g_BND, shift_of(assignment)) * g_BND
+        normed_BND, shift_BN1 = x_BND if norm is None else norm(x_BND), shift_of(assignment)
+        if not (applies(x_BND) and assignment.copies):
+            g_BND = self.dropout(self.linear(assignment.broadcast(c_BCD)))
+            return added(x_BND, g_BND, self.gate(normed_BND, g_BND, shift_BN1))
+        said_BCD = self.linear(c_BCD)
+        g_BND = self.dropout(assignment.broadcast(said_BCD))
+        if self.training and self.dropout.p:  # every token has a g of its own
+            return added(x_BND, g_BND, self.gate(normed_BND, g_BND, shift_BN1))
+        half_BND = assignment.broadcast(self.gate.half_of_u(said_BCD))
+        return added(x_BND, g_BND, self.gate.of_halves(self.gate.half_of_x(normed_BND), half_BND, shift_BN1))
 
     def flops(self, B: int, N: int, C: int) -> int:
         return 2 * B * N * self.d_model * self.d_model + self.gate.flops(B * N)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.components.gate import shift_of
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
@@ -48,7 +49,7 @@ class GatedMLP(Feedback):
         self.of_token = nn.Linear(D, self.broadcast_width)
         self.of_cluster = nn.Linear(D, self.broadcast_width, bias=False)
         self.out, self.gate_out = nn.Linear(self.hidden, D), nn.Linear(D, D)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.scale = nn.Parameter(torch.full((D,), SMALL)) if start == "scale" else None
         if start == "gate":
             nn.init.constant_(self.gate_out.bias, CLOSED)

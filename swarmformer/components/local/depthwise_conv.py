@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.errors import SpecError
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
@@ -40,7 +41,7 @@ class DepthwiseConv(Local):
         self.d_model, self.kernel = D, kernel
         self.depthwise = nn.Conv1d(D, D, kernel, padding=kernel // 2, groups=D)
         self.pointwise = nn.Linear(D, D)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
         u_BND = x_BND if norm is None else norm(x_BND)

@@ -1,12 +1,13 @@
-"""The published local update: gated steps towards an MLP of the neighbours' mean."""
+"""The published local update: gated steps moved an MLP of the neighbours' mean."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate
+from swarmformer.components.gate import Gate, moved
 from swarmformer.errors import SpecError
+from swarmformer.fast import Dropout, applies, three_sum
 from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
@@ -16,6 +17,8 @@ def circular_mean(x_BND: Tensor, scale_3D: Tensor | None = None) -> Tensor:
 
     ``scale_3D`` scales the three before the mean (None: not at all).
     """
+    if scale_3D is None and applies(x_BND):
+        return three_sum(x_BND, wrapped=True) / 3.0
     return _sum(x_BND.roll(1, dims=1), x_BND, x_BND.roll(-1, dims=1), scale_3D) / 3.0
 
 
@@ -33,6 +36,8 @@ def masked_mean(x_BND: Tensor, mask_BN: Tensor | None, scale_3D: Tensor | None =
 
 
 def _shifted_sum(x_BNX: Tensor, scale_3X: Tensor | None = None) -> Tensor:
+    if scale_3X is None and applies(x_BNX):
+        return three_sum(x_BNX, wrapped=False)
     edge = torch.zeros_like(x_BNX[:, :1])
     left = torch.cat([edge, x_BNX[:, :-1]], dim=1)
     right = torch.cat([x_BNX[:, 1:], edge], dim=1)
@@ -76,8 +81,8 @@ class RollingShift(Local):
         D = dims.d_model
         self.d_model, self.T_local = D, T_local
         self.masked = self.honours_mask = masked
-        self.dropout = nn.Dropout(dropout)
-        self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Dropout(dropout), nn.Linear(D, D))
+        self.dropout = Dropout(dropout)
+        self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), Dropout(dropout), nn.Linear(D, D))
         self.gate = Gate(D)
         self.scale_3D = nn.Parameter(torch.ones(3, D)) if positions else None
 
@@ -91,7 +96,7 @@ class RollingShift(Local):
         scale = self.scale_3D
         near_BND = masked_mean(x_BND, mask_BN, scale) if self.masked else circular_mean(x_BND, scale)
         u_BND = self.dropout(self.mlp(near_BND if norm is None else norm(near_BND)))
-        return x_BND + self.gate(x_BND, u_BND) * (u_BND - x_BND)
+        return moved(x_BND, u_BND, self.gate(x_BND, u_BND))
 
     def flops(self, B: int, N: int) -> int:
         mlp = 2 * B * N * 2 * self.d_model * self.d_model

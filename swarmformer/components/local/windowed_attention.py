@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from swarmformer.attention import attend, average
 from swarmformer.components.heads import check_heads
 from swarmformer.errors import SpecError
+from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
@@ -52,7 +53,7 @@ class WindowedAttention(Local):
             self.qkv = nn.Linear(D, 3 * D)
             self.bias_HR = nn.Parameter(torch.zeros(heads, 2 * window + 1)) if relative_bias else None
         self.out = nn.Linear(D, D)
-        self.out_dropout = nn.Dropout(dropout)
+        self.out_dropout = Dropout(dropout)
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
         mixed_BHND = self._mix(x_BND if norm is None else norm(x_BND), mask_BN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from einops import rearrange
+from einops import rearrange, repeat
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +16,8 @@ class ChunkAssignment(Assignment):
     With ``mask_BN`` a cluster is the mean of its real tokens, and the last run may be partial; without
     it ``length`` must be divisible by ``size``.
     """
+
+    copies = True
 
     def __init__(self, length: int, size: int, mask_BN: Tensor | None) -> None:
         super().__init__()
@@ -35,7 +37,7 @@ class ChunkAssignment(Assignment):
         return total_BCD / self._chunks(weight_BN1).sum(dim=2).clamp(min=1.0)
 
     def broadcast(self, c_BCD: Tensor) -> Tensor:
-        return c_BCD.repeat_interleave(self.size, dim=1)[:, : self.length]
+        return repeat(c_BCD, "b c x -> b (c s) x", s=self.size)[:, : self.length]
 
 
 @register("router", "fixed_chunk")

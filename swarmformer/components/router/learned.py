@@ -53,6 +53,7 @@ class Learned(Router):
         {"logits": "content", "distance": 0.0, "z_weight": 0.1, "balance_weight": 0.1, "coherence_weight": 0.1},
         {"logits": "content", "radius": 2, "coherence_signal": True, "sampling": "gumbel", "distance": 0.2},
     )
+    whole_batch = True
     progress: Tensor
     place_ND: Tensor
 

@@ -14,6 +14,8 @@ from swarmformer.registry import register
 class ShuffledAssignment(Assignment):
     """Chunks of a text whose tokens are put in the order ``order_BN`` first; pads come last."""
 
+    copies = True
+
     def __init__(self, order_BN: Tensor, size: int, real_BN: Tensor) -> None:
         super().__init__()
         self.order_BN, self.back_BN = order_BN, order_BN.argsort(dim=1)

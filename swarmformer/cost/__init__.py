@@ -3,7 +3,7 @@
 from swarmformer.cost.errors import CeilingError, OutputError
 from swarmformer.cost.latency import LatencyRow, measure_latency
 from swarmformer.cost.machine import Ceilings, measure_ceilings
-from swarmformer.cost.operations import counted_flops
+from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.parameters import ParameterCount, count_parameters
 from swarmformer.cost.report import measure_costs
 
@@ -15,6 +15,7 @@ __all__ = [
     "ParameterCount",
     "count_parameters",
     "counted_flops",
+    "counted_training_flops",
     "measure_ceilings",
     "measure_costs",
     "measure_latency",

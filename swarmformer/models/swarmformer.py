@@ -65,10 +65,18 @@ class Layer(nn.Module):
         added = 0 if self.added is None else self.added.flops(B, N)
         return sum(self.flops_by_slot(B, N).values()) + added
 
-    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+    def flops_by_slot(self, B: int, N: int, training: bool = False) -> dict[str, int]:
         """What goes through the router's broadcast is the router's."""
         size, C = self.cluster_size, -(-N // self.cluster_size)
         sent_back = self.feedback.broadcast_width + self.router.signals
+        if training:
+            routing = self.router.training_flops(B, N, size)
+            return {
+                "local": self.local.training_flops(B, N),
+                "router": routing + self.router.broadcast_training_flops(B, N, size, sent_back),
+                "cluster": self.cluster.training_flops(B, C),
+                "feedback": self.feedback.training_flops(B, N, C),
+            }
         return {
             "local": self.local.flops(B, N),
             "router": self.router.flops(B, N, size) + self.router.broadcast_flops(B, N, size, sent_back),
@@ -133,8 +141,8 @@ class SwarmFormer(Model):
         classifier = 2 * answers * self.dims.d_model * self.dims.num_classes
         return self.embedding.flops(B, N) + layers + self.pooling.flops(B, N) + classifier
 
-    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
-        total = Counter(super().flops_by_slot(B, N))
+    def flops_by_slot(self, B: int, N: int, *, training: bool = False) -> dict[str, int]:
+        total = Counter(super().flops_by_slot(B, N, training=training))
         for layer in self.layers:
-            total.update(layer.flops_by_slot(B, N))  # type: ignore[operator]
+            total.update(layer.flops_by_slot(B, N, training))  # type: ignore[operator]
         return dict(total)

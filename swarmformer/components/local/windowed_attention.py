@@ -74,3 +74,8 @@ class WindowedAttention(Local):
         D, padded = self.d_model, N + -N % self.window
         matrices, products = (2, 1) if self.uniform else (4, 2)
         return 2 * B * N * matrices * D * D + products * 2 * B * padded * 3 * self.window * D
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Uniform weights are constants and want no gradient: their product takes two passes."""
+        saved = 2 * B * (N + -N % self.window) * 3 * self.window * self.d_model if self.uniform else 0
+        return super().training_flops(B, N) - saved

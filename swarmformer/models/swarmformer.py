@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
+from swarmformer.order import joined
 from swarmformer.registry import register
 
 
@@ -122,6 +123,8 @@ class SwarmFormer(Model):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
         self.honours_mask = all(part.honours_mask for part in parts_used)
+        own = ("D", "N·D²") if added else ("D",)
+        self.order = joined((*(part.order for part in parts_used), *own))
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         x_BND = self.embedding(ids_BN)

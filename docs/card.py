@@ -5,8 +5,10 @@ from __future__ import annotations
 import yaml
 
 from docs.cells import code, mega, plain, shown, table
-from docs.costs import LENGTHS, flops, parameters, slot_costs
+from docs.costs import slot_costs
 from docs.facts import description, entry_of, factors, in_variant, meanings, slot_of, source
+from swarmformer.cli.sizes import LENGTHS
+from swarmformer.cost.variants import flops, parameters
 
 COSTS = ("parameters", *(f"MFLOP, {length} tokens" for length in LENGTHS))
 

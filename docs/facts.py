@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 from docs.cells import code
-from docs.costs import spec_of
 from swarmformer import registry
+from swarmformer.cost.variants import spec_of
 from swarmformer.registry import SLOTS, Entry, PlugIn
 from swarmformer.spec import ComponentSpec
 from swarmformer.variants import load_factors, load_variant, variants_dir

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from docs.costs import spec_of
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.cost.variants import spec_of
 from swarmformer.interfaces import Dims
 
 FORMULA = re.compile(r"```python\n# ([^\n]+)\n(.*?)```", flags=re.DOTALL)

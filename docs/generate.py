@@ -22,7 +22,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     writer.__name__: writer
     for writer in (
         card.summary, card.options, card.cost, card.beside, card.run,
-        index.cards, index.left_out, index.lengths, index.components,
+        index.cards, index.left_out, index.lengths, index.slots, index.sizes, index.components,
     )
 }  # fmt: skip
 

@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from docs.cells import change, code, mega, plain, shown, table
-from docs.costs import LENGTHS, flops, parameters
 from docs.facts import builtins, description, eight, in_variant, slot_of, source
+from swarmformer.cli.sizes import LENGTHS
+from swarmformer.cost.parts import parts_of
+from swarmformer.cost.variants import LENGTHS as FAR
+from swarmformer.cost.variants import OWN, flops, flops_by_slot, model_of, parameters
+from swarmformer.order import SYMBOLS, joined
 from swarmformer.registry import SLOTS
 
 COSTS = ("parameters", *(f"FLOPs, {length}" for length in LENGTHS))
+
+OF_FORMULAS = {
+    "B": "texts",
+    "S": "tokens per cluster, `dims.cluster_size`",
+    "M": "tokens a model is built for, `dims.seq_len`",
+    "L": "layers, `dims.num_layers`",
+    "H": "heads",
+    "E": "columns that a feedback sends back",
+}
+"""Sizes that the formulas of the cards name beside the symbols of orders."""
 
 
 def cards(_page: str) -> str:
@@ -34,11 +48,33 @@ def changes(variant: str, base: str) -> list[str]:
 def lengths(_page: str, measure: str, *variants: str) -> str:
     """MFLOP of whole models far beyond the length of the base, beside the first of them."""
     rows = []
-    for length in (256, 768, 4096, 16384):
+    for length in FAR:
         own = flops(measure, length)
         others = [f"{mega(flops(v, length))} ({change(flops(v, length), own)})" for v in variants]
         rows.append([f"{length:,}", mega(own), *others])
     return table(["tokens", *map(code, (measure, *variants))], rows)
+
+
+def slots(_page: str, *variants: str) -> str:
+    """Order and MFLOP of every slot with products, variant beside variant; then of the whole, and of its training."""
+    counted = {(row["variant"], row["slot"], row["length"]): row for row in flops_by_slot(variants)}
+    named, rows = {slot for _, slot, _ in counted} - {OWN}, []
+    for slot in filter(named.__contains__, SLOTS):
+        for variant in variants:
+            order = joined(part.order for part in parts_of(model_of(variant), slot))
+            forward = [counted[place]["forward"] if (place := (variant, slot, N)) in counted else 0 for N in FAR]
+            rows.append([code(slot), code(variant), order, *map(mega, forward)])
+    for what, count in (("forward", "flops"), ("training step", "training_flops")):
+        for variant in variants:
+            whole = [mega(getattr(model_of(variant, N), count)(1, N)) for N in FAR]
+            rows.append([f"whole, {what}", code(variant), model_of(variant).order, *whole])
+    return table(["", "variant", "order", *(f"{length:,} tokens" for length in FAR)], rows)
+
+
+def sizes(_page: str) -> str:
+    """Every letter of the formulas and of the orders."""
+    meanings = {**{name: symbol.meaning for name, symbol in SYMBOLS.items()}, **OF_FORMULAS}
+    return table(["name", "size"], [[code(name), meaning] for name, meaning in meanings.items()])
 
 
 def components(_page: str) -> str:

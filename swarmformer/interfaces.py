@@ -6,7 +6,11 @@ Shape legend: B batch, N tokens, C clusters, D width (``d_model``), H heads, K c
 
 A component's constructor is its schema: ``__init__(self, dims: Dims, *, option: type = default)``.
 ``flops`` takes the sizes that ``forward`` takes and counts the operations of matrix products
-(multiply-adds × 2) for one forward pass; elementwise work is not counted.
+(multiply-adds × 2) for one forward pass in evaluation; elementwise work is not counted.
+``training_flops`` counts forward and backward of one training step, where what comes in wants a gradient
+(the embedding is trained). A product takes one in the forward pass and one for the gradient of each operand:
+the default is ``PASSES`` × ``flops``. A component says otherwise where an operand wants no gradient (a
+constant, a frozen weight), or where it computes more in training (an auxiliary loss).
 """
 
 from __future__ import annotations
@@ -24,6 +28,10 @@ from swarmformer.fast import applies, in_pieces
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """Type of dropout options; limits in a type are checked before the component is built, with file and key."""
+
+
+PASSES = 3
+"""Products of a training step for each of the forward pass: itself, and the gradients of both operands."""
 
 
 class Strict(BaseModel):
@@ -58,6 +66,9 @@ class Component(nn.Module):
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
+    order: str = ""
+    """How ``flops`` grows, in the symbols of ``swarmformer.order``, as in ``N·D² + N·W·D``; ``0`` without any
+    matrix product, empty where it is not stated. Set on the instance where it depends on options."""
 
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.
@@ -70,6 +81,8 @@ class Component(nn.Module):
 class Norm(Component, ABC):
     """x → x of the same shape, over the last dimension."""
 
+    order = "0"
+
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...
 
@@ -77,12 +90,18 @@ class Norm(Component, ABC):
 class Embedding(Component, ABC):
     """ids_BN (int64) → x_BND."""
 
+    order = "0"
+
     @abstractmethod
     def forward(self, ids_BN: Tensor) -> Tensor: ...
 
     def flops(self, B: int, N: int) -> int:
         """A look-up has no matrix product."""
         return 0
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Ids want no gradient, and that of a look-up is a sum."""
+        return PASSES * self.flops(B, N)
 
 
 class Local(Component, ABC):
@@ -96,6 +115,10 @@ class Local(Component, ABC):
 
     @abstractmethod
     def flops(self, B: int, N: int) -> int: ...
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, N)
 
 
 class Assignment(ABC):
@@ -146,6 +169,14 @@ class Router(Component, ABC):
         """Cost of one ``broadcast`` of ``width`` columns; nothing where it is a copy."""
         return 0
 
+    def training_flops(self, B: int, N: int, cluster_size: int) -> int:
+        """Forward and backward of routing and one ``pool`` in a training step, the router's losses included."""
+        return PASSES * self.flops(B, N, cluster_size)
+
+    def broadcast_training_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
+        """Forward and backward of one ``broadcast`` of ``width`` columns in a training step."""
+        return PASSES * self.broadcast_flops(B, N, cluster_size, width)
+
 
 class Cluster(Component, ABC):
     """c_BCD, mask_BC → c_BCD: clusters learn from each other. Masked clusters come out zero.
@@ -166,6 +197,10 @@ class Cluster(Component, ABC):
     @abstractmethod
     def flops(self, B: int, C: int) -> int: ...
 
+    def training_flops(self, B: int, C: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, C)
+
 
 class Feedback(Component, ABC):
     """x_BND, c_BCD, ``Assignment`` → x_BND: clusters tell their tokens.
@@ -184,9 +219,15 @@ class Feedback(Component, ABC):
     @abstractmethod
     def flops(self, B: int, N: int, C: int) -> int: ...
 
+    def training_flops(self, B: int, N: int, C: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, N, C)
+
 
 class Pyramid(Component, ABC):
     """Layer index → tokens per cluster, so that C = ⌈N / size⌉."""
+
+    order = "0"
 
     @abstractmethod
     def cluster_size(self, layer: int) -> int: ...
@@ -205,6 +246,10 @@ class Pooling(Component, ABC):
 
     @abstractmethod
     def flops(self, B: int, N: int) -> int: ...
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, N)
 
 
 @dataclass
@@ -253,10 +298,16 @@ class Model(Component, ABC):
     @abstractmethod
     def flops(self, B: int, N: int) -> int: ...
 
-    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+    def training_flops(self, B: int, N: int) -> int:
+        """Forward and backward of one training step: what its slots say, and the rest in ``PASSES``."""
+        own = self.flops(B, N) - sum(self.flops_by_slot(B, N).values())
+        return PASSES * own + sum(self.flops_by_slot(B, N, training=True).values())
+
+    def flops_by_slot(self, B: int, N: int, *, training: bool = False) -> dict[str, int]:
         """The part of ``flops`` that each slot has; the rest is the model's own (its classifier, for one).
 
-        A model whose layers use slots adds theirs to those of its embedding and its pooling.
+        With ``training`` it is the part of ``training_flops``. A model whose layers use slots adds theirs to
+        those of its embedding and its pooling.
         """
         once = [part for part in self.children() if isinstance(part, Embedding | Pooling) and part.slot in self.slots]
-        return {part.slot: part.flops(B, N) for part in once}
+        return {part.slot: part.training_flops(B, N) if training else part.flops(B, N) for part in once}

@@ -49,6 +49,7 @@ def test_components_shows_parameters_and_flops(capsys: pytest.CaptureFixture[str
     assert f"{2 * 256 * 4 * D * D:,} at 256 tokens, {2 * 768 * 4 * D * D:,} at 768 tokens" in gated
     attention = block(out, "cluster.attention")
     assert f"{2 * 32 * 3 * D * D + 4 * 32 * 32 * D:,} at 256 tokens" in attention
+    assert gated.splitlines()[-1].endswith(", O(N·D²)") and attention.splitlines()[-1].endswith(", O(C·D² + C²·D)")
     assert "0 at 256 tokens" in block(out, "router.fixed_chunk")
     assert "refuses" not in out
 
@@ -62,6 +63,8 @@ def test_show_prints_published_figures(capsys: pytest.CaptureFixture[str]) -> No
     out = shown(capsys, "show", "original_base")
     assert "without the embedding table 888,962" in out
     assert "at 768 tokens: 2,293,236,480" in out
+    assert f"in a training step: {3 * 2_293_236_480:,}" in out, "every operand wants a gradient"
+    assert "grow as O(T·N·D² + C²·D)" in out
 
 
 @pytest.mark.parametrize("variant", ["original_base", "enhanced", "transformer", "bag_of_embeddings"])

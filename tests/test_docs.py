@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from docs import formulas, generate
-from docs.costs import LENGTHS, flops, parameters, slot_costs
+from docs.costs import slot_costs
 from docs.facts import builtins, eight, entry_of, factors, in_variant, meanings, slot_of
 from swarmformer import cli, registry
 from swarmformer.assembly import rehearse
+from swarmformer.cli.sizes import LENGTHS
 from swarmformer.components.local.windowed_attention import WindowedAttention
+from swarmformer.cost.variants import flops, parameters
 from swarmformer.merge import nest
+from swarmformer.order import SYMBOLS
 from swarmformer.variants import load_variant, resolve_run
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(generate.PAGES.glob("*.md"))}
@@ -185,7 +188,7 @@ def test_anything_but_arithmetic_is_refused() -> None:
 
 def test_sizes_are_explained_in_the_index() -> None:
     explained = set(re.findall(r"^\| `(\w)` \|", PAGES["README"], flags=re.MULTILINE))
-    assert explained == {*SIZES[0], "C"}
+    assert explained == {*SIZES[0], *SYMBOLS}
 
 
 @pytest.mark.parametrize("factor", CARDS)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 import swarmformer
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
-from swarmformer.cost import counted_flops
+from swarmformer.cost import counted_flops, counted_training_flops
 from swarmformer.interfaces import Model
 from swarmformer.variants import list_variants, load_factors, load_variant
 from tests.components.cases import Case, cases, prefix_mask
@@ -117,11 +117,20 @@ def test_flops_agree_at_lengths_that_do_not_divide(N: int) -> None:
         assert small(variant).flops(2, N) == counted_flops(small(variant), 2, N)
 
 
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_training_flops_in_closed_form_equal_the_counted_ones(variant: str) -> None:
+    """With the variant's own dropout; the kit counts the components without any."""
+    model = build(variant).to("meta")
+    for B, N in ((2, 20), (1, 31 if model.honours_mask else 32)):
+        assert model.training_flops(B, N) == counted_training_flops(model, B, N)
+
+
 @pytest.mark.parametrize("case", cases(*MODEL_SLOTS), ids=str)
 def test_every_component_fits_into_the_base(case: Case) -> None:
     chosen: dict[str, Any] = {case.slot: {"name": case.name, **case.options}}
     model = build("base", **chosen)
     assert model.flops(2, 12) == counted_flops(model, 2, 12)
+    assert model.training_flops(2, 12) == counted_training_flops(model.to("meta"), 2, 12)
     assert model.spec.slots[case.slot].name == case.name
 
 

@@ -8,9 +8,11 @@ import yaml
 
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
-from swarmformer.cli.sizes import LENGTHS, WITHOUT_PRODUCTS, parameters_of, parts_of
+from swarmformer.cli.sizes import LENGTHS, WITHOUT_PRODUCTS, describe_order
 from swarmformer.cost.parameters import count_parameters
-from swarmformer.interfaces import Model
+from swarmformer.cost.parts import parameters_of, parts_of
+from swarmformer.interfaces import Component, Model
+from swarmformer.order import joined
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.variants import list_variants, load_factors, load_variant
 
@@ -39,6 +41,8 @@ def print_variant(variant: str) -> None:
     print(f"# parameters: {count['total']:,}, without the embedding table {count['without_embedding']:,}")
     for length in sorted({*LENGTHS, spec.dims.seq_len}):
         print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
+        print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")
+    print(f"# forward FLOPs grow as {describe_order(model.order)}")
 
 
 def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
@@ -52,14 +56,14 @@ def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
         yield f"    from {origin}"
         yield f"    options: {options or 'none'}"
         places = f" in {len(parts)} place{'s' * (len(parts) != 1)}" if parts else ""
-        yield f"    {parameters_of(parts):,} parameters{places}{_products(slot, by_length)}"
+        yield f"    {parameters_of(parts):,} parameters{places}{_products(slot, parts, by_length)}"
 
 
-def _products(slot: str, by_length: list[dict[str, int]]) -> str:
+def _products(slot: str, parts: list[Component], by_length: list[dict[str, int]]) -> str:
     if slot in WITHOUT_PRODUCTS:
         return ", no matrix products"
     counts = (f"{flops.get(slot, 0):,} at {length} tokens" for length, flops in zip(LENGTHS, by_length, strict=True))
-    return f"; FLOPs: {', '.join(counts)}"
+    return f"; FLOPs: {', '.join(counts)}, {describe_order(joined(part.order for part in parts))}"
 
 
 def _origin(slot: str, chosen: ComponentSpec) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -22,16 +22,21 @@ def random_inputs(dims: Dims, batch: int, length: int, *, device: torch.device, 
     return ids_BN.to(device), torch.ones(batch, length, dtype=torch.bool, device=device)
 
 
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> AbstractContextManager[None]:
     """Evaluation mode; afterwards every submodule is in the mode it was in."""
+    return in_mode(model, training=False)
+
+
+@contextmanager
+def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
+    """Training or evaluation mode; afterwards every submodule is in the mode it was in."""
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    model.train(training)
     try:
         yield
     finally:
-        for module, training in modes:
-            module.training = training
+        for module, before in modes:
+            module.training = before
 
 
 def check_output(name: str, logits_BK: Tensor, expected: tuple[int, int]) -> None:

@@ -12,6 +12,7 @@ from swarmformer.fast import Dropout
 from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
+from swarmformer.order import joined
 from swarmformer.registry import register
 
 
@@ -34,6 +35,7 @@ class DeepAveraging(Model):
         self.dims, self.word_dropout = dims, word_dropout
         self.embedding = parts.build("embedding", "embedding")
         self.mean = Mean(dims)
+        self.order = joined((self.embedding.order, "D²"))
         D = dims.d_model
         with parts.stream("classifier"):
             hidden = [m for _ in range(dims.num_layers) for m in (nn.Linear(D, D), nn.ReLU(), Dropout(dropout))]

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from swarmformer.fast import Dropout
 from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
+from swarmformer.order import joined
 from swarmformer.registry import register
 
 
@@ -66,10 +67,18 @@ class Layer(nn.Module):
         added = 0 if self.added is None else self.added.flops(B, N)
         return sum(self.flops_by_slot(B, N).values()) + added
 
-    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
+    def flops_by_slot(self, B: int, N: int, training: bool = False) -> dict[str, int]:
         """What goes through the router's broadcast is the router's."""
         size, C = self.cluster_size, -(-N // self.cluster_size)
         sent_back = self.feedback.broadcast_width + self.router.signals
+        if training:
+            routing = self.router.training_flops(B, N, size)
+            return {
+                "local": self.local.training_flops(B, N),
+                "router": routing + self.router.broadcast_training_flops(B, N, size, sent_back),
+                "cluster": self.cluster.training_flops(B, C),
+                "feedback": self.feedback.training_flops(B, N, C),
+            }
         return {
             "local": self.local.flops(B, N),
             "router": self.router.flops(B, N, size) + self.router.broadcast_flops(B, N, size, sent_back),
@@ -115,6 +124,8 @@ class SwarmFormer(Model):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
         self.honours_mask = all(part.honours_mask for part in parts_used)
+        own = ("D", "N·D²") if added else ("D",)
+        self.order = joined((*(part.order for part in parts_used), *own))
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         x_BND = self.embedding(ids_BN)
@@ -134,8 +145,8 @@ class SwarmFormer(Model):
         classifier = 2 * answers * self.dims.d_model * self.dims.num_classes
         return self.embedding.flops(B, N) + layers + self.pooling.flops(B, N) + classifier
 
-    def flops_by_slot(self, B: int, N: int) -> dict[str, int]:
-        total = Counter(super().flops_by_slot(B, N))
+    def flops_by_slot(self, B: int, N: int, *, training: bool = False) -> dict[str, int]:
+        total = Counter(super().flops_by_slot(B, N, training=training))
         for layer in self.layers:
-            total.update(layer.flops_by_slot(B, N))  # type: ignore[operator]
+            total.update(layer.flops_by_slot(B, N, training))  # type: ignore[operator]
         return dict(total)

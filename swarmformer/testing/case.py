@@ -74,21 +74,21 @@ class Case:
                     parameter.add_(torch.randn_like(parameter) * 0.1)
         return component
 
-    def make(self, **more: Any) -> Any:
+    def make(self, dims: Dims = DIMS, **more: Any) -> Any:
         """The component as its constructor leaves it, built from what a configuration would store."""
         options = check_options(self.cls, {**self.options, **more}, (), lambda path: "")
         try:
-            return self.cls(*self._leading(), **options)
+            return self.cls(*self._leading(dims), **options)
         except ValueError as error:
             if self.implied:
                 raise NotApplicableError(f"these options are refused: {error}") from error
             raise
 
-    def _leading(self) -> tuple[Any, ...]:
+    def _leading(self, dims: Dims) -> tuple[Any, ...]:
         if self.slot == "task":
             return ()
         slots = getattr(self.cls, "slots", ())
-        return (DIMS, Parts(DIMS, self._components(slots))) if slots else (DIMS,)
+        return (dims, Parts(dims, self._components(slots))) if slots else (dims,)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:
         usual = _usual_parts()

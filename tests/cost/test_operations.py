@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
-from swarmformer.cost import counted_flops
+from swarmformer.cost import counted_flops, counted_training_flops
+from swarmformer.cost.operations import backward, counting
+from swarmformer.interfaces import ModelOutput
 
 B, N, D, H, K = 2, 6, 8, 2, 3
 ATTENTION = 4 * B * N * N * D  # scores and weighted sum; the heads share out D
@@ -90,6 +93,77 @@ def test_dot_product_of_vectors(dims, wrap):
     assert counted_flops(wrap(dims, Dot()), B, N) == 2 * D
 
 
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(D, D)
+
+    def forward(self, x_BND):
+        return self.linear(x_BND.detach())
+
+
+def frozen():
+    return nn.Sequential(nn.Linear(D, D).requires_grad_(False), nn.Linear(D, D))
+
+
+LINEAR = 2 * B * N * D * D
+TRAINED = {
+    "both operands want a gradient": (lambda: nn.Linear(D, D), 3 * LINEAR),
+    "dropout on": (lambda: nn.Sequential(nn.Dropout(0.5), nn.Linear(D, D), nn.Dropout(0.5)), 3 * LINEAR),
+    "the input wants none": (Detached, 2 * LINEAR),
+    "the weight wants none": (frozen, 2 * LINEAR + 3 * LINEAR),
+    "nothing wants any": (lambda: Detached().requires_grad_(False), LINEAR),
+    "fused attention": (FusedAttention, 3 * ATTENTION),
+    "multi-head attention": (SelfAttention, 3 * (2 * B * N * D * 4 * D + ATTENTION)),
+    "learned queries": (LearnedQueries, 3 * 2 * B * K * D * D),
+    "depthwise convolution": (DepthwiseConvolution, 3 * 2 * B * N * D * 3),
+}
+
+
+@pytest.mark.parametrize("case", TRAINED)
+def test_hand_count_of_a_training_step(case, dims, wrap):
+    make, expected = TRAINED[case]
+    assert counted_training_flops(wrap(dims, make()), B, N) == expected
+
+
+def test_a_loss_beside_the_logits_counts(dims, wrap):
+    class WithALoss(type(wrap(dims, nn.Linear(D, D)))):
+        def detailed(self, ids_BN, mask_BN=None):
+            output = super().detailed(ids_BN, mask_BN)
+            return ModelOutput(output.logits_BK, {"size": (output.logits_BK @ output.logits_BK.mT).mean()})
+
+    assert counted_training_flops(WithALoss(dims, nn.Linear(D, D)), B, N) == 3 * (LINEAR + 2 * B * N * N * D)
+
+
+@pytest.mark.parametrize("make", [nn.Conv1d, nn.ConvTranspose1d])
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"dilation": 2}, {"padding": 0}])
+def test_a_convolution_with_groups_counts_as_its_parts_do(make, options):
+    """torch's own formula for the backward pass is right for one group; several are as many convolutions of one."""
+    sizes, x_BDN = {"kernel_size": 3, "padding": 1, **options}, torch.randn(B, D, N, requires_grad=True)
+    whole, part, x_of_part = make(D, D, groups=4, **sizes), make(D // 4, D // 4, **sizes), x_BDN[:, : D // 4]
+
+    def step(module, x):
+        backward([module(x)], [x, *module.parameters()])
+
+    with counting(whole, training=True) as of_whole:
+        step(whole, x_BDN)
+    with counting(part, training=True) as of_part:
+        step(part, x_of_part)
+    with FlopCounterMode(display=False) as plain:
+        step(part, x_of_part)
+    assert of_whole.get_total_flops() == 4 * of_part.get_total_flops() > 0
+    assert of_part.get_total_flops() == plain.get_total_flops()
+
+
+def test_a_training_step_leaves_no_trace(dims, wrap):
+    model = wrap(dims, nn.Sequential(nn.Linear(D, D), nn.Dropout(0.5))).eval()
+    state = torch.get_rng_state()
+    counted_training_flops(model, B, N)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not any(module.training for module in model.modules())
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
+
+
 def test_leaves_no_trace(dims, wrap):
     model = wrap(dims, nn.Sequential(nn.Linear(D, D), nn.Dropout(0.5)))
     model.body[0].eval()
@@ -105,8 +179,6 @@ def test_leaves_no_trace(dims, wrap):
 
 def test_counts_on_cpu_what_the_plain_counter_misses(dims, wrap):
     """The reason for the math form: were the plain counter right one day, it could go."""
-    from torch.utils.flop_counter import FlopCounterMode
-
     with FlopCounterMode(display=False) as plain, torch.no_grad():
         FusedAttention()(torch.randn(B, N, D))
     assert plain.get_total_flops() < ATTENTION == counted_flops(wrap(dims, FusedAttention()), B, N)

@@ -11,11 +11,14 @@ from swarmformer.components.cluster.attention import ClusterAttention
 from swarmformer.components.feedback.gated_linear import GatedLinear
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.router.fixed_chunk import FixedChunk
+from swarmformer.components.router.learned import Learned
 from swarmformer.interfaces import Dims, Local, Model, ModelOutput, Norm, Probability, Pyramid
 
 
 class Sound(Local):
     """x + drop(W · mean of the real tokens so far)."""
+
+    order = "N·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
@@ -78,6 +81,35 @@ class WrongFlops(Sound):
 
     def flops(self, B: int, N: int) -> int:
         return B * N * self.linear.weight.numel()
+
+
+class WrongTrainingFlops(Sound):
+    """Forgets that the input of its product wants a gradient too."""
+
+    def training_flops(self, B: int, N: int) -> int:
+        return 2 * self.flops(B, N)
+
+
+class ConstantOperand(Sound):
+    """Mixes tokens by a constant matrix, and leaves the count of a training step at three passes."""
+
+    def value(self, x_BND: Tensor) -> Tensor:
+        return x_BND @ torch.eye(x_BND.shape[-1], dtype=x_BND.dtype, device=x_BND.device)
+
+    def flops(self, B: int, N: int) -> int:
+        return 2 * super().flops(B, N)
+
+
+class WrongOrder(Sound):
+    """Says that every token looks at every other."""
+
+    order = "N²·D"
+
+
+class UnreadableOrder(Sound):
+    """Uses a symbol that nobody knows."""
+
+    order = "N·D^2"
 
 
 class NaNOnEmptyTexts(Sound):
@@ -255,6 +287,30 @@ class LossOfPads(FixedChunk):
         return assignment
 
 
+class WrongRouterFlops(Learned):
+    """Its cost leaves out the pool."""
+
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+
+    def flops(self, B: int, N: int, cluster_size: int) -> int:
+        return super().flops(B, N, cluster_size) - 2 * B * N * -(-N // cluster_size) * self.d_model
+
+
+class WrongBroadcastFlops(Learned):
+    """Takes its weights for constants when it counts what sending back costs in training."""
+
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+
+    def broadcast_training_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
+        return 2 * self.broadcast_flops(B, N, cluster_size, width)
+
+
 class Deaf(ClusterAttention):
     """Ignores the signal."""
 
@@ -310,6 +366,20 @@ class SoundModel(Model):
 
     def flops(self, B: int, N: int) -> int:
         return 2 * B * self.classifier.weight.numel()
+
+
+class WrongModelFlops(SoundModel):
+    """Counts its classifier once per token."""
+
+    def flops(self, B: int, N: int) -> int:
+        return N * super().flops(B, N)
+
+
+class WrongModelTrainingFlops(SoundModel):
+    """Takes training for twice the forward pass."""
+
+    def training_flops(self, B: int, N: int) -> int:
+        return 2 * self.flops(B, N)
 
 
 class ModelThatSeesPads(SoundModel):

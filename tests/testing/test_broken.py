@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from swarmformer.components.feedback.gated_linear import GatedLinear
 from swarmformer.components.router.fixed_chunk import FixedChunk
-from swarmformer.testing import Status, check_component
+from swarmformer.models.swarmformer import SwarmFormer
+from swarmformer.testing import Case, Status, check_component
+from swarmformer.testing.checks.costs import flops_equal_the_counted, training_flops_equal_the_counted
 from tests.testing import broken
 
 SHAPES = {f"right_shape_and_finite_in_{dtype}" for dtype in ("fp32", "bf16", "fp16")}
@@ -17,6 +22,11 @@ GRADIENT = {"a_gradient_reaches_every_parameter"}
 STATE = {"state_dict_round_trip"}
 BUILT = {"builds_without_weights"}
 FLOPS = {"flops_equal_the_counted"}
+TRAINING_FLOPS = {"training_flops_equal_the_counted"}
+ORDER = {"flops_grow_in_the_stated_order"}
+BOTH_FLOPS = FLOPS | TRAINING_FLOPS
+ROUTER_FLOPS = {"router_flops_equal_the_counted"}
+ROUTER_TRAINING_FLOPS = {"router_training_flops_equal_the_counted"}
 EVAL = {"eval_is_deterministic"}
 
 FAULTS = [
@@ -24,13 +34,21 @@ FAULTS = [
     (broken.LeaksPads, PADS | ALONE, set()),
     (broken.IgnoresTheMask, PADS | ALONE, set()),
     (broken.ForgetsAGradient, GRADIENT, set()),
-    (broken.DetachesItsInput, GRADIENT, set()),
+    (broken.DetachesItsInput, GRADIENT | TRAINING_FLOPS, set()),
     (broken.TakesAnything, {"constructor_is_a_schema"}, set()),
-    (broken.WrongFlops, FLOPS, set()),
+    (broken.WrongFlops, BOTH_FLOPS, set()),
+    (broken.WrongTrainingFlops, TRAINING_FLOPS, set()),
+    (broken.ConstantOperand, TRAINING_FLOPS, {"norm_is_applied_inside"}),
+    (broken.WrongRouterFlops, ROUTER_FLOPS | ROUTER_TRAINING_FLOPS, set()),
+    (broken.WrongBroadcastFlops, ROUTER_TRAINING_FLOPS, set()),
+    (broken.WrongOrder, ORDER, set()),
+    (broken.UnreadableOrder, ORDER, set()),
+    (broken.WrongModelFlops, BOTH_FLOPS, set()),
+    (broken.WrongModelTrainingFlops, TRAINING_FLOPS, set()),
     (broken.NaNOnEmptyTexts, EMPTY, SHAPES | PADS | {"gradients_are_finite_under_every_mask"}),
     (broken.RandomInEvaluation, EVAL, PADS | ALONE | BATCH | {"a_mask_of_ones_is_no_mask", "norm_is_applied_inside"}),
     (broken.WrongShape, SHAPES, PADS | ALONE),
-    (broken.RefusesShortTexts, SHAPES, PADS | ALONE | BATCH | EMPTY | FLOPS | {"a_mask_of_ones_is_no_mask"}),
+    (broken.RefusesShortTexts, SHAPES, PADS | ALONE | BATCH | EMPTY | BOTH_FLOPS | {"a_mask_of_ones_is_no_mask"}),
     (broken.StaysInFp32, SHAPES - {"right_shape_and_finite_in_fp32"}, set()),
     (broken.CreatedLazily, {"parameters_are_there_from_the_start"}, BUILT | STATE),
     (broken.OnAFixedDevice, BUILT, set()),
@@ -80,3 +98,29 @@ def test_a_default_outside_its_own_limits_is_said_so_by_every_check_that_builds(
         "constructor_is_a_schema",
         "docstring_has_a_summary",
     }
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "stated", "counted"),
+    [  # one text of one token, and two of 13; products of 16 × 16, a classifier of 16 × 3
+        (broken.WrongFlops, "flops_equal_the_counted", "flops(1, 1) says 256", "512"),
+        (broken.WrongTrainingFlops, "training_flops_equal_the_counted", "training_flops(2, 13) says 26,624", "39,936"),
+        (broken.ConstantOperand, "training_flops_equal_the_counted", "training_flops(2, 13) says 79,872", "66,560"),
+        (broken.WrongModelFlops, "flops_equal_the_counted", "flops(1, 2) says 192", "96"),
+        (broken.WrongModelTrainingFlops, "training_flops_equal_the_counted", "training_flops(2, 13) says 384", "576"),
+    ],
+)
+def test_a_wrong_count_is_told_with_both_numbers(cls: type, check: str, stated: str, counted: str) -> None:
+    details = {outcome.check: outcome.detail for outcome in check_component(cls).of(Status.FAILED)}
+    assert details[check] == f"{stated}, but {counted} are counted"
+
+
+@pytest.mark.parametrize("wrong", ["flops", "training_flops"])
+def test_a_component_that_counts_wrongly_is_caught_in_the_model_too(
+    wrong: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GatedLinear, wrong, lambda self, B, N, C: 2 * B * N * 16 * 16)
+    check = {"flops": flops_equal_the_counted, "training_flops": training_flops_equal_the_counted}[wrong]
+    outcome = check.run(Case(SwarmFormer, "model"))
+    assert outcome.status is Status.FAILED
+    assert re.fullmatch(wrong + r"\(\d, \d+\) says [\d,]+, but [\d,]+ are counted", outcome.detail)

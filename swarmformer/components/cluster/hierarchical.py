@@ -29,6 +29,8 @@ class Hierarchical(Cluster):
         dropout: on the MLP's result and on u.
     """
 
+    order = "C·D²"
+
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         D = self.d_model = dims.d_model

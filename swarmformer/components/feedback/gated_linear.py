@@ -18,6 +18,8 @@ class GatedLinear(Feedback):
         dropout: on g, drawn anew for each token.
     """
 
+    order = "N·D²"
+
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()
         self.d_model = self.broadcast_width = dims.d_model

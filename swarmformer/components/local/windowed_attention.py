@@ -31,6 +31,8 @@ class WindowedAttention(Local):
             and biases to learn, and ``relative_bias`` means nothing.
     """
 
+    order = "N·D² + N·W·D"
+
     def __init__(
         self,
         dims: Dims,
@@ -75,3 +77,8 @@ class WindowedAttention(Local):
         D, padded = self.d_model, N + -N % self.window
         matrices, products = (2, 1) if self.uniform else (4, 2)
         return 2 * B * N * matrices * D * D + products * 2 * B * padded * 3 * self.window * D
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Uniform weights are constants and want no gradient: their product takes two passes."""
+        saved = 2 * B * (N + -N % self.window) * 3 * self.window * self.d_model if self.uniform else 0
+        return super().training_flops(B, N) - saved

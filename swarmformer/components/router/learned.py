@@ -79,6 +79,7 @@ class Learned(Router):
         super().__init__()
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
         self.width, self.radius, self.signals = width, radius, coherence_signal
+        self.order = "N·D·X + N·r·X + N·r·D" if radius else "N·D·X + N·C·X + N·C·D"
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature
         self.auxiliary = Auxiliary(balance_weight, z_weight, coherence_weight, coherence_warmup)
         self.key = nn.Linear(dims.d_model, width, bias=False)
@@ -163,6 +164,24 @@ class Learned(Router):
 
     def broadcast_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         return reach_of(N, cluster_size, self.radius).flops(B, width)
+
+    def training_flops(self, B: int, N: int, cluster_size: int) -> int:
+        """Less where an operand wants no gradient, places and frozen weights; more for the coherence loss."""
+        reach, learned = reach_of(N, cluster_size, self.radius), self.key.weight.requires_grad
+        scores, pool = reach.flops(B if self.by_content else 1, self.width), reach.flops(B, self.d_model)
+        pools = pool * (1 + self.signals)
+        projections = self.flops(B, N, cluster_size) - scores - pools
+        routing = projections * (1 + self.by_content + learned) + scores * (3 if self._chosen else 1)
+        # The loss pools without gradient, and scores the means, which want none.
+        return routing + pools * (2 + self._chosen) + 3 * pool * (self.auxiliary.coherence > 0)
+
+    def broadcast_training_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
+        return (2 + self._chosen) * self.broadcast_flops(B, N, cluster_size, width)
+
+    @property
+    def _chosen(self) -> bool:
+        """Whether the weights of tokens in clusters want a gradient: only random places that stay want none."""
+        return self.by_content or self.key.weight.requires_grad
 
 
 def _fp32(device: torch.device) -> AbstractContextManager[object]:

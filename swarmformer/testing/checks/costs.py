@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from swarmformer.cost.operations import counting
+from swarmformer.cost.operations import backward, counting
 from swarmformer.fast import use_fast
+from swarmformer.interfaces import Assignment
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import apply, chunks, inputs, lengths_for
@@ -23,10 +24,43 @@ def flops_equal_the_counted(case: Case) -> None:
     component = case.build()
     for B, N in ((B, N) for B in (1, 3) for N in lengths_for(case)):
         x = inputs(case.slot, B, N)
-        stated = component.flops(B, N, -(-N // SIZE)) if case.slot == "feedback" else component.flops(B, N)
+        stated = component.flops(*_sizes(case.slot, B, N))
         with counting(component) as counter:
             apply(case.slot, component, x, torch.ones(B, N, dtype=torch.bool))
         _compare(f"flops({B}, {N})", stated, counter.get_total_flops())
+
+
+@check("embedding", "local", "cluster", "pooling", "feedback", "model")
+def training_flops_equal_the_counted(case: Case) -> None:
+    """``training_flops``, of forward and backward, where the input wants a gradient as the parameters do."""
+    component = case.build()
+    for B, N in _few_sizes(case):
+        x, mask = inputs(case.slot, B, N), torch.ones(B, N, dtype=torch.bool)
+        wanted = _wanted(component, x)
+        with counting(component, training=True) as counter:
+            if case.slot == "model":
+                output = component.detailed(x, mask)
+                backward([output.logits_BK, *output.losses.values()], wanted)
+            else:
+                backward([apply(case.slot, component, x, mask)], wanted)
+        stated = component.training_flops(*_sizes(case.slot, B, N))
+        _compare(f"training_flops({B}, {N})", stated, counter.get_total_flops())
+
+
+def _sizes(slot: str, B: int, N: int) -> tuple[int, ...]:
+    """What ``flops`` of a slot takes; of a cluster mixer N is the number of clusters."""
+    return (B, N, -(-N // SIZE)) if slot == "feedback" else (B, N)
+
+
+def _few_sizes(case: Case) -> list[tuple[int, int]]:
+    """B and N at which training is counted, which takes long: the longest that does not divide, and the longest."""
+    lengths = lengths_for(case)
+    return [(2, max(lengths, key=lambda N: (N % SIZE != 0, N))), (1, lengths[-1])]
+
+
+def _wanted(component: nn.Module, x: Tensor) -> list[Tensor]:
+    learned: list[Tensor] = [parameter for parameter in component.parameters() if parameter.requires_grad]
+    return [x.requires_grad_(), *learned] if x.is_floating_point() else learned
 
 
 @check("router")
@@ -48,6 +82,32 @@ def router_flops_equal_the_counted(case: Case) -> None:
 def _broadcast(router: nn.Module, assignment: Any, c_BCX: Tensor) -> int:
     with counting(router) as counter:
         assignment.broadcast(c_BCX)
+    return counter.get_total_flops()
+
+
+@check("router")
+def router_training_flops_equal_the_counted(case: Case) -> None:
+    """``training_flops`` with signal and losses; ``broadcast_training_flops`` where what is sent wants a gradient."""
+    router = case.build()
+    for B, N in _few_sizes(case):
+        x, mask = inputs("router", B, N), torch.ones(B, N, dtype=torch.bool)
+        wanted = _wanted(router, x)
+        routing = _counted_training(router, x, mask, wanted, width=0)
+        _compare(f"training_flops({B}, {N}, {SIZE})", router.training_flops(B, N, SIZE), routing)
+        for width in (1, DIMS.d_model):
+            sent = _counted_training(router, x, mask, wanted, width) - routing
+            stated = router.broadcast_training_flops(B, N, SIZE, width)
+            _compare(f"broadcast_training_flops({B}, {N}, {SIZE}, {width})", stated, sent)
+
+
+def _counted_training(router: Any, x: Tensor, mask: Tensor, wanted: list[Tensor], width: int) -> int:
+    """One routing and pool, and a broadcast of so many columns of what was pooled."""
+    with counting(router, training=True) as counter:
+        assignment: Assignment = router(x, mask, SIZE)
+        pooled = assignment.pool(x)
+        signal = [] if assignment.signal_BC is None else [assignment.signal_BC]
+        sent = [assignment.broadcast(pooled[..., :width])] if width else []
+        backward([pooled, *signal, *assignment.losses.values(), *sent], wanted)
     return counter.get_total_flops()
 
 

@@ -1,0 +1,55 @@
+"""FLOPs of an epoch as it is computed, pads included, against those of its real tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TypedDict
+
+from swarmformer.data.batching import Batches
+from swarmformer.interfaces import Model
+
+
+class PaddedFlops(TypedDict):
+    """``padded`` is what is computed, ``real`` what the real tokens take, ``wasted`` = 1 − real / padded."""
+
+    padded: int
+    real: int
+    wasted: float
+
+
+class EpochFlops(TypedDict):
+    """Of all texts of a split: a forward pass (evaluation), or forward and backward (training)."""
+
+    forward: PaddedFlops
+    training: PaddedFlops
+
+
+def epoch_flops(model: Model, batches: Batches, epoch: int = 0) -> EpochFlops:
+    """Count an epoch in closed form; the model may be without weights.
+
+    A text of n tokens in a batch of b takes, for its real tokens, the b-th part of a batch of b such texts:
+    so what a batch computes once for all of its texts counts once on either side.
+
+    Args:
+        batches: a split and how it is padded; ``Batches.plan`` says which texts meet at which length.
+        epoch: which one; only the way texts meet in batches differs between epochs.
+    """
+    computed: Counter[tuple[int, int]] = Counter()
+    texts: Counter[tuple[int, int]] = Counter()
+    for rows, length in batches.plan(epoch):
+        computed[len(rows), length] += 1
+        texts.update((len(rows), int(real)) for real in batches.sizes[rows])
+    return EpochFlops(
+        forward=_padded_and_real(model.flops, computed, texts),
+        training=_padded_and_real(model.training_flops, computed, texts),
+    )
+
+
+def _padded_and_real(
+    flops: Callable[[int, int], int], computed: Counter[tuple[int, int]], texts: Counter[tuple[int, int]]
+) -> PaddedFlops:
+    padded = sum(count * flops(B, N) for (B, N), count in computed.items())
+    real = round(sum(Fraction(count * flops(B, n), B) for (B, n), count in texts.items() if n))
+    return PaddedFlops(padded=padded, real=real, wasted=1 - real / padded if padded else 0.0)

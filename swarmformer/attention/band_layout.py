@@ -20,8 +20,8 @@ from torch import Tensor
 
 BLOCK = 16
 """Least rows of a block; matrix products of smaller ones are slow."""
-PIECE = 2**19
-"""Scores of a piece, about: 2 MiB in fp32."""
+PIECE = 2**18
+"""Scores of a piece, about: 1 MiB in fp32."""
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,8 @@ class Learned(Router):
         slots_1CX = self.slot_CX[: reach.clusters].unsqueeze(0)
         if self.query is None:
             return self.key(self.place_ND[: reach.length].to(x_BND.dtype)).unsqueeze(0), slots_1CX
-        tokens_BND = F.rms_norm(x_BND, x_BND.shape[-1:])
         means_BCD = F.rms_norm(chunks.pool(x_BND), x_BND.shape[-1:])
-        return self.key(tokens_BND), self.query(means_BCD) + slots_1CX
+        return self.key(x_BND) * _inverse_rms(x_BND), self.query(means_BCD) + slots_1CX
 
     def _assignment(
         self, scores: Tensor, reach: Reach, real_BN: Tensor, cluster_mask_BC: Tensor | None, x_BND: Tensor
@@ -162,6 +161,14 @@ class Learned(Router):
 
     def broadcast_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         return reach_of(N, cluster_size, self.radius).flops(B, width)
+
+
+def _inverse_rms(x_BND: Tensor) -> Tensor:
+    """What ``F.rms_norm`` multiplies with, [B, N, 1]. After a product without bias it does the same to fewer numbers."""
+    norm_BN1 = torch.linalg.vector_norm(
+        x_BND, dim=-1, keepdim=True, dtype=torch.promote_types(x_BND.dtype, torch.float32)
+    )
+    return (norm_BN1.square() / x_BND.shape[-1] + torch.finfo(x_BND.dtype).eps).rsqrt().to(x_BND.dtype)
 
 
 def _fp32(device: torch.device) -> AbstractContextManager[object]:

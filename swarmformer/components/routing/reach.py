@@ -131,7 +131,8 @@ class Nearby(Reach):
         return self._fold(weights.sum(dim=2).unsqueeze(-1)).squeeze(-1)
 
     def _chunks(self, x_bNX: Tensor) -> Tensor:
-        padded = F.pad(x_bNX, (0, 0, 0, self.clusters * self.size - self.length))
+        missing = self.clusters * self.size - self.length
+        padded = F.pad(x_bNX, (0, 0, 0, missing)) if missing else x_bNX  # a pad of nothing is a copy too
         return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
 
     def _around(self, c_bCX: Tensor) -> Tensor:

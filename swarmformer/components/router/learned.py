@@ -164,10 +164,9 @@ class Learned(Router):
 
 
 def _inverse_rms(x_BND: Tensor) -> Tensor:
-    """What ``F.rms_norm`` multiplies with, [B, N, 1]. After a product without bias it does the same to fewer numbers."""
-    norm_BN1 = torch.linalg.vector_norm(
-        x_BND, dim=-1, keepdim=True, dtype=torch.promote_types(x_BND.dtype, torch.float32)
-    )
+    """What ``F.rms_norm`` multiplies with, [B, N, 1]; after a product without bias it is the same on fewer numbers."""
+    exact = torch.promote_types(x_BND.dtype, torch.float32)
+    norm_BN1 = torch.linalg.vector_norm(x_BND, dim=-1, keepdim=True, dtype=exact)
     return (norm_BN1.square() / x_BND.shape[-1] + torch.finfo(x_BND.dtype).eps).rsqrt().to(x_BND.dtype)
 
 

@@ -60,10 +60,10 @@ def choose(request: Request, machine: Machine, asked: str | None = None, asked_b
     if request.window is None:
         return Choice("sdpa", "fused attention takes every call without a window")
     passed_over: list[str] = []
-    for name, hindrance in (("xformers", _prefer_not_xformers), ("flex", _prefer_not_flex)):
+    for name, advantage, hindrance in PREFERENCE:
         why_not = LACKS[name](request, machine) or hindrance(request)
         if not why_not:
-            return Choice(name, "; ".join(("a fused kernel for windows", *passed_over)))
+            return Choice(name, "; ".join((advantage, *passed_over)))
         passed_over.append(f"not {name}: {why_not}")
     return Choice("sdpa", "; ".join(("windows as chunks", *passed_over)))
 
@@ -89,6 +89,17 @@ def _asked_for(request: Request, machine: Machine, asked: str, asked_by: str) ->
 
 
 def _nothing_lacks(request: Request, machine: Machine) -> str:
+    return ""
+
+
+def _banded_lacks(request: Request, machine: Machine) -> str:
+    """What products in pieces of the cache cannot do here; empty where they can do the call."""
+    if request.window is None:
+        return "it needs a window"
+    if request.device not in ("cpu", "meta"):
+        return f"its pieces are made for the cache of a CPU, not {request.device}"
+    if request.compiling:
+        return "torch.compile cannot trace its buffers and its own backward pass"
     return ""
 
 
@@ -125,6 +136,10 @@ def _xformers_lacks(request: Request, machine: Machine) -> str:
     return machine.xformers_fault
 
 
+def _prefer_not_banded(request: Request) -> str:
+    return "nothing is computed" if request.device == "meta" else ""
+
+
 def _prefer_not_xformers(request: Request) -> str:
     return "torch.compile would break the graph at it" if request.compiling else ""
 
@@ -140,6 +155,14 @@ def _prefer_not_flex(request: Request) -> str:
 LACKS: dict[str, Callable[[Request, Machine], str]] = {
     "plain": _nothing_lacks,
     "sdpa": _nothing_lacks,
+    "banded": _banded_lacks,
     "flex": _flex_lacks,
     "xformers": _xformers_lacks,
 }
+
+PREFERENCE = (
+    ("xformers", "a fused kernel for windows", _prefer_not_xformers),
+    ("flex", "a fused kernel for windows", _prefer_not_flex),
+    ("banded", "windows in pieces that fit the cache", _prefer_not_banded),
+)
+"""For a call with a window: who is asked, in this order, its advantage, and what speaks against it though it could."""

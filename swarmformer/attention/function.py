@@ -11,6 +11,7 @@ from torch import Tensor
 
 from swarmformer import settings
 from swarmformer.attention import override, record
+from swarmformer.attention.banded import banded
 from swarmformer.attention.choice import choose, machine_of
 from swarmformer.attention.errors import AttentionError
 from swarmformer.attention.flex import flex
@@ -19,7 +20,13 @@ from swarmformer.attention.request import Request, request_of
 from swarmformer.attention.sdpa import sdpa
 from swarmformer.attention.xformers_ops import xformers
 
-BACKENDS: dict[str, Callable[..., Tensor]] = {"plain": plain, "sdpa": sdpa, "flex": flex, "xformers": xformers}
+BACKENDS: dict[str, Callable[..., Tensor]] = {
+    "plain": plain,
+    "sdpa": sdpa,
+    "banded": banded,
+    "flex": flex,
+    "xformers": xformers,
+}
 
 
 def attend(

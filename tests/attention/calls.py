@@ -83,10 +83,11 @@ def make(
 
 
 @st.composite
-def calls(draw: st.DrawFn) -> Call:
+def calls(draw: st.DrawFn, windowed: bool = False) -> Call:
     """Any call: one token, empty masks, windows wider than the text, signals of −∞ …"""
     B, H, N = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 20))
-    window = draw(st.none() | st.integers(1, 24) | st.just(16))
+    windows = st.integers(1, 24) | st.just(16)
+    window = draw(windows if windowed else st.none() | windows)
     M = N if window is not None else draw(st.integers(1, 20))
     rows = st.lists(st.lists(st.booleans(), min_size=M, max_size=M), min_size=B, max_size=B)
     mask = draw(st.none() | rows.map(torch.tensor) | st.just(torch.zeros(B, M, dtype=torch.bool)))

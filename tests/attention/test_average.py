@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.attention import average
 from swarmformer.components.local.windowed_attention import WindowedAttention
+from swarmformer.cost.operations import counting
 from swarmformer.interfaces import Dims
 from tests.helpers import assert_close
 
@@ -78,6 +78,6 @@ def test_the_placebo_is_attention_whose_queries_and_biases_are_zero() -> None:
 @pytest.mark.parametrize("uniform", [False, True])
 def test_closed_form_of_the_cost(N: int, uniform: bool) -> None:
     module = WindowedAttention(DIMS, window=8, heads=3, uniform=uniform).eval()
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+    with counting(module) as counter:
         module(torch.zeros(2, N, 12), torch.ones(2, N, dtype=torch.bool))
     assert counter.get_total_flops() == module.flops(2, N)

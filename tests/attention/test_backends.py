@@ -15,7 +15,10 @@ from tests.helpers import assert_close
 
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 0.04, torch.float16: 5e-3}
 DTYPES = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
-BOTH = pytest.mark.parametrize("backend", ["plain", "sdpa"])
+WINDOWED = pytest.mark.parametrize("backend", ["plain", "sdpa", "banded"])
+EACH = pytest.mark.parametrize(
+    ("backend", "window"), [("plain", None), ("sdpa", None), ("plain", 3), ("sdpa", 3), ("banded", 3)]
+)
 EMPTY = torch.tensor([[True, False, True, True, False, False, True], [False] * 7])
 
 
@@ -58,6 +61,29 @@ def test_gradients_of_sdpa_agree_with_plain(call: Call) -> None:
         assert_close(name, expected[name], found[name], atol=1e-10)
 
 
+@settings(max_examples=150, deadline=None)
+@given(call=calls(windowed=True))
+def test_banded_agrees_with_plain(call: Call) -> None:
+    with use_backend("plain"):
+        expected = call.attend()
+    with use_backend("banded"):
+        assert_close("out", expected, call.attend(), atol=1e-5)
+
+
+@settings(max_examples=80, deadline=None)
+@given(call=calls(windowed=True))
+def test_gradients_of_banded_agree_with_plain(call: Call) -> None:
+    """Every gradient of its own backward pass, also where a text is empty, or nobody is near."""
+    call = call.to(torch.float64)
+    with use_backend("plain"):
+        expected = call.gradients()
+    with use_backend("banded"):
+        found = call.gradients()
+    assert found.keys() == expected.keys() == call.tensors().keys()
+    for name in expected:
+        assert_close(name, expected[name], found[name], atol=1e-10)
+
+
 @pytest.mark.usefixtures("uncompiled_flex")
 @settings(max_examples=60, deadline=None)
 @given(call=calls())
@@ -90,21 +116,20 @@ def test_compiled_flex_agrees_with_plain(dtype: torch.dtype) -> None:
 def test_half_precision_is_near_the_exact_result(dtype: torch.dtype, window: int | None) -> None:
     call = make(window=window, mask=EMPTY, signal=True, bias=True)
     exact = by_hand(call)
-    for backend in ("plain", "sdpa"):
+    for backend in ("plain", "sdpa") if window is None else ("plain", "sdpa", "banded"):
         with use_backend(backend):
             out = call.to(dtype).attend()
         assert out.dtype == dtype
         assert_close(backend, exact, out.float(), atol=TOLERANCE[dtype])
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
-@pytest.mark.parametrize("window", [None, 2])
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_query_without_any_key_gives_zero_and_takes_no_gradient(
     backend: str, dtype: torch.dtype, window: int | None, silent: bool
 ) -> None:
-    """Text 1 is empty, by its mask or by signals of −∞; in text 0 a window around token 4 and 5 holds something."""
+    """Text 1 is empty, by its mask or by signals of −∞; in text 0 every window holds something."""
     call = make(window=window, mask=None if silent else EMPTY, signal=silent, bias=True)
     if call.signal is not None:
         call.signal.masked_fill_(~EMPTY, float("-inf"))
@@ -117,7 +142,7 @@ def test_a_query_without_any_key_gives_zero_and_takes_no_gradient(
         assert name == "bias" or (gradient[1] == 0).all(), name
 
 
-@BOTH
+@WINDOWED
 @pytest.mark.parametrize("N", [1, 2, 3, 4, 5])
 def test_texts_shorter_than_the_window(backend: str, N: int) -> None:
     call = make(N=N, window=16, bias=True)
@@ -125,8 +150,7 @@ def test_texts_shorter_than_the_window(backend: str, N: int) -> None:
         assert_close("out", by_hand(call), call.attend(), atol=1e-5)
 
 
-@BOTH
-@pytest.mark.parametrize("window", [None, 4])
+@EACH
 def test_dropout_drops_single_weights_and_scales_the_rest(backend: str, window: int | None) -> None:
     """With the unit vectors as values the result is the matrix of weights itself."""
     B, N, p = 200, 12, 0.3
@@ -142,7 +166,7 @@ def test_dropout_drops_single_weights_and_scales_the_rest(backend: str, window: 
     assert share == pytest.approx(p, abs=4 * (p * (1 - p) / possible) ** 0.5)
 
 
-@BOTH
+@WINDOWED
 def test_autocast_decides_the_type(backend: str) -> None:
     call = make(window=2, bias=True)
     with use_backend(backend), torch.autocast("cpu", torch.bfloat16):
@@ -150,8 +174,7 @@ def test_autocast_decides_the_type(backend: str) -> None:
         assert call.to(torch.float64).attend().dtype == torch.float64
 
 
-@BOTH
-@pytest.mark.parametrize("window", [None, 3])
+@EACH
 def test_shapes_are_known_without_data(backend: str, window: int | None) -> None:
     call = make(window=window, mask=EMPTY, signal=True, bias=True).to("meta")
     with use_backend(backend):

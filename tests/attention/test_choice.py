@@ -34,12 +34,15 @@ def request(device: str = "cuda", dtype: torch.dtype = BF16, head_width: int = 3
         (request("cpu", FULL), CPU, "sdpa", "every call without a window"),
         (request(mask=True, signal=True, dropout=True), A100, "sdpa", "every call without a window"),
         (request("meta", FULL, window=4), CPU, "sdpa", "not xformers: it needs a CUDA device, not meta"),
-        (request("cpu", FULL, window=4), CPU, "sdpa", "not flex: on a CPU it would compile for each shape"),
-        (request("cpu", FULL, window=4, gradient=True), CPU, "sdpa", "not flex: it has no backward pass on a CPU"),
+        (request("meta", FULL, window=4), CPU, "sdpa", "not banded: nothing is computed"),
+        (request("cpu", FULL, window=4), CPU, "banded", "not flex: on a CPU it would compile for each shape"),
+        (request("cpu", FULL, window=4, gradient=True), CPU, "banded", "not flex: it has no backward pass on a CPU"),
+        (request("cpu", BF16, window=4, dropout=True, gradient=True), CPU, "banded", "pieces that fit the cache"),
+        (request("cpu", FULL, window=4, compiling=True), CPU, "sdpa", "not banded: torch.compile cannot trace"),
         (request(window=4), A100, "xformers", "fused kernel"),
         (request(dtype=HALF, window=4, dropout=True, gradient=True), A100, "xformers", "fused kernel"),
         (request(window=4), OLD, "flex", "not xformers: it needs an NVIDIA GPU of compute capability 8.0"),
-        (request(window=4), BARE, "sdpa", "not xformers: no xformers; not flex: no triton"),
+        (request(window=4), BARE, "sdpa", "not xformers: no xformers; not flex: no triton; not banded: .* not cuda"),
         (request(dtype=FULL, window=4, gradient=True), A100, "flex", "not xformers: it takes fp16 and bf16"),
         (request(window=4, mask=True, gradient=True), A100, "flex", "not xformers: it cannot take a mask"),
         (request(window=4, signal=True), A100, "flex", "not xformers: it cannot take signals"),
@@ -75,11 +78,14 @@ def test_a_choice_is_one_that_can() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "machine", "message"),
     [
-        ("xformers", request("cpu", FULL, window=4), CPU, "needs a CUDA device.* These can: plain, sdpa, flex$"),
+        ("xformers", request("cpu", FULL, window=4), CPU, "CUDA device.* These can: plain, sdpa, banded, flex$"),
         ("xformers", request(window=4, mask=True), A100, "cannot take a mask of keys. These can: plain, sdpa, flex$"),
         ("xformers", request(window=4), BARE, "no xformers. These can: plain, sdpa$"),
         ("flex", request("cpu", FULL, gradient=True), CPU, "no backward pass on a CPU. These can: plain, sdpa$"),
         ("flex", request(dropout=True), A100, "no dropout. These can: plain, sdpa, xformers$"),
+        ("banded", request("cpu", FULL), CPU, "it needs a window. These can: plain, sdpa, flex$"),
+        ("banded", request(window=4), A100, "cache of a CPU, not cuda. These can: plain, sdpa, flex, xformers$"),
+        ("banded", request("cpu", FULL, window=4, compiling=True), CPU, "cannot trace.* These can: plain, sdpa, flex$"),
         ("sdap", request(), A100, "unknown attention back end 'sdap'. Did you mean 'sdpa'"),
     ],
 )
@@ -93,7 +99,8 @@ def test_an_override_that_cannot_is_refused_and_names_those_that_can(
 
 def test_an_override_that_can_is_taken() -> None:
     for name in LACKS:
-        choice = choose(request(window=4), A100, name, "use_backend")
+        wanted, machine = (request("cpu", window=4), CPU) if name == "banded" else (request(window=4), A100)
+        choice = choose(wanted, machine, name, "use_backend")
         assert choice == (name, "asked for by use_backend")
 
 
@@ -115,7 +122,7 @@ def test_the_innermost_override_counts_and_ends_with_its_block(monkeypatch: pyte
 
 
 def test_an_unknown_override_is_refused_before_anything_runs() -> None:
-    with pytest.raises(AttentionError, match="Available: plain, sdpa, flex, xformers"), use_backend("fast"):
+    with pytest.raises(AttentionError, match="Available: plain, sdpa, banded, flex, xformers"), use_backend("fast"):
         raise AssertionError("not reached")
 
 

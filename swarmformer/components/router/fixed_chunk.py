@@ -26,7 +26,8 @@ class ChunkAssignment(Assignment):
             self.cluster_mask_BC = self._chunks(mask_BN.unsqueeze(-1)).any(dim=2).squeeze(-1)
 
     def _chunks(self, x_BNX: Tensor) -> Tensor:
-        padded = F.pad(x_BNX, (0, 0, 0, -self.length % self.size))
+        missing = -self.length % self.size
+        padded = F.pad(x_BNX, (0, 0, 0, missing)) if missing else x_BNX  # a pad of nothing is a copy too
         return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
 
     def pool(self, x_BND: Tensor) -> Tensor:

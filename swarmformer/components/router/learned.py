@@ -123,9 +123,8 @@ class Learned(Router):
         slots_1CX = self.slot_CX[: reach.clusters].unsqueeze(0)
         if self.query is None:
             return self.key(self.place_ND[: reach.length].to(x_BND.dtype)).unsqueeze(0), slots_1CX
-        tokens_BND = F.rms_norm(x_BND, x_BND.shape[-1:])
         means_BCD = F.rms_norm(chunks.pool(x_BND), x_BND.shape[-1:])
-        return self.key(tokens_BND), self.query(means_BCD) + slots_1CX
+        return self.key(x_BND) * _inverse_rms(x_BND), self.query(means_BCD) + slots_1CX
 
     def _assignment(
         self, scores: Tensor, reach: Reach, real_BN: Tensor, cluster_mask_BC: Tensor | None, x_BND: Tensor
@@ -182,6 +181,13 @@ class Learned(Router):
     def _chosen(self) -> bool:
         """Whether the weights of tokens in clusters want a gradient: only random places that stay want none."""
         return self.by_content or self.key.weight.requires_grad
+
+
+def _inverse_rms(x_BND: Tensor) -> Tensor:
+    """What ``F.rms_norm`` multiplies with, [B, N, 1]; after a product without bias it is the same on fewer numbers."""
+    exact = torch.promote_types(x_BND.dtype, torch.float32)
+    norm_BN1 = torch.linalg.vector_norm(x_BND, dim=-1, keepdim=True, dtype=exact)
+    return (norm_BN1.square() / x_BND.shape[-1] + torch.finfo(x_BND.dtype).eps).rsqrt().to(x_BND.dtype)
 
 
 def _fp32(device: torch.device) -> AbstractContextManager[object]:

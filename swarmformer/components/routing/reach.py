@@ -18,6 +18,9 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
+from swarmformer.components.routing import near_products
+from swarmformer.components.routing.near_products import Near
+
 
 class Reach(ABC):
     """Layout of N tokens in chunks of ``size`` and the clusters they may go to."""
@@ -97,13 +100,19 @@ class Everywhere(Reach):
 
 
 class Nearby(Reach):
-    """The chunk of a token and ``radius`` chunks on either side are candidates."""
+    """The chunk of a token and ``radius`` chunks on either side are candidates.
+
+    On a CPU the products are those of ``near_products``; other devices and compilers get them whole.
+    """
 
     def __init__(self, length: int, size: int, radius: int, device: torch.device | None = None) -> None:
         super().__init__(length, size, device)
         self.radius, self.candidates = radius, 2 * radius + 1
+        self.near = Near(length, size, radius)
 
     def scores(self, k_bNX: Tensor, q_bCX: Tensor) -> Tensor:
+        if _by_text(k_bNX):
+            return near_products.scores(self.near, k_bNX, q_bCX)
         return self._chunks(k_bNX) @ self._around(q_bCX).transpose(2, 3)
 
     def distance(self) -> Tensor:
@@ -121,9 +130,13 @@ class Nearby(Reach):
         return torch.full((1, 1), self.radius, device=self.device)
 
     def total(self, weights: Tensor, x_BNX: Tensor) -> Tensor:
+        if _by_text(x_BNX):
+            return near_products.total(self.near, weights.to(x_BNX.dtype), x_BNX)
         return self._fold(weights.transpose(2, 3).to(x_BNX.dtype) @ self._chunks(x_BNX))
 
     def spread(self, weights: Tensor, c_BCX: Tensor) -> Tensor:
+        if _by_text(c_BCX):
+            return near_products.spread(self.near, weights.to(c_BCX.dtype), c_BCX)
         spread = weights.to(c_BCX.dtype) @ self._around(c_BCX)
         return rearrange(spread, "b c s x -> b (c s) x")[:, : self.length]
 
@@ -131,7 +144,8 @@ class Nearby(Reach):
         return self._fold(weights.sum(dim=2).unsqueeze(-1)).squeeze(-1)
 
     def _chunks(self, x_bNX: Tensor) -> Tensor:
-        padded = F.pad(x_bNX, (0, 0, 0, self.clusters * self.size - self.length))
+        missing = self.clusters * self.size - self.length
+        padded = F.pad(x_bNX, (0, 0, 0, missing)) if missing else x_bNX  # a pad of nothing is a copy too
         return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
 
     def _around(self, c_bCX: Tensor) -> Tensor:
@@ -149,6 +163,10 @@ class Nearby(Reach):
 
     def flops(self, B: int, width: int) -> int:
         return 2 * B * self.clusters * self.size * self.candidates * width
+
+
+def _by_text(x: Tensor) -> bool:
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def reach_of(length: int, size: int, radius: int, device: torch.device | None = None) -> Reach:

@@ -1,21 +1,27 @@
-"""What a model costs: parameters, FLOPs, latency, and the machine's ceilings."""
+"""What a model costs: parameters, FLOPs, latency, memory, and the machine's ceilings."""
 
 from swarmformer.cost.errors import CeilingError, OutputError
-from swarmformer.cost.latency import LatencyRow, measure_latency
+from swarmformer.cost.floor import Work, judge
+from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.machine import Ceilings, measure_ceilings
 from swarmformer.cost.operations import counted_flops
 from swarmformer.cost.parameters import ParameterCount, count_parameters
 from swarmformer.cost.report import measure_costs
+from swarmformer.cost.rounds import Samples, time_arms
 
 __all__ = [
     "CeilingError",
     "Ceilings",
-    "LatencyRow",
+    "Latency",
     "OutputError",
     "ParameterCount",
+    "Samples",
+    "Work",
     "count_parameters",
     "counted_flops",
+    "judge",
     "measure_ceilings",
     "measure_costs",
     "measure_latency",
+    "time_arms",
 ]

@@ -1,9 +1,10 @@
 """What a model costs: parameters, FLOPs, latency, memory, and the machine's ceilings."""
 
-from swarmformer.cost.errors import CeilingError, OutputError
+from swarmformer.cost.errors import CeilingError, OutputError, TooLargeError
 from swarmformer.cost.floor import Work, judge
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.machine import Ceilings, measure_ceilings
+from swarmformer.cost.memory import MemoryRow, measure_memory
 from swarmformer.cost.operations import counted_flops
 from swarmformer.cost.parameters import ParameterCount, count_parameters
 from swarmformer.cost.report import measure_costs
@@ -13,9 +14,11 @@ __all__ = [
     "CeilingError",
     "Ceilings",
     "Latency",
+    "MemoryRow",
     "OutputError",
     "ParameterCount",
     "Samples",
+    "TooLargeError",
     "Work",
     "count_parameters",
     "counted_flops",
@@ -23,5 +26,6 @@ __all__ = [
     "measure_ceilings",
     "measure_costs",
     "measure_latency",
+    "measure_memory",
     "time_arms",
 ]

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers
@@ -24,16 +23,15 @@ from swarmformer.data.encoded import EncodedData
 from swarmformer.interfaces import ModelOutput
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.evaluate import autocast, evaluate
+from swarmformer.training.evaluate import evaluate
 from swarmformer.training.journal import Journal, check_finite
 from swarmformer.training.metrics import Metrics
 from swarmformer.training.optimiser import build_optimiser, learning_rate
+from swarmformer.training.step import Record, optimiser_step
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
 RECOMPILE_LIMIT = 64
-Record = dict[str, Tensor]
-"""Scalars of one step by name, on the device: loss, norm, and what the model tells of itself."""
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -128,20 +126,10 @@ class Trainer:
         rate = learning_rate(self.progress.step, self.total_steps, self.train)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        here = batch.to(self.device)
-        with autocast(self.device, self.train.precision):
-            output = self.forward(here.ids_BN, here.mask_BN)
-        logits_MK = here.answers(output.logits_BK).float()
-        loss = F.cross_entropy(logits_MK, here.labels_M, label_smoothing=self.train.label_smoothing)
-        total = loss + sum(output.losses.values())
-        total.backward()
-        limit = self.train.clip_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        record = optimiser_step(self.model, self.forward, self.optimiser, batch.to(self.device), self.train)
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return {"loss": total.detach(), "norm": norm.detach(), **_details(output)}
+        return record
 
     def _log(self, records: list[Record]) -> None:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""
@@ -218,11 +206,3 @@ class Trainer:
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         torch._dynamo.config.fail_on_recompile_limit_hit = True
         return torch.compile(self.model.detailed, dynamic=False)
-
-
-def _details(output: ModelOutput) -> Record:
-    """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
-    losses = {f"loss/{name}": loss for name, loss in output.losses.items()}
-    per_layer = enumerate(output.telemetry)
-    telemetry = {f"{layer}/{name}": value for layer, part in per_layer for name, value in part.items()}
-    return {name: value.detach() for name, value in (losses | telemetry).items()}

@@ -1,0 +1,45 @@
+"""One optimiser step: what training makes, and what the cost of training is measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from swarmformer.data.batching import Batch
+from swarmformer.interfaces import Model, ModelOutput
+from swarmformer.spec import TrainSpec
+from swarmformer.training.evaluate import autocast
+
+Record = dict[str, Tensor]
+"""Scalars of one step by name, on the device: loss, norm, and what the model tells of itself."""
+Forward = Callable[..., ModelOutput]
+
+
+def optimiser_step(
+    model: Model, forward: Forward, optimiser: torch.optim.Optimizer, batch: Batch, train: TrainSpec
+) -> Record:
+    """Forward (``model.detailed``, or that compiled), backward, clip, update; ``batch`` is on the model's device.
+
+    What is worth writing down stays on the device: nothing waits for it.
+    """
+    with autocast(batch.ids_BN.device, train.precision):
+        output = forward(batch.ids_BN, batch.mask_BN)
+    logits_MK = batch.answers(output.logits_BK).float()
+    loss = F.cross_entropy(logits_MK, batch.labels_M, label_smoothing=train.label_smoothing)
+    total = loss + sum(output.losses.values())
+    total.backward()
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm or float("inf"))
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return {"loss": total.detach(), "norm": norm.detach(), **_details(output)}
+
+
+def _details(output: ModelOutput) -> Record:
+    """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
+    losses = {f"loss/{name}": loss for name, loss in output.losses.items()}
+    per_layer = enumerate(output.telemetry)
+    telemetry = {f"{layer}/{name}": value for layer, part in per_layer for name, value in part.items()}
+    return {name: value.detach() for name, value in (losses | telemetry).items()}

@@ -1,28 +1,38 @@
-"""What a model costs: parameters, FLOPs, latency, and the machine's ceilings."""
+"""What a model costs: parameters, FLOPs, latency, memory, and the machine's ceilings."""
 
 from swarmformer.cost.epoch import EpochFlops, epoch_flops
-from swarmformer.cost.errors import CeilingError, OutputError
-from swarmformer.cost.latency import LatencyRow, measure_latency
+from swarmformer.cost.errors import CeilingError, OutputError, TooLargeError
+from swarmformer.cost.floor import Work, judge
+from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.machine import Ceilings, measure_ceilings
+from swarmformer.cost.memory import MemoryRow, measure_memory
 from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.parameters import ParameterCount, count_parameters
 from swarmformer.cost.report import measure_costs
+from swarmformer.cost.rounds import Samples, time_arms
 from swarmformer.cost.variants import SlotFlops, flops_by_slot
 
 __all__ = [
     "CeilingError",
     "Ceilings",
     "EpochFlops",
-    "LatencyRow",
+    "Latency",
+    "MemoryRow",
     "OutputError",
     "ParameterCount",
+    "Samples",
     "SlotFlops",
+    "TooLargeError",
+    "Work",
     "count_parameters",
     "counted_flops",
     "counted_training_flops",
     "epoch_flops",
     "flops_by_slot",
+    "judge",
     "measure_ceilings",
     "measure_costs",
     "measure_latency",
+    "measure_memory",
+    "time_arms",
 ]

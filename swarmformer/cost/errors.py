@@ -11,3 +11,7 @@ class OutputError(SwarmformerError, ArithmeticError):
 
 class CeilingError(SwarmformerError, ArithmeticError):
     """A model that seems to compute faster than the machine can."""
+
+
+class TooLargeError(SwarmformerError):
+    """A measurement that does not fit into the memory or the time that it was given."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import torch
@@ -30,6 +30,9 @@ SHAPES: dict[str, tuple[Product, ...]] = {
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
 """Several times the last-level cache, so that memory is measured and not the cache."""
 
+LEAST_COPIED = 2**20
+"""Bytes moved by the smallest copy that is timed: below it a call costs more than the copy."""
+
 MIN_TIMED_S = 2e-3
 """Short calls are timed in rows this long, so that starting and waiting do not count."""
 
@@ -38,27 +41,45 @@ MIN_TIMED_S = 2e-3
 class Ceilings:
     """Best rates seen, in operations (multiply-adds × 2) and bytes (read + written) per second.
 
-    ``best_product`` reached the rate, at ``precision`` (see ``environment.matmul_precision``).
+    ``best_product`` reached the rate, in ``precision``: ``bf16``, or what fp32 products may run in (see
+    ``environment.matmul_precision``). ``copy_bytes_per_s`` is that of memory; ``cached`` has the rates of
+    smaller copies by the bytes they move, which stay in the caches.
     """
 
     matmul_flops_per_s: float
     copy_bytes_per_s: float
     best_product: Product
     precision: str
+    cached: Mapping[int, float] = field(default_factory=dict)
+
+    def copy_rate(self, moved: int) -> float:
+        """The best rate of any copy that moves at least so many bytes."""
+        return max([self.copy_bytes_per_s, *(rate for size, rate in self.cached.items() if size >= moved)])
 
     def raised_by(self, other: Ceilings) -> Ceilings:
         """The higher of each rate: a ceiling is the best ever seen, whenever that was."""
         matmul = max(self, other, key=lambda ceilings: ceilings.matmul_flops_per_s)
         copy = max(self.copy_bytes_per_s, other.copy_bytes_per_s)
-        return Ceilings(matmul.matmul_flops_per_s, copy, matmul.best_product, matmul.precision)
+        sizes = sorted({*self.cached, *other.cached})
+        cached = {size: max(self.cached.get(size, 0.0), other.cached.get(size, 0.0)) for size in sizes}
+        return Ceilings(matmul.matmul_flops_per_s, copy, matmul.best_product, matmul.precision, cached)
 
 
-def measure_ceilings(device: torch.device, shapes: Iterable[Product] = (), budget_s: float = 4.0) -> Ceilings:
+def measure_ceilings(
+    device: torch.device,
+    shapes: Iterable[Product] = (),
+    budget_s: float = 4.0,
+    *,
+    dtype: torch.dtype = torch.float32,
+    moved: Iterable[int] = (),
+) -> Ceilings:
     """Measure with torch's present number of threads and precision settings.
 
     Args:
         shapes: M, K, N of further products to try, such as those of the models at hand.
         budget_s: stop after so many seconds; the first product and one copy are measured in any case.
+        dtype: of the products' operands.
+        moved: bytes that the models at hand move at least; copies of such sizes are timed as well.
 
     Raises:
         SpecError: a size below one.
@@ -69,14 +90,18 @@ def measure_ceilings(device: torch.device, shapes: Iterable[Product] = (), budge
         raise SpecError(f"a matrix product needs three sizes (M, K, N) of at least one, got {wrong[0]}")
     start = now_s()
     with no_garbage_collection(), torch.inference_mode():
-        copy_rate = _copy_rate(device, deadline=start + budget_s / 4)
-        best_product, matmul_rate = _best_product(products, device, deadline=start + budget_s)
-    return Ceilings(matmul_rate, copy_rate, best_product, matmul_precision(device))
+        copies = _copy_rates(device, moved, deadline=start + budget_s / 4)
+        best_product, matmul_rate = _best_product(products, device, dtype, deadline=start + budget_s)
+    precision = matmul_precision(device) if dtype == torch.float32 else str(dtype).removeprefix("torch.")
+    memory = copies.pop(2 * COPY_BYTES[device.type])
+    return Ceilings(matmul_rate, memory, best_product, precision, copies)
 
 
-def _best_product(products: Sequence[Product], device: torch.device, deadline: float) -> tuple[Product, float]:
+def _best_product(
+    products: Sequence[Product], device: torch.device, dtype: torch.dtype, deadline: float
+) -> tuple[Product, float]:
     def operand(size: Callable[[Product], int]) -> Tensor:
-        return torch.randn(max(map(size, products)), device=device)
+        return torch.randn(max(map(size, products)), device=device).to(dtype)
 
     # All products work in the same three buffers: together they would not fit everywhere.
     left, right, out = operand(lambda p: p[0] * p[1]), operand(lambda p: p[1] * p[2]), operand(lambda p: p[0] * p[2])
@@ -93,11 +118,19 @@ def _product(product: Product, left: Tensor, right: Tensor, out: Tensor) -> Call
     return lambda: torch.mm(left_MK, right_KN, out=out_MN)
 
 
-def _copy_rate(device: torch.device, deadline: float) -> float:
-    source = torch.ones(COPY_BYTES[device.type], dtype=torch.uint8, device=device)
+def _copy_rates(device: torch.device, moved: Iterable[int], deadline: float) -> dict[int, float]:
+    """Rate by bytes moved: what is asked for, up to the next power of two, and memory."""
+    largest = COPY_BYTES[device.type]
+    source = torch.ones(largest, dtype=torch.uint8, device=device)
     target = torch.zeros_like(source)
-    least = _least_seconds({"copy": lambda: target.copy_(source)}, device, deadline)
-    return 2 * source.numel() / least["copy"]
+    rounded = {max(LEAST_COPIED, 2 ** math.ceil(math.log2(size))) for size in moved}
+    sizes = [2 * largest, *sorted(size for size in rounded if size < 2 * largest)]
+    calls = {size: _copy(source[: size // 2], target[: size // 2]) for size in sizes}
+    return {size: size / taken for size, taken in _least_seconds(calls, device, deadline).items()}
+
+
+def _copy(source: Tensor, target: Tensor) -> Callable[[], object]:
+    return lambda: target.copy_(source)
 
 
 def _least_seconds(

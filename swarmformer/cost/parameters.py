@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from torch import nn
+from torch import Tensor, nn
 
 from swarmformer.interfaces import Model
 
@@ -20,11 +20,15 @@ def count_parameters(model: Model) -> ParameterCount:
     ``without_embedding`` leaves out the token tables: ``nn.Embedding`` with one row per entry of the
     vocabulary. Tables of positions stay in. A token table that is also the output layer is left out.
     """
-    tables = {id(module.weight) for module in model.modules() if _is_token_table(module, model.dims.vocab_size)}
-    sizes = {id(parameter): parameter.numel() for parameter in model.parameters()}
-    total = sum(sizes.values())
-    return {"total": total, "without_embedding": total - sum(sizes[table] for table in tables)}
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return {"total": total, "without_embedding": total - sum(table.numel() for table in token_tables(model))}
 
 
-def _is_token_table(module: nn.Module, vocab_size: int) -> bool:
-    return isinstance(module, nn.Embedding) and module.num_embeddings == vocab_size
+def token_tables(model: Model) -> list[Tensor]:
+    """The weights of ``nn.Embedding`` with one row per entry of the vocabulary, each once."""
+    tables = [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Embedding) and module.num_embeddings == model.dims.vocab_size
+    ]
+    return list({id(table): table for table in tables}.values())

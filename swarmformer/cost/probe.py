@@ -39,8 +39,8 @@ def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
             module.training = before
 
 
-def check_output(name: str, logits_BK: Tensor, expected: tuple[int, int]) -> None:
-    """Raise OutputError unless the logits are finite and of shape ``expected`` (B, K)."""
+def check_output(name: str, logits_BK: Tensor, expected: tuple[int, ...]) -> None:
+    """Raise OutputError unless the logits are finite and of shape ``expected``: (B, K), or (B, N, K) per token."""
     if tuple(logits_BK.shape) != expected:
         raise OutputError(f"{name}: output has shape {tuple(logits_BK.shape)}, expected {expected}; not timed")
     broken = int((~torch.isfinite(logits_BK)).sum())

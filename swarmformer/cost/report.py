@@ -1,4 +1,4 @@
-"""The whole cost pass: ceilings, latency and FLOPs of a set of models, as one JSON document."""
+"""The whole cost pass: ceilings, latency, FLOPs and floors of a set of models, as one JSON document."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from swarmformer.cost.errors import CeilingError
-from swarmformer.cost.latency import LatencyRow, measure_latency
+from swarmformer.cost.floor import Work, forward_work, judge
+from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.machine import Ceilings, Product, measure_ceilings
+from swarmformer.cost.precision import Precision, product_dtype
+from swarmformer.cost.probe import random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
 from swarmformer.interfaces import Model
 
 SCHEMA = 1
-TOLERANCE = 1.05
-"""How far above the ceiling a share may be before it is called impossible: noise of both timings."""
 
 CEILING_SHARE = 0.15
 """Part of the budget spent on the ceilings, before and once more after the models."""
+
+PIECES = (512, 2048, 8192)
+"""Rows of products tried beside those of whole batches: what is computed piece by piece stays in the cache."""
+
+MOST_ROWS = 65_536
+"""Beyond so many rows a product is no faster, and takes the time that other shapes need."""
 
 
 def measure_costs(
@@ -30,75 +36,100 @@ def measure_costs(
     batches: Sequence[int] = (1, 32),
     device: torch.device,
     threads: int,
+    precision: Precision = "fp32",
     budget_s: float = 30.0,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Measure models side by side, in one process.
 
     Args:
-        arms: run key → (name of the variant, model). Models are moved to ``device``.
+        arms: run key → (name of the variant, model). Models are moved to ``device`` and cast to ``precision``.
         length: tokens per text; batches: batch sizes; threads: torch threads while measuring.
         budget_s: seconds for the whole pass; see ``measure_latency`` for when it may be overrun.
 
     Returns:
         JSON values: ``machine``, ``device``, ``threads``, ``ceilings`` and one of ``rows`` per arm and batch,
-        with ``share_of_ceiling`` = FLOPs / median seconds / best matrix-product rate.
+        with its floor: see ``cost.floor.judge``.
 
     Raises:
         SpecError, OutputError: see ``measure_latency``.
         CeilingError: a model that seems faster than the machine.
     """
     models = {key: model for key, (_, model) in arms.items()}
+    works = {(key, batch): work_at(model, batch, length) for key, model in models.items() for batch in batches}
     products = model_products(models.values(), [batch * length for batch in batches])
     end = now_s() + budget_s
     with torch_threads(threads):
         machine = {**describe_machine(), "device": describe_device(device)}
-        before = measure_ceilings(device, products, budget_s * CEILING_SHARE / 2)
+        before = ceilings_for(works.values(), products, device, precision, budget_s * CEILING_SHARE / 2)
         timings = measure_latency(
             models,
             batches=batches,
             length=length,
             device=device,
             threads=threads,
+            precision=precision,
             budget_s=end - now_s() - budget_s * CEILING_SHARE / 2,
             seed=seed,
         )
-        ceilings = before.raised_by(measure_ceilings(device, products, budget_s * CEILING_SHARE / 2))
-        name = device_name(device)
+        after = ceilings_for(works.values(), products, device, precision, budget_s * CEILING_SHARE / 2)
+        name, ceilings = device_name(device), before.raised_by(after)
     return {
         "schema": SCHEMA,
         "machine": machine,
         "device": name,
         "threads": threads,
-        "ceilings": {
-            "matmul_flops_per_s": ceilings.matmul_flops_per_s,
-            "copy_bytes_per_s": ceilings.copy_bytes_per_s,
-        },
-        "rows": [_row(timing, *arms[timing["arm"]], ceilings) for timing in timings],
+        "precision": precision,
+        "ceilings": ceilings_dict(ceilings),
+        "rows": [_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], ceilings) for timing in timings],
+    }
+
+
+def work_at(model: Model, batch: int, length: int) -> Work:
+    """The work of one forward pass over random tokens, all of them real."""
+    ids_BN, _ = random_inputs(model.dims, batch, length, device=torch.device("cpu"), seed=0)
+    return forward_work(model, ids_BN, model.flops(batch, length))
+
+
+def ceilings_for(
+    works: Iterable[Work], products: Iterable[Product], device: torch.device, precision: Precision, budget_s: float
+) -> Ceilings:
+    """``measure_ceilings`` in this precision and for copies as large as these works need."""
+    moved = [work.least_bytes for work in works]
+    return measure_ceilings(device, products, budget_s, dtype=product_dtype(precision), moved=moved)
+
+
+def ceilings_dict(ceilings: Ceilings) -> dict[str, Any]:
+    """JSON values; of the best copies only that of memory."""
+    return {
+        "matmul_flops_per_s": ceilings.matmul_flops_per_s,
+        "copy_bytes_per_s": ceilings.copy_bytes_per_s,
+        "best_product": list(ceilings.best_product),
+        "precision": ceilings.precision,
     }
 
 
 def model_products(models: Iterable[Model], rows: Iterable[int]) -> list[Product]:
-    """M, K, N of the linear layers, applied to so many rows at once: what the ceiling is tried with."""
+    """M, K, N of the linear layers, applied to so many rows at once and to pieces of them, smallest first."""
     sizes = {
         (layer.in_features, layer.out_features)
         for model in models
         for layer in model.modules()
         if isinstance(layer, nn.Linear)
     }
-    return [(M, K, N) for M in sorted(set(rows)) for K, N in sorted(sizes)]
+    whole = {min(M, MOST_ROWS) for M in rows}
+    largest = max(whole, default=0)
+    pieces = {M for M in PIECES if largest > M}
+    return [(M, K, N) for M in sorted(whole | pieces) for K, N in sorted(sizes)]
 
 
-def _row(timing: LatencyRow, variant: str, model: Model, ceilings: Ceilings) -> dict[str, Any]:
-    flops = model.flops(timing["batch"], timing["length"])
-    share = flops / timing["median_s"] / ceilings.matmul_flops_per_s
-    if share > TOLERANCE:
-        raise CeilingError(
-            f"{variant} (batch {timing['batch']}, length {timing['length']}): {flops:.3g} FLOPs in "
-            f"{timing['median_s']:.3g} s would be {share:.2f} times the best matrix-product rate of this machine, "
-            f"{ceilings.matmul_flops_per_s:.3g} FLOP/s at {ceilings.precision} precision. That breaks physics: the "
-            "timer does not wait for the device, the model's flops() is wrong (compare cost.operations."
-            "counted_flops), or the ceiling was measured while the machine was busy"
-        )
-    measured: dict[str, Any] = {key: value for key, value in timing.items() if key != "arm"}
-    return {"run_key": timing["arm"], "variant": variant, **measured, "flops": flops, "share_of_ceiling": share}
+def _row(timing: Latency, variant: str, work: Work, ceilings: Ceilings) -> dict[str, Any]:
+    place = f"{variant} (batch {timing.batch}, length {timing.length})"
+    return {
+        "run_key": timing.arm,
+        "variant": variant,
+        "batch": timing.batch,
+        "length": timing.length,
+        **timing.samples.to_dict(),
+        **judge(place, work, timing.samples.p50, ceilings),
+    }

@@ -124,6 +124,7 @@ class SwarmFormer(Model):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
         self.honours_mask = all(part.honours_mask for part in parts_used)
+        self.whole_batch = any(part.whole_batch for part in parts_used)
         own = ("D", "N·D²") if added else ("D",)
         self.order = joined((*(part.order for part in parts_used), *own))
 

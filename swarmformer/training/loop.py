@@ -15,26 +15,23 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
-from swarmformer.fast import applies, pieces
-from swarmformer.interfaces import Component, ModelOutput
+from swarmformer.interfaces import ModelOutput
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.evaluate import autocast, evaluate
+from swarmformer.training.evaluate import evaluate
 from swarmformer.training.journal import Journal, check_finite
 from swarmformer.training.metrics import Metrics
 from swarmformer.training.optimiser import build_optimiser, learning_rate
+from swarmformer.training.step import Record, optimiser_step
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
 RECOMPILE_LIMIT = 64
-Record = dict[str, Tensor]
-"""Scalars of one step by name, on the device: loss, norm, and what the model tells of itself."""
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -76,8 +73,6 @@ class Trainer:
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
         check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
-        parts = [module for module in self.model.modules() if isinstance(module, Component)]
-        self.whole_batches = self.train.compile or any(part.whole_batch for part in parts)
         self.batches = {name: self._batches(data, name) for name in data.splits}
         self.optimiser = build_optimiser(self.model, self.train, device)
         decay = self.train.ema_decay
@@ -131,35 +126,10 @@ class Trainer:
         rate = learning_rate(self.progress.step, self.total_steps, self.train)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        record = self._gradients(batch.to(self.device))
-        limit = self.train.clip_norm or float("inf")
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit)
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
+        record = optimiser_step(self.model, self.forward, self.optimiser, batch.to(self.device), self.train)
         if self.average is not None:
             self.average.update_parameters(self.model)
-        return {**record, "norm": norm.detach()}
-
-    def _gradients(self, batch: Batch) -> Record:
-        """Add the gradients of a batch's mean loss to the parameters; of all texts at once, or piece by piece."""
-        record: Record = {}
-        for part in self._parts(batch):
-            with autocast(self.device, self.train.precision):
-                output = self.forward(part.ids_BN, part.mask_BN)
-            logits_MK = part.answers(output.logits_BK).float()
-            loss = F.cross_entropy(logits_MK, part.labels_M, label_smoothing=self.train.label_smoothing)
-            share = len(part.labels_M) / len(batch.labels_M)
-            total = share * loss + sum(output.losses.values())
-            total.backward()
-            record["loss"] = record.get("loss", 0.0) + total.detach()
-            record |= _details(output)
         return record
-
-    def _parts(self, batch: Batch) -> list[Batch]:
-        """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs."""
-        if self.whole_batches or batch.at_M is not None or not applies(batch.ids_BN):
-            return [batch]
-        return [batch.piece(piece) for piece in pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)]
 
     def _log(self, records: list[Record]) -> None:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""
@@ -236,11 +206,3 @@ class Trainer:
         torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
         torch._dynamo.config.fail_on_recompile_limit_hit = True
         return torch.compile(self.model.detailed, dynamic=False)
-
-
-def _details(output: ModelOutput) -> Record:
-    """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
-    losses = {f"loss/{name}": loss for name, loss in output.losses.items()}
-    per_layer = enumerate(output.telemetry)
-    telemetry = {f"{layer}/{name}": value for layer, part in per_layer for name, value in part.items()}
-    return {name: value.detach() for name, value in (losses | telemetry).items()}

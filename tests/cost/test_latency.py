@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from swarmformer.cost import OutputError, measure_latency
-from swarmformer.cost.latency import SETTLE_BELOW_S
+from swarmformer.cost.rounds import SETTLE_BELOW_S
 from swarmformer.errors import SpecError
 
 LONG = 2 * SETTLE_BELOW_S
@@ -32,9 +32,11 @@ def test_median_and_percentiles(clock, fake_model, cpu):
         {"a": fake_model(on_call=call)}, batches=[4], length=8, device=cpu, threads=1, budget_s=1e9, max_repeats=25
     )[0]
     cuts = statistics.quantiles(durations[-25:], n=20, method="inclusive")
-    assert (row["arm"], row["batch"], row["length"], row["repeats"]) == ("a", 4, 8, 25)
-    assert row["median_s"] == pytest.approx(statistics.median(durations[-25:]))
-    assert [row["p20_s"], row["p80_s"], row["p95_s"]] == pytest.approx([cuts[3], cuts[15], cuts[18]])
+    found = row.samples
+    assert (row.arm, row.batch, row.length, found.n) == ("a", 4, 8, 25)
+    assert found.seconds == pytest.approx(durations[-25:])
+    assert found.p50 == pytest.approx(statistics.median(durations[-25:]))
+    assert [found.p20, found.p80, found.p90, found.p95] == pytest.approx([cuts[3], cuts[15], cuts[17], cuts[18]])
 
 
 def test_real_clock(fake_model, cpu):
@@ -43,8 +45,8 @@ def test_real_clock(fake_model, cpu):
         "slow": fake_model(on_call=lambda ids, mask: time.sleep(0.06)),
     }
     fast, slow = measure_latency(arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1.0)
-    assert 0.02 <= fast["median_s"] < 0.04
-    assert slow["median_s"] - fast["median_s"] == pytest.approx(0.04, rel=0.4)
+    assert 0.02 <= fast.samples.p50 < 0.04
+    assert slow.samples.p50 - fast.samples.p50 == pytest.approx(0.04, rel=0.4)
 
 
 def logged(fake_model, clock, log, names, duration=LONG):
@@ -81,8 +83,8 @@ def test_drift_hits_all_alike(clock, fake_model, cpu):
 
     arms = {"a": fake_model(on_call=call), "b": fake_model(on_call=call)}
     a, b = measure_latency(arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1e9, max_repeats=60)
-    assert a["p95_s"] > 5 * a["p20_s"]
-    assert a["median_s"] == pytest.approx(b["median_s"], rel=0.05)
+    assert a.samples.p95 > 5 * a.samples.p20
+    assert a.samples.p50 == pytest.approx(b.samples.p50, rel=0.05)
 
 
 @pytest.mark.parametrize(("duration", "calls_per_sample"), [(SETTLE_BELOW_S / 10, 2), (LONG, 1)])
@@ -103,7 +105,7 @@ def test_budget_is_kept_and_shared(clock, fake_model, cpu):
     rows = measure_latency(arms, batches=[1, 32], length=4, device=cpu, threads=1, budget_s=12.0)
     one_round = 3 * 0.1
     assert 12.0 <= clock.s <= 12.0 + 2 * one_round
-    assert all(abs(row["repeats"] - 18) <= 1 for row in rows)  # 6 s, less check and warm-up, per batch size
+    assert all(abs(row.samples.n - 18) <= 1 for row in rows)  # 6 s, less check and warm-up, per batch size
 
 
 def test_time_left_over_goes_to_the_next_batch(clock, fake_model, cpu):
@@ -119,14 +121,14 @@ def test_time_left_over_goes_to_the_next_batch(clock, fake_model, cpu):
         budget_s=10.0,
         max_repeats=50,
     )
-    assert small["repeats"] == 50
-    assert large["repeats"] > 0.5 * 10.0 / (10 * LONG)
+    assert small.samples.n == 50
+    assert large.samples.n > 0.5 * 10.0 / (10 * LONG)
 
 
 def test_least_repeats_without_time(clock, fake_model, cpu):
     arms = logged(fake_model, clock, [], "ab")
     rows = measure_latency(arms, length=4, device=cpu, threads=1, budget_s=0.0, min_repeats=4)
-    assert [row["repeats"] for row in rows] == [4] * 4
+    assert [row.samples.n for row in rows] == [4] * 4
 
 
 def test_conditions_of_the_timed_calls(fake_model, dims, cpu):
@@ -166,7 +168,7 @@ def test_wrong_output_is_not_timed(logits, message, fake_model, cpu):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"arms": {}}, "no models"),
+        ({"arms": {}}, "no arms"),
         ({"batches": []}, "batch sizes"),
         ({"batches": [0]}, "batch sizes"),
         ({"length": 0}, "length"),

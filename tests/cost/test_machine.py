@@ -49,6 +49,33 @@ def test_given_shapes_are_tried(machine_of_rates, cpu):
     assert found.matmul_flops_per_s == pytest.approx(5e9, rel=1e-3)
 
 
+def test_copies_that_stay_in_the_cache_have_their_own_rate(machine_of_rates, cpu, monkeypatch, clock):
+    monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**22)
+
+    def copy(target, source):
+        clock.advance(2 * source.nbytes / (7e9 if source.nbytes > 2**20 else 30e9))
+
+    monkeypatch.setattr(torch.Tensor, "copy_", copy)
+    found = measure_ceilings(cpu, budget_s=0.5, moved=[5, 2**20 + 1, 2**40])
+    assert found.copy_bytes_per_s == pytest.approx(7e9, rel=1e-3)
+    assert found.cached == pytest.approx({2**20: 30e9, 2**21: 30e9}, rel=1e-3)
+    assert found.copy_rate(2**21) == pytest.approx(30e9, rel=1e-3)
+    assert found.copy_rate(2**21 + 1) == pytest.approx(7e9, rel=1e-3)
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [(torch.float32, "none"), (torch.bfloat16, "bfloat16")])
+def test_products_are_made_in_the_dtype(dtype, precision, small, cpu, monkeypatch):
+    seen, real = set(), torch.mm
+
+    def mm(left, right, *, out):
+        seen.update((left.dtype, right.dtype, out.dtype))
+        return real(left, right, out=out)
+
+    monkeypatch.setattr(torch, "mm", mm)
+    assert measure_ceilings(cpu, budget_s=0.0, dtype=dtype).precision == precision
+    assert seen == {dtype}
+
+
 def test_slow_spells_do_not_lower_the_ceiling(machine_of_rates, cpu, monkeypatch, clock):
     quick = torch.mm
 
@@ -85,8 +112,8 @@ def test_wrong_sizes(wrong, cpu):
 
 
 def test_raised_by_keeps_the_higher_of_each():
-    one, two = Ceilings(1e9, 5e9, SMALL, "none"), Ceilings(2e9, 4e9, BIG, "none")
-    assert one.raised_by(two) == two.raised_by(one) == Ceilings(2e9, 5e9, BIG, "none")
+    one, two = Ceilings(1e9, 5e9, SMALL, "none", {8: 9e9, 16: 7e9}), Ceilings(2e9, 4e9, BIG, "none", {8: 8e9})
+    assert one.raised_by(two) == two.raised_by(one) == Ceilings(2e9, 5e9, BIG, "none", {8: 9e9, 16: 7e9})
 
 
 @pytest.mark.gpu

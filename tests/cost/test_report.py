@@ -15,7 +15,7 @@ RATE = 1e9
 def known_machine(monkeypatch, clock):
     """Ceilings that are known; only fake models move the clock."""
     found = iter([Ceilings(RATE / 2, 2e9, (1, 1, 1), "none"), Ceilings(RATE, 1e9, (1, 1, 1), "none")])
-    monkeypatch.setattr(report, "measure_ceilings", lambda *arguments: next(found))
+    monkeypatch.setattr(report, "measure_ceilings", lambda *arguments, **options: next(found))
     return clock
 
 
@@ -31,10 +31,11 @@ def test_document(known_machine, fake_model, cpu):
     before = torch.get_num_threads()
     document = measure_costs(arms, length=16, device=cpu, threads=before + 1, budget_s=5.0)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert set(document) == {"schema", "machine", "device", "threads", "ceilings", "rows"}
+    assert set(document) == {"schema", "machine", "device", "threads", "precision", "ceilings", "rows"}
     assert document["schema"] == 1 and document["threads"] == before + 1
     assert document["device"].endswith(f"({before + 1} threads)")
-    assert document["ceilings"] == {"matmul_flops_per_s": RATE, "copy_bytes_per_s": 2e9}
+    limits = {"matmul_flops_per_s": RATE, "copy_bytes_per_s": 2e9}
+    assert document["ceilings"] == {**limits, "best_product": [1, 1, 1], "precision": "none"}
     assert [(row["run_key"], row["variant"], row["batch"]) for row in document["rows"]] == [
         ("k1", "base", 1),
         ("k2", "swap", 1),
@@ -42,12 +43,14 @@ def test_document(known_machine, fake_model, cpu):
         ("k2", "swap", 32),
     ]
     row = document["rows"][3]
-    repeats = row.pop("repeats")
-    assert repeats > 10
+    assert row.pop("repeats") > 10
+    assert len(row.pop("load_average")) == 2
     assert row == pytest.approx(
         {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
-        | dict.fromkeys(("median_s", "p20_s", "p80_s", "p95_s"), 0.040)
-        | {"flops": 10**7, "share_of_ceiling": 0.25}
+        | dict.fromkeys(("median_s", "p20_s", "p80_s", "p90_s", "p95_s"), 0.040)
+        | {"flops": 10**7, "ceiling_flops_per_s": RATE, "floor_s": 0.010}
+        | {"least_bytes": 32 * 16 * 8 + 4 * (8 * 8 + 8) + 4 * 32 * 3, "ceiling_bytes_per_s": 2e9}
+        | {"share_of_ceiling": 0.25, "share_of_floor": 0.25}
     )
     assert torch.get_num_threads() == before
 
@@ -95,6 +98,11 @@ def test_real_models_on_this_machine(dims, wrap, monkeypatch, cpu):
 def test_products_of_the_models(dims, wrap):
     models = [wrap(dims, nn.Sequential(nn.Linear(8, 32), nn.Linear(32, 3))), wrap(dims, nn.Linear(8, 32))]
     assert report.model_products(models, [64, 16, 64]) == [(16, 8, 32), (16, 32, 3), (64, 8, 32), (64, 32, 3)]
+
+
+def test_products_of_pieces_and_no_larger_ones_than_needed(dims, wrap):
+    found = report.model_products([wrap(dims, nn.Linear(8, 32))], [1024, 10**6])
+    assert [M for M, _, _ in found] == [512, 1024, 2048, 8192, report.MOST_ROWS]
 
 
 @pytest.mark.gpu

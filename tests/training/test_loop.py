@@ -213,7 +213,7 @@ def test_the_best_epoch_by_validation_is_kept_and_the_test_split_read_once(monke
 def test_divergence_names_its_step(tmp_path: Path, monkeypatch, step: int, bad: float) -> None:
     trainer = Trainer(toy_run(), DATA, CPU, tmp_path)
     plain, calls = F.cross_entropy, iter(range(1, 1000))
-    monkeypatch.setattr(loop.F, "cross_entropy", lambda *a, **k: plain(*a, **k) * (bad if next(calls) == step else 1))
+    monkeypatch.setattr(F, "cross_entropy", lambda *a, **k: plain(*a, **k) * (bad if next(calls) == step else 1))
     validated: list[int] = []
 
     def only_count(self: Trainer) -> None:

@@ -1,0 +1,97 @@
+"""The least time that a piece of work can take on this machine, and the share of it that was reached.
+
+floor = max(FLOPs / best rate of matrix products, least bytes / best rate of copying so many bytes):
+the roofline (Williams, Waterman & Patterson 2009) turned into seconds. A share above one breaks physics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from torch import Tensor
+
+from swarmformer.cost.errors import CeilingError
+from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.parameters import token_tables
+from swarmformer.interfaces import Embedding, Model
+
+TOLERANCE = 1.05
+"""How far above the ceiling a share may be before it is called impossible: noise of both timings."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What must be done at least: ``flops`` (multiply-adds × 2) and ``least_bytes`` moved."""
+
+    flops: int
+    least_bytes: int
+
+
+class Judgement(TypedDict):
+    """The columns that say how near to the machine's limits a row is."""
+
+    flops: int
+    least_bytes: int
+    ceiling_flops_per_s: float
+    ceiling_bytes_per_s: float
+    floor_s: float
+    share_of_ceiling: float
+    share_of_floor: float
+
+
+def forward_work(model: Model, ids_BN: Tensor, flops: int) -> Work:
+    """A forward pass over ``ids_BN`` that computes ``flops``.
+
+    Least bytes: ids read, every weight read once, of the token table the rows that are looked up,
+    logits written (one row per text). What an embedding adds to the rows (positions) is left out.
+    """
+    looked_up = int(ids_BN.unique().numel())
+    tables = sum(looked_up * table[0].nbytes for table in token_tables(model))
+    logits = len(ids_BN) * model.dims.num_classes * next(model.parameters()).element_size()
+    return Work(flops, ids_BN.nbytes + _weight_bytes(model) + tables + logits)
+
+
+def _weight_bytes(model: Model) -> int:
+    embeddings = [module for module in model.modules() if isinstance(module, Embedding)]
+    left_out = {id(weight) for module in embeddings for weight in module.parameters()}
+    left_out |= {id(table) for table in token_tables(model)}
+    return sum(weight.nbytes for weight in model.parameters() if id(weight) not in left_out)
+
+
+def judge(name: str, work: Work, median_s: float, ceilings: Ceilings) -> Judgement:
+    """Hold a median against the floor of its work; ``name`` is for the error.
+
+    Raises:
+        CeilingError: faster than the machine can be, by more than ``TOLERANCE``.
+    """
+    compute_s = work.flops / ceilings.matmul_flops_per_s
+    bytes_per_s = ceilings.copy_rate(work.least_bytes)
+    floor_s = max(compute_s, work.least_bytes / bytes_per_s)
+    if floor_s > TOLERANCE * median_s:
+        raise CeilingError(_beyond(name, work, median_s, ceilings, compute_s >= floor_s))
+    return {
+        "flops": work.flops,
+        "least_bytes": work.least_bytes,
+        "ceiling_flops_per_s": ceilings.matmul_flops_per_s,
+        "ceiling_bytes_per_s": bytes_per_s,
+        "floor_s": floor_s,
+        "share_of_ceiling": compute_s / median_s,
+        "share_of_floor": floor_s / median_s,
+    }
+
+
+def _beyond(name: str, work: Work, median_s: float, ceilings: Ceilings, computing: bool) -> str:
+    if computing:
+        done, rate, best = f"{work.flops:.3g} FLOPs", work.flops / median_s, ceilings.matmul_flops_per_s
+        limit = f"matrix-product rate of this machine, {best:.3g} FLOP/s at {ceilings.precision} precision"
+    else:
+        done, rate, best = f"{work.least_bytes:.3g} bytes", work.least_bytes / median_s, ceilings.copy_rate(
+            work.least_bytes
+        )
+        limit = f"rate of copying so many bytes on this machine, {best:.3g} bytes/s"
+    return (
+        f"{name}: {done} in {median_s:.3g} s would be {rate / best:.2f} times the best {limit}. That breaks physics: "
+        "the timer does not wait for the device, the model's flops() is wrong (compare cost.operations."
+        "counted_flops), or the ceiling was measured while the machine was busy"
+    )

@@ -1,0 +1,116 @@
+"""Peak memory of a forward pass or a training step, each in a fresh process (``memory_process``)."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, TypedDict
+
+import torch
+
+from swarmformer.cost.errors import TooLargeError
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.precision import Precision
+from swarmformer.interfaces import Strict
+from swarmformer.spec import ModelSpec, TrainSpec
+
+PROCESS = "swarmformer.cost.memory_process"
+CALLS = 2
+"""The first call allocates what stays (the optimiser's state, for one); a peak is that of both."""
+
+
+class MemoryRow(TypedDict):
+    """Bytes. ``peak_bytes`` of the whole process, ``growth_bytes`` beyond what it held once the model was built.
+
+    ``call_s`` are the seconds of the last call: a single one, cold caches and all. On a GPU the
+    ``device_…`` figures are those of torch's allocator, weights included; else None.
+    """
+
+    peak_bytes: int
+    growth_bytes: int
+    method: str
+    call_s: float
+    device_allocated_bytes: int | None
+    device_reserved_bytes: int | None
+
+
+class MemoryOrder(Strict):
+    """What the fresh process is asked to measure."""
+
+    model: dict[str, Any]
+    train: dict[str, Any]
+    batch: int
+    length: int
+    mode: Mode
+    precision: Precision
+    device: str
+    threads: int
+    limit_bytes: int | None
+
+
+def measure_memory(
+    spec: ModelSpec,
+    *,
+    batch: int,
+    length: int,
+    device: torch.device,
+    threads: int,
+    mode: Mode = "forward",
+    precision: Precision = "fp32",
+    train: TrainSpec | None = None,
+    limit_bytes: int | None = None,
+    timeout_s: float | None = None,
+) -> MemoryRow:
+    """Build the model in a fresh process, run it ``CALLS`` times on random tokens, and report the peak.
+
+    Args:
+        limit_bytes: memory that the calls may take beyond the built model (Linux, CPU).
+        timeout_s: seconds for all of it, the start included.
+
+    Raises:
+        TooLargeError: it needs more memory or time than that, or the process failed; says which.
+    """
+    order = MemoryOrder(
+        model=spec.to_dict(),
+        train=(train or TrainSpec.from_dict({})).to_dict(),
+        batch=batch,
+        length=length,
+        mode=mode,
+        precision=precision,
+        device=str(device),
+        threads=threads,
+        limit_bytes=limit_bytes,
+    )
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", PROCESS],
+            input=order.model_dump_json(),
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired:
+        raise TooLargeError(f"not done within {timeout_s:.0f} s ({CALLS} calls in a fresh process)") from None
+    if done.returncode:
+        raise TooLargeError(_reason(done, limit_bytes))
+    found: MemoryRow = json.loads(done.stdout)
+    return found
+
+
+def _environment() -> dict[str, str]:
+    """This very package, wherever the process is started."""
+    root = str(Path(__file__).resolve().parents[2])
+    others = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([root, others] if others else [root])}
+
+
+def _reason(done: subprocess.CompletedProcess[str], limit_bytes: int | None) -> str:
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+    if "allocate memory" in done.stderr or "MemoryError" in done.stderr or "bad_alloc" in done.stderr:
+        limit = "" if limit_bytes is None else f" than {limit_bytes / 2**30:.1f} GiB"
+        return f"needs more memory{limit}: {last}"
+    return f"the process that measures memory ended with {done.returncode}: {last}"

@@ -1,0 +1,82 @@
+"""What is timed and whose memory is measured: one forward pass, or one training step, on random tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from swarmformer.cost.errors import OutputError
+from swarmformer.cost.precision import Precision, cast, computing_in
+from swarmformer.cost.probe import check_output, random_inputs
+from swarmformer.data.batching import Batch
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Model
+from swarmformer.spec import TrainSpec
+from swarmformer.training.optimiser import build_optimiser
+from swarmformer.training.step import optimiser_step
+
+Mode = Literal["forward", "training"]
+"""A forward pass in evaluation and inference mode; or forward, backward and update in training mode."""
+
+
+def random_batch(model: Model, batch: int, length: int, *, device: torch.device, seed: int) -> Batch:
+    """Random ids and labels; every token is real, yet the masked code paths run. At tokens, all are asked."""
+    ids_BN, mask_BN = random_inputs(model.dims, batch, length, device=device, seed=seed)
+    answers = batch * length if model.per_token else batch
+    generator = torch.Generator().manual_seed(seed)
+    labels_M = torch.randint(model.dims.num_classes, (answers,), generator=generator).to(device)
+    at_M = torch.arange(answers, device=device) if model.per_token else None
+    return Batch(ids_BN, mask_BN, labels_M, torch.arange(answers), at_M)
+
+
+def make_call(
+    model: Model, batch: Batch, mode: Mode, precision: Precision, train: TrainSpec, *, compiled: bool = False
+) -> Callable[[], Tensor]:
+    """A call that gives the logits of a forward pass, or the loss of a training step.
+
+    The model, on the batch's device already, is put into the mode that the call needs and its weights into
+    ``precision``. ``train`` gives what the optimiser needs; its own precision is not used. ``compiled``: the
+    forward pass goes through ``torch.compile`` with static shapes.
+
+    Raises:
+        SpecError: training with ``bf16_weights``; the optimiser's updates would be lost in rounding.
+    """
+    device = batch.ids_BN.device
+    cast(model, precision).train(mode == "training")
+    if mode == "training":
+        return _training_step(model, batch, precision, train, compiled)
+    forward = torch.compile(model.forward, dynamic=False) if compiled else model
+
+    def call() -> Tensor:
+        with torch.inference_mode(), computing_in(device, precision):
+            return forward(batch.ids_BN, batch.mask_BN)
+
+    return call
+
+
+def _training_step(
+    model: Model, batch: Batch, precision: Precision, train: TrainSpec, compiled: bool
+) -> Callable[[], Tensor]:
+    if precision == "bf16_weights":
+        raise SpecError("training keeps its weights in fp32: use precision bf16 (autocast) or fp32")
+    optimiser = build_optimiser(model, train, batch.ids_BN.device)
+    chosen = train.model_copy(update={"precision": precision})
+    forward = torch.compile(model.detailed, dynamic=False) if compiled else model.detailed
+    return lambda: optimiser_step(model, forward, optimiser, batch, chosen)["loss"]
+
+
+def check_result(name: str, model: Model, batch: Batch, mode: Mode, result: Tensor) -> None:
+    """Raise OutputError unless the logits have the right shape, or the loss is a number, and are finite."""
+    if mode == "forward":
+        shape = tuple(batch.ids_BN.shape) if model.per_token else (len(batch.ids_BN),)
+        check_output(name, result, (*shape, model.dims.num_classes))
+    elif not bool(result.isfinite()):
+        raise OutputError(f"{name}: the loss of a training step on random tokens is {float(result)}; not timed")
+
+
+def training_flops(model: Model, B: int, N: int) -> int:
+    """Forward and backward of a training step: a product, and one for the gradient of each operand."""
+    return 3 * model.flops(B, N)

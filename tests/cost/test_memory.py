@@ -1,0 +1,73 @@
+"""Peaks against allocations that are known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from swarmformer.cost import TooLargeError, measure_memory
+from swarmformer.cost.resident import peak_of
+from swarmformer.spec import ModelSpec
+from swarmformer.variants import load_variant
+
+MIB = 2**20
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak can be set back on Linux only")
+
+
+def spec(**dims: int) -> ModelSpec:
+    sizes = {"vocab_size": 1000, "d_model": 64, "num_layers": 1, "seq_len": 256, **dims}
+    return load_variant("base", [({"model": {"dims": sizes}}, "test")]).model_spec()
+
+
+@LINUX
+def test_a_known_allocation_is_seen_although_it_is_gone():
+    np.ones(200 * MIB, dtype=np.uint8)  # an earlier, higher peak that must not count
+    found = peak_of(lambda: np.ones(64 * MIB, dtype=np.uint8).sum())
+    assert found.method == "VmHWM"
+    assert 63 * MIB <= found.growth < 72 * MIB  # the kernel counts pages in batches
+
+
+@LINUX
+def test_what_the_parent_holds_does_not_count():
+    """The trap that ru_maxrss is: it is handed down to a process that is started."""
+    ballast = np.ones(600 * MIB, dtype=np.uint8)
+    code = "from swarmformer.cost.resident import peak_of; print(peak_of(lambda: None).peak)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert int(said) < ballast.nbytes < peak_of(lambda: None).peak
+
+
+def test_passes_hold_what_they_must(cpu, monkeypatch):
+    """More texts: at least x and the gate's hidden layer more. Training: gradients and two moments of every weight."""
+    monkeypatch.setenv("SWARMFORMER_FAST", "0")
+    table, activations = 100_000 * 64 * 4, 255 * 256 * 64 * 4
+    model, fixed = spec(vocab_size=100_000), {"length": 256, "device": cpu, "threads": 1}
+    one, many = (measure_memory(model, batch=batch, **fixed) for batch in (1, 256))
+    training = measure_memory(model, batch=1, mode="training", **fixed)
+    assert many["growth_bytes"] - one["growth_bytes"] > 2 * activations
+    assert training["growth_bytes"] - one["growth_bytes"] >= 0.95 * 3 * table
+    assert many["peak_bytes"] > many["growth_bytes"] > 0 < many["call_s"]
+    assert many["device_allocated_bytes"] is None
+    monkeypatch.setenv("SWARMFORMER_FAST", "1")
+    in_pieces = measure_memory(model, batch=256, **fixed)
+    assert in_pieces["growth_bytes"] < many["growth_bytes"] - activations
+
+
+@LINUX
+def test_what_does_not_fit_says_so(cpu, monkeypatch):
+    monkeypatch.setenv("SWARMFORMER_FAST", "0")
+    with pytest.raises(TooLargeError, match=r"needs more memory than 0\.1 GiB"):
+        measure_memory(spec(), batch=512, length=256, device=cpu, threads=1, limit_bytes=100 * MIB)
+
+
+def test_what_takes_too_long_says_so(cpu):
+    with pytest.raises(TooLargeError, match="not done within 0 s"):
+        measure_memory(spec(), batch=1, length=8, device=cpu, threads=1, timeout_s=0.1)
+
+
+def test_other_failures_carry_their_cause(cpu):
+    with pytest.raises(TooLargeError, match=r"ended with 1: .*CUDA"):
+        measure_memory(spec(), batch=1, length=8, device=torch.device("cuda", 99), threads=1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import torch
 from torch import nn
 
+from swarmformer.assembly import without_weights
 from swarmformer.interfaces import Component, Dims, Model
 from swarmformer.models.parts import Parts
 from swarmformer.registry import Entry
@@ -38,7 +38,7 @@ def _products(slot: str, component: Any, dims: Dims) -> str:
 
 def _without_weights(cls: Any, spec: ModelSpec) -> Any:
     options = check_options(cls, {}, (), lambda path: "")
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with without_weights():
         if not getattr(cls, "slots", ()):
             return cls(spec.dims, **options)
         parts = {**load_variant("base").model_spec().slots, **spec.slots}

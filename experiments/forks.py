@@ -37,7 +37,6 @@ class Forks:
         os.set_blocking(ended_write, False)
         signal.set_wakeup_fd(ended_write)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the forks; the grid tells what to do
 
     def serve(self) -> Request | None:
         """Comes back in every fork with what it is to run, and here with None at the end."""
@@ -119,6 +118,7 @@ def become(request: Request) -> None:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the forks, and the grid says what is to be done
     answers = os.dup(STDOUT)
     os.dup2(STDERR, STDOUT)  # what an import may print must not be taken for an answer
     preload(sys.argv[1:])

@@ -53,6 +53,8 @@ class ForkServer:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         command = [sys.executable, "-m", "experiments.forks", *PRELOADED]
+        # CUDA cannot be used in a fork of a process that has asked the driver whether it is there; NVML may be asked.
+        environment = {**environment, "PYTORCH_NVML_BASED_CUDA_CHECK": "1"}
         self.process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.numbers = count()
         self.forks: dict[int, Fork] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from experiments.cells import CellError, read_json, write_json
-from experiments.plan import load_plan
+from experiments.grid_file import first_spec
 from experiments.runner import load_data, use_threads
 from experiments.supervised import stop_with_parent
 from swarmformer.data.floors import compute_floors, left_out
@@ -20,7 +20,7 @@ NAME = "floors.json"
 
 def write_floors(grid: Path, folder: Path) -> None:
     """Compute the floors on the very split that the arms are trained on; done once per data."""
-    spec = load_plan(grid).arms[0].spec
+    spec = first_spec(grid)
     data = load_data(spec)
     with FileLock(folder / "floors.lock"):
         if not is_current(folder / NAME, data.key):

@@ -1,73 +1,20 @@
-"""From a grid file to a plan: every arm resolved, built without weights, and priced, before anything runs.
-
-A grid file (YAML) has::
-
-    description: what is asked
-    base: base                      # the arm that the others are compared with (optional)
-    arms:                           # variant names, or mappings with a patch of their own
-      - base
-      - base+windowed
-      - {name: wide, variant: base, model: {dims: {d_model: 256}}}
-    seeds: [0, 1, 2]
-    model: {…}  data: {…}  train: {…}   # patches laid over every arm
-    floors: true                    # majority, NB-SVM and the task's trivial predictors
-    latency: {batches: [1, 32], budget_s: 30}
-    keep_weights: false
-"""
+"""From a grid file to a plan: every arm resolved, built without weights, and priced, before anything runs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from experiments.cells import cell_name
-from swarmformer.assembly import assemble_without_weights, rehearse
+from experiments.grid_file import ArmSpec, GridSpec, arms_of, read_grid, resolve_arm
+from swarmformer.assembly import rehearse
 from swarmformer.cost.parameters import ParameterCount, count_parameters
 from swarmformer.errors import DataError, SpecError
-from swarmformer.interfaces import Strict
-from swarmformer.schema import validate
-from swarmformer.spec import RunSpec, Seed
-from swarmformer.variants import make_task, resolve_run
-from swarmformer.yaml import display, read_yaml
-
-SECTIONS = ("model", "data", "train")
-Patch = dict[str, Any]
-
-
-class Latency(Strict):
-    """Batch sizes to time, and the seconds to spend on it."""
-
-    batches: list[Annotated[int, Field(gt=0)]] = Field(default=[1, 32], min_length=1)
-    budget_s: float = Field(default=30.0, gt=0)
-
-
-class ArmSpec(Strict):
-    """An arm that is more than the name of a variant."""
-
-    name: str = Field(min_length=1)
-    variant: str
-    model: Patch = {}
-    data: Patch = {}
-    train: Patch = {}
-
-
-class GridSpec(Strict):
-    """A grid file as written; the module's docstring explains the keys."""
-
-    description: str = ""
-    base: str | None = None
-    arms: list[str | ArmSpec] = Field(min_length=1)
-    seeds: list[Seed] = Field(min_length=1)
-    model: Patch = {}
-    data: Patch = {}
-    train: Patch = {}
-    floors: bool = True
-    latency: Latency | None = Latency()
-    keep_weights: bool = False
+from swarmformer.spec import RunSpec
+from swarmformer.variants import make_task
+from swarmformer.yaml import display
 
 
 @dataclass(frozen=True)
@@ -137,13 +84,11 @@ def load_plan(path: Path) -> Plan:
     Raises:
         SpecError: at the first fault, naming the grid file, the arm and the key.
     """
-    where = display(path)
-    grid = validate(GridSpec, read_yaml(path), (), lambda key: f"{where}: ")
+    where, grid = display(path), read_grid(path)
     arms = []
-    for number, entry in enumerate(grid.arms):
-        arm = entry if isinstance(entry, ArmSpec) else ArmSpec(name=entry, variant=entry)
+    for number, arm in enumerate(arms_of(grid)):
         try:
-            arms.append(_resolve(grid, arm, where))
+            arms.append(_build(grid, arm, where))
         except (SpecError, DataError) as error:
             raise SpecError(f"{where}: arms[{number}] ({arm.name}): {error}") from error
     _check_distinct(arms, where)
@@ -156,15 +101,10 @@ def load_plan(path: Path) -> Plan:
     return Plan(path.stem, grid, tuple(arms))
 
 
-def _resolve(grid: GridSpec, arm: ArmSpec, where: str) -> Arm:
-    patches = [
-        ({section: getattr(grid, section) for section in SECTIONS}, where),
-        ({section: getattr(arm, section) for section in SECTIONS}, f"{where} ({arm.name})"),
-    ]
-    spec = resolve_run(arm.variant, patches, seed=grid.seeds[0])
-    rehearse(spec)
+def _build(grid: GridSpec, arm: ArmSpec, where: str) -> Arm:
+    spec = resolve_arm(grid, arm, where)
+    model = rehearse(spec)
     make_task(spec.data).identity()  # raises where the data is missing
-    model = assemble_without_weights(spec.model)
     return Arm(arm.name, spec, count_parameters(model), model.flops(1, spec.model.dims.seq_len))
 
 

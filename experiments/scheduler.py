@@ -86,7 +86,7 @@ class Runner:
         def ready() -> bool:
             return not costs.is_current(self.folder / costs.NAME, self.plan)
 
-        job = Job("latency", "experiments.costs", arguments, self.folder / "costs.txt", ready)
+        job = Job("latency", "experiments.costs", arguments, self.folder / "costs.txt", ready, fresh=True)
         Pool(1, self._report, self.device).run([job])
 
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:

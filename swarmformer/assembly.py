@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
 import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
 from swarmformer.errors import SpecError
@@ -34,12 +40,34 @@ def assemble_without_weights(spec: ModelSpec) -> Model:
 
     torch's global random state stays as it was.
     """
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with without_weights():
         return assemble(spec)
 
 
-def rehearse(spec: RunSpec) -> None:
+@contextmanager
+def without_weights() -> Iterator[None]:
+    """Modules made meanwhile are on the meta device; torch's global random state stays as it was."""
+    with torch.random.fork_rng(devices=[]), torch.device("meta"), _NoDraws():
+        yield
+
+
+class _NoDraws(TorchFunctionMode):
+    """Leaves out ``normal_``: without values it does nothing, but on the meta device imports torch's compiler (1 s)."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if function in (Tensor.normal_, nn.init.normal_):
+            return args[0] if args else named["tensor"]
+        return function(*args, **named)
+
+
+def rehearse(spec: RunSpec) -> Model:
     """Pass a batch of every padded length through the model, without weights or memory.
+
+    Returns:
+        The model, on the meta device.
 
     Raises:
         SpecError: the model cannot take a length that training will give it, or answers elsewhere than
@@ -53,6 +81,7 @@ def rehearse(spec: RunSpec) -> None:
             model(ids_BN, ids_BN == 0)
         except ValueError as error:
             raise SpecError(f"variant {spec.variant!r} cannot take {length} tokens: {error}") from error
+    return model
 
 
 def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
@@ -62,6 +91,4 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")
     pooled = "pooling" in spec.model.slots
     remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
-    raise SpecError(
-        f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}"
-    )
+    raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import cache
 from typing import Any
 
@@ -136,14 +138,26 @@ def test_every_component_fits_into_the_base(case: Case) -> None:
 
 @pytest.mark.parametrize("variant", SHIPPED)
 def test_building_without_weights_gives_the_same_shapes(variant: str) -> None:
+    spec = small(variant).spec  # first: making a small model seeds the generator
     state = torch.get_rng_state()
-    model = assemble_without_weights(small(variant).spec)
+    model = assemble_without_weights(spec)
     assert all(tensor.is_meta for tensor in model.state_dict().values())
     shapes = [{name: t.shape for name, t in m.state_dict().items()} for m in (model, small(variant))]
     assert shapes[0] == shapes[1]
     assert model.flops(2, 16) == small(variant).flops(2, 16)
     assert model(torch.zeros(2, 8, dtype=torch.long, device="meta")).shape == (2, 3)
     assert torch.equal(torch.get_rng_state(), state), "building without weights draws no random numbers"
+
+
+def test_building_without_weights_does_not_import_torchs_compiler() -> None:
+    """It takes a second of every ``swarmformer show``."""
+    script = (
+        "import sys; from swarmformer.assembly import assemble_without_weights as build; "
+        "from swarmformer.variants import load_variant; model = build(load_variant('base').model_spec()); "
+        "print(all(p.is_meta for p in model.parameters()), 'torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
 @pytest.mark.parametrize("variant", SHIPPED)

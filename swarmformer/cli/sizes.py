@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
+from swarmformer.assembly import without_weights
 from swarmformer.cost.parts import flops_of, parameters_of
 from swarmformer.interfaces import Dims
 from swarmformer.models.parts import Parts
@@ -42,7 +41,7 @@ def _products(slot: str, component: Any, dims: Dims) -> str:
 
 def _without_weights(cls: Any, spec: ModelSpec) -> Any:
     options = check_options(cls, {}, (), lambda path: "")
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with without_weights():
         if not getattr(cls, "slots", ()):
             return cls(spec.dims, **options)
         parts = {**load_variant("base").model_spec().slots, **spec.slots}

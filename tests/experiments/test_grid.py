@@ -192,30 +192,13 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("experiments.pool.usable_cores", lambda: 8)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
     pool = Pool(3, lambda job, status, seconds: None)
-    assert [pool._environment(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
-    assert {pool._environment(slot)["OMP_NUM_THREADS"] for slot in range(3)} == {"2"}
-    assert pool._environment(0)["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert "OMP_WAIT_POLICY" not in Pool(1, lambda job, status, seconds: None)._environment(0)
+    assert [pool._gpu(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
+    assert pool._environment()["OMP_NUM_THREADS"] == "2"
+    assert pool._environment()["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in Pool(1, lambda job, status, seconds: None)._environment()
     assert default_workers(10) == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert default_workers(10) == 8 and default_workers(1) == 1
-
-
-def test_a_pool_that_is_stopped_stops_its_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = "import os, pathlib, time; pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)"
-    (tmp_path / "sleeper.py").write_text(script)
-    waiting = "while not pathlib.Path('pid').exists(): time.sleep(0.01)"
-    (tmp_path / "waiter.py").write_text(f"import pathlib, time\n{waiting}")
-
-    def interrupt(job: Job, status: int, seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.chdir(tmp_path)
-    pool = Pool(2, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        pool.run([Job("long", "sleeper", (), tmp_path / "a.txt"), Job("short", "waiter", (), tmp_path / "b.txt")])
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_retry_that_is_killed_half_way_leaves_a_failed_cell(

@@ -1,0 +1,97 @@
+"""The grid file, and the runs that it asks for.
+
+A grid file (YAML) has::
+
+    description: what is asked
+    base: base                      # the arm that the others are compared with (optional)
+    arms:                           # variant names, or mappings with a patch of their own
+      - base
+      - base+windowed
+      - {name: wide, variant: base, model: {dims: {d_model: 256}}}
+    seeds: [0, 1, 2]
+    model: {…}  data: {…}  train: {…}   # patches laid over every arm
+    floors: true                    # majority, NB-SVM and the task's trivial predictors
+    latency: {batches: [1, 32], budget_s: 30}
+    keep_weights: false
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from swarmformer.interfaces import Strict
+from swarmformer.schema import validate
+from swarmformer.spec import RunSpec, Seed
+from swarmformer.variants import resolve_run
+from swarmformer.yaml import display, read_yaml
+
+SECTIONS = ("model", "data", "train")
+Patch = dict[str, Any]
+
+
+class Latency(Strict):
+    """Batch sizes to time, and the seconds to spend on it."""
+
+    batches: list[Annotated[int, Field(gt=0)]] = Field(default=[1, 32], min_length=1)
+    budget_s: float = Field(default=30.0, gt=0)
+
+
+class ArmSpec(Strict):
+    """An arm that is more than the name of a variant."""
+
+    name: str = Field(min_length=1)
+    variant: str
+    model: Patch = {}
+    data: Patch = {}
+    train: Patch = {}
+
+
+class GridSpec(Strict):
+    """A grid file as written; the module's docstring explains the keys."""
+
+    description: str = ""
+    base: str | None = None
+    arms: list[str | ArmSpec] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
+    model: Patch = {}
+    data: Patch = {}
+    train: Patch = {}
+    floors: bool = True
+    latency: Latency | None = Latency()
+    keep_weights: bool = False
+
+
+def first_spec(path: Path) -> RunSpec:
+    """Specification of a grid's first arm, resolved but not built: for what needs only the task that all arms share.
+
+    Raises:
+        SpecError: a fault in the grid's own keys or in this arm.
+    """
+    grid = read_grid(path)
+    return resolve_arm(grid, arms_of(grid)[0], display(path))
+
+
+def read_grid(path: Path) -> GridSpec:
+    """Read and check a grid's own keys.
+
+    Raises:
+        SpecError: an unknown key or a value that does not fit.
+    """
+    return validate(GridSpec, read_yaml(path), (), lambda key: f"{display(path)}: ")
+
+
+def arms_of(grid: GridSpec) -> list[ArmSpec]:
+    """All arms in full."""
+    return [arm if isinstance(arm, ArmSpec) else ArmSpec(name=arm, variant=arm) for arm in grid.arms]
+
+
+def resolve_arm(grid: GridSpec, arm: ArmSpec, where: str) -> RunSpec:
+    """The run of an arm with the first seed; ``where`` names the file in errors."""
+    patches = [
+        ({section: getattr(grid, section) for section in SECTIONS}, where),
+        ({section: getattr(arm, section) for section in SECTIONS}, f"{where} ({arm.name})"),
+    ]
+    return resolve_run(arm.variant, patches, seed=grid.seeds[0])

@@ -1,0 +1,129 @@
+"""Cells per hour of a grid: a pool of workers against one cell after another, each in a fresh process.
+
+One after another, a cell is ``python -m experiments.worker CELL`` with all the machine's threads. The pool is
+``python -m experiments.grid run``, its planning and start included. Floors and latency are left out on both
+sides: they are no cells, and both would pay the same for them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import yaml
+
+from experiments.cells import prepare, read_json
+from experiments.plan import Plan, load_plan
+from experiments.pool import usable_cores
+from experiments.runner import load_data
+from swarmformer.errors import SwarmformerError
+from swarmformer.yaml import read_yaml
+
+DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"
+Metrics = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GridSpeed:
+    """Seconds of every round for all ``cells``, and whether the metrics agree to the last digit."""
+
+    description: str
+    cells: int
+    threads: int
+    workers: int
+    one_after_another_s: tuple[float, ...]
+    pool_s: tuple[float, ...]
+    same_metrics: bool
+    """Of a cell in the pool and alone, where it has more threads and sums may be taken in another order."""
+
+    @property
+    def ratio(self) -> float:
+        """Cells per hour of the pool over those of one after another, by medians."""
+        return median(self.one_after_another_s) / median(self.pool_s)
+
+    @property
+    def cells_per_hour(self) -> tuple[float, float]:
+        """(one after another, pool), by medians."""
+        return 3600 * self.cells / median(self.one_after_another_s), 3600 * self.cells / median(self.pool_s)
+
+
+def measure_grid(
+    folder: Path, *, arms: int | None = None, seeds: int | None = None, epochs: int | None = None,
+    rounds: int = 1, workers: int = 2, grid: Path = DEMO,
+) -> GridSpeed:  # fmt: skip
+    """Run a grid both ways, in alternating order.
+
+    Args:
+        folder: must not hold runs yet; keeps all that ran.
+        arms, seeds: take the first so many of the grid; None takes all.
+        epochs: in place of the grid's own.
+
+    Raises:
+        SwarmformerError: a cell failed, or the pool's metrics differ from round to round.
+        FileExistsError: runs are in ``folder`` already.
+    """
+    path = _shortened(grid, folder, arms, seeds, epochs)
+    plan = load_plan(path)
+    load_data(plan.arms[0].spec)  # encoded once, before the clock starts
+    ways: dict[str, Callable[[Path], None]] = {
+        "alone": lambda runs: _one_after_another(plan, runs / plan.name),
+        "pool": lambda runs: _pool(path, runs, workers),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    metrics: dict[str, list[dict[str, Metrics]]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name in sorted(ways, reverse=number % 2 == 1):
+            runs = folder / f"{name}-{number}"
+            runs.mkdir()
+            started = time.monotonic()
+            ways[name](runs)
+            seconds[name].append(time.monotonic() - started)
+            metrics[name].append(_metrics(plan, runs / plan.name))
+    if any(found != metrics["pool"][0] for found in metrics["pool"]):
+        raise SwarmformerError(f"{folder}: the pool's metrics differ from round to round; a cell is not deterministic")
+    return GridSpeed(
+        _words(plan, path), len(metrics["pool"][0]), usable_cores(), workers,
+        tuple(seconds["alone"]), tuple(seconds["pool"]), metrics["alone"][0] == metrics["pool"][0],
+    )  # fmt: skip
+
+
+def _shortened(grid: Path, folder: Path, arms: int | None, seeds: int | None, epochs: int | None) -> Path:
+    content = read_yaml(grid)
+    content |= {"arms": content["arms"][:arms], "seeds": content["seeds"][:seeds], "floors": False, "latency": None}
+    if epochs is not None:
+        content["train"] = {**content.get("train", {}), "epochs": epochs}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / grid.name
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def _words(plan: Plan, path: Path) -> str:
+    epochs = plan.arms[0].spec.train.epochs
+    return f"{path.stem}: {len(plan.arms)} arms × {len(plan.grid.seeds)} seeds, {epochs} epochs"
+
+
+def _one_after_another(plan: Plan, folder: Path) -> None:
+    for cell in plan.cells():
+        prepare(folder / cell.name, cell.arm, cell.spec)
+        _run("experiments.worker", folder / cell.name, "--threads", usable_cores())
+
+
+def _pool(path: Path, runs: Path, workers: int) -> None:
+    _run("experiments.grid", "run", path, "--runs", runs, "--workers", workers)
+
+
+def _run(*words: str | Path | int) -> None:
+    done = subprocess.run([sys.executable, "-m", *map(str, words)], capture_output=True, text=True)
+    if done.returncode:
+        raise SwarmformerError(f"{' '.join(map(str, words))} ended with status {done.returncode}: {done.stderr}")
+
+
+def _metrics(plan: Plan, folder: Path) -> dict[str, Metrics]:
+    return {cell.name: read_json(folder / cell.name / "result.json")["metrics"] for cell in plan.cells()}

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
+import torch._inductor.config
 from torch import Tensor
 
 from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
@@ -22,12 +23,16 @@ from swarmformer.spec import TrainSpec
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds of one call on ``batch`` texts of ``length`` tokens; ``arm`` says of which model."""
+    """Seconds of one call on ``batch`` texts of ``length`` tokens; ``arm`` says of which model.
+
+    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code.
+    """
 
     arm: str
     batch: int
     length: int
     samples: Samples
+    compile_s: float | None = None
 
 
 def measure_latency(
@@ -40,6 +45,7 @@ def measure_latency(
     precision: Precision = "fp32",
     mode: Mode = "forward",
     train: TrainSpec | None = None,
+    compiled: bool = False,
     budget_s: float = 20.0,
     min_repeats: int = 3,
     max_repeats: int = 100,
@@ -55,6 +61,7 @@ def measure_latency(
         batches: batch sizes; each gets an equal share of the time that is left when its turn comes.
         length: tokens per text.
         train: of the optimiser, where the mode is ``training``.
+        compiled: through ``torch.compile``; compiling does not count against the budget.
         budget_s: start no round after so many seconds; overrun only to reach ``min_repeats``.
 
     Returns:
@@ -73,8 +80,12 @@ def measure_latency(
             stack.enter_context(evaluating(model.to(device)))
         for done, batch in enumerate(batches):
             data = {name: random_batch(model, batch, length, device=device, seed=seed) for name, model in arms.items()}
+            calls = _calls(arms, data, mode, precision, train or TrainSpec.from_dict({}), compiled)
+            started = now_s()
+            compile_s = {name: _cold(call) for name, call in calls.items()} if compiled else {}
+            end += now_s() - started
             timed = time_arms(
-                _calls(arms, data, mode, precision, train or TrainSpec.from_dict({})),
+                calls,
                 device=device,
                 budget_s=(end - now_s()) / (len(batches) - done),
                 min_repeats=min_repeats,
@@ -82,14 +93,30 @@ def measure_latency(
                 seed=seed,
                 check=_check(arms, data, mode),
             )
-            rows += [Latency(name, batch, length, samples) for name, samples in timed.items()]
+            rows += [Latency(name, batch, length, samples, compile_s.get(name)) for name, samples in timed.items()]
     return rows
 
 
 def _calls(
-    arms: Mapping[str, Model], data: Mapping[str, Batch], mode: Mode, precision: Precision, train: TrainSpec
+    arms: Mapping[str, Model],
+    data: Mapping[str, Batch],
+    mode: Mode,
+    precision: Precision,
+    train: TrainSpec,
+    compiled: bool,
 ) -> dict[str, Callable[[], Tensor]]:
-    return {name: make_call(model, data[name], mode, precision, train) for name, model in arms.items()}
+    return {
+        name: make_call(model, data[name], mode, precision, train, compiled=compiled) for name, model in arms.items()
+    }
+
+
+def _cold(call: Callable[[], Tensor]) -> float:
+    """Seconds of the first call, compiled code of earlier runs left aside."""
+    torch.compiler.reset()
+    with torch._inductor.config.patch(force_disable_caches=True):
+        start = now_s()
+        call()
+        return now_s() - start
 
 
 def _check(arms: Mapping[str, Model], data: Mapping[str, Batch], mode: Mode) -> Check:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ SETTLE_BELOW_S = 10e-3
 the cache and does not pay for the arm before it. A longer call does not notice."""
 
 Call = Callable[[], object]
+Query = Callable[[int], object]
+"""A call that is told the number of its round."""
 Check = Callable[[str, Any], None]
 """Gets an arm's name and what its first call returned; raises where that is wrong."""
 
@@ -83,7 +86,7 @@ class Samples:
 
 @dataclass
 class _Arm:
-    call: Call
+    call: Query
     settle: bool = False
     samples: list[float] = field(default_factory=list)
 
@@ -111,14 +114,43 @@ def time_arms(
     Raises:
         SpecError: no arms, or numbers of repeats that make no sense.
     """
+    def every_round(call: Call) -> Query:
+        return lambda number: call()
+
+    queries = {name: every_round(call) for name, call in arms.items()}
+    return time_queries(
+        queries,
+        device=device,
+        budget_s=budget_s,
+        min_queries=min_repeats,
+        max_queries=max_repeats,
+        seed=seed,
+        check=check,
+    )
+
+
+def time_queries(
+    arms: Mapping[str, Query],
+    *,
+    device: torch.device,
+    budget_s: float,
+    min_queries: int,
+    max_queries: int,
+    seed: int = 0,
+    check: Check = lambda name, result: None,
+) -> dict[str, Samples]:
+    """``time_arms`` for calls that differ from round to round: in round i every arm answers query i, from 0 on.
+
+    A short call is settled with the query before; the first query warms up.
+    """
     if not arms:
         raise SpecError("nothing to time: no arms")
-    if not 1 <= min_repeats <= max_repeats:
-        raise SpecError(f"need 1 ≤ min_repeats ≤ max_repeats, got {min_repeats} and {max_repeats}")
+    if not 1 <= min_queries <= max_queries:
+        raise SpecError(f"need 1 ≤ min_repeats ≤ max_repeats, got {min_queries} and {max_queries}")
     order, deadline, before = random.Random(seed), now_s() + budget_s, _load()
     with no_garbage_collection():
         ready = [_warmed_up(name, call, device, check) for name, call in arms.items()]
-        _time_rounds(ready, device, order, deadline, min_repeats, max_repeats)
+        _time_rounds(ready, device, order, deadline, min_queries, max_queries)
     load = (before, _load())
     return {name: Samples(tuple(arm.samples), load) for name, arm in zip(arms, ready, strict=True)}
 
@@ -127,15 +159,15 @@ def _load() -> float:
     return round(psutil.getloadavg()[0], 2)
 
 
-def _warmed_up(name: str, call: Call, device: torch.device, check: Check) -> _Arm:
+def _warmed_up(name: str, call: Query, device: torch.device, check: Check) -> _Arm:
     """Check what the first call gives, then warm up."""
     end = now_s() + WARM_UP_S
-    check(name, call())
+    check(name, call(0))
     arm = _Arm(call)
     for _ in range(WARM_UP_CALLS):
         if now_s() >= end:
             break
-        arm.settle = seconds(call, device) < SETTLE_BELOW_S
+        arm.settle = seconds(lambda: call(0), device) < SETTLE_BELOW_S
     return arm
 
 
@@ -147,6 +179,6 @@ def _time_rounds(
             return
         for arm in order.sample(arms, len(arms)):
             if arm.settle:
-                arm.call()
-            arm.samples.append(seconds(arm.call, device))
+                arm.call(max(done - 1, 0))
+            arm.samples.append(seconds(partial(arm.call, done), device))
             arm.settle = arm.samples[-1] < SETTLE_BELOW_S

@@ -134,7 +134,7 @@ def _encode(
     """Encode all splits and write the entry."""
     arrays: dict[str, np.ndarray] = {}
     truncated: dict[str, int] = {}
-    encode, sizes = _encoder(task, tokenizer, seq_len)
+    encode, sizes = encoder(task, tokenizer, seq_len)
     for name, split in splits.items():
         tokens = encode(split)
         truncated[name] = tokens.truncated
@@ -147,7 +147,7 @@ def _encode(
     write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
 
 
-def _encoder(
+def encoder(
     task: Task, tokenizer: str, seq_len: int
 ) -> tuple[Callable[[RawSplit], Tokens], dict[str, int]]:
     """What encodes a split, and the sizes that go with it."""

@@ -1,0 +1,75 @@
+"""Measure what variants cost: ``python -m experiments.benchmark with variants=[base,base+windowed] lengths=[256,768]``.
+
+Keys (lists may be one value): variants, lengths (tokens), batches (texts), threads, precision (fp32, bf16,
+bf16_weights), modes (forward, training: fixed shapes; single_stream, offline: real texts of data.task, with
+and without tokenisation), texts (how many real ones), budget_s (seconds to time; memory and compiling come on
+top), memory (peaks of fresh processes), compile (torch.compile, timed apart), device, runs, name (the folder is
+runs/name), seed, and any key below model, data and train. ``print_config`` shows the resolved configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.benchmark_rows import Measurement
+from experiments.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
+from experiments.cells import InterruptedRunError
+from experiments.cost_table import print_costs
+from experiments.measured import new_folder, write_costs_json, write_start
+from experiments.progress import terminal_log
+from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.cost.timing import torch_threads
+from swarmformer.environment import resolve_device
+from swarmformer.errors import SwarmformerError
+from swarmformer.merge import nest
+
+
+def resolve(config: Config) -> Config:
+    """The configuration checked: every variant can be read, and the folder is free."""
+    settings, patch = _checked(config)
+    Measurement(settings, patch, resolve_device(settings.device))
+    return {**settings.model_dump(), **patch, "folder": str(new_folder(settings.runs, settings.name))}
+
+
+def _checked(config: Config) -> tuple[Settings, Config]:
+    settings = check_keys(config, DEFAULTS, Settings, LISTS)
+    return settings, nest({key: config[key] for key in SECTIONS})
+
+
+def main(_config: Config, model: Config, data: Config, train: Config) -> None:
+    # Sacred keeps what the command line said, lists in a shell's words among it: check once more.
+    settings, patch = _checked({key: _config[key] for key in DEFAULTS})
+    device, folder = resolve_device(settings.device), Path(_config["folder"])
+    measurement = Measurement(settings, patch, device)
+    with torch_threads(max(settings.threads)):
+        write_start(folder, {**settings.model_dump(), **patch}, device)
+        measurement.run()
+        write_costs_json(
+            folder,
+            device=device,
+            threads=max(settings.threads),
+            ceilings=measurement.ceilings,
+            rows=measurement.rows,
+            missing=measurement.missing,
+        )
+    print_costs(folder / "costs.json")
+
+
+def command_line(words: Sequence[str]) -> int:
+    """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
+    try:
+        with terminal_log():
+            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
+    except SwarmformerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (InterruptedRunError, KeyboardInterrupt):
+        print("stopped; no costs.json was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(command_line(sys.argv[1:]))

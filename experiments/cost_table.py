@@ -1,0 +1,100 @@
+"""A costs.json as a table in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.cells import read_json
+
+Row = Mapping[str, Any]
+WIDTH = 170
+"""Where the output is no terminal, which tells its own width."""
+
+
+def _ms(key: str) -> Callable[[Row], str]:
+    return lambda row: f"{1e3 * row[key]:.4g}"
+
+
+def _optional(key: str, text: Callable[[Any], str]) -> Callable[[Row], str]:
+    return lambda row: "" if row.get(key) is None else text(row[key])
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "variant": lambda row: row["variant"],
+    "mode": lambda row: row["mode"] + (" + tokenising" if row.get("tokenised") else ""),
+    "precision": lambda row: row["precision"],
+    "threads": lambda row: str(row["threads"]),
+    "batch": lambda row: str(row["batch"]),
+    "length": lambda row: str(row["length"]) + ("*" if row["seq_len_raised_from"] else ""),
+    "median, ms": _ms("median_s"),
+    "p20": _ms("p20_s"),
+    "p80": _ms("p80_s"),
+    "p90": _ms("p90_s"),
+    "p95": _ms("p95_s"),
+    "n": lambda row: str(row["repeats"]),
+    "texts/s": _optional("texts_per_s", lambda rate: f"{rate:.4g}"),
+    "GFLOP": lambda row: f"{row['flops'] / 1e9:.4g}",
+    "of floor": lambda row: f"{row['share_of_floor']:.1%}",
+    "peak, MiB": _optional("peak_bytes", lambda size: f"{size / 2**20:.0f}"),
+    "of calls": _optional("growth_bytes", lambda size: f"{size / 2**20:.0f}"),
+    "GPU, MiB": _optional("device_allocated_bytes", lambda size: f"{size / 2**20:.0f}"),
+    "compile, s": _optional("compile_s", lambda seconds: f"{seconds:.1f}"),
+}
+"""Heading → text; a column that is empty in every row is left out."""
+
+
+def print_costs(path: Path) -> None:
+    """Print the rows, the machine's ceilings, the load meanwhile, and what is missing with its reason."""
+    costs = read_json(path)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(_table(costs["rows"]))
+    for line in notes(costs):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print(str(path), soft_wrap=True)
+
+
+def _table(rows: list[Row]) -> Table:
+    texts = {head: [text(row) for row in rows] for head, text in COLUMNS.items()}
+    shown = {head: column for head, column in texts.items() if any(column)}
+    table = Table(*shown, box=None)
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*row)
+    return table
+
+
+def notes(costs: Mapping[str, Any]) -> list[str]:
+    """What a reader of the rows must know."""
+    lines = [costs["device"]]
+    lines += [_ceiling(found) for found in costs["ceilings_by"]]
+    loads = [load for row in costs["rows"] for load in row["load_average"]]
+    if loads:
+        lines.append(f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}")
+    if any(row["seq_len_raised_from"] for row in costs["rows"]):
+        lines.append("* longer than the variant's own seq_len, which was raised for the measurement")
+    lines += [_scaled_down(row) for row in costs["rows"] if "mlperf_least_s" in row]
+    places = ", ".join
+    for gap in costs["missing"]:
+        where = places(f"{key} {value}" for key, value in gap.items() if key not in ("variant", "reason"))
+        lines.append(f"missing: {gap['variant']} ({where}): {gap['reason']}")
+    return lines
+
+
+def _ceiling(found: Row) -> str:
+    rate, copy = found["matmul_flops_per_s"] / 1e9, found["copy_bytes_per_s"] / 1e9
+    product = " × ".join(map(str, found["best_product"]))
+    where = f"threads {found['threads']}, {found['measured_for']}"
+    return f"ceiling ({where}): {rate:.0f} GFLOP/s at {product}, copying {copy:.1f} GB/s"
+
+
+def _scaled_down(row: Row) -> str:
+    return (
+        f"{row['variant']}, {row['mode']}: {row['texts']} texts in {row['measured_s']:.0f} s "
+        f"(MLPerf asks for {row['mlperf_least_s']} s)"
+    )

@@ -1,0 +1,186 @@
+"""What the experiments that measure cost share: arms at a length, what is missing and why, the files of a run.
+
+settings.json       what was asked
+environment.json    packages, code, machine, device
+costs.json          ceilings, rows, and what is missing with its reason
+sacred/             sacred's record
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from experiments.cells import CellError, write_json
+from experiments.store import Config
+from swarmformer.assembly import assemble, assemble_without_weights
+from swarmformer.cost.floor import Work, judge
+from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.report import ceilings_dict
+from swarmformer.cost.rounds import Samples
+from swarmformer.data.files import json_hash
+from swarmformer.environment import code_revision, describe, describe_machine, device_name
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Model
+from swarmformer.spec import ModelSpec
+from swarmformer.variants import Variant
+
+MEMORY_SHARE = 0.8
+"""Of the memory that is free, what a measurement may take before it is called too large."""
+
+
+@dataclass(frozen=True, eq=False)
+class CostArm:
+    """A variant at a length. ``raised_from`` is its own seq_len where that was shorter."""
+
+    variant: str
+    length: int
+    spec: ModelSpec
+    raised_from: int | None
+
+    @property
+    def key(self) -> str:
+        """Hash of the model alone: cost does not depend on data and training."""
+        return json_hash(self.spec.to_dict())[:16]
+
+    def build(self) -> Model:
+        torch.manual_seed(0)
+        return assemble(self.spec)
+
+    def build_without_weights(self) -> Model:
+        return assemble_without_weights(self.spec)
+
+    def columns(self) -> dict[str, Any]:
+        return {
+            "run_key": self.key,
+            "variant": self.variant,
+            "length": self.length,
+            "seq_len_raised_from": self.raised_from,
+        }
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A row before the ceilings are known; ``place`` names it in errors."""
+
+    place: str
+    columns: dict[str, Any]
+    samples: Samples
+    work: Work
+
+    def judged(self, ceilings: Ceilings, same: Mapping[str, Any]) -> dict[str, Any]:
+        """The finished row.
+
+        Raises:
+            CeilingError: it is faster than the machine.
+        """
+        held = judge(self.place, self.work, self.samples.p50, ceilings)
+        return {**self.columns, **same, **self.samples.to_dict(), **held}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A row that there is not, and why."""
+
+    variant: str
+    where: dict[str, Any]
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"variant": self.variant, **self.where, "reason": self.reason}
+
+
+def arm_at(variant: Variant, length: int) -> CostArm | Missing:
+    """The variant ready for texts of ``length`` tokens, or why it cannot take them."""
+    spec = variant.model_spec()
+    limit = spec.dims.seq_len
+    if length > limit:
+        spec = spec.model_copy(update={"dims": spec.dims.model_copy(update={"seq_len": length})})
+    ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
+    try:
+        assemble_without_weights(spec)(ids_BN, ids_BN == 0)
+    except ValueError as error:
+        return Missing(variant.name, {"length": length}, str(error))
+    return CostArm(variant.name, length, spec, limit if length > limit else None)
+
+
+def split_missing(found: Iterable[CostArm | Missing]) -> tuple[list[CostArm], list[Missing]]:
+    found = list(found)
+    arms = [arm for arm in found if isinstance(arm, CostArm)]
+    return arms, [arm for arm in found if isinstance(arm, Missing)]
+
+
+def free_memory() -> int:
+    """Bytes that a measurement may take."""
+    return int(MEMORY_SHARE * psutil.virtual_memory().available)
+
+
+def as_list(value: Any) -> list[Any]:
+    """``[a, b]``, ``"[a,b]"`` (a shell's words are no Python) or ``a`` → a list."""
+    if isinstance(value, str):
+        inner = value.strip()
+        if inner.startswith("[") and inner.endswith("]"):
+            inner = inner[1:-1]
+        return [word.strip() for word in inner.split(",") if word.strip()]
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def new_folder(runs: str, name: str) -> Path:
+    """``runs/name``, which must hold no measurement yet.
+
+    Raises:
+        SpecError: it does, or the name is no plain name.
+    """
+    if not name or name != os.path.basename(name) or name.startswith("."):
+        raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
+    folder = Path(runs) / name
+    if (folder / "costs.json").exists():
+        raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
+    return folder
+
+
+def write_start(folder: Path, settings: Config, device: torch.device) -> None:
+    """What was asked, and on what; before anything is measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "settings.json", settings)
+    write_json(folder / "environment.json", {"code_revision": code_revision(), **describe(device)})
+
+
+def write_costs_json(
+    folder: Path,
+    *,
+    device: torch.device,
+    threads: int,
+    ceilings: Mapping[tuple[int, str], Ceilings],
+    rows: Sequence[Mapping[str, Any]],
+    missing: Sequence[Missing],
+    **more: Any,
+) -> None:
+    """The outcome; ``ceilings`` by threads and precision, the highest of them at the top as well.
+
+    Raises:
+        CellError: somebody else has written there meanwhile.
+    """
+    if (folder / "costs.json").exists():
+        raise CellError(f"{folder}: costs.json appeared while measuring; nothing was overwritten")
+    best = max(ceilings.values(), key=lambda found: found.matmul_flops_per_s)
+    copy = max(found.copy_bytes_per_s for found in ceilings.values())
+    content = {
+        "machine": describe_machine(),
+        "device": device_name(device),
+        "threads": threads,
+        "ceilings": {**ceilings_dict(best), "copy_bytes_per_s": copy},
+        "ceilings_by": [
+            {"threads": n, "measured_for": word, **ceilings_dict(found)} for (n, word), found in ceilings.items()
+        ],
+        "rows": list(rows),
+        "missing": [gap.to_dict() for gap in missing],
+        **more,
+    }
+    write_json(folder / "costs.json", content)

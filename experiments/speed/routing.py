@@ -1,0 +1,119 @@
+"""The learned router with neighbouring clusters: how its cost grows with the length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swarmformer.components.router.learned import Learned
+from swarmformer.interfaces import Dims
+from swarmformer.testing import assert_close
+
+AGREEMENT = 1e-5
+
+
+@dataclass(frozen=True)
+class Routing:
+    """One length: calls that route, pool and broadcast a batch, [batch, length, d_model]."""
+
+    length: int
+    evaluate: Callable[[], Tensor]
+    """Without gradients, text by text, as a model evaluates long texts; returns the last text's result."""
+    evaluate_whole: Callable[[], Tensor]
+    """Without gradients, the whole batch at once."""
+    train: Callable[[], Tensor]
+    """The whole batch, forwards and backwards."""
+
+
+def arms(
+    *,
+    lengths: Sequence[int] = (4_096, 16_384),
+    batch: int = 8,
+    d_model: int = 128,
+    cluster_size: int = 8,
+    radius: int = 2,
+) -> list[Routing]:
+    """The router by content at each length, after it has agreed with whole matrices at a short one.
+
+    Raises:
+        ViolationError: pooled or broadcast values are not those of a matrix of all tokens and clusters.
+    """
+    _check(d_model, cluster_size, radius)
+    return [_at(length, batch, d_model, cluster_size, radius) for length in lengths]
+
+
+def _router(length: int, d_model: int, cluster_size: int, radius: int) -> Learned:
+    """Stirred, so that content decides and not the distance alone."""
+    dims = Dims(
+        vocab_size=2, d_model=d_model, num_layers=1, cluster_size=cluster_size, seq_len=length, num_classes=2
+    )  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        router = Learned(dims, logits="content", radius=radius, distance=0.1)
+        assert router.query is not None
+        torch.nn.init.normal_(router.query.weight, std=d_model**-0.5)
+        torch.nn.init.normal_(router.slot_CX)
+    return router.eval()
+
+
+def _at(length: int, batch: int, d_model: int, cluster_size: int, radius: int) -> Routing:
+    router = _router(length, d_model, cluster_size, radius)
+    generator = torch.Generator().manual_seed(0)
+    x_BND = torch.randn(batch, length, d_model, generator=generator)
+    gradient_BND = torch.randn(batch, length, d_model, generator=generator)
+    mask_BN = torch.ones(batch, length, dtype=torch.bool)
+    leaf = x_BND.clone().requires_grad_()
+
+    def passed(texts: slice) -> Tensor:
+        assignment = router(x_BND[texts], mask_BN[texts], cluster_size)
+        return assignment.broadcast(assignment.pool(x_BND[texts]))
+
+    @torch.no_grad()
+    def evaluate() -> Tensor:
+        for text in range(batch):
+            out = passed(slice(text, text + 1))
+        return out
+
+    @torch.no_grad()
+    def evaluate_whole() -> Tensor:
+        return passed(slice(None))
+
+    def train() -> Tensor:
+        leaf.grad = None
+        router.zero_grad()
+        assignment = router(leaf, mask_BN, cluster_size)
+        assignment.broadcast(assignment.pool(leaf)).backward(gradient_BND)
+        assert leaf.grad is not None
+        return leaf.grad
+
+    return Routing(length, evaluate, evaluate_whole, train)
+
+
+@torch.no_grad()
+def _check(d_model: int, cluster_size: int, radius: int) -> None:
+    N = 9 * cluster_size - 1
+    router = _router(N, d_model, cluster_size, radius)
+    x_1ND = torch.randn(1, N, d_model, generator=torch.Generator().manual_seed(1))
+    assignment = router(x_1ND, torch.ones(1, N, dtype=torch.bool), cluster_size)
+    weights_NC = _weights(router, x_1ND[0], cluster_size)
+    pooled_CD = weights_NC.T @ x_1ND[0] / weights_NC.sum(dim=0).clamp(min=1).unsqueeze(-1)
+    assert_close("pooled", pooled_CD, assignment.pool(x_1ND)[0], atol=AGREEMENT)
+    assert_close("broadcast", weights_NC @ pooled_CD, assignment.broadcast(pooled_CD[None])[0], atol=AGREEMENT)
+
+
+def _weights(router: Learned, x_ND: Tensor, size: int) -> Tensor:
+    """Of every token and cluster, as the router's docstring defines them; zero beyond the radius."""
+    assert router.query is not None and router.log_distance is not None
+    means_CD = torch.stack([chunk.mean(dim=0) for chunk in x_ND.split(size)])
+    C, D = means_CD.shape
+    keys = router.key(torch.nn.functional.rms_norm(x_ND, (D,)))
+    queries = router.query(torch.nn.functional.rms_norm(means_CD, (D,))) + router.slot_CX[:C]
+    token, cluster = torch.arange(len(x_ND))[:, None], torch.arange(C)
+    away = (token - cluster * size - (size - 1) / 2).abs()
+    logits = keys @ queries.T / math.sqrt(router.width) - router.log_distance.exp() * away
+    beyond = (token // size - cluster).abs() > router.radius
+    return logits.masked_fill(beyond, float("-inf")).softmax(dim=-1)

@@ -19,6 +19,8 @@ from experiments.cells import InterruptedRunError
 from experiments.cost_table import print_costs
 from experiments.measured import new_folder, write_costs_json, write_start
 from experiments.progress import terminal_log
+from experiments.speed.command import run_figures
+from experiments.speed.depth import DEPTHS
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
@@ -61,7 +63,10 @@ def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
     try:
         with terminal_log():
-            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
+            if words and words[0] in DEPTHS:
+                run_figures(words[0], words[1:])
+            else:
+                run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
     except SwarmformerError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -65,6 +65,14 @@ class Split:
         """Tokens of every example, int64 [n]."""
         return np.diff(self.offsets)
 
+    def take(self, rows: np.ndarray) -> Split:
+        """The examples at ``rows``, in that order; they must have one label each. ``truncated`` is not known: 0."""
+        if self.questions is not None:
+            raise ValueError("a split that asks at tokens cannot be cut")
+        offsets = np.concatenate([[0], np.cumsum(self.lengths[rows])]).astype(np.int64)
+        ids = np.concatenate([self.example(int(row)) for row in rows])
+        return Split(ids, offsets, self.labels[rows], self.names[rows], 0)
+
     def example(self, row: int) -> np.ndarray:
         """Token ids of one example, int32."""
         return self.ids[self.offsets[row] : self.offsets[row + 1]]

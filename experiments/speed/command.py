@@ -1,0 +1,97 @@
+"""Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
+
+Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
+demo grid too). ``quick`` takes small samples and three repeats, under five minutes on two cores; ``full`` takes the
+sizes of the figures. Real texts need SWARMFORMER_DATA.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import Field
+
+from experiments.benchmark_settings import check_keys
+from experiments.cells import write_json
+from experiments.measured import new_folder, write_start
+from experiments.pool import usable_cores
+from experiments.speed.depth import DEPTHS, groups
+from experiments.speed.measure import measure_cells, measure_groups
+from experiments.speed.table import print_figures
+from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.cost.report import ceilings_dict
+from swarmformer.cost.timing import torch_threads
+from swarmformer.environment import describe_machine, device_name
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Strict
+from swarmformer.settings import DATA_VARIABLE
+
+ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "LD_PRELOAD")
+"""What changes how memory is given back to the system, and with it the published code's speed."""
+
+
+class Settings(Strict):
+    depth: Literal["quick", "full"]
+    runs: str
+    name: str
+    threads: int = Field(ge=0)
+    grid: bool
+
+
+DEFAULTS: Config = {"depth": "quick", "runs": "runs/benchmark", "name": "", "threads": 0, "grid": True}
+
+
+def resolve(config: Config) -> Config:
+    settings = check_keys(config, DEFAULTS, Settings, ())
+    name = settings.name or next(name for name in _names(settings.depth) if not (Path(settings.runs) / name).exists())
+    if (Path(settings.runs) / name / "figures.json").exists():
+        raise SpecError(f"{settings.runs}/{name} holds a measurement already; choose another name=…, or move it away")
+    return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
+
+
+def _names(depth: str) -> Any:
+    return (f"{depth}-{number}" for number in count(1))
+
+
+def main(_config: Config) -> None:
+    folder, threads = Path(_config["folder"]), _config["threads"] or usable_cores()
+    depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
+    with torch_threads(threads):
+        write_start(folder, {key: _config[key] for key in DEFAULTS} | asdict(depth), device)
+        found = measure_groups(groups(depth), budget_s=depth.budget_s, min_repeats=depth.min_repeats)
+        name = device_name(device)
+    grid = None
+    if not os.environ.get(DATA_VARIABLE):
+        reason = f"set {DATA_VARIABLE} to the folder that holds IMDb"
+        found.missing.append({"group": "real texts", "arm": "all", "reason": reason})
+    if _config["grid"]:
+        figure, grid = measure_cells(
+            folder / "grid", arms=depth.grid_arms, seeds=depth.grid_seeds, epochs=depth.grid_epochs,
+            rounds=depth.grid_rounds,
+        )  # fmt: skip
+        found.figures.append(figure)
+    content = {
+        "machine": describe_machine(),
+        "device": name,
+        "threads": threads,
+        "allocator": {variable: os.environ[variable] for variable in ALLOCATOR if variable in os.environ},
+        "ceilings": {precision: ceilings_dict(best) for precision, best in found.ceilings.items()},
+        "figures": found.figures,
+        "arms": found.arms,
+        "grid": grid,
+        "missing": found.missing,
+    }
+    write_json(folder / "figures.json", content)
+    print_figures(folder / "figures.json")
+
+
+def run_figures(depth: str, words: Sequence[str]) -> None:
+    """What follows ``quick`` or ``full``, as sacred's words."""
+    updates = [word for word in words if word != "with"]
+    run_command_line(make_experiment("speed", DEFAULTS, resolve, main), ["with", f"depth={depth}", *updates])

@@ -1,0 +1,111 @@
+"""Figures: what is compared with what, by how much it ought to be faster, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from swarmformer.cost import CeilingError, Ceilings, Samples
+from swarmformer.cost.floor import TOLERANCE
+from swarmformer.cost.precision import Precision
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Something to time. Seconds are compared per text: ``texts`` is how many a call takes.
+
+    ``flops`` of a call as the arithmetic is written (multiply-adds × 2), whatever a fast path saves; None where
+    nothing is claimed.
+    """
+
+    call: Callable[[], object]
+    texts: int
+    flops: int | None = None
+    precision: Precision = "fp32"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``ours`` against the fastest of ``references``: how many times faster it must be, and is hoped to be.
+
+    ``growth`` turns it round: how many times more seconds per call ``ours`` may take, at most.
+    """
+
+    title: str
+    references: tuple[str, ...]
+    ours: str
+    least: float
+    aim: float
+    growth: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Arms that are timed side by side, and the figures that come of them.
+
+    ``missing`` says why an arm cannot be timed here.
+    """
+
+    arms: Mapping[str, Arm]
+    figures: tuple[Figure, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+Row = dict[str, Any]
+
+
+def arm_row(name: str, arm: Arm, samples: Samples) -> Row:
+    """What was measured of one arm."""
+    columns = {"arm": name, "texts": arm.texts, "precision": arm.precision, "flops": arm.flops}
+    return {**columns, **samples.to_dict(), "seconds": list(samples.seconds)}
+
+
+def judged(row: Row, ceilings: Mapping[str, Ceilings]) -> Row:
+    """The row of an arm with its share of the machine's best rate of matrix products in its precision.
+
+    Raises:
+        CeilingError: it seems to compute faster than that.
+    """
+    if row["flops"] is None:
+        return {**row, "share_of_ceiling": None}
+    ceiling = ceilings["fp32" if row["precision"] == "fp32" else "bf16"]
+    share = row["flops"] / row["median_s"] / ceiling.matmul_flops_per_s
+    if share > TOLERANCE:
+        raise CeilingError(f"{row['arm']}: {share:.2f} times the machine's best rate of matrix products; not reported")
+    return {**row, "share_of_ceiling": share}
+
+
+def figure_row(figure: Figure, arms: Mapping[str, Arm], samples: Mapping[str, Samples]) -> Row:
+    """The ratio by medians, and its 20th and 80th percentile over the rounds, in which the arms were neighbours."""
+    known = [name for name in figure.references if name in samples]
+    reference = min(known, key=lambda name: samples[name].p50 / arms[name].texts)
+    pairs = [_ratio(figure, arms, {n: s.seconds[i] for n, s in samples.items()}, reference) for i in _rounds(samples)]
+    ratio = _ratio(figure, arms, {name: found.p50 for name, found in samples.items()}, reference)
+    p20, p80 = (float(value) for value in np.percentile(pairs, (20, 80)))
+    reached = ratio <= figure.least if figure.growth else ratio >= figure.least
+    return {
+        "figure": figure.title,
+        "reference": reference,
+        "ours": figure.ours,
+        "ratio": ratio,
+        "ratio_p20": p20,
+        "ratio_p80": p80,
+        "rounds": len(pairs),
+        "least": figure.least,
+        "aim": figure.aim,
+        "growth": figure.growth,
+        "reached": reached,
+    }
+
+
+def _rounds(samples: Mapping[str, Samples]) -> range:
+    return range(min(found.n for found in samples.values()))
+
+
+def _ratio(figure: Figure, arms: Mapping[str, Arm], seconds: Mapping[str, float], reference: str) -> float:
+    if figure.growth:
+        return seconds[figure.ours] / seconds[reference]
+    return (seconds[reference] / arms[reference].texts) / (seconds[figure.ours] / arms[figure.ours].texts)

@@ -1,0 +1,97 @@
+"""Measure groups of figures between two looks at the machine's ceilings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from experiments.speed.figure import Group, Row, arm_row, figure_row, judged
+from experiments.speed.grid import GridSpeed, measure_grid
+from swarmformer.cost import Ceilings, measure_ceilings, time_arms
+
+logger = logging.getLogger("swarmformer.speed")
+CPU = torch.device("cpu")
+CEILING_S = 4.0
+PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
+"""Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
+
+
+@dataclass
+class Measured:
+    """Rows of arms and of figures, and what is missing with its reason; ``ceilings`` by precision."""
+
+    arms: list[Row] = field(default_factory=list)
+    figures: list[Row] = field(default_factory=list)
+    missing: list[Row] = field(default_factory=list)
+    ceilings: dict[str, Ceilings] = field(default_factory=dict)
+
+
+def measure_groups(
+    groups: Iterable[tuple[str, Callable[[], Group]]], *, budget_s: float, min_repeats: int
+) -> Measured:
+    """Time group after group, each with its arms interleaved in random order.
+
+    Raises:
+        ViolationError: arms that do not agree; they are not timed.
+        CeilingError: an arm that seems faster than the machine.
+    """
+    found, before = Measured(), _ceilings()
+    for title, build in groups:
+        logger.info("measuring: %s", title)
+        _time(found, title, build(), budget_s, min_repeats)
+    found.ceilings = {word: before[word].raised_by(after) for word, after in _ceilings().items()}
+    found.arms = [judged(row, found.ceilings) for row in found.arms]
+    return found
+
+
+def _ceilings() -> dict[str, Ceilings]:
+    dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    return {word: measure_ceilings(CPU, PRODUCTS, CEILING_S, dtype=dtype) for word, dtype in dtypes.items()}
+
+
+def _time(found: Measured, title: str, group: Group, budget_s: float, min_repeats: int) -> None:
+    calls = {name: arm.call for name, arm in group.arms.items()}
+    samples = time_arms(calls, device=CPU, budget_s=budget_s, min_repeats=min_repeats)
+    found.arms += [{"group": title, **arm_row(name, arm, samples[name])} for name, arm in group.arms.items()]
+    found.figures += [figure_row(figure, group.arms, samples) for figure in group.figures]
+    found.missing += [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
+
+
+def measure_cells(
+    folder: Path, *, arms: int | None, seeds: int | None, epochs: int | None, rounds: int
+) -> tuple[Row, Row]:
+    """The row of the grid's figure, and what was measured for it."""
+    logger.info("measuring: cells per hour")
+    speed = measure_grid(folder, arms=arms, seeds=seeds, epochs=epochs, rounds=rounds)
+    alone, pool = speed.cells_per_hour
+    figure = {
+        "figure": f"grid, cells per hour ({speed.description})",
+        "reference": "one after another",
+        "ours": f"{speed.workers} workers",
+        "ratio": speed.ratio,
+        "ratio_p20": None,
+        "ratio_p80": None,
+        "rounds": len(speed.pool_s),
+        "least": 1.3,
+        "aim": 1.8,
+        "growth": False,
+        "reached": speed.ratio >= 1.3,
+    }
+    return figure, _grid_row(speed, alone, pool)
+
+
+def _grid_row(speed: GridSpeed, alone: float, pool: float) -> Row:
+    return {
+        "description": speed.description,
+        "cells": speed.cells,
+        "threads": speed.threads,
+        "workers": speed.workers,
+        "one_after_another_s": list(speed.one_after_another_s),
+        "pool_s": list(speed.pool_s),
+        "cells_per_hour": {"one_after_another": alone, "pool": pool},
+        "same_metrics": speed.same_metrics,
+    }

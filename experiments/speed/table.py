@@ -1,0 +1,71 @@
+"""figures.json as a table: in the terminal, and as Markdown for the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from experiments.cells import read_json
+
+HEAD = ("figure", "against", "ratio", "p20 to p80", "n", "at least", "aim", "reached")
+WIDTH = 170
+
+
+def figure_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """The cells of one figure, in the order of ``HEAD``."""
+    sign = "≤ " if row["growth"] else ""
+    spread = "" if row["ratio_p20"] is None else f"{row['ratio_p20']:.2f} to {row['ratio_p80']:.2f}"
+    return (
+        row["figure"], f"{row['ours']} / {row['reference']}", f"{row['ratio']:.2f}", spread, str(row["rounds"]),
+        f"{sign}{row['least']:g}", f"{sign}{row['aim']:g}", "yes" if row["reached"] else "no",
+    )  # fmt: skip
+
+
+def print_figures(path: Path) -> None:
+    """Print the figures, the seconds of every arm, the ceilings and what is missing."""
+    content = read_json(path)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    console.print(_table(HEAD, [figure_cells(row) for row in content["figures"]]))
+    console.print(_table(("arm", "texts", "median, s", "p20", "p80", "n", "of ceiling"), _arm_cells(content["arms"])))
+    for line in notes(content):
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
+    console.print(str(path), soft_wrap=True)
+
+
+def notes(content: Mapping[str, Any]) -> list[str]:
+    """Machine, ceilings, load, allocator, and what is missing."""
+    rates = ", ".join(f"{word} {found['matmul_flops_per_s'] / 1e9:.0f}" for word, found in content["ceilings"].items())
+    copy = max(found["copy_bytes_per_s"] for found in content["ceilings"].values())
+    loads = [load for row in content["arms"] for load in row["load_average"]]
+    lines = [
+        f"{content['device']}; ceilings: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s",
+        f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}",
+        f"memory allocator: {content['allocator'] or 'as it comes'}",
+    ]
+    if content["grid"]:
+        lines.append(f"grid: metrics of a cell alone and in the pool equal: {content['grid']['same_metrics']}")
+    return lines + [f"missing: {gap['group']}, {gap['arm']}: {gap['reason']}" for gap in content["missing"]]
+
+
+def _arm_cells(rows: list[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"{row['group']}: {row['arm']}", str(row["texts"]), f"{row['median_s']:.4g}", f"{row['p20_s']:.4g}",
+            f"{row['p80_s']:.4g}", str(row["repeats"]),
+            "" if row["share_of_ceiling"] is None else f"{row['share_of_ceiling']:.0%}",
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
+    table = Table(*head, box=None)
+    for row in rows:
+        table.add_row(*row)
+    return table

@@ -30,6 +30,9 @@ from swarmformer.variants import load_variant
 
 logger = logging.getLogger("swarmformer.benchmark")
 FIXED: tuple[Mode, ...] = get_args(Mode)
+LEAST_CEILING_S = 2.0
+"""Seconds for either measurement of the ceilings, whatever the budget: too low a ceiling refuses right rows."""
+
 START_S = 120.0
 """Seconds that a fresh process may take beside its calls."""
 
@@ -108,7 +111,8 @@ class Measurement:
 
     def _pass(self, threads: int, precision: Precision, budget_s: float) -> None:
         logger.info("threads %d, %s: %.0f s", threads, precision, budget_s)
-        end, share = now_s() + budget_s * (1 - CEILING_SHARE / 2), budget_s * CEILING_SHARE / 2
+        share = max(LEAST_CEILING_S, budget_s * CEILING_SHARE / 2)
+        end = now_s() + budget_s - share
         before = self._measure_ceilings(precision, share)
         groups = [*self._fixed_groups(threads, precision), *self.streams.groups(precision, threads)]
         timed: list[Timed] = []

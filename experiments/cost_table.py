@@ -41,6 +41,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "GFLOP": lambda row: f"{row['flops'] / 1e9:.4g}",
     "of floor": lambda row: f"{row['share_of_floor']:.1%}",
     "peak, MiB": _optional("peak_bytes", lambda size: f"{size / 2**20:.0f}"),
+    "against first": _optional("of_first", lambda found: _interval(found)),
     "of calls": _optional("growth_bytes", lambda size: f"{size / 2**20:.0f}"),
     "GPU, MiB": _optional("device_allocated_bytes", lambda size: f"{size / 2**20:.0f}"),
     "compile, s": _optional("compile_s", lambda seconds: f"{seconds:.1f}"),
@@ -78,7 +79,7 @@ def notes(costs: Mapping[str, Any]) -> list[str]:
         lines.append(f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}")
     if any(row["seq_len_raised_from"] for row in costs["rows"]):
         lines.append("* longer than the variant's own seq_len, which was raised for the measurement")
-    lines += [_scaled_down(row) for row in costs["rows"] if "mlperf_least_s" in row]
+    lines += _scaled_down([row for row in costs["rows"] if "mlperf_least_s" in row])
     places = ", ".join
     for gap in costs["missing"]:
         where = places(f"{key} {value}" for key, value in gap.items() if key not in ("variant", "reason"))
@@ -93,8 +94,32 @@ def _ceiling(found: Row) -> str:
     return f"ceiling ({where}): {rate:.0f} GFLOP/s at {product}, copying {copy:.1f} GB/s"
 
 
-def _scaled_down(row: Row) -> str:
-    return (
-        f"{row['variant']}, {row['mode']}: {row['texts']} texts in {row['measured_s']:.0f} s "
-        f"(MLPerf asks for {row['mlperf_least_s']} s)"
-    )
+def _scaled_down(rows: list[Row]) -> list[str]:
+    lines = []
+    for mode in dict.fromkeys(row["mode"] for row in rows):
+        same = [row for row in rows if row["mode"] == mode]
+        texts, measured = min(row["texts"] for row in same), min(row["measured_s"] for row in same)
+        least = same[0]["mlperf_least_s"]
+        lines.append(f"{mode}: {texts} texts and {measured:.1f} s a row or more (MLPerf asks for {least} s)")
+    return lines
+
+
+def print_growth(path: Path) -> None:
+    """Print the exponents of every variant, fitted over all lengths and from each length to the next."""
+    growth = read_json(path)["growth"]
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    table = Table("variant", "FLOPs ∝ N^", "seconds ∝ N^", "memory ∝ N^", "seconds, length by length", box=None)
+    for found in growth:
+        steps = [f"{step['from']}–{step['to']}: {_interval(step)}" for step in found["local_seconds"]]
+        fits = [_interval(found[kind]) for kind in ("flops", "seconds", "memory")]
+        table.add_row(found["variant"], *fits, ", ".join(steps))
+    console.print(table)
+    console.print("95 % intervals: of fits, how far the lengths are from one power law; of steps, timing alone.")
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    if found["low"] is None:
+        return f"{found['value']:.2f}"
+    return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"

@@ -176,16 +176,33 @@ class Ceilings(Record):
 
 
 class Latency(Record):
-    """Seconds of one forward pass of a whole batch, model only."""
+    """Seconds of one call on a whole batch, model only: a forward pass, unless ``mode`` says otherwise.
+
+    Rows of a benchmark have ceilings of their own: those of their precision and number of threads.
+    """
 
     run_key: str
     variant: str
+    mode: str = "forward"
+    precision: str = "fp32"
+    threads: Annotated[int, Field(gt=0)] | None = None
     batch: Annotated[int, Field(gt=0)]
     length: Count
     median_s: Positive
     p95_s: Positive
     flops: Count  # of the whole batch
+    least_bytes: Count = 0
+    ceiling_flops_per_s: Positive | None = None
+    ceiling_bytes_per_s: Positive | None = None
     share_of_ceiling: Annotated[float, Field(ge=0)]
+    share_of_floor: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Gap(Record):
+    """A row that was asked for and is not there."""
+
+    variant: str
+    reason: str
 
 
 class Costs(Record):
@@ -195,6 +212,7 @@ class Costs(Record):
     threads: int
     ceilings: Ceilings
     rows: tuple[Latency, ...]
+    missing: tuple[Gap, ...] = ()
 
 
 def load(path: Path, model: type[FileT]) -> FileT:

@@ -25,7 +25,7 @@ SHAPES: dict[str, tuple[Product, ...]] = {
     "cpu": ((1024, 1024, 1024), (2048, 2048, 2048), (512, 512, 512), (4096, 512, 512), (8192, 256, 1024)),
     "cuda": ((8192, 8192, 8192), (4096, 4096, 4096), (2048, 2048, 2048), (65536, 512, 512), (65536, 512, 2048)),
 }
-"""Square and tall products, tried beside the shapes of the models at hand; the likeliest best one first."""
+"""Square and tall products, tried beside the shapes of the models at hand; the first in any case."""
 
 COPY_BYTES = {"cpu": 256 * 2**20, "cuda": 2**30}
 """Several times the last-level cache, so that memory is measured and not the cache."""
@@ -84,7 +84,8 @@ def measure_ceilings(
     Raises:
         SpecError: a size below one.
     """
-    products = tuple(dict.fromkeys((*SHAPES[device.type], *shapes)))
+    first, *others = dict.fromkeys((*SHAPES[device.type], *shapes))
+    products = (first, *sorted(others, key=math.prod))  # short ones first: as many as possible get their turn
     wrong = [product for product in products if len(product) != 3 or min(product) < 1]
     if wrong:
         raise SpecError(f"a matrix product needs three sizes (M, K, N) of at least one, got {wrong[0]}")

@@ -20,7 +20,7 @@ from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, s
 from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
-from swarmformer.cost.passes import Mode, training_flops
+from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
@@ -169,5 +169,5 @@ class Measurement:
     def _work(arm: CostArm, shape: Shape) -> tuple[Work, Model]:
         model = arm.build_without_weights()
         work = work_at(model, shape.batch, shape.length)
-        training = training_flops(model, shape.batch, shape.length)
+        training = model.training_flops(shape.batch, shape.length)
         return (work if shape.mode == "forward" else Work(training, work.least_bytes)), model

@@ -10,7 +10,7 @@ from typing import Any
 from experiments.cells import cell_name
 from experiments.grid_file import ArmSpec, GridSpec, arms_of, read_grid, resolve_arm
 from swarmformer.assembly import rehearse
-from swarmformer.cost.parameters import ParameterCount, count_parameters
+from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
 from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
@@ -24,7 +24,7 @@ class Arm:
     name: str
     spec: RunSpec
     parameters: ParameterCount
-    flops: int
+    flops: TextFlops
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -32,7 +32,7 @@ class Arm:
             "variant": self.spec.variant,
             "run_key": self.spec.run_key,
             "parameters": dict(self.parameters),
-            "flops": {"forward": self.flops, "length": self.spec.model.dims.seq_len},
+            "flops": self.flops,
         }
 
 
@@ -105,7 +105,7 @@ def _build(grid: GridSpec, arm: ArmSpec, where: str) -> Arm:
     spec = resolve_arm(grid, arm, where)
     model = rehearse(spec)
     make_task(spec.data).identity()  # raises where the data is missing
-    return Arm(arm.name, spec, count_parameters(model), model.flops(1, spec.model.dims.seq_len))
+    return Arm(arm.name, spec, count_parameters(model), flops_of_text(model, spec.model.dims.seq_len))
 
 
 def _check_distinct(arms: list[Arm], where: str) -> None:

@@ -27,10 +27,11 @@ from experiments.cells import (
 from experiments.progress import step_display
 from swarmformer import hub
 from swarmformer.attention import recording
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
+from swarmformer.fast import enabled
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult
@@ -91,7 +92,9 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "epochs": outcome.epochs,
         "steps": outcome.steps,
         "parameters": count_parameters(trainer.model),
-        "flops": {"forward": trainer.model.flops(1, length), "length": length},
+        "flops": flops_of_text(trainer.model, length),
+        "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
+        "fast_paths": enabled(),
         "attention": attention.rows(),
         "data_key": data.key,
         "truncated": truncated,

@@ -15,7 +15,7 @@ from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, s
 from swarmformer.cost import MemoryRow, Samples, TooLargeError, measure_memory, time_arms
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
-from swarmformer.cost.passes import check_result, make_call, random_batch, training_flops
+from swarmformer.cost.passes import check_result, make_call, random_batch
 from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
 from swarmformer.cost.timing import now_s
 from swarmformer.data.batching import Batch
@@ -85,7 +85,7 @@ class Growth:
     def _work(self, arm: CostArm) -> Work:
         model, batch = arm.build_without_weights(), self.settings["batch"]
         work = work_at(model, batch, arm.length)
-        training = training_flops(model, batch, arm.length)
+        training = model.training_flops(batch, arm.length)
         return work if self.settings["mode"] == "forward" else Work(training, work.least_bytes)
 
     def _measure_ceilings(self, works: Mapping[CostArm, Work], budget_s: float) -> Ceilings:

@@ -1,6 +1,6 @@
 """What a model costs: parameters, FLOPs, latency, memory, and the machine's ceilings."""
 
-from swarmformer.cost.epoch import EpochFlops, epoch_flops
+from swarmformer.cost.epoch import EpochFlops, TextFlops, epoch_flops, flops_of_text
 from swarmformer.cost.errors import CeilingError, OutputError, TooLargeError
 from swarmformer.cost.floor import Work, judge
 from swarmformer.cost.latency import Latency, measure_latency
@@ -22,6 +22,7 @@ __all__ = [
     "ParameterCount",
     "Samples",
     "SlotFlops",
+    "TextFlops",
     "TooLargeError",
     "Work",
     "count_parameters",
@@ -29,6 +30,7 @@ __all__ = [
     "counted_training_flops",
     "epoch_flops",
     "flops_by_slot",
+    "flops_of_text",
     "judge",
     "measure_ceilings",
     "measure_costs",

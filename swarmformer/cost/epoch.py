@@ -1,4 +1,4 @@
-"""FLOPs of an epoch as it is computed, pads included, against those of its real tokens."""
+"""FLOPs of a text, and of an epoch as it is computed, pads included, against those of its real tokens."""
 
 from __future__ import annotations
 
@@ -9,6 +9,19 @@ from typing import TypedDict
 
 from swarmformer.data.batching import Batches
 from swarmformer.interfaces import Model
+
+
+class TextFlops(TypedDict):
+    """Of one text of ``length`` tokens: a forward pass; and forward and backward of a training step."""
+
+    forward: int
+    training: int
+    length: int
+
+
+def flops_of_text(model: Model, length: int) -> TextFlops:
+    """Count a text in closed form; the model may be without weights."""
+    return {"forward": model.flops(1, length), "training": model.training_flops(1, length), "length": length}
 
 
 class PaddedFlops(TypedDict):

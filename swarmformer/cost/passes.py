@@ -75,8 +75,3 @@ def check_result(name: str, model: Model, batch: Batch, mode: Mode, result: Tens
         check_output(name, result, (*shape, model.dims.num_classes))
     elif not bool(result.isfinite()):
         raise OutputError(f"{name}: the loss of a training step on random tokens is {float(result)}; not timed")
-
-
-def training_flops(model: Model, B: int, N: int) -> int:
-    """Forward and backward of a training step: a product, and one for the gradient of each operand."""
-    return 3 * model.flops(B, N)

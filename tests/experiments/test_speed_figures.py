@@ -1,0 +1,92 @@
+"""Figures of speed: ratios from planted seconds, ceilings that stop, and the command from words to files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments import benchmark
+from experiments.speed import command, evaluation, measure, training
+from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
+from swarmformer.cost import CeilingError, Ceilings, Samples
+
+CEILINGS = {"fp32": Ceilings(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Ceilings(4e9, 1e9, (8, 8, 8), "bfloat16")}
+
+
+def nothing() -> None:
+    pass
+
+
+def samples(*seconds: float) -> Samples:
+    return Samples(seconds, (0.0, 0.0))
+
+
+def test_ratio_is_per_text_and_against_the_fastest_reference() -> None:
+    arms = {"slow": Arm(nothing, 10), "one text": Arm(nothing, 1), "ours": Arm(nothing, 20)}
+    timed = {"slow": samples(20.0, 22.0, 24.0), "one text": samples(1.0, 1.1, 1.2), "ours": samples(8.0, 8.0, 10.0)}
+    row = figure_row(Figure("f", ("slow", "one text", "not here"), "ours", 2.0, 3.0), arms, timed)
+    assert row["reference"] == "one text"
+    assert row["ratio"] == pytest.approx(1.1 / (8.0 / 20)) and row["reached"] and row["rounds"] == 3
+    assert (row["ratio_p20"], row["ratio_p80"]) == pytest.approx((2.44, 2.65))  # of 2.4, 2.5 and 2.75, round by round
+
+
+@pytest.mark.parametrize(("seconds", "reached"), [(4.3, True), (4.5, False)])
+def test_growth_is_of_calls_and_must_stay_below(seconds: float, reached: bool) -> None:
+    arms = {"short": Arm(nothing, 8), "long": Arm(nothing, 8)}
+    figure = Figure("growth", ("short",), "long", 4.4, 4.0, growth=True)
+    row = figure_row(figure, arms, {"short": samples(1.0), "long": samples(seconds)})
+    assert row["ratio"] == pytest.approx(seconds) and row["reached"] is reached
+
+
+def test_a_figure_that_is_missed_says_so() -> None:
+    arms = {"published": Arm(nothing, 1), "fast": Arm(nothing, 1)}
+    timed = {"published": samples(1.9), "fast": samples(1.0)}
+    row = figure_row(Figure("f", ("published",), "fast", 2.0, 3.0), arms, timed)
+    assert not row["reached"]
+
+
+def test_share_of_the_ceiling_is_that_of_the_precision_and_above_it_is_an_error() -> None:
+    fp32, bf16 = Arm(nothing, 1, 5 * 10**8), Arm(nothing, 1, 2 * 10**9, "bf16")
+    assert judged(arm_row("a", fp32, samples(1.0)), CEILINGS)["share_of_ceiling"] == pytest.approx(0.5)
+    assert judged(arm_row("a", bf16, samples(1.0)), CEILINGS)["share_of_ceiling"] == pytest.approx(0.5)
+    assert judged(arm_row("a", Arm(nothing, 1), samples(1.0)), CEILINGS)["share_of_ceiling"] is None
+    with pytest.raises(CeilingError, match=r"a: 2\.00 times"):
+        judged(arm_row("a", fp32, samples(0.25)), CEILINGS)
+
+
+def tiny_groups() -> list[tuple[str, Callable[[], Group]]]:
+    figure = Figure("two sums", ("slow",), "quick", 1e-9, 1.0)
+    group = Group({"slow": Arm(lambda: sum(range(9_000)), 1), "quick": Arm(nothing, 1)}, (figure,), {"third": "absent"})
+    return [("sums", lambda: group)]
+
+
+def test_command_writes_and_refuses_to_overwrite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
+) -> None:
+    monkeypatch.setattr(command, "groups", lambda depth: tiny_groups())
+    monkeypatch.setattr(measure, "_ceilings", lambda: CEILINGS)
+    words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
+    assert benchmark.command_line([*words, "name=mine"]) == 0
+    content = json.loads((tmp_path / "mine" / "figures.json").read_text())
+    assert content["figures"][0]["reached"] and content["grid"] is None and content["threads"] == 1
+    assert {"group": "sums", "arm": "third", "reason": "absent"} in content["missing"]
+    assert "two sums" in capsys.readouterr().out
+    assert benchmark.command_line([*words, "name=mine"]) == 1
+    assert "holds a measurement already" in capsys.readouterr().err
+    assert benchmark.command_line(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
+
+
+def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
+    assert benchmark.command_line(["full", "thread=1"]) == 1
+    assert "threads" in capsys.readouterr().err
+
+
+def test_fixed_shapes_agree_and_run() -> None:
+    """Two texts of 768 tokens: the groups check agreement when they are built."""
+    for group in (evaluation.fixed_shape(batch=2), training.fixed_shape(batch=2)):
+        for arm in group.arms.values():
+            arm.call()
+            assert arm.texts == 2 and arm.flops

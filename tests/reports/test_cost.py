@@ -1,0 +1,124 @@
+"""Reports on cost: verdicts from planted ratios, figures above physics refused, nothing read by halves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.cost import main, written
+from reports.cost_claims import Finding, findings, order_verdict
+from reports.cost_rows import Bounded, Claim, Growth, read_claims
+from reports.errors import ReportError
+from swarmformer.variants import load_variant
+
+LENGTHS = (256, 768, 4096, 16384)
+LESS = Claim(claim="cheaper", kind="less", variant="other")
+
+
+def bounded(value: float, half: float | None = None) -> dict[str, float | None]:
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return {"value": value, "low": low, "high": high}
+
+
+def point(variant: str, length: int, flops: int, of_first: float) -> dict[str, Any]:
+    return {
+        "variant": variant, "length": length, "mode": "forward", "batch": 1, "threads": 1, "precision": "fp32",
+        "flops": flops, "median_s": 0.1, "p20_s": 0.09, "p80_s": 0.11, "repeats": 5, "growth_bytes": 2**20,
+        "share_of_floor": 0.5, "of_first": bounded(of_first, 0.05),
+    }  # fmt: skip
+
+
+def growth(ratios: list[float], seconds: list[float], order: int = 1) -> dict[str, Any]:
+    """``base`` with FLOPs of this order, and ``other`` with these ratios to it at ``LENGTHS``."""
+    rows = []
+    for length, ratio, second in zip(LENGTHS, ratios, seconds, strict=True):
+        base = 1000 * length**order
+        rows += [point("base", length, base, 1.0), point("other", length, round(base * ratio), second)]
+    fits = [{"variant": "base", **{kind: bounded(1.0) for kind in ("flops", "seconds", "memory")}}]
+    gaps = [{"variant": "third", "length": 16384, "reason": "needs more memory"}]
+    return {"schema": 1, "device": "cpu", "threads": 1, "ceilings": {}, "rows": rows, "missing": gaps, "growth": fits}
+
+
+def verdicts(ratios: list[float], seconds: list[float]) -> dict[str, str]:
+    found = findings(LESS, Growth.model_validate_json(json.dumps(growth(ratios, seconds))), None)
+    return {finding.quantity: finding.verdict for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "seconds", "flops", "time"),
+    [
+        ([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.7, 0.8], "confirmed", "confirmed"),
+        ([1.0, 1.1, 1.2, 1.3], [1.1, 1.2, 1.3, 1.4], "refuted", "refuted"),
+        ([0.5, 0.6, 1.7, 2.8], [0.5, 0.6, 1.7, 2.8], "holds at 256, 768 only", "holds at 256, 768 only"),
+        ([0.5, 0.6, 0.7, 0.8], [0.99, 1.01, 1.0, 1.02], "confirmed", "undecided"),
+        ([0.5, 0.6, 0.7, 0.8], [0.9, 1.2, 1.0, 0.9], "confirmed", "holds at 256, 16,384 only"),
+    ],
+)
+def test_a_verdict_follows_from_the_intervals(
+    ratios: list[float], seconds: list[float], flops: str, time: str
+) -> None:
+    assert verdicts(ratios, seconds) == {"FLOPs, forward": flops, "seconds, forward": time}
+
+
+def test_what_was_not_measured_has_no_verdict() -> None:
+    assert Finding("seconds", {256: None}).verdict == "not measured"
+    some = Finding("seconds", {256: None, 768: Bounded(value=0.5, low=0.4, high=0.6)})
+    assert some.verdict == "confirmed"
+
+
+@pytest.mark.parametrize(("order", "word"), [(1, "refuted: from 4,096 to 16,384 tokens FLOPs grow 4.0 times, not 16"),
+                                             (2, "confirmed")])  # fmt: skip
+def test_an_order_is_held_against_the_growth(order: int, word: str) -> None:
+    claim = Claim(claim="quadratic", kind="order", variant="base", exponent=2, reason="it says so")
+    found = Growth.model_validate_json(json.dumps(growth([1.0] * 4, [1.0] * 4, order)))
+    assert order_verdict(claim, found).startswith(word)
+
+
+def test_every_claim_is_about_a_variant_that_there_is() -> None:
+    claims = read_claims()
+    assert len(claims) >= 9
+    for claim in claims:
+        load_variant(claim.variant)
+
+
+def speed(share: float = 0.7) -> dict[str, Any]:
+    figure = {"figure": "eval", "reference": "published", "ours": "fast", "ratio": 2.5, "ratio_p20": 2.4,
+              "ratio_p80": 2.6, "rounds": 5, "least": 2.0, "aim": 3.0, "growth": False, "reached": True}  # fmt: skip
+    arm = {"group": "Base", "arm": "fast", "texts": 256, "median_s": 2.0, "p20_s": 1.9, "p80_s": 2.1, "repeats": 5,
+           "flops": 10, "share_of_ceiling": share, "load_average": [0.1, 0.2]}  # fmt: skip
+    return {"schema": 1, "device": "cpu", "threads": 2, "allocator": {}, "figures": [figure], "arms": [arm],
+            "ceilings": {"fp32": {"matmul_flops_per_s": 2e11}}, "grid": None, "missing": []}  # fmt: skip
+
+
+def evidence(folder: Path, **changes: Any) -> Path:
+    contents = {
+        "figures/figures.json": speed(), "figures/environment.json": {"schema": 1, "code_revision": "abc"},
+        "scaling/costs.json": growth([0.5] * 4, [0.5] * 4), **changes,
+    }  # fmt: skip
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    return folder
+
+
+def test_all_tables_are_written(tmp_path: Path) -> None:
+    assert main([str(evidence(tmp_path))]) == 0
+    figures, claims, scaling = ((tmp_path / f"{name}.md").read_text() for name in ("figures", "claims", "scaling"))
+    assert "| eval | fast / published | 2.50 | 2.40 to 2.60 | 5 | 2 | 3 | yes |" in figures and "code abc" in figures
+    assert "Missing: `third` at 16,384 tokens: needs more memory." in scaling
+    assert claims.count("not measured") >= 7, "variants that were not timed have no verdict"
+
+
+def test_an_arm_above_physics_stops_the_report(tmp_path: Path) -> None:
+    evidence(tmp_path, **{"figures/figures.json": speed(share=1.2)})
+    with pytest.raises(ReportError, match="faster than its machine"):
+        written(tmp_path)
+
+
+def test_half_a_measurement_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 1 and "needs a scaling/" in capsys.readouterr().err
+    evidence(tmp_path, **{"scaling/costs.json": {**growth([1.0] * 4, [1.0] * 4), "rows": [{"variant": "base"}]}})
+    assert main([str(tmp_path)]) == 1 and "rows.0" in capsys.readouterr().err

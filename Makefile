@@ -15,8 +15,9 @@ demo: $(READY)
 	$(BIN)/python -m experiments.grid run experiments/grids/demo.yaml; status=$$?; \
 	$(BIN)/python -m reports.build runs/demo --out runs/demo/report && exit $$status
 
+# One process a core, each with one thread: most tests are too small for two.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

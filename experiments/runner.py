@@ -32,6 +32,7 @@ from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
 from swarmformer.fast import enabled
+from swarmformer.fast.memory import keep_freed_memory
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult
@@ -70,6 +71,7 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
 def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> dict[str, Any]:
     started = time.monotonic()
     device = resolve_device(device_word)
+    keep_freed_memory()
     revision = _revision_of_all_starts(folder)
     write_json(folder / "environment.json", {"code_revision": revision, **describe(device)})
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))

@@ -51,7 +51,7 @@ class Speed(Record):
 
     device: str
     threads: Count
-    allocator: dict[str, str]
+    allocator: str
     ceilings: dict[str, dict[str, Any]]
     figures: tuple[Figure, ...]
     arms: tuple[Arm, ...]
@@ -95,10 +95,9 @@ def _check(speed: Speed, folder: Path) -> None:
 def _machine(speed: Speed) -> str:
     rates = ", ".join(f"{name} {found['matmul_flops_per_s'] / 1e9:.0f}" for name, found in speed.ceilings.items())
     loads = [load for row in speed.arms for load in row.load_average]
-    allocator = " ".join(f"{key}={value}" for key, value in speed.allocator.items()) or "as it comes"
     return (
         f"{speed.device}; ceilings {rates} GFLOP/s; load average {min(loads):.2f} to {max(loads):.2f}; "
-        f"memory allocator {allocator}"
+        f"memory allocator: {speed.allocator}"
     )
 
 

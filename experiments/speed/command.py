@@ -1,8 +1,9 @@
 """Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
-demo grid too). ``quick`` takes small samples and three repeats, under five minutes on two cores; ``full`` takes the
-sizes of the figures. Real texts need SWARMFORMER_DATA.
+demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.fast.memory``). ``quick`` takes small
+samples and three repeats, under five minutes on two cores; ``full`` takes the sizes of the figures. Real texts need
+SWARMFORMER_DATA.
 """
 
 from __future__ import annotations
@@ -29,11 +30,9 @@ from swarmformer.cost.report import ceilings_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
+from swarmformer.fast.memory import SETTINGS, keep_freed_memory
 from swarmformer.interfaces import Strict
 from swarmformer.settings import DATA_VARIABLE
-
-ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "LD_PRELOAD")
-"""What changes how memory is given back to the system, and with it the published code's speed."""
 
 
 class Settings(Strict):
@@ -42,9 +41,12 @@ class Settings(Strict):
     name: str
     threads: int = Field(ge=0)
     grid: bool
+    keep_memory: bool
 
 
-DEFAULTS: Config = {"depth": "quick", "runs": "runs/benchmark", "name": "", "threads": 0, "grid": True}
+DEFAULTS: Config = {
+    "depth": "quick", "runs": "runs/benchmark", "name": "", "threads": 0, "grid": True, "keep_memory": False,
+}  # fmt: skip
 
 
 def resolve(config: Config) -> Config:
@@ -62,6 +64,7 @@ def _names(depth: str) -> Any:
 def main(_config: Config) -> None:
     folder, threads = Path(_config["folder"]), _config["threads"] or usable_cores()
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
+    kept = _config["keep_memory"] and keep_freed_memory()
     with torch_threads(threads):
         write_start(folder, {key: _config[key] for key in DEFAULTS} | asdict(depth), device)
         found = measure_groups(groups(depth), budget_s=depth.budget_s, min_repeats=depth.min_repeats)
@@ -80,7 +83,7 @@ def main(_config: Config) -> None:
         "machine": describe_machine(),
         "device": name,
         "threads": threads,
-        "allocator": {variable: os.environ[variable] for variable in ALLOCATOR if variable in os.environ},
+        "allocator": _allocator(kept),
         "ceilings": {precision: ceilings_dict(best) for precision, best in found.ceilings.items()},
         "figures": found.figures,
         "arms": found.arms,
@@ -89,6 +92,12 @@ def main(_config: Config) -> None:
     }
     write_json(folder / "figures.json", content)
     print_figures(folder / "figures.json")
+
+
+def _allocator(kept: bool) -> str:
+    """How freed memory is given back, which the published code's speed depends on."""
+    own = [f"{name}={os.environ[name]}" for name in (*SETTINGS, "LD_PRELOAD") if name in os.environ]
+    return " ".join(own) or ("freed memory kept" if kept else "as it comes")
 
 
 def run_figures(depth: str, words: Sequence[str]) -> None:

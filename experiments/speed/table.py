@@ -46,7 +46,7 @@ def notes(content: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{content['device']}; ceilings: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s",
         f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}",
-        f"memory allocator: {content['allocator'] or 'as it comes'}",
+        f"memory allocator: {content['allocator']}",
     ]
     if content["grid"]:
         lines.append(f"grid: metrics of a cell alone and in the pool equal: {content['grid']['same_metrics']}")

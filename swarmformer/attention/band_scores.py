@@ -9,9 +9,7 @@ from torch import Tensor
 
 from swarmformer.attention.band_layout import Layout, Piece, Scores
 from swarmformer.attention.masks import distances
-
-LEVELS = 2**16
-"""Chances of dropout are counted in parts of this."""
+from swarmformer.fast.masks import LEAST, STEPS, raw_bits
 
 
 @dataclass(frozen=True)
@@ -116,18 +114,15 @@ def _alive(usable_BN: Tensor, reach: int) -> Tensor:
 def kept_weights(weights: Tensor, p: float) -> Tensor:
     """Which weights are kept, 1 or 0 in a byte, with chance 1 − p to the nearest part of 2¹⁶.
 
-    From raw random bits, four weights a number: a tenth of the time that ``F.dropout`` takes on a CPU.
+    From raw random bits, as ``swarmformer.fast.masks`` makes them: a tenth of the time that ``F.dropout`` takes.
     """
-    count = weights.numel()
-    bits = torch.empty(-(-count // 4), dtype=torch.int64, device=weights.device).random_(-(2**63), None)
-    drawn = bits.view(torch.int16)[:count].to(torch.float32)
-    return drawn.ge_(_level(p) - LEVELS // 2).to(torch.uint8).view_as(weights)
+    return raw_bits(weights).to(torch.float32).ge_(_level(p) + LEAST).to(torch.uint8)
 
 
 def dropped(values: Tensor, kept: Tensor, p: float) -> None:
     """Zero what is not kept and scale the rest, in place."""
-    values *= kept.to(values.dtype).mul_(LEVELS / max(1, LEVELS - _level(p)))
+    values *= kept.to(values.dtype).mul_(STEPS / max(1, STEPS - _level(p)))
 
 
 def _level(p: float) -> int:
-    return round(p * LEVELS)
+    return round(p * STEPS)

@@ -137,6 +137,8 @@ def _xformers_lacks(request: Request, machine: Machine) -> str:
 
 
 def _prefer_not_banded(request: Request) -> str:
+    if not request.fast:
+        return "fast paths are switched off"
     return "nothing is computed" if request.device == "meta" else ""
 
 

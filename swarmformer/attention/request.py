@@ -7,6 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from swarmformer.fast import enabled
+
 
 class Request(NamedTuple):
     """The static facts of one call, enough to choose a back end.
@@ -29,6 +31,8 @@ class Request(NamedTuple):
     bias_gradient: bool = False
     compiling: bool = False
     """Whether the call is being traced by torch.compile."""
+    fast: bool = True
+    """Whether fast paths are switched on (``swarmformer.fast``)."""
 
     @property
     def kind(self) -> str:
@@ -65,4 +69,5 @@ def request_of(
         gradient=recorded and any(tensor is not None and tensor.requires_grad for tensor in learned),
         bias_gradient=recorded and bias_HR is not None and bias_HR.requires_grad,
         compiling=torch.compiler.is_compiling(),
+        fast=enabled(),
     )

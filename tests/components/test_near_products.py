@@ -52,7 +52,7 @@ def test_text_by_text_is_the_same_as_whole(length: int, size: int, radius: int, 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near_products, "PIECE", piece)
         found = results(near, b, X=3)
-        patch.setattr(reach, "_by_text", lambda x: False)
+        patch.setattr(reach, "applies", lambda x: False)
         expected = results(near, b, X=3)
     for name in expected:
         assert_close(name, expected[name], found[name], atol=1e-12)

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from swarmformer.components.routing import near_products
 from swarmformer.components.routing.near_products import Near
+from swarmformer.fast import applies
 
 
 class Reach(ABC):
@@ -111,7 +112,7 @@ class Nearby(Reach):
         self.near = Near(length, size, radius)
 
     def scores(self, k_bNX: Tensor, q_bCX: Tensor) -> Tensor:
-        if _by_text(k_bNX):
+        if applies(k_bNX):
             return near_products.scores(self.near, k_bNX, q_bCX)
         return self._chunks(k_bNX) @ self._around(q_bCX).transpose(2, 3)
 
@@ -130,12 +131,12 @@ class Nearby(Reach):
         return torch.full((1, 1), self.radius, device=self.device)
 
     def total(self, weights: Tensor, x_BNX: Tensor) -> Tensor:
-        if _by_text(x_BNX):
+        if applies(x_BNX):
             return near_products.total(self.near, weights.to(x_BNX.dtype), x_BNX)
         return self._fold(weights.transpose(2, 3).to(x_BNX.dtype) @ self._chunks(x_BNX))
 
     def spread(self, weights: Tensor, c_BCX: Tensor) -> Tensor:
-        if _by_text(c_BCX):
+        if applies(c_BCX):
             return near_products.spread(self.near, weights.to(c_BCX.dtype), c_BCX)
         spread = weights.to(c_BCX.dtype) @ self._around(c_BCX)
         return rearrange(spread, "b c s x -> b (c s) x")[:, : self.length]
@@ -163,10 +164,6 @@ class Nearby(Reach):
 
     def flops(self, B: int, width: int) -> int:
         return 2 * B * self.clusters * self.size * self.candidates * width
-
-
-def _by_text(x: Tensor) -> bool:
-    return x.device.type == "cpu" and not torch.compiler.is_compiling()
 
 
 def reach_of(length: int, size: int, radius: int, device: torch.device | None = None) -> Reach:

@@ -60,7 +60,7 @@ def stream(fake_model, clock, sample):
 
 def test_single_stream_answers_one_text_after_another(stream, cpu):
     made = stream(lengths=(8, 16))
-    found = measure_stream({"a": made.arm}, "single_stream", tokenise=False, device=cpu, budget_s=1e9)["a"]
+    found = measure_stream({"a": made.arm}, "single_stream", device=cpu, budget_s=1e9)["a"]
     assert found.seconds == pytest.approx([PER_TOKEN_S * length for length in LENGTHS])
     assert found.p90 == pytest.approx(float(np.percentile([PER_TOKEN_S * length for length in LENGTHS], 90)))
     assert set(made.seen) == {(1, length) for length in LENGTHS}
@@ -70,18 +70,18 @@ def test_single_stream_answers_one_text_after_another(stream, cpu):
 
 def test_a_model_that_ignores_masks_is_padded_to_its_length(stream, cpu):
     made = stream(lengths=(16,), honours_mask=False)
-    measure_stream({"a": made.arm}, "single_stream", tokenise=False, device=cpu, budget_s=0.0)
+    measure_stream({"a": made.arm}, "single_stream", device=cpu, budget_s=0.0)
     assert set(made.seen) == {(1, 16)}
 
 
 def test_without_time_there_are_enough_texts_for_a_percentile(stream, cpu):
-    found = measure_stream({"a": stream(lengths=(16,)).arm}, "single_stream", tokenise=False, device=cpu, budget_s=0.0)
+    found = measure_stream({"a": stream(lengths=(16,)).arm}, "single_stream", device=cpu, budget_s=0.0)
     assert found["a"].n == MIN_QUERIES
 
 
 def test_offline_answers_all_texts_in_batches_by_length(stream, cpu):
     made = stream(lengths=(4, 16), batch_size=4)
-    found = measure_stream({"a": made.arm}, "offline", tokenise=False, device=cpu, budget_s=0.0)["a"]
+    found = measure_stream({"a": made.arm}, "offline", device=cpu, budget_s=0.0)["a"]
     assert set(made.seen) == {(4, 4), (4, 16)}
     assert found.p50 == pytest.approx(PER_TOKEN_S * (4 * 4 + 2 * 4 * 16))
     row = stream_columns(made.arm, "offline", found)
@@ -91,12 +91,11 @@ def test_offline_answers_all_texts_in_batches_by_length(stream, cpu):
 
 @pytest.mark.parametrize(("scenario", "texts_per_call"), [("single_stream", 1), ("offline", 12)])
 def test_tokenising_is_part_of_every_call(scenario, texts_per_call, stream, sample, cpu):
-    made = stream(lengths=(16,))
-    measure_stream({"a": made.arm}, scenario, tokenise=False, device=cpu, budget_s=0.0)
+    plain, tokenising = stream(lengths=(16,)), stream(lengths=(16,), tokenise=True)
+    measure_stream({"plain": plain.arm}, scenario, device=cpu, budget_s=0.0)
     assert sample.encode.calls == []
-    made.seen.clear()
-    measure_stream({"a": made.arm}, scenario, tokenise=True, device=cpu, budget_s=0.0)
-    assert sample.encode.calls == [texts_per_call] * len(made.seen) != []
+    measure_stream({"plain": plain.arm, "tokenising": tokenising.arm}, scenario, device=cpu, budget_s=0.0)
+    assert sample.encode.calls == [texts_per_call] * len(tokenising.seen) != []
 
 
 def test_work_is_that_of_real_tokens(stream):
@@ -114,7 +113,7 @@ def test_wrong_logits_are_not_timed(stream, cpu):
     arm.model.on_call = lambda ids, mask: torch.full((len(ids), 3), float("nan"))
     for scenario in ("single_stream", "offline"):
         with pytest.raises(OutputError, match=f"a \\({scenario}\\): .*NaN"):
-            measure_stream({"a": arm}, scenario, tokenise=False, device=cpu, budget_s=0.0)
+            measure_stream({"a": arm}, scenario, device=cpu, budget_s=0.0)
 
 
 def test_bf16_weights(wrap, dims, sample, cpu):
@@ -133,5 +132,5 @@ def test_bf16_weights(wrap, dims, sample, cpu):
     for precision in ("bf16", "bf16_weights"):
         arm = StreamArm(wrap(dims, Body()), sample, (16,))
         for scenario in ("single_stream", "offline"):
-            measure_stream({"a": arm}, scenario, tokenise=False, device=cpu, precision=precision, budget_s=0.0)
+            measure_stream({"a": arm}, scenario, device=cpu, precision=precision, budget_s=0.0)
     assert seen == {(torch.float32, torch.bfloat16), (torch.bfloat16, torch.bfloat16)}

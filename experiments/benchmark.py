@@ -31,8 +31,9 @@ from swarmformer.merge import nest
 def resolve(config: Config) -> Config:
     """The configuration checked: every variant can be read, and the folder is free."""
     settings, patch = _checked(config)
+    folder = new_folder(settings.runs, settings.name)
     Measurement(settings, patch, resolve_device(settings.device))
-    return {**settings.model_dump(), **patch, "folder": str(new_folder(settings.runs, settings.name))}
+    return {**settings.model_dump(), **patch, "folder": str(folder)}
 
 
 def _checked(config: Config) -> tuple[Settings, Config]:

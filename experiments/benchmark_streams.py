@@ -11,9 +11,9 @@ import torch
 from experiments.benchmark_settings import Settings
 from experiments.measured import CostArm, Timed
 from swarmformer.assembly import rehearse
-from swarmformer.cost.floor import Work
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.cost.precision import Precision
+from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
 from swarmformer.interfaces import Model
@@ -44,41 +44,45 @@ class StreamRows:
         return [_arm(name, spec).build_without_weights() for name, spec in self.specs.items()]
 
     def groups(self, precision: Precision, threads: int) -> Iterator[Callable[[float], list[Timed]]]:
+        """One for each scenario: all variants, with and without tokenisation, side by side."""
         for scenario in self.scenarios:
-            for tokenise in (False, True):
-                yield self._group(scenario, tokenise, precision, threads)
+            yield self._group(scenario, precision, threads)
 
-    def _group(
-        self, scenario: Scenario, tokenise: bool, precision: Precision, threads: int
-    ) -> Callable[[float], list[Timed]]:
+    def _group(self, scenario: Scenario, precision: Precision, threads: int) -> Callable[[float], list[Timed]]:
         def group(budget_s: float) -> list[Timed]:
-            arms = {name: self._stream_arm(name, spec) for name, spec in self.specs.items()}
+            arms = {(name, arm.tokenise): arm for name, arm in self._arms()}
+            places = {key: f"{key[0]} + tokenising" if key[1] else key[0] for key in arms}
             with tokenizer_threads(threads) as used:
                 samples = measure_stream(
-                    arms,
+                    {places[key]: arm for key, arm in arms.items()},
                     scenario,
-                    tokenise=tokenise,
                     device=self.device,
                     precision=precision,
                     budget_s=budget_s,
                     seed=self.settings.seed,
                 )
-            columns = {"mode": scenario, "tokenised": tokenise, "tokenizer_threads": used if tokenise else None}
-            return [self._timed(name, arms[name], scenario, columns, samples[name]) for name in arms]
+            return [self._timed(key[0], arm, scenario, used, samples[places[key]]) for key, arm in arms.items()]
 
         return group
 
-    def _timed(self, name: str, arm: StreamArm, scenario: Scenario, columns: dict[str, Any], samples: Any) -> Timed:
-        work: Work = stream_work(arm, scenario, samples)
-        known = _arm(name, self.specs[name]).columns()
-        batch = 1 if scenario == "single_stream" else arm.batch_size
-        more = {"batch": batch, "parameters": count_parameters(arm.model), **stream_columns(arm, scenario, samples)}
-        return Timed(f"{name} ({scenario})", {**known, **columns, **more}, samples, work)
+    def _arms(self) -> Iterator[tuple[str, StreamArm]]:
+        """Both arms of a variant share its model."""
+        for name, spec in self.specs.items():
+            model, sample = _arm(name, spec).build(), self.sample(name)
+            for tokenise in (False, True):
+                yield name, StreamArm(model, sample, spec.padded_lengths, spec.train.eval_batch_size, tokenise)
 
-    def _stream_arm(self, name: str, spec: RunSpec) -> StreamArm:
-        model = _arm(name, spec).build()
-        sample = self.sample(name)
-        return StreamArm(model, sample, spec.padded_lengths, spec.train.eval_batch_size)
+    def _timed(self, name: str, arm: StreamArm, scenario: Scenario, threads: int, samples: Samples) -> Timed:
+        columns = {
+            **_arm(name, self.specs[name]).columns(),
+            "mode": scenario,
+            "tokenised": arm.tokenise,
+            "tokenizer_threads": threads if arm.tokenise else None,
+            "batch": 1 if scenario == "single_stream" else arm.batch_size,
+            "parameters": count_parameters(arm.model),
+            **stream_columns(arm, scenario, samples),
+        }
+        return Timed(f"{name} ({scenario})", columns, samples, stream_work(arm, scenario, samples))
 
     def _sample(self, name: str) -> TextSample:
         spec = self.specs[name]

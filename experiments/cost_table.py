@@ -119,7 +119,9 @@ def print_growth(path: Path) -> None:
     console.print("95 % intervals: of fits, how far the lengths are from one power law; of steps, timing alone.")
 
 
-def _interval(found: Mapping[str, Any]) -> str:
+def _interval(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "—"
     if found["low"] is None:
         return f"{found['value']:.2f}"
     return f"{found['value']:.2f} [{found['low']:.2f}, {found['high']:.2f}]"

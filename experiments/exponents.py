@@ -33,13 +33,16 @@ def fitted_exponent(lengths: Sequence[int], costs: Sequence[float]) -> Interval:
     points have no interval.
 
     Raises:
-        ValueError: fewer than two lengths.
+        ValueError: fewer than two lengths, or a cost that is not positive.
     """
+    if min(costs) <= 0:
+        raise ValueError(f"a power law needs positive costs, got {min(costs)}")
     fit = stats.linregress(np.log(lengths), np.log(costs))
     slope, freedom = float(fit.slope), len(lengths) - 2
     if freedom < 1:
         return Interval(slope, None, None)
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * fit.stderr)
+    error = np.nan_to_num(fit.stderr)  # NaN where all costs are the same: an exact fit
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
     return Interval(slope, slope - half, slope + half)
 
 

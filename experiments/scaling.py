@@ -84,8 +84,9 @@ class Settings(Strict):
 def resolve(config: Config) -> Config:
     """The configuration checked: every variant can be read, and the folder is free."""
     settings, patch = _checked(config)
+    folder = new_folder(settings.runs, settings.name)
     Growth(settings.model_dump(), patch, resolve_device(settings.device))
-    return {**settings.model_dump(), **patch, "folder": str(new_folder(settings.runs, settings.name))}
+    return {**settings.model_dump(), **patch, "folder": str(folder)}
 
 
 def _checked(config: Config) -> tuple[Settings, Config]:

@@ -131,15 +131,24 @@ class Growth:
             if len(rows) < 2:
                 continue
             lengths = [row["length"] for row in rows]
-            kinds = {"flops": "flops", "seconds": "median_s", "memory": "growth_bytes"}
-            fits = {kind: fitted_exponent(lengths, [row[key] for row in rows]) for kind, key in kinds.items()}
+            fits = {
+                "flops": fitted_exponent(lengths, [row["flops"] for row in rows]).to_dict(),
+                "seconds": fitted_exponent(lengths, [row["median_s"] for row in rows]).to_dict(),
+                "memory": self._memory_exponent(rows),
+            }
             seconds = {length: self.samples[variant, length].seconds for length in lengths}
             found.append(
                 {
                     "variant": variant,
                     "lengths": lengths,
-                    **{kind: fit.to_dict() for kind, fit in fits.items()},
+                    **fits,
                     "local_seconds": local_exponents(seconds),
                 }
             )
         return found
+
+    @staticmethod
+    def _memory_exponent(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """Of what the passes took beyond the built model; None where a short text took nothing to speak of."""
+        taken = [row["growth_bytes"] for row in rows]
+        return fitted_exponent([row["length"] for row in rows], taken).to_dict() if min(taken) > 0 else None

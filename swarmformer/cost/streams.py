@@ -38,17 +38,19 @@ class StreamArm:
     """A model on a sample of texts; ``lengths`` are what batches are padded to, rising.
 
     A model that honours masks gets a single text as long as it is; another one padded to the last length.
+    With ``tokenise`` every call starts from the text, else from its ids.
     """
 
     model: Model
     sample: TextSample
     lengths: tuple[int, ...]
     batch_size: int = 256
+    tokenise: bool = False
 
-    def query(self, row: int, *, tokenise: bool, device: torch.device, precision: Precision) -> Tensor:
+    def query(self, row: int, *, device: torch.device, precision: Precision) -> Tensor:
         """Answer one text; a row beyond the last begins anew."""
         row %= len(self.sample.raw)
-        ids = self.sample.encoded_text(row) if tokenise else self.sample.split.example(row)
+        ids = self.sample.encoded_text(row) if self.tokenise else self.sample.split.example(row)
         width = len(ids) if self.model.honours_mask else self.lengths[-1]
         ids_1N = torch.full((1, width), self.sample.pad_id, dtype=torch.int64)
         ids_1N[0, : len(ids)] = torch.from_numpy(ids)
@@ -56,9 +58,9 @@ class StreamArm:
         with torch.inference_mode(), computing_in(device, precision):
             return self.model(ids_1N.to(device), mask_1N.to(device)).float().cpu()
 
-    def all_texts(self, *, tokenise: bool, device: torch.device, precision: Precision) -> Tensor:
+    def all_texts(self, *, device: torch.device, precision: Precision) -> Tensor:
         """Answer all texts in batches of rising length."""
-        split = self.sample.encoded() if tokenise else self.sample.split
+        split = self.sample.encoded() if self.tokenise else self.sample.split
         batches = Batches(
             split, batch_size=self.batch_size, lengths=self.lengths, pad_id=self.sample.pad_id, seed=None
         )
@@ -76,7 +78,6 @@ def measure_stream(
     arms: Mapping[str, StreamArm],
     scenario: Scenario,
     *,
-    tokenise: bool,
     device: torch.device,
     precision: Precision = "fp32",
     budget_s: float = 20.0,
@@ -84,15 +85,15 @@ def measure_stream(
 ) -> dict[str, Samples]:
     """Time all arms side by side on their texts, with torch's present number of threads.
 
-    A sample is the seconds of one text (single-stream), or of one pass over all texts (offline); ids are at
-    hand before, or with ``tokenise`` the texts alone. Logits are on the CPU at the end of every call.
+    A sample is the seconds of one text (single-stream), or of one pass over all texts (offline). Logits are on
+    the CPU at the end of every call.
 
     Raises:
         OutputError: an arm whose logits are not finite or have the wrong shape.
     """
     for arm in arms.values():
         cast(arm.model.to(device), precision).eval()
-    options: dict[str, Any] = {"tokenise": tokenise, "device": device, "precision": precision}
+    options: dict[str, Any] = {"device": device, "precision": precision}
     check = partial(_check, arms, scenario)
     if scenario == "offline":
         passes: dict[str, Callable[[], Tensor]] = {

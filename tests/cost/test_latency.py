@@ -6,10 +6,13 @@ import time
 
 import pytest
 import torch
+from torch import nn
 
 from swarmformer.cost import OutputError, measure_latency
+from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.rounds import SETTLE_BELOW_S
 from swarmformer.errors import SpecError
+from swarmformer.spec import TrainSpec
 
 LONG = 2 * SETTLE_BELOW_S
 """A call that is not settled first: each call after the warm-up is a sample."""
@@ -147,6 +150,38 @@ def test_conditions_of_the_timed_calls(fake_model, dims, cpu):
     assert set(seen) == {(False, True, False, before + 1)}
     assert (torch.get_num_threads(), gc.isenabled()) == (before, True)
     assert [model.training, model.inner[0].training, model.inner[1].training] == [True, False, True]
+
+
+def test_training_steps_train(dims, wrap, cpu):
+    """Every timed call is a step: the loss of one batch falls, in training mode, and gradients are gone after it."""
+    model = wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 3)))
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    train = TrainSpec.from_dict({"lr": 0.05, "weight_decay": 0.0})
+    batch = random_batch(model, 16, 4, device=cpu, seed=0)
+    loss = float(make_call(model, batch, "training", "fp32", train)())
+    row = measure_latency(
+        {"a": model}, batches=[16], length=4, device=cpu, threads=1, mode="training", train=train, max_repeats=20
+    )[0]
+    after = float(make_call(model, batch, "training", "fp32", train)())
+    assert row.samples.n == 20 and after < 0.2 * loss
+    assert all(not torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+    assert all(weight.grad is None for weight in model.parameters())
+
+
+def test_a_loss_that_is_no_number_is_not_timed(dims, wrap, cpu):
+    model = wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 3)))
+    model.body[1].weight.data.fill_(float("inf"))
+    with pytest.raises(OutputError, match=r"a \(batch 2, length 4\): the loss"):
+        measure_latency({"a": model}, batches=[2], length=4, device=cpu, threads=1, mode="training")
+
+
+@pytest.mark.slow
+def test_compiling_is_timed_apart(dims, wrap, cpu):
+    model = wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 3)))
+    options = {"batches": [2], "length": 4, "device": cpu, "threads": 1, "budget_s": 0.2}
+    compiled = measure_latency({"a": model}, compiled=True, **options)[0]
+    assert compiled.compile_s > 0.2 > 10 * compiled.samples.p50
+    assert measure_latency({"a": model}, **options)[0].compile_s is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import grid, train
+from experiments import benchmark, grid, scaling, train
 from reports import build
 from swarmformer import cli
 from swarmformer.settings import data_dir
@@ -43,8 +43,12 @@ def rehearse(line: str) -> int:
         return grid.main(["status" if arguments[0] == "status" else "plan", *arguments[1:]])
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
-    assert module == "experiments.train"
-    return train.command_line(["print_config", *(word for word in arguments if word != "print_config")])
+    if module == "reports.cost":
+        return 0
+    commands = {"experiments.train": train, "experiments.benchmark": benchmark, "experiments.scaling": scaling}
+    first = [word for word in arguments if word in benchmark.DEPTHS]
+    rest = [word for word in arguments if word not in ("print_config", *first)]
+    return commands[module].command_line([*first, "print_config", *rest])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("line", COMMANDS)

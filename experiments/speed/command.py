@@ -101,6 +101,9 @@ def _allocator(kept: bool) -> str:
 
 
 def run_figures(depth: str, words: Sequence[str]) -> None:
-    """What follows ``quick`` or ``full``, as sacred's words."""
-    updates = [word for word in words if word != "with"]
-    run_command_line(make_experiment("speed", DEFAULTS, resolve, main), ["with", f"depth={depth}", *updates])
+    """What follows ``quick`` or ``full``: keys, and ``print_config`` to see them resolved, in sacred's words."""
+    updates = [word for word in words if "=" in word]
+    commands = [word for word in words if "=" not in word and word != "with"]
+    run_command_line(
+        make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates]
+    )

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,6 +21,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from swarmformer.assembly import assemble, check_answers
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
+from swarmformer.data.resident import ResidentBatches
 from swarmformer.interfaces import ModelOutput
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
@@ -193,13 +195,15 @@ class Trainer:
 
     def _batches(self, data: EncodedData, split: str) -> Batches:
         training = split == "train"
-        return Batches(
-            data.splits[split],
-            batch_size=self.train.batch_size if training else self.train.eval_batch_size,
-            lengths=self.spec.padded_lengths,
-            pad_id=data.pad_id,
-            seed=self.spec.seed if training else None,
-        )
+        options: dict[str, Any] = {
+            "batch_size": self.train.batch_size if training else self.train.eval_batch_size,
+            "lengths": self.spec.padded_lengths,
+            "pad_id": data.pad_id,
+            "seed": self.spec.seed if training else None,
+        }
+        if self.device.type == "cpu":
+            return Batches(data.splits[split], **options)
+        return ResidentBatches(data.splits[split], device=self.device, **options)
 
     def _compiled(self) -> Callable[..., ModelOutput]:
         # One graph per padded length and batch size; a recompilation limit would fall back in silence.

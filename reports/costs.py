@@ -37,7 +37,8 @@ def _reached(row: Latency, costs: Costs) -> float:
     """The larger share of the row's own ceilings, or else of the file's."""
     flops_per_s = row.ceiling_flops_per_s or costs.ceilings.matmul_flops_per_s
     bytes_per_s = row.ceiling_bytes_per_s or costs.ceilings.copy_bytes_per_s
-    return max(row.flops / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
+    computed = row.flops if row.computed_flops is None else row.computed_flops
+    return max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
 
 
 def latency_at(costs: Costs | None, run_key: str, batch: int, length: int) -> Latency | None:

@@ -191,6 +191,7 @@ class Latency(Record):
     median_s: Positive
     p95_s: Positive
     flops: Count  # of the whole batch
+    computed_flops: Count | None = None  # what fast paths leave of them
     least_bytes: Count = 0
     ceiling_flops_per_s: Positive | None = None
     ceiling_bytes_per_s: Positive | None = None

@@ -22,16 +22,25 @@ TOLERANCE = 1.05
 
 @dataclass(frozen=True)
 class Work:
-    """What must be done at least: ``flops`` (multiply-adds × 2) and ``least_bytes`` moved."""
+    """What must be done at least: ``flops`` (multiply-adds × 2) and ``least_bytes`` moved.
+
+    ``computed_flops``, where a fast path saves operations, are those that are left: the floor is theirs.
+    """
 
     flops: int
     least_bytes: int
+    computed_flops: int | None = None
+
+    @property
+    def computed(self) -> int:
+        return self.flops if self.computed_flops is None else self.computed_flops
 
 
 class Judgement(TypedDict):
     """The columns that say how near to the machine's limits a row is."""
 
     flops: int
+    computed_flops: int
     least_bytes: int
     ceiling_flops_per_s: float
     ceiling_bytes_per_s: float
@@ -65,13 +74,14 @@ def judge(name: str, work: Work, median_s: float, ceilings: Ceilings) -> Judgeme
     Raises:
         CeilingError: faster than the machine can be, by more than ``TOLERANCE``.
     """
-    compute_s = work.flops / ceilings.matmul_flops_per_s
+    compute_s = work.computed / ceilings.matmul_flops_per_s
     bytes_per_s = ceilings.copy_rate(work.least_bytes)
     floor_s = max(compute_s, work.least_bytes / bytes_per_s)
     if floor_s > TOLERANCE * median_s:
         raise CeilingError(_beyond(name, work, median_s, ceilings, compute_s >= floor_s))
     return {
         "flops": work.flops,
+        "computed_flops": work.computed,
         "least_bytes": work.least_bytes,
         "ceiling_flops_per_s": ceilings.matmul_flops_per_s,
         "ceiling_bytes_per_s": bytes_per_s,
@@ -83,7 +93,7 @@ def judge(name: str, work: Work, median_s: float, ceilings: Ceilings) -> Judgeme
 
 def _beyond(name: str, work: Work, median_s: float, ceilings: Ceilings, computing: bool) -> str:
     if computing:
-        done, rate, best = f"{work.flops:.3g} FLOPs", work.flops / median_s, ceilings.matmul_flops_per_s
+        done, rate, best = f"{work.computed:.3g} FLOPs", work.computed / median_s, ceilings.matmul_flops_per_s
         limit = f"matrix-product rate of this machine, {best:.3g} FLOP/s at {ceilings.precision} precision"
     else:
         done, rate, best = f"{work.least_bytes:.3g} bytes", work.least_bytes / median_s, ceilings.copy_rate(

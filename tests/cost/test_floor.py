@@ -44,6 +44,13 @@ def test_what_breaks_physics_is_refused(work, message):
     assert judge("a", work, 2 * half, LIMITS)["share_of_floor"] == pytest.approx(1.0)
 
 
+def test_operations_that_a_fast_path_saves_are_not_in_the_floor():
+    found = judge("a", Work(4 * 10**6, 8, computed_flops=10**6), 2e-3, LIMITS)
+    assert (found["flops"], found["computed_flops"], found["floor_s"]) == (4 * 10**6, 10**6, pytest.approx(1e-3))
+    with pytest.raises(CeilingError, match=r"1e\+06 FLOPs.*2\.00 times"):
+        judge("a", Work(1, 8, computed_flops=10**6), 0.5e-3, LIMITS)
+
+
 def test_least_bytes_by_hand(dims, wrap):
     """ids, the rows looked up, each weight once (shared ones too), logits; what is not looked up is not read."""
     shared = nn.Linear(8, 8)

@@ -48,7 +48,7 @@ def test_document(known_machine, fake_model, cpu):
     assert row == pytest.approx(
         {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
         | dict.fromkeys(("median_s", "p20_s", "p80_s", "p90_s", "p95_s"), 0.040)
-        | {"flops": 10**7, "ceiling_flops_per_s": RATE, "floor_s": 0.010}
+        | {"flops": 10**7, "computed_flops": 10**7, "ceiling_flops_per_s": RATE, "floor_s": 0.010}
         | {"least_bytes": 32 * 16 * 8 + 4 * (8 * 8 + 8) + 4 * 32 * 3, "ceiling_bytes_per_s": 2e9}
         | {"share_of_ceiling": 0.25, "share_of_floor": 0.25}
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -175,6 +176,30 @@ def test_a_stated_share_does_not_hide_what_the_figures_say(tmp_path: Path) -> No
     runs.write(grid / "costs.json", runs.costs(faster))
     with pytest.raises(ReportError, match=r"reaches 2\.00 of the machine's ceiling"):
         table_of(grid)
+
+
+@pytest.mark.parametrize(
+    ("change", "share"),
+    [
+        ({"flops": 10**9, "computed_flops": 10**8, "ceiling_flops_per_s": 1e10}, "5.00"),
+        ({"flops": 1, "least_bytes": 10**8}, "4.17"),  # of 1.2e10 bytes/s
+        ({"flops": 1, "least_bytes": 10**8, "ceiling_bytes_per_s": 2e10}, "2.50"),
+        ({"flops": 1, "share_of_floor": 1.5}, "1.50"),
+    ],
+)
+def test_every_limit_of_a_row_is_checked_anew(tmp_path: Path, change: dict[str, Any], share: str) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
+    runs.write(grid / "costs.json", runs.costs(runs.latency("base", 1, median_s=2e-3, **change)))
+    with pytest.raises(ReportError, match=f"reaches {share} of the machine's ceiling"):
+        table_of(grid)
+
+
+def test_only_forward_passes_in_fp32_stand_for_latency(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
+    others = [{"mode": "training"}, {"mode": "single_stream"}, {"precision": "bf16"}]
+    rows = [runs.latency("base", 1, median_s=0.5, **other) for other in others]
+    runs.write(grid / "costs.json", runs.costs(*rows, runs.latency("base", 1, median_s=0.002)))
+    assert row_of(table_of(grid), "base").latency[1].median_s == 0.002
 
 
 def test_latency_is_that_of_the_rows_own_length_else_of_the_longest(tmp_path: Path) -> None:

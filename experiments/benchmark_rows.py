@@ -18,13 +18,11 @@ from experiments.benchmark_settings import Settings
 from experiments.benchmark_streams import StreamRows
 from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
-from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
-from swarmformer.interfaces import Model
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
@@ -126,7 +124,7 @@ class Measurement:
     def _measure_ceilings(self, precision: Precision, budget_s: float) -> Ceilings:
         models = [*(arm.build_without_weights() for arm in self.arms), *self.streams.models()]
         rows = [length * batch for length, batch in product(self.settings.lengths, self.settings.batches)]
-        works = [self._work(arm, shape)[0] for arm, shape, _ in self.memory if arm.length == shape.length]
+        works = [work_at(arm.build_without_weights(), shape.batch, shape.length) for arm, shape, _ in self.memory]
         return ceilings_for(works, model_products(models, rows), self.device, precision, budget_s)
 
     def _fixed_groups(self, threads: int, precision: Precision) -> Iterator[Callable[[float], list[Timed]]]:
@@ -158,16 +156,10 @@ class Measurement:
         return group
 
     def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
-        work, model = self._work(arm, shape)
+        work = arm.work(shape.batch, shape.mode, self.device)
         columns = {**arm.columns(), "mode": shape.mode, "batch": shape.batch, "compile_s": compile_s}
-        columns |= {"parameters": count_parameters(model), **(self.memory[arm, shape, precision] or {})}
+        columns |= {"parameters": count_parameters(arm.build_without_weights())}
+        columns |= self.memory[arm, shape, precision] or {}
         columns["texts_per_s"] = shape.batch / samples.p50
         place = f"{arm.variant} ({shape.mode}, batch {shape.batch}, length {shape.length})"
         return Timed(place, columns, samples, work)
-
-    @staticmethod
-    def _work(arm: CostArm, shape: Shape) -> tuple[Work, Model]:
-        model = arm.build_without_weights()
-        work = work_at(model, shape.batch, shape.length)
-        training = model.training_flops(shape.batch, shape.length)
-        return (work if shape.mode == "forward" else Work(training, work.least_bytes)), model

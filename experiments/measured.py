@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,14 @@ from experiments.store import Config
 from swarmformer.assembly import assemble, assemble_without_weights
 from swarmformer.cost.floor import Work, judge
 from swarmformer.cost.machine import Ceilings
-from swarmformer.cost.report import ceilings_dict
+from swarmformer.cost.operations import counted_flops, counted_training_flops
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.report import ceilings_dict, work_at
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
 from swarmformer.environment import code_revision, describe, describe_machine, device_name
 from swarmformer.errors import SpecError
+from swarmformer.fast import enabled
 from swarmformer.interfaces import Model
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
@@ -52,6 +55,19 @@ class CostArm:
     def build(self) -> Model:
         torch.manual_seed(0)
         return assemble(self.spec)
+
+    def work(self, batch: int, mode: Mode, device: torch.device) -> Work:
+        """The work of a call, and what fast paths leave of it where they are taken."""
+        model = self.build_without_weights()
+        work = work_at(model, batch, self.length)
+        flops = model.training_flops(batch, self.length) if mode == "training" else work.flops
+        return replace(work, flops=flops, computed_flops=self._computed(batch, mode, device))
+
+    def _computed(self, batch: int, mode: Mode, device: torch.device) -> int | None:
+        if device.type != "cpu" or not enabled():
+            return None
+        count = counted_training_flops if mode == "training" else counted_flops
+        return batch * count(self.build(), 1, self.length, fast=True)
 
     def build_without_weights(self) -> Model:
         return assemble_without_weights(self.spec)

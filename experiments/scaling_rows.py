@@ -16,7 +16,7 @@ from swarmformer.cost import MemoryRow, Samples, TooLargeError, measure_memory, 
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import check_result, make_call, random_batch
-from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
+from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.data.batching import Batch
 from swarmformer.interfaces import Model
@@ -49,7 +49,7 @@ class Growth:
     def run(self) -> None:
         """Memory first, which tells what is too large; then all that fits, in the same rounds."""
         memory = {arm: found for arm in self.arms if (found := self._memory(arm)) is not None}
-        works = {arm: self._work(arm) for arm in memory}
+        works = {arm: arm.work(self.settings["batch"], self.settings["mode"], self.device) for arm in memory}
         share = self.settings["budget_s"] * CEILING_SHARE / 2
         end = now_s() + self.settings["budget_s"] - share
         before = self._measure_ceilings(works, share)
@@ -81,12 +81,6 @@ class Growth:
             return None
         logger.info("%s at %d: %.2f s a call in a fresh process", arm.variant, arm.length, found["call_s"])
         return found
-
-    def _work(self, arm: CostArm) -> Work:
-        model, batch = arm.build_without_weights(), self.settings["batch"]
-        work = work_at(model, batch, arm.length)
-        training = model.training_flops(batch, arm.length)
-        return work if self.settings["mode"] == "forward" else Work(training, work.least_bytes)
 
     def _measure_ceilings(self, works: Mapping[CostArm, Work], budget_s: float) -> Ceilings:
         models = [arm.build_without_weights() for arm in self.arms]

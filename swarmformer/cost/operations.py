@@ -26,18 +26,19 @@ from swarmformer.interfaces import Model
 Shape = Sequence[int]
 
 
-def counted_flops(model: Model, B: int, N: int) -> int:
+def counted_flops(model: Model, B: int, N: int, *, fast: bool = False) -> int:
     """Count operations (multiply-adds × 2) of one forward pass of B texts of N real tokens.
 
-    Runs the model once, in evaluation mode and without gradient, on the device that it is on.
+    Runs the model once, in evaluation mode and without gradient, on the device that it is on. With ``fast``
+    what fast paths save is left out.
     """
     ids_BN, mask_BN = _inputs(model, B, N)
-    with counting(model) as counter:
+    with counting(model, fast=fast) as counter:
         model(ids_BN, mask_BN)
     return counter.get_total_flops()
 
 
-def counted_training_flops(model: Model, B: int, N: int) -> int:
+def counted_training_flops(model: Model, B: int, N: int, *, fast: bool = False) -> int:
     """Count operations (multiply-adds × 2) of forward and backward of one training step, losses of routers included.
 
     Runs the model once, in training mode, on the device that it is on. No gradient is kept, and the random
@@ -45,7 +46,7 @@ def counted_training_flops(model: Model, B: int, N: int) -> int:
     """
     ids_BN, mask_BN = _inputs(model, B, N)
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with torch.random.fork_rng(), counting(model, training=True) as counter:
+    with torch.random.fork_rng(), counting(model, training=True, fast=fast) as counter:
         output = model.detailed(ids_BN, mask_BN)
         backward([output.logits_BK, *output.losses.values()], learned)
     return counter.get_total_flops()
@@ -76,25 +77,25 @@ class _NoModules:
 
 
 @contextmanager
-def counting(module: nn.Module, *, training: bool = False) -> Iterator[FlopCounterMode]:
+def counting(module: nn.Module, *, training: bool = False, fast: bool = False) -> Iterator[FlopCounterMode]:
     """Count what ``module`` computes inside: ``counter.get_total_flops()``.
 
     It is in evaluation mode and nothing has a gradient meanwhile; with ``training`` it is in training mode
-    and gradients are recorded, so that a backward pass inside is counted too.
+    and gradients are recorded, so that a backward pass inside is counted too. ``fast`` takes the fast paths.
     """
     counter: Any = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     counter.mod_tracker = _NoModules()
-    with in_mode(module, training), torch.set_grad_enabled(training), _nothing_fused(), counter:
+    with in_mode(module, training), torch.set_grad_enabled(training), _nothing_fused(fast), counter:
         yield counter
 
 
 @contextmanager
-def _nothing_fused() -> Iterator[None]:
+def _nothing_fused(fast: bool) -> Iterator[None]:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         # Closed forms are of this back end, and of what fast paths save nothing of.
-        with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH), use_fast(False):
+        with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH), use_fast(fast):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)

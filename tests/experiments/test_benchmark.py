@@ -54,6 +54,9 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
     assert "missing: original_small (length 37)" in said and "of floor" in said
     assert {found["measured_for"] for found in costs["ceilings_by"]} == {"fp32", "bf16_weights"}
     assert all(row["flops"] and 0 < row["share_of_ceiling"] <= row["share_of_floor"] for row in costs["rows"])
+    # Fast paths save operations; rows are held against those that are left.
+    forward = [row for row in costs["rows"] if row["mode"] == "forward"]
+    assert all(row["computed_flops"] < row["flops"] for row in forward)
     assert json.loads((tmp_path / "a" / "settings.json").read_text())["lengths"] == [16, 37]
     assert (tmp_path / "a" / "environment.json").exists() and (tmp_path / "a" / "sacred").is_dir()
 

@@ -6,7 +6,18 @@ the two together. On other devices the fused kernels of PyTorch and its compiler
 
 from swarmformer.fast.masks import Dropout, dropout
 from swarmformer.fast.neighbours import three_sum
-from swarmformer.fast.piecewise import Piece, in_pieces, pieces
+from swarmformer.fast.piecewise import TRAINING_TOKENS, Piece, in_pieces, pieces
 from swarmformer.fast.switch import applies, enabled, use_fast
 
-__all__ = ["Dropout", "Piece", "applies", "dropout", "enabled", "in_pieces", "pieces", "three_sum", "use_fast"]
+__all__ = [
+    "TRAINING_TOKENS",
+    "Dropout",
+    "Piece",
+    "applies",
+    "dropout",
+    "enabled",
+    "in_pieces",
+    "pieces",
+    "three_sum",
+    "use_fast",
+]

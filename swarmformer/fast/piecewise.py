@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TOKENS = 3072
-"""Tokens of a piece. States of width 192 are then 2.4 MB in fp32; of 768 to 6,144 tokens this was as fast as any
-(one step and one pass of SwarmFormer-Base on two AMD EPYC cores)."""
+EVALUATION_TOKENS, TRAINING_TOKENS = 3072, 6144
+"""Tokens of a piece, measured with SwarmFormer-Small and -Base on two AMD EPYC cores with 1 MB of cache each: half as
+many or twice as many were slower in evaluation; in training, which keeps more and starts more operations, fewer."""
 
 
 @dataclass(frozen=True)
@@ -29,20 +29,20 @@ def in_pieces(
     call: Callable[[Tensor, Tensor | None], Tensor], ids_BN: Tensor, mask_BN: Tensor | None, trimmed: bool
 ) -> Tensor:
     """What ``call`` gives for every text, piece by piece, in the order of the texts; see ``pieces``."""
-    cut = list(pieces(ids_BN, mask_BN, trimmed))
+    cut = list(pieces(ids_BN, mask_BN, trimmed, EVALUATION_TOKENS))
     answers = torch.cat([call(piece.of(ids_BN), None if mask_BN is None else piece.of(mask_BN)) for piece in cut])
     return answers[torch.cat([piece.rows_b for piece in cut]).argsort()]
 
 
-def pieces(ids_BN: Tensor, mask_BN: Tensor | None, trimmed: bool) -> Iterator[Piece]:
-    """Pieces of about ``TOKENS`` tokens that together have every row once.
+def pieces(ids_BN: Tensor, mask_BN: Tensor | None, trimmed: bool, tokens: int) -> Iterator[Piece]:
+    """Pieces of about ``tokens`` tokens that together have every row once.
 
     Args:
         trimmed: sort the texts by length, and leave out what lies behind the last real token of a piece.
     """
     B, N = ids_BN.shape
     if mask_BN is None or not trimmed:
-        for rows_b in torch.arange(B).split(max(1, TOKENS // N)):
+        for rows_b in torch.arange(B).split(max(1, tokens // N)):
             yield Piece(rows_b, N)
         return
     lengths_B = _lengths(mask_BN)
@@ -50,7 +50,7 @@ def pieces(ids_BN: Tensor, mask_BN: Tensor | None, trimmed: bool) -> Iterator[Pi
     start = 0
     while start < B:
         length = int(lengths_B[order_B[start]])
-        rows_b = order_B[start : start + max(1, TOKENS // length)]
+        rows_b = order_B[start : start + max(1, tokens // length)]
         yield Piece(rows_b, length)
         start += len(rows_b)
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.data.batching import Batch
-from swarmformer.fast import applies, pieces
+from swarmformer.fast import TRAINING_TOKENS, applies, pieces
 from swarmformer.interfaces import Model, ModelOutput
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import autocast
@@ -36,23 +36,30 @@ def optimiser_step(
 def add_gradients(model: Model, forward: Forward, batch: Batch, train: TrainSpec) -> Record:
     """Add the gradients of a batch's mean loss to the parameters; of all texts at once, or piece by piece."""
     record: Record = {}
-    for part in parts_of(batch, model, train):
-        with autocast(batch.ids_BN.device, train.precision):
+    with autocast(batch.ids_BN.device, train.precision):  # around all pieces: weights are cast once
+        for part in parts_of(batch, model, train):
             output = forward(part.ids_BN, part.mask_BN)
-        logits_MK = part.answers(output.logits_BK).float()
-        loss = F.cross_entropy(logits_MK, part.labels_M, label_smoothing=train.label_smoothing)
-        total = loss * (len(part.labels_M) / len(batch.labels_M)) + sum(output.losses.values())
-        total.backward()
-        record["loss"] = record["loss"] + total.detach() if "loss" in record else total.detach()
-        record |= _details(output)
+            with autocast(batch.ids_BN.device, "fp32"):
+                total = _loss(part, output, len(batch.labels_M), train)
+                total.backward()
+            record["loss"] = record["loss"] + total.detach() if "loss" in record else total.detach()
+            record |= _details(output)
     return record
+
+
+def _loss(part: Batch, output: ModelOutput, labels: int, train: TrainSpec) -> Tensor:
+    """The part of the batch's mean loss that is its own, and what the model adds."""
+    logits_MK = part.answers(output.logits_BK).float()
+    loss = F.cross_entropy(logits_MK, part.labels_M, label_smoothing=train.label_smoothing)
+    return loss * (len(part.labels_M) / labels) + sum(output.losses.values())
 
 
 def parts_of(batch: Batch, model: Model, train: TrainSpec) -> list[Batch]:
     """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs; else the batch itself."""
     if model.whole_batch or train.compile or batch.at_M is not None or not applies(batch.ids_BN):
         return [batch]
-    return [batch.piece(piece) for piece in pieces(batch.ids_BN, batch.mask_BN, model.honours_mask)]
+    cut = pieces(batch.ids_BN, batch.mask_BN, model.honours_mask, TRAINING_TOKENS)
+    return [batch.piece(piece) for piece in cut]
 
 
 def _details(output: ModelOutput) -> Record:

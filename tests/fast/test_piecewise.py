@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 import swarmformer
 from swarmformer.fast import in_pieces, pieces, use_fast
-from swarmformer.fast.piecewise import TOKENS
 from tests.helpers import assert_close, prefix_mask
+
+TOKENS = 3072
 
 
 @given(lengths=st.lists(st.integers(0, 900), min_size=1, max_size=40), trimmed=st.booleans())
 def test_every_text_once_and_whole(lengths: list[int], trimmed: bool) -> None:
     N = max(*lengths, 1)
     mask = prefix_mask(lengths, N)
-    cut = list(pieces(torch.zeros(len(lengths), N, dtype=torch.int64), mask, trimmed))
+    cut = list(pieces(torch.zeros(len(lengths), N, dtype=torch.int64), mask, trimmed, TOKENS))
     rows = torch.cat([piece.rows_b for piece in cut])
     assert sorted(rows.tolist()) == list(range(len(lengths)))
     for piece in cut:
@@ -28,7 +29,7 @@ def test_every_text_once_and_whole(lengths: list[int], trimmed: bool) -> None:
 
 def test_holes_in_the_mask_are_kept() -> None:
     mask = torch.tensor([[True, False, True, False], [False, False, False, False]])
-    lengths = {int(row): piece.length for piece in pieces(mask.long(), mask, True) for row in piece.rows_b}
+    lengths = {int(row): piece.length for piece in pieces(mask.long(), mask, True, TOKENS) for row in piece.rows_b}
     assert lengths[0] == 3
 
 

@@ -29,7 +29,7 @@ def trained_on(trainer: Trainer, batch: Batch) -> tuple[float, dict[str, Tensor]
 def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(toy_run(variant, label_smoothing=0.1), toy_data(), CPU)
     no_dropout(trainer.model)
-    monkeypatch.setattr("swarmformer.fast.piecewise.TOKENS", 24)
+    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
     batch = next(iter(trainer.batches["train"](0)))
     assert len(parts_of(batch, trainer.model, trainer.train)) > 2
     loss, found = trained_on(trainer, batch)
@@ -43,7 +43,7 @@ def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: py
 
 
 def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarmformer.fast.piecewise.TOKENS", 24)
+    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run("base"), toy_data(), CPU)
     batch = next(iter(trainer.batches["train"](0)))
     parts = parts_of(batch, trainer.model, trainer.train)
@@ -68,7 +68,7 @@ def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_what_needs_the_whole_batch_gets_it(
     variant: str, data: Any, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmformer.fast.piecewise.TOKENS", 24)
+    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run(variant, **options), data, CPU)
     batch = next(iter(trainer.batches["train"](0)))
     assert parts_of(batch, trainer.model, trainer.train) == [batch]
@@ -78,4 +78,4 @@ def test_a_batch_that_asks_at_tokens_refuses_to_be_cut() -> None:
     trainer = Trainer(toy_run("base", model={"pooling": "tokens"}), token_data(), CPU)
     batch = next(iter(trainer.batches["train"](0)))
     with pytest.raises(ValueError, match="asks at tokens"):
-        batch.piece(next(iter(pieces(batch.ids_BN, batch.mask_BN, True))))
+        batch.piece(next(iter(pieces(batch.ids_BN, batch.mask_BN, True, 24))))

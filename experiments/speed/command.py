@@ -22,7 +22,7 @@ from experiments.benchmark_settings import check_keys
 from experiments.cells import write_json
 from experiments.measured import new_folder, write_start
 from experiments.pool import usable_cores
-from experiments.speed.depth import DEPTHS, groups
+from experiments.speed.depth import DEPTHS
 from experiments.speed.measure import measure_cells, measure_groups
 from experiments.speed.table import print_figures
 from experiments.store import Config, make_experiment, run_command_line
@@ -30,9 +30,8 @@ from swarmformer.cost.report import ceilings_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
-from swarmformer.fast.memory import SETTINGS, keep_freed_memory
+from swarmformer.fast.memory import SETTINGS
 from swarmformer.interfaces import Strict
-from swarmformer.settings import DATA_VARIABLE
 
 
 class Settings(Strict):
@@ -64,15 +63,11 @@ def _names(depth: str) -> Any:
 def main(_config: Config) -> None:
     folder, threads = Path(_config["folder"]), _config["threads"] or usable_cores()
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
-    kept = _config["keep_memory"] and keep_freed_memory()
     with torch_threads(threads):
         write_start(folder, {key: _config[key] for key in DEFAULTS} | asdict(depth), device)
-        found = measure_groups(groups(depth), budget_s=depth.budget_s, min_repeats=depth.min_repeats)
+        found = measure_groups(_config["depth"], threads, _config["keep_memory"])
         name = device_name(device)
     grid = None
-    if not os.environ.get(DATA_VARIABLE):
-        reason = f"set {DATA_VARIABLE} to the folder that holds IMDb"
-        found.missing.append({"group": "real texts", "arm": "all", "reason": reason})
     if _config["grid"]:
         figure, grid = measure_cells(
             folder / "grid", arms=depth.grid_arms, seeds=depth.grid_seeds, epochs=depth.grid_epochs,
@@ -83,7 +78,7 @@ def main(_config: Config) -> None:
         "machine": describe_machine(),
         "device": name,
         "threads": threads,
-        "allocator": _allocator(kept),
+        "allocator": _allocator(_config["keep_memory"]),
         "ceilings": {precision: ceilings_dict(best) for precision, best in found.ceilings.items()},
         "figures": found.figures,
         "arms": found.arms,

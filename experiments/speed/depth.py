@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 from experiments.speed import evaluation, routing, training, windowed
 from experiments.speed.figure import Arm, Figure, Group
@@ -16,7 +15,10 @@ from swarmformer.settings import DATA_VARIABLE
 
 @dataclass(frozen=True)
 class Depth:
-    """Sizes of a measurement. ``limit`` 0 is all of IMDb; ``grid_…`` None the whole demo grid."""
+    """Sizes of a measurement. ``limit`` 0 is all of IMDb; ``grid_…`` None the whole demo grid.
+
+    ``more``: arms beside those that the figures need.
+    """
 
     limit: int
     eval_texts: int
@@ -24,6 +26,7 @@ class Depth:
     small_batches: int
     padded_batches: int
     window_length: int
+    more: bool
     min_repeats: int
     budget_s: float
     grid_arms: int | None
@@ -33,47 +36,64 @@ class Depth:
 
 
 DEPTHS = {
-    "quick": Depth(1_000, 128, 4, 6, 1, 2_048, 3, 1.0, 4, 1, 2, 1),
-    "full": Depth(0, 1_024, 24, 24, 2, 8_192, 7, 60.0, None, None, None, 1),
+    "quick": Depth(1_000, 256, 4, 6, 1, 2_048, False, 2, 1.0, 4, 1, 2, 1),
+    "full": Depth(0, 512, 8, 12, 1, 8_192, True, 5, 20.0, None, 1, None, 1),
 }
 
 
-def groups(depth: Depth) -> Iterator[tuple[str, Callable[[], Group]]]:
-    """Title → what builds the group, one after another: their models need not be in memory together."""
-    yield "Base in evaluation, fixed shape", evaluation.fixed_shape
-    yield "Base in training, fixed shape", training.fixed_shape
-    if os.environ.get(DATA_VARIABLE):
-        yield "Base in evaluation, real texts", lambda: evaluation.real_texts(imdb(depth, 768), depth.eval_texts)
-        yield "Base, an epoch", lambda: _epoch(training.BASE, depth, depth.base_batches)
-        yield "Small, an epoch", lambda: _epoch(training.SMALL, depth, depth.small_batches)
-    yield "windowed attention", lambda: window_group(depth.window_length)
-    yield "routing among neighbours", routing_group
-
-
-@cache
-def imdb(depth: Depth, length: int) -> EncodedData:
+def imdb(depth: Depth, length: int) -> EncodedData | None:
+    """The reviews, or None where the environment does not say where they are."""
+    if not os.environ.get(DATA_VARIABLE):
+        return None
     return load_encoded(
         Imdb(limit=depth.limit), tokenizer="bert", seq_len=length, validation_fraction=0.1, split_seed=0
     )
 
 
+def evaluating(depth: Depth) -> Group:
+    return evaluation.group(imdb(depth, evaluation.LENGTH), texts=depth.eval_texts, more=depth.more)
+
+
+def training_step(depth: Depth) -> Group:
+    return training.fixed_shape()
+
+
+def base_epoch(depth: Depth) -> Group:
+    return _epoch(training.BASE, depth, depth.base_batches)
+
+
+def small_epoch(depth: Depth) -> Group:
+    return _epoch(training.SMALL, depth, depth.small_batches)
+
+
 def _epoch(size: training.Size, depth: Depth, batches: int) -> Group:
-    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches)
+    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, depth.more)
 
 
-def window_group(length: int, batch: int = 8) -> Group:
+def windows(depth: Depth, batch: int = 8) -> Group:
     """A dense mask takes one text only; its seconds count for one."""
-    found = windowed.arms(batch=batch, length=length)
+    found = windowed.arms(batch=batch, length=depth.window_length)
     arms = {name: Arm(call, found.texts[name]) for name, call in found.calls.items()}
-    title = f"windowed attention, w 16, d 192, {batch} × {length}, forward and backward"
+    title = f"windowed attention, w 16, d 192, {batch} × {depth.window_length}, forward and backward"
     figure = Figure(title, ("local-attention", "dense mask"), "attend", 1.0, 1.5)
     return Group(arms, (figure,), found.missing)
 
 
-def routing_group(batch: int = 8) -> Group:
+def neighbours(depth: Depth, batch: int = 8) -> Group:
     """Seconds of the longer texts over those of texts a quarter as long; linear growth is 4."""
     short, long = routing.arms(batch=batch)
     arms = {f"{found.length} tokens": Arm(found.evaluate, batch) for found in (short, long)}
     title = f"router with 2 neighbours either side, {batch} × {long.length}: growth from {short.length}"
     figure = Figure(title, (f"{short.length} tokens",), f"{long.length} tokens", 4.4, 4.0, growth=True)
     return Group(arms, (figure,))
+
+
+GROUPS: dict[str, Callable[[Depth], Group]] = {
+    "Base, evaluation": evaluating,
+    "Base, training step": training_step,
+    "Base, epoch": base_epoch,
+    "Small, epoch": small_epoch,
+    "windowed attention": windows,
+    "routing": neighbours,
+}
+"""Each is built and timed in a process of its own."""

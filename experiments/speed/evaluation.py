@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from contextlib import nullcontext
 
@@ -18,71 +19,77 @@ from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.fast import use_fast
 from swarmformer.interfaces import Model
+from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
 from swarmformer.training.evaluate import predict
 
 CPU = torch.device("cpu")
+MISSING_DATA = f"set {DATA_VARIABLE} to the folder that holds IMDb"
 LENGTH, BATCH = 768, 256
 AGREEMENT = 1e-5
 BF16 = 0.05
 """How far logits in bf16 may be from those in fp32, as a share of the greatest."""
 
 
-def fixed_shape(batch: int = BATCH) -> Group:
-    """``batch`` texts of 768 tokens, all of them real.
+def group(data: EncodedData | None, *, batch: int = BATCH, texts: int = BATCH, more: bool = False) -> Group:
+    """The published code on ``batch`` × 768 tokens, ours on the same, and ours on real texts of any length.
+
+    What the published code takes does not depend on what the tokens are, pads or not: one arm stands for both.
+
+    Args:
+        data: None leaves the real texts out.
+        texts: so many of the test split, drawn at random.
+        more: the plain twin and bf16 autocast beside.
 
     Raises:
         ViolationError: logits that do not agree.
     """
+    fixed = _fixed_shape(batch, more)
+    figure = Figure(f"Base, eval, {batch} × {LENGTH} fixed, fp32", ("published",), "fast", 2.0, 3.0)
+    if data is None:
+        return Group(fixed, (figure,), {"real texts": MISSING_DATA})
+    real = (
+        Figure("Base, eval over real IMDb, fp32, masked, by length", ("published",), "fast, real texts", 4.0, 8.0),
+        Figure("the same, weights in bf16", ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
+    )
+    return Group({**fixed, **_real_texts(data, texts)}, (figure, *real))
+
+
+def _fixed_shape(batch: int, more: bool) -> dict[str, Arm]:
     published, ours = same_weights()
     ids_BN = torch.randint(30522, (batch, LENGTH), generator=torch.Generator().manual_seed(0))
     _check(published, ours, ids_BN[:4])
     rounded = hub.from_published(published.state_dict()).to(torch.bfloat16)
     flops = ours.flops(batch, LENGTH)
-    return Group(
-        {
-            "published": Arm(_forward(published, ids_BN), batch, flops),
-            "plain": Arm(_forward(ours, ids_BN, fast=False), batch, flops),
-            "fast": Arm(_forward(ours, ids_BN), batch, flops),
-            "fast, bf16": Arm(_forward(ours, ids_BN, "bf16"), batch, flops, "bf16"),
-            "fast, bf16 weights": Arm(_forward(rounded, ids_BN), batch, flops, "bf16_weights"),
-        },
-        (Figure(f"Base, eval, {batch} × {LENGTH} fixed, fp32", ("published",), "fast", 2.0, 3.0),),
-    )
+    beside = {
+        "plain": Arm(_forward(ours, ids_BN, fast=False), batch, flops),
+        "fast, bf16": Arm(_forward(ours, ids_BN, "bf16"), batch, flops, "bf16"),
+    }
+    return {
+        "published": Arm(_forward(published, ids_BN), batch, flops),
+        "fast": Arm(_forward(ours, ids_BN), batch, flops),
+        "fast, bf16 weights": Arm(_forward(rounded, ids_BN), batch, flops, "bf16_weights"),
+        **(beside if more else {}),
+    }
 
 
-def real_texts(data: EncodedData, texts: int) -> Group:
-    """So many texts of a test split, drawn at random: padded to 768, or masked and by length.
-
-    Raises:
-        ViolationError: logits of the fast path that are not those of its plain twin.
-    """
+def _real_texts(data: EncodedData, texts: int) -> dict[str, Arm]:
     torch.manual_seed(0)
-    published = PublishedSwarmFormer().eval()
     masked = swarmformer.build_model("masked_base").eval()
+    rounded = copy.deepcopy(masked).to(torch.bfloat16)
     test = data.splits["test"]
     split = test.take(np.random.default_rng(0).permutation(len(test))[:texts])
-    padded, by_length = (_batches(data, split, lengths) for lengths in ((LENGTH,), bucket_lengths(LENGTH, 4)))
+    batches = _batches(data, split, bucket_lengths(LENGTH, 4))
     _check_predictions(masked, _batches(data, split.take(np.arange(16)), (LENGTH,)))
     flops = sum(masked.flops(1, int(length)) for length in split.lengths)
 
-    rounded = swarmformer.build_model("masked_base").to(torch.bfloat16)
+    def evaluate(model: Model) -> Callable[[], object]:
+        return lambda: predict(model, batches, CPU, "fp32")
 
-    def evaluate(model: Model, precision: str = "fp32") -> Callable[[], object]:
-        return lambda: predict(model, by_length, CPU, precision)
-
-    return Group(
-        {
-            "published": Arm(_padded(published, padded), texts, texts * masked.flops(1, LENGTH)),
-            "fast": Arm(evaluate(masked), texts, flops),
-            "fast, bf16": Arm(evaluate(masked, "bf16"), texts, flops, "bf16"),
-            "fast, bf16 weights": Arm(evaluate(rounded), texts, flops, "bf16_weights"),
-        },
-        (
-            Figure("Base, eval over real IMDb, fp32, masked, by length", ("published",), "fast", 4.0, 8.0),
-            Figure("the same, weights in bf16", ("published",), "fast, bf16 weights", 6.0, 12.0),
-        ),
-    )
+    return {
+        "fast, real texts": Arm(evaluate(masked), texts, flops),
+        "fast, bf16 weights, real texts": Arm(evaluate(rounded), texts, flops, "bf16_weights"),
+    }
 
 
 def same_weights() -> tuple[PublishedSwarmFormer, Model]:
@@ -114,14 +121,6 @@ def _check_predictions(masked: Model, batches: Batches) -> None:
     with use_fast(False):
         expected = predict(masked, batches, CPU, "fp32")
     assert_close("masked logits", expected, predict(masked, batches, CPU, "fp32"), atol=AGREEMENT)
-
-
-def _padded(published: PublishedSwarmFormer, batches: Batches) -> Callable[[], list[Tensor]]:
-    @torch.inference_mode()
-    def call() -> list[Tensor]:
-        return [published(batch.ids_BN) for batch in batches()]
-
-    return call
 
 
 def _batches(data: EncodedData, split: Split, lengths: tuple[int, ...]) -> Batches:

@@ -1,17 +1,20 @@
-"""Measure groups of figures between two looks at the machine's ceilings."""
+"""Measure groups of figures, each in a fresh process, between two looks at the machine's ceilings."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 
 import torch
 
-from experiments.speed.figure import Group, Row, arm_row, figure_row, judged
+from experiments.speed.depth import DEPTHS, GROUPS
+from experiments.speed.figure import Row, arm_row, figure_row, judged
 from experiments.speed.grid import GridSpeed, measure_grid
 from swarmformer.cost import Ceilings, measure_ceilings, time_arms
+from swarmformer.fast.memory import keep_freed_memory
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
@@ -30,35 +33,51 @@ class Measured:
     ceilings: dict[str, Ceilings] = field(default_factory=dict)
 
 
-def measure_groups(
-    groups: Iterable[tuple[str, Callable[[], Group]]], *, budget_s: float, min_repeats: int
-) -> Measured:
-    """Time group after group, each with its arms interleaved in random order.
+def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
+    """Time group after group; the arms of a group are interleaved in random order.
+
+    Every group has a process of its own: what the memory allocator does depends on what went before, and costs
+    the published code half its time where large tensors are mapped anew.
 
     Raises:
         ViolationError: arms that do not agree; they are not timed.
         CeilingError: an arm that seems faster than the machine.
     """
     found, before = Measured(), _ceilings()
-    for title, build in groups:
+    for title in GROUPS:
         logger.info("measuring: %s", title)
-        _time(found, title, build(), budget_s, min_repeats)
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+            part = process.submit(measure_group, title, depth, threads, keep_memory).result()
+        found.arms += part.arms
+        found.figures += part.figures
+        found.missing += part.missing
     found.ceilings = {word: before[word].raised_by(after) for word, after in _ceilings().items()}
     found.arms = [judged(row, found.ceilings) for row in found.arms]
     return found
 
 
+def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Measured:
+    """Build and time one group in this process."""
+    torch.set_num_threads(threads)
+    if keep_memory:
+        keep_freed_memory()
+    chosen = DEPTHS[depth]
+    group = GROUPS[title](chosen)
+    missing = [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
+    if not group.arms:
+        return Measured(missing=missing)
+    calls = {name: arm.call for name, arm in group.arms.items()}
+    samples = time_arms(calls, device=CPU, budget_s=chosen.budget_s, min_repeats=chosen.min_repeats)
+    return Measured(
+        arms=[{"group": title, **arm_row(name, arm, samples[name])} for name, arm in group.arms.items()],
+        figures=[figure_row(figure, group.arms, samples) for figure in group.figures],
+        missing=missing,
+    )
+
+
 def _ceilings() -> dict[str, Ceilings]:
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
     return {word: measure_ceilings(CPU, PRODUCTS, CEILING_S, dtype=dtype) for word, dtype in dtypes.items()}
-
-
-def _time(found: Measured, title: str, group: Group, budget_s: float, min_repeats: int) -> None:
-    calls = {name: arm.call for name, arm in group.arms.items()}
-    samples = time_arms(calls, device=CPU, budget_s=budget_s, min_repeats=min_repeats)
-    found.arms += [{"group": title, **arm_row(name, arm, samples[name])} for name, arm in group.arms.items()]
-    found.figures += [figure_row(figure, group.arms, samples) for figure in group.figures]
-    found.missing += [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
 
 
 def measure_cells(

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import swarmformer
-from experiments.speed.evaluation import same_weights
+from experiments.speed.evaluation import MISSING_DATA, same_weights
 from experiments.speed.figure import Arm, Figure, Group
 from experiments.speed.published import PublishedSwarmFormer
 from swarmformer.cost.passes import make_call, random_batch
@@ -74,12 +74,16 @@ def fixed_shape(batch: int = BASE.batch) -> Group:
     )
 
 
-def epoch(size: Size, data: EncodedData, batches: int, padded: int = 1) -> Group:
+def epoch(size: Size, data: EncodedData | None, batches: int, padded: int = 1, more: bool = False) -> Group:
     """An epoch over real texts, by a sample of its batches: every so-manieth of those in the order of their length.
 
     Args:
+        data: None where there is none.
         batches: of ours, batched by length and masked; ``padded``: of the published, any texts padded to the maximum.
+        more: fp32 beside bf16.
     """
+    if data is None:
+        return Group({}, (), {f"{size.name}, an epoch": MISSING_DATA})
     model, spec = swarmformer.build_model(size.variant), size.train_spec()
     by_length = _batches(data, size, bucket_lengths(size.length, 4))
     plan = sorted(by_length.plan(0), key=lambda planned: (planned[1], int(by_length.sizes[planned[0]].sum())))
@@ -99,14 +103,14 @@ def epoch(size: Size, data: EncodedData, batches: int, padded: int = 1) -> Group
             "published": Arm(
                 _published_steps(size.published(), some, spec), texts, 3 * texts * model.flops(1, size.length)
             ),
-            "fast": steps("fp32"),
             "fast, bf16": steps("bf16"),
+            **({"fast": steps("fp32")} if more else {}),
         },
         (
             Figure(
                 f"{size.name}, training epoch over real IMDb", ("published",), "fast, bf16", size.least, size.aim
             ),
-            Figure("the same, fp32", ("published",), "fast", size.least, size.aim),
+            *([Figure("the same, fp32", ("published",), "fast", size.least, size.aim)] if more else []),
         ),
     )
 

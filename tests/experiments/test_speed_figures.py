@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
 
 from experiments import benchmark
-from experiments.speed import command, evaluation, measure, training
+from experiments.speed import command, depth, evaluation, measure, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
 from swarmformer.cost import CeilingError, Ceilings, Samples
 
@@ -57,17 +58,16 @@ def test_share_of_the_ceiling_is_that_of_the_precision_and_above_it_is_an_error(
         judged(arm_row("a", fp32, samples(0.25)), CEILINGS)
 
 
-def tiny_groups() -> list[tuple[str, Callable[[], Group]]]:
+def tiny(depth: object) -> Group:
     figure = Figure("two sums", ("slow",), "quick", 1e-9, 1.0)
-    group = Group({"slow": Arm(lambda: sum(range(9_000)), 1), "quick": Arm(nothing, 1)}, (figure,), {"third": "absent"})
-    return [("sums", lambda: group)]
+    return Group({"slow": Arm(lambda: sum(range(9_000)), 1), "quick": Arm(nothing, 1)}, (figure,), {"third": "absent"})
 
 
 def test_command_writes_and_refuses_to_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
 ) -> None:
-    monkeypatch.setattr(command, "groups", lambda depth: tiny_groups())
-    monkeypatch.setattr(measure, "_ceilings", lambda: CEILINGS)
+    monkeypatch.setitem(measure.GROUPS, "sums", tiny)
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep: measured(threads))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
     assert benchmark.command_line([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())
@@ -79,6 +79,39 @@ def test_command_writes_and_refuses_to_overwrite(
     assert benchmark.command_line(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
 
 
+def measured(threads: int) -> measure.Measured:
+    """The one small group, timed in this process, which knows it."""
+    found = measure.measure_group("sums", "quick", threads, keep_memory=False)
+    found.ceilings, found.arms = CEILINGS, [judged(row, CEILINGS) for row in found.arms]
+    return found
+
+
+def test_groups_are_timed_in_processes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measure, "GROUPS", {"routing": None})
+    monkeypatch.setattr(measure, "_ceilings", lambda: CEILINGS)
+    monkeypatch.setattr(measure, "get_context", recorded := Recorded())
+    found = measure.measure_groups("quick", 1, keep_memory=False)
+    assert recorded.asked == ["spawn"] and [row["arm"] for row in found.arms] == ["4096 tokens", "16384 tokens"]
+    assert found.figures[0]["growth"] and found.ceilings["fp32"].matmul_flops_per_s == 1e9
+
+
+class Recorded:
+    """``get_context`` that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def __call__(self, method: str) -> BaseContext:
+        self.asked.append(method)
+        return get_context(method)
+
+
+def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SWARMFORMER_DATA", raising=False)
+    found = depth.small_epoch(depth.DEPTHS["quick"])
+    assert not found.arms and "SWARMFORMER_DATA" in found.missing["Small, an epoch"]
+
+
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
     assert benchmark.command_line(["full", "thread=1"]) == 1
     assert "threads" in capsys.readouterr().err
@@ -86,7 +119,7 @@ def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], ow
 
 def test_fixed_shapes_agree_and_run() -> None:
     """Two texts of 768 tokens: the groups check agreement when they are built."""
-    for group in (evaluation.fixed_shape(batch=2), training.fixed_shape(batch=2)):
+    for group in (evaluation.group(None, batch=2, more=True), training.fixed_shape(batch=2)):
         for arm in group.arms.values():
             arm.call()
             assert arm.texts == 2 and arm.flops

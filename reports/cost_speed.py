@@ -59,19 +59,28 @@ class Speed(Record):
     missing: tuple[Gap, ...]
 
 
-def speed_markdown(folder: Path) -> str:
-    """The figures with what they ought to be, the seconds behind them, and the machine.
-
-    Raises ReportError where the file cannot be read, or an arm is faster than the machine.
-    """
+def read_speed(folder: Path) -> Speed:
+    """Raises ReportError where the file cannot be read, or an arm is faster than the machine."""
     try:
         speed = load(folder / "figures.json", Speed)
-        revision = load(folder / "environment.json", Environment).code_revision
     except UnreadableFileError as error:
         raise ReportError(str(error)) from None
     _check(speed, folder)
+    return speed
+
+
+def speed_markdown(folder: Path) -> str:
+    """The figures with what they ought to be, the seconds behind them, and the machine.
+
+    Raises ReportError: see ``read_speed``.
+    """
+    speed = read_speed(folder)
+    try:
+        revision = load(folder / "environment.json", Environment).code_revision
+    except UnreadableFileError as error:
+        raise ReportError(str(error)) from None
     return "\n".join([
-        f"## {folder.name}", "", f"{_machine(speed)}; code {revision}.", "",
+        f"## {folder.name}", "", f"{machine(speed)}; code {revision}.", "",
         "| figure | ours / against | ratio | p20 to p80 | n | at least | aim | reached |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |",
         *(_figure(row) for row in speed.figures), "",
@@ -80,6 +89,29 @@ def speed_markdown(folder: Path) -> str:
         *(_arm(row) for row in speed.arms), "",
         *(f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing),
     ])  # fmt: skip
+
+
+def compared(usual: Speed, kept: Speed) -> str:
+    """Ratios of two measurements side by side: the allocator as it comes, and with freed memory kept by all arms."""
+    others = {row.figure: row for row in kept.figures}
+    head = "| figure | at least | aim | ratio | with freed memory kept |\n| --- | ---: | ---: | ---: | ---: |"
+    rows = [
+        f"| {row.figure} | {_goal(row, row.least)} | {_goal(row, row.aim)} | {_spread(row)} | "
+        f"{_spread(others[row.figure]) if row.figure in others else ''} |"
+        for row in usual.figures
+    ]
+    return "\n".join([head, *rows])
+
+
+def _goal(row: Figure, value: float) -> str:
+    return f"{'≤ ' if row.growth else ''}{value:g}"
+
+
+def _spread(row: Figure) -> str:
+    missed = "" if row.reached else " **missed**"
+    if row.ratio_p20 is None:
+        return f"{row.ratio:.2f}{missed}"
+    return f"{row.ratio:.2f} ({row.ratio_p20:.2f} to {row.ratio_p80:.2f}){missed}"
 
 
 class Environment(Record):
@@ -92,7 +124,8 @@ def _check(speed: Speed, folder: Path) -> None:
         raise ReportError(f"{folder}: {above[0].group}, {above[0].arm} is faster than its machine; measure again")
 
 
-def _machine(speed: Speed) -> str:
+def machine(speed: Speed) -> str:
+    """Processor, ceilings, load and allocator, in one line."""
     rates = ", ".join(f"{name} {found['matmul_flops_per_s'] / 1e9:.0f}" for name, found in speed.ceilings.items())
     loads = [load for row in speed.arms for load in row.load_average]
     return (
@@ -102,11 +135,10 @@ def _machine(speed: Speed) -> str:
 
 
 def _figure(row: Figure) -> str:
-    sign = "≤ " if row.growth else ""
     spread = "" if row.ratio_p20 is None else f"{row.ratio_p20:.2f} to {row.ratio_p80:.2f}"
     cells = (
         row.figure, f"{row.ours} / {row.reference}", f"{row.ratio:.2f}", spread, str(row.rounds),
-        f"{sign}{row.least:g}", f"{sign}{row.aim:g}", "yes" if row.reached else "**no**",
+        _goal(row, row.least), _goal(row, row.aim), "yes" if row.reached else "**no**",
     )  # fmt: skip
     return f"| {' | '.join(cells)} |"
 

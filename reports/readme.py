@@ -1,7 +1,8 @@
 """``python -m reports.readme``: write the tables of committed evidence into README.md.
 
 README.md marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled from
-``reports/results/NAME/report/table.csv``: fewer columns than the full table, which is linked.
+``reports/results/NAME/report/table.csv``: fewer columns than the full table, which is linked. ``cost`` is filled from
+``reports/results/cost/figures/figures.json``.
 """
 
 from __future__ import annotations
@@ -12,10 +13,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from .cost_speed import compared, machine, read_speed
 from .errors import ReportError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("reports") / "results"
+COST = "cost"
+COST_LINKS = {
+    "seconds of every arm": "figures.md",
+    "growth with length": "scaling.md",
+    "claims about cost and their verdicts": "claims.md",
+}
 HEADER = ("arm", "test accuracy, %", "n", "difference, points", "parameters", "not embedding", "MFLOP", "ms, batch 1")
 
 
@@ -34,6 +42,8 @@ def filled(text: str, root: Path) -> str:
 
 def section(root: Path, name: str) -> str:
     """Table, picture and links for one folder of evidence."""
+    if name == COST:
+        return _figures(root / RESULTS / COST)
     folder = RESULTS / name / "report"
     path = root / folder / "table.csv"
     if not path.exists():
@@ -43,6 +53,13 @@ def section(root: Path, name: str) -> str:
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     links = f"[all columns, code revision, device and run keys]({folder / 'table.md'}), [runs]({folder.parent})"
     return f"\n{table}\n\n![accuracy against FLOPs]({folder / 'accuracy_flops.svg'})\n\n{links}\n\n"
+
+
+def _figures(folder: Path) -> str:
+    """The figures of speed, as the allocator comes and with freed memory kept."""
+    usual, kept = (read_speed(folder / name) for name in ("figures", "figures_kept_memory"))
+    links = ", ".join(f"[{words}]({RESULTS / COST / file})" for words, file in COST_LINKS.items())
+    return f"\n{compared(usual, kept)}\n\n{machine(usual)}\n\n{links}\n\n"
 
 
 def _row(row: pd.Series) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def group(data: EncodedData | None, *, batch: int = BATCH, texts: int = BATCH, m
         return Group(fixed, (figure,), {"real texts": MISSING_DATA})
     real = (
         Figure("Base, eval over real IMDb, fp32, masked, by length", ("published",), "fast, real texts", 4.0, 8.0),
-        Figure("the same, weights in bf16", ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
+        Figure("Base, eval over real IMDb, bf16, masked, by length", ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
     )
     return Group({**fixed, **_real_texts(data, texts)}, (figure, *real))
 

@@ -69,7 +69,7 @@ def fixed_shape(batch: int = BASE.batch) -> Group:
         },
         (
             Figure(f"Base, training step {batch} × {BASE.length} fixed, fp32", ("published",), "fast", 1.4, 1.8),
-            Figure("the same, bf16", ("published",), "fast, bf16", 2.0, 3.0),
+            Figure(f"Base, training step {batch} × {BASE.length} fixed, bf16", ("published",), "fast, bf16", 2.0, 3.0),
         ),
     )
 
@@ -107,12 +107,15 @@ def epoch(size: Size, data: EncodedData | None, batches: int, padded: int = 1, m
             **({"fast": steps("fp32")} if more else {}),
         },
         (
-            Figure(
-                f"{size.name}, training epoch over real IMDb", ("published",), "fast, bf16", size.least, size.aim
-            ),
-            *([Figure("the same, fp32", ("published",), "fast", size.least, size.aim)] if more else []),
+            _epoch_figure(size, "bf16", "fast, bf16"),
+            *([_epoch_figure(size, "fp32", "fast")] if more else []),
         ),
     )
+
+
+def _epoch_figure(size: Size, precision: str, ours: str) -> Figure:
+    title = f"{size.name}, training epoch over real IMDb, {precision}"
+    return Figure(title, ("published",), ours, size.least, size.aim)
 
 
 def _batches(data: EncodedData, size: Size, lengths: tuple[int, ...]) -> Batches:

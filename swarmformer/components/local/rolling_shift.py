@@ -1,4 +1,4 @@
-"""The published local update: gated steps moved an MLP of the neighbours' mean."""
+"""The published local update: gated steps towards an MLP of the neighbours' mean."""
 
 from __future__ import annotations
 

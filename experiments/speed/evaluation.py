@@ -48,9 +48,10 @@ def group(data: EncodedData | None, *, batch: int = BATCH, texts: int = BATCH, m
     figure = Figure(f"Base, eval, {batch} × {LENGTH} fixed, fp32", ("published",), "fast", 2.0, 3.0)
     if data is None:
         return Group(fixed, (figure,), {"real texts": MISSING_DATA})
+    title = "Base, eval over real IMDb, {}, masked, by length"
     real = (
-        Figure("Base, eval over real IMDb, fp32, masked, by length", ("published",), "fast, real texts", 4.0, 8.0),
-        Figure("Base, eval over real IMDb, bf16, masked, by length", ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
+        Figure(title.format("fp32"), ("published",), "fast, real texts", 4.0, 8.0),
+        Figure(title.format("bf16"), ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
     )
     return Group({**fixed, **_real_texts(data, texts)}, (figure, *real))
 

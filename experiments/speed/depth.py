@@ -37,7 +37,7 @@ class Depth:
 
 DEPTHS = {
     "quick": Depth(1_000, 256, 4, 6, 1, 2_048, False, 2, 1.0, 4, 1, 2, 1),
-    "full": Depth(0, 512, 8, 12, 1, 8_192, True, 5, 20.0, None, 1, None, 1),
+    "full": Depth(0, 512, 6, 9, 1, 8_192, True, 3, 10.0, 4, 1, None, 1),
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -46,8 +45,8 @@ def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
     found, before = Measured(), _ceilings()
     for title in GROUPS:
         logger.info("measuring: %s", title)
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-            part = process.submit(measure_group, title, depth, threads, keep_memory).result()
+        with get_context("spawn").Pool(1) as process:  # left on any exception, it ends the process
+            part = process.apply(measure_group, (title, depth, threads, keep_memory))
         found.arms += part.arms
         found.figures += part.figures
         found.missing += part.missing

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from reports.build import build
+from reports.cost import FOLDER as COST
+from reports.cost import written
 from reports.errors import ReportError
 from reports.readme import ROOT, filled
 
@@ -19,7 +21,7 @@ def test_there_is_evidence() -> None:
 
 
 def test_evidence_tells_no_paths_of_the_machine_it_was_made_on() -> None:
-    texts = [path for folder in FOLDERS for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".md")]
+    texts = [path for folder in (*FOLDERS, COST) for path in folder.rglob("*") if path.suffix in (".json", ".txt", ".md")]
     assert texts
     told = [path for path in texts if re.search(r"(?<![\w.])/(home|root|tmp|work|Users)/", path.read_text())]
     assert told == []
@@ -30,6 +32,11 @@ def test_reports_follow_from_the_runs(folder: Path, tmp_path: Path) -> None:
     build([folder], tmp_path)
     for name in ("table.md", "table.csv", "table.tex", "status.md"):
         assert (tmp_path / name).read_bytes() == (folder / "report" / name).read_bytes(), name
+
+
+def test_cost_tables_follow_from_the_measurements() -> None:
+    for name, text in written(COST).items():
+        assert (COST / name).read_text(encoding="utf-8") == text, f"{name}: run python -m reports.cost"
 
 
 def test_the_readme_shows_the_committed_tables() -> None:

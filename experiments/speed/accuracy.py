@@ -1,0 +1,103 @@
+"""What a precision costs in accuracy: ``python -m experiments.speed.accuracy CELL --out accuracy.json``.
+
+CELL is the folder of a finished run that kept its weights (``experiments.train`` does). Its test split is evaluated
+in fp32, in bf16 autocast and with weights in bf16, all on the fast path, and in fp32 on the plain one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import sys
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.cells import load_config, write_json
+from experiments.runner import load_data
+from swarmformer import hub
+from swarmformer.data.batching import Batches
+from swarmformer.environment import code_revision, device_name
+from swarmformer.errors import SwarmformerError
+from swarmformer.fast import use_fast
+from swarmformer.interfaces import Model
+from swarmformer.spec import RunSpec
+from swarmformer.training.evaluate import predict
+
+CPU = torch.device("cpu")
+
+
+def measure(cell: Path) -> dict[str, Any]:
+    """One row a way to evaluate: accuracy, how many answers differ from plain fp32, and seconds.
+
+    Raises:
+        SwarmformerError: the folder holds no finished run with its weights.
+    """
+    arm, spec = load_config(cell)
+    model, batches = hub.load(cell / "model"), _test_split(spec)
+    rounded = copy.deepcopy(model).to(torch.bfloat16)
+    ways: dict[str, tuple[Model, str, bool]] = {
+        "plain, fp32": (model, "fp32", False),
+        "fast, fp32": (model, "fp32", True),
+        "fast, bf16": (model, "bf16", True),
+        "fast, bf16 weights": (rounded, "fp32", True),
+    }
+    rows: list[dict[str, Any]] = []
+    expected: Tensor | None = None
+    for name, (judged, precision, fast) in ways.items():
+        logits_MK, seconds = _timed(judged, batches, precision, fast)
+        expected = logits_MK if expected is None else expected
+        rows.append({"way": name, **_row(logits_MK, expected, batches), "seconds": seconds})
+    made = {"device": device_name(CPU), "code_revision": code_revision()}
+    return {"arm": arm, "run_key": spec.run_key, **made, "rows": rows}
+
+
+def _test_split(spec: RunSpec) -> Batches:
+    data = load_data(spec)
+    return Batches(
+        data.splits["test"], batch_size=spec.train.eval_batch_size, lengths=spec.padded_lengths,
+        pad_id=data.pad_id, seed=None,
+    )  # fmt: skip
+
+
+def _timed(model: Model, batches: Batches, precision: str, fast: bool) -> tuple[Tensor, float]:
+    started = time.monotonic()
+    with nullcontext() if fast else use_fast(False):
+        logits_MK = predict(model, batches, CPU, precision)
+    return logits_MK, time.monotonic() - started
+
+
+def _row(logits_MK: Tensor, expected_MK: Tensor, batches: Batches) -> dict[str, Any]:
+    labels_M = torch.from_numpy(batches.split.labels.copy())
+    return {
+        "accuracy": float((logits_MK.argmax(dim=1) == labels_M).double().mean()),
+        "answers": len(labels_M),
+        "other_answers": int((logits_MK.argmax(dim=1) != expected_MK.argmax(dim=1)).sum()),
+        "greatest_difference": float((logits_MK - expected_MK).abs().max()),
+    }
+
+
+def main(words: list[str]) -> int:
+    """Measure, write, print; 0, or 1 with a message."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.speed.accuracy", description=__doc__)
+    parser.add_argument("cell", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args(words)
+    try:
+        found = measure(options.cell)
+    except SwarmformerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    write_json(options.out, found)
+    for row in found["rows"]:
+        words = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
+        print(f"{row['way']:20} {words}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .cost_rows import Bounded, Claim, Growth
 
 BASE = "base"
+NOTHING = "not measured"
 Ratio = Callable[[str, int], Bounded | None]
 
 
@@ -20,16 +21,16 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """``less`` or ``not less`` where every length says so, beyond its interval; else where it holds."""
-        says = {length: _less(ratio) for length, ratio in self.ratios.items()}
-        known = {length: word for length, word in says.items() if word is not None}
-        if not known:
-            return "not measured"
-        if set(known.values()) == {"less"}:
-            return "confirmed"
-        if "less" not in known.values():
-            return "refuted" if set(known.values()) == {"not less"} else "undecided"
-        return "holds at " + ", ".join(f"{length:,}" for length, word in known.items() if word == "less") + " only"
+        """``confirmed`` or ``refuted`` where every length says so, beyond its interval; else what each length says."""
+        says = {length: word for length, ratio in self.ratios.items() if (word := _less(ratio)) is not None}
+        words = set(says.values())
+        if len(words) > 1:
+            return "; ".join(_at(word, says) for word in ("less", "undecided", "not less") if word in words)
+        return {"less": "confirmed", "not less": "refuted", "undecided": "undecided"}[words.pop()] if words else NOTHING
+
+
+def _at(word: str, says: Mapping[int, str]) -> str:
+    return f"{word} at " + ", ".join(f"{length:,}" for length, said in says.items() if said == word)
 
 
 def _less(ratio: Bounded | None) -> str | None:
@@ -77,10 +78,10 @@ def order_verdict(claim: Claim, forward: Growth) -> str:
     short, long = forward.lengths[-2:]
     few, many = forward.at(claim.variant, short), forward.at(claim.variant, long)
     if claim.exponent is None or few is None or many is None:
-        return "not measured"
+        return NOTHING
     grown, claimed = many.flops / few.flops, (long / short) ** claim.exponent
-    words = f"from {short:,} to {long:,} tokens FLOPs grow {grown:.1f} times, not {claimed:.0f} times"
-    return f"confirmed ({words.replace(', not', ' of')})" if abs(grown / claimed - 1) < 0.1 else f"refuted: {words}"
+    words = f"from {short:,} to {long:,} tokens FLOPs grow {grown:.1f} times; the claim says {claimed:.0f}"
+    return f"{'confirmed' if abs(grown / claimed - 1) < 0.1 else 'refuted'}: {words}"
 
 
 def claims_markdown(claims: Sequence[Claim], forward: Growth, training: Growth | None) -> str:

@@ -94,8 +94,8 @@ def main(words: list[str]) -> int:
         return 1
     write_json(options.out, found)
     for row in found["rows"]:
-        words = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
-        print(f"{row['way']:20} {words}")
+        shown = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
+        print(f"{row['way']:20} {shown}")
     return 0
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import benchmark, grid, scaling, train
-from reports import build
+from reports import build, cost
 from swarmformer import cli
 from swarmformer.settings import data_dir
 
@@ -44,7 +44,7 @@ def rehearse(line: str) -> int:
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
     if module == "reports.cost":
-        return 0
+        return 0 if cost.written(cost.FOLDER) else 1
     commands = {"experiments.train": train, "experiments.benchmark": benchmark, "experiments.scaling": scaling}
     first = [word for word in arguments if word in benchmark.DEPTHS]
     rest = [word for word in arguments if word not in ("print_config", *first)]

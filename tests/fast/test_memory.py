@@ -21,7 +21,7 @@ def faults():
 for _ in range(3):
     torch.ones(16 * 2**20)
 before = faults()
-for _ in range(5):
+for _ in range(20):
     torch.ones(16 * 2**20)
 print(faults() - before)
 """
@@ -39,8 +39,9 @@ def test_a_tensor_of_64_megabytes_is_not_mapped_anew() -> None:
     pages = 64 * 2**20 // 4096
     kept, few = run()
     left, many = run(MALLOC_TOP_PAD_="0")
-    assert kept == "True" and few < pages / 10
-    assert left == "False" and many > 10 * few
+    # The heap may find its place once more; what is left alone maps every tensor, 20 times.
+    assert kept == "True" and few < 2 * pages
+    assert left == "False" and many > 15 * pages
 
 
 def test_own_settings_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

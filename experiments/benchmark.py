@@ -15,16 +15,14 @@ from pathlib import Path
 
 from experiments.benchmark_rows import Measurement
 from experiments.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
-from experiments.cells import InterruptedRunError
 from experiments.cost_table import print_costs
 from experiments.measured import new_folder, write_costs_json, write_start
-from experiments.progress import terminal_log
+from experiments.progress import exit_status
 from experiments.speed.command import run_figures
 from experiments.speed.depth import DEPTHS
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SwarmformerError
 from swarmformer.merge import nest
 
 
@@ -62,19 +60,13 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
-    try:
-        with terminal_log():
-            if words and words[0] in DEPTHS:
-                run_figures(words[0], words[1:])
-            else:
-                run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (InterruptedRunError, KeyboardInterrupt):
-        print("stopped; no costs.json was written", file=sys.stderr)
-        return 130
-    return 0
+    def run() -> None:
+        if words and words[0] in DEPTHS:
+            run_figures(words[0], words[1:])
+        else:
+            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
+
+    return exit_status(run, "stopped; nothing was written")
 
 
 if __name__ == "__main__":

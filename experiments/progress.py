@@ -1,16 +1,18 @@
-"""Progress of a run: a bar on a terminal, nothing where the output is a file (the log has lines)."""
+"""What a command shows: a bar on a terminal, nothing where the output is a file (the log has lines); how it ends."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from experiments.cells import InterruptedRunError
+from swarmformer.errors import SwarmformerError
 from swarmformer.training.loop import OnStep
 
 
@@ -45,3 +47,20 @@ def terminal_log() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def exit_status(run: Callable[[], None], stopped: str) -> int:
+    """Run what a command line asks for: 0; 1 and one message for a fault of the user; 130 and ``stopped`` where it was.
+
+    Faults of the code pass through.
+    """
+    try:
+        with terminal_log():
+            run()
+    except SwarmformerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except (InterruptedRunError, KeyboardInterrupt):
+        print(stopped, file=sys.stderr)
+        return 130
+    return 0

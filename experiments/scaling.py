@@ -16,17 +16,15 @@ from pathlib import Path
 from pydantic import Field
 
 from experiments.benchmark_settings import AtLeastOne, check_keys
-from experiments.cells import InterruptedRunError
 from experiments.cost_table import print_costs, print_growth
 from experiments.measured import new_folder, write_costs_json, write_start
-from experiments.progress import terminal_log
+from experiments.progress import exit_status
 from experiments.scaling_rows import Growth
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SwarmformerError
 from swarmformer.interfaces import Strict
 from swarmformer.merge import nest
 
@@ -117,16 +115,10 @@ def main(_config: Config, model: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.scaling``; the exit status, with one message where something is wrong."""
-    try:
-        with terminal_log():
-            run_command_line(make_experiment("scaling", DEFAULTS, resolve, main), words)
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (InterruptedRunError, KeyboardInterrupt):
-        print("stopped; no costs.json was written", file=sys.stderr)
-        return 130
-    return 0
+    def run() -> None:
+        run_command_line(make_experiment("scaling", DEFAULTS, resolve, main), words)
+
+    return exit_status(run, "stopped; no costs.json was written")
 
 
 if __name__ == "__main__":

@@ -14,13 +14,13 @@ from typing import Any
 
 from pydantic import Field
 
-from experiments.cells import InterruptedRunError, cell_name
-from experiments.progress import terminal_log
+from experiments.cells import cell_name
+from experiments.progress import exit_status
 from experiments.runner import run_cell, use_threads
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.assembly import rehearse
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SpecError, SwarmformerError, suggest
+from swarmformer.errors import SpecError, suggest
 from swarmformer.interfaces import Strict
 from swarmformer.merge import nest
 from swarmformer.schema import validate
@@ -80,16 +80,10 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> dict[st
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.train``; the exit status, with one message where something is wrong."""
-    try:
-        with terminal_log():
-            run_command_line(make_experiment("train", DEFAULTS, resolve, main), words)
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (InterruptedRunError, KeyboardInterrupt):
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return 130
-    return 0
+    def run() -> None:
+        run_command_line(make_experiment("train", DEFAULTS, resolve, main), words)
+
+    return exit_status(run, "stopped; the same command goes on from the last checkpoint")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .rows import Row, Table
-from .stats import Interval
+from .statistics.interval import Interval
 from .table import BATCHES
 
 MISSING = "—"

@@ -9,7 +9,7 @@ import pandas as pd
 from .columns import PROVENANCE
 from .frame import MEASURES
 from .rows import Row, Table
-from .stats import Interval
+from .statistics.interval import Interval
 from .table import BATCHES
 
 

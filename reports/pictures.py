@@ -16,7 +16,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 from .columns import plural, varying
 from .markdown import unique_titles
 from .rows import Row, Table
-from .stats import Interval
+from .statistics.interval import Interval
 from .style import CEILING, FLOOR, RC, arm_style, base_style
 
 WIDTH, PLOT_HEIGHT, LEGEND_LINE = 7.2, 3.9, 0.21  # inches

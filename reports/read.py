@@ -19,6 +19,7 @@ from .schema import (
     Plan,
     PlannedArm,
     PlannedCell,
+    Registration,
     Result,
     load,
 )
@@ -58,6 +59,9 @@ class Grid:
     floors: Floors | None
     costs: Costs | None
     unplanned: tuple[str, ...]  # cell folders that the plan does not name; left out of every table
+    folder: Path
+    plan: Plan | None = None
+    registration: Registration | None = None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Grid]:
@@ -84,15 +88,17 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
     plan = _optional(folder / PLAN, Plan, bad)
     floors = _optional(folder / "floors.json", Floors, bad)
     costs = _optional(folder / "costs.json", Costs, bad)
+    registration = _optional(folder / "registered.json", Registration, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
     if plan is None:
         cells = [_read_cell(folder / name, None) for name in present]
-        return Grid(folder.name, None, (), (*cells, *bad), floors, costs, ())
+        return Grid(folder.name, None, (), (*cells, *bad), floors, costs, (), folder, None, registration)
     wanted = [cell for cell in plan.cells if only is None or cell.cell in only]
     cells = [_read_cell(folder / cell.cell, cell) for cell in wanted]
     unplanned = tuple(sorted(set(present) - {cell.cell for cell in wanted}))
     arms = tuple(arm for arm in plan.arms if only is None or arm.arm in {cell.arm for cell in wanted})
-    return Grid(plan.grid, plan.base, arms, (*cells, *bad), floors, costs, unplanned)
+    read = (*cells, *bad)
+    return Grid(plan.grid, plan.base, arms, read, floors, costs, unplanned, folder, plan, registration)
 
 
 def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:

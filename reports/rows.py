@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .schema import Costs, Flops, Latency, Parameters
-from .stats import Interval
+from .statistics.interval import Interval
 
 
 @dataclass(frozen=True)

@@ -87,11 +87,50 @@ class PlannedCell(Identity):
     cell: str
 
 
+DesignKind = Literal["one_in", "one_out", "factorial", "fractional"]
+
+
+class Design(Record):
+    """Arms that differ by factors. ``levels`` says for each arm which factors are on; ``base`` is what they are held
+    against: the arm without any for one_in and factorials, the arm with all for one_out."""
+
+    kind: DesignKind
+    base: str
+    factors: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    generators: str = ""
+    resolution: int | None = None
+    """Of a fraction; None where nothing is aliased."""
+
+
+class Matched(Record):
+    """Two arms that are to cost the same; ``ratio`` is arm over control, None where only runs can tell (seconds)."""
+
+    arm: str
+    control: str
+    quantity: Literal["parameters", "flops", "seconds"]
+    tolerance: Positive
+    ratio: Positive | None = None
+
+
+class Primary(Record):
+    """What the grid is to decide by: a metric of the test split, and the margin within which arms are equivalent."""
+
+    metric: Literal["accuracy", "f1"]
+    margin_points: Positive
+
+
 class Plan(Record):
     """``plan.json``."""
 
     grid: str
     base: str | None
+    seeds: tuple[int, ...] = ()
+    designs: tuple[Design, ...] = ()
+    matched: tuple[Matched, ...] = ()
+    primary: Primary | None = None
+    hash: str = ""
+    """SHA-256 over what was planned (designs, matched pairs, primary, seeds, cells); plans older than it have none."""
     arms: tuple[PlannedArm, ...]
     cells: tuple[PlannedCell, ...]
 
@@ -104,6 +143,15 @@ class Plan(Record):
         if unknown:
             raise ValueError(f"not among its arms: {', '.join(sorted(map(str, unknown)))}")
         return self
+
+
+class Registration(Record):
+    """``registered.json``: the plan as it was before the first run."""
+
+    hash: str
+    registered_at: str
+    code_revision: str
+    plan: Plan
 
 
 class TaskSpec(Record):
@@ -146,6 +194,8 @@ class Result(Identity):
     code_revision: str
     device: str
     seconds: Seconds
+    started_at: str = ""
+    """UTC, ISO 8601; runs older than this key have none."""
 
 
 class Floor(Record):

@@ -8,14 +8,13 @@ import pandas as pd
 
 from . import warn
 from .costs import check_ceilings, latency_at
+from .evidence import STRATA
 from .frame import MEASURES, tidy
 from .read import Cell, Grid, Status
 from .rows import Row, Table
 from .schema import Flops, Latency, PlannedArm, Result
-from .stats import mean_interval, paired_difference, wilson
+from .statistics.interval import mean_interval, paired_difference, wilson
 
-# What must agree before cells are averaged or paired, by the name that --mix gives it.
-STRATA = {"data": "data_key", "code": "code_revision", "device": "device"}
 BATCHES = (1, 32)
 
 

@@ -52,16 +52,22 @@ def verdicts(ratios: list[float], seconds: list[float]) -> dict[str, str]:
     [
         ([0.5, 0.6, 0.7, 0.8], [0.5, 0.6, 0.7, 0.8], "confirmed", "confirmed"),
         ([1.0, 1.1, 1.2, 1.3], [1.1, 1.2, 1.3, 1.4], "refuted", "refuted"),
-        ([0.5, 0.6, 1.7, 2.8], [0.5, 0.6, 1.7, 2.8], "less at 256, 768; not less at 4,096, 16,384",
-         "less at 256, 768; not less at 4,096, 16,384"),
+        (
+            [0.5, 0.6, 1.7, 2.8],
+            [0.5, 0.6, 1.7, 2.8],
+            "less at 256, 768; not less at 4,096, 16,384",
+            "less at 256, 768; not less at 4,096, 16,384",
+        ),
         ([0.5, 0.6, 0.7, 0.8], [0.99, 1.01, 1.0, 1.02], "confirmed", "undecided"),
-        ([0.5, 0.6, 0.7, 0.8], [0.9, 1.2, 1.0, 0.9], "confirmed",
-         "less at 256, 16,384; undecided at 4,096; not less at 768"),
+        (
+            [0.5, 0.6, 0.7, 0.8],
+            [0.9, 1.2, 1.0, 0.9],
+            "confirmed",
+            "less at 256, 16,384; undecided at 4,096; not less at 768",
+        ),
     ],
 )
-def test_a_verdict_follows_from_the_intervals(
-    ratios: list[float], seconds: list[float], flops: str, time: str
-) -> None:
+def test_a_verdict_follows_from_the_intervals(ratios: list[float], seconds: list[float], flops: str, time: str) -> None:
     assert verdicts(ratios, seconds) == {"FLOPs, forward": flops, "seconds, forward": time}
 
 

@@ -52,9 +52,7 @@ def test_every_state_is_told_apart_and_nothing_is_touched(tmp_path: Path) -> Non
         (b'{"schema": 1}', "run_key: Field required"),
     ],
 )
-def test_a_damaged_file_is_listed_with_path_and_reason(
-    tmp_path: Path, name: str, content: bytes, reason: str
-) -> None:
+def test_a_damaged_file_is_listed_with_path_and_reason(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     cell_folder = tmp_path / "demo" / "base-0"
     cell_folder.mkdir(parents=True)
     (cell_folder / name).write_bytes(content)

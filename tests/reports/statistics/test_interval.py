@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.stats import mean_interval, paired_difference, wilson
+from reports.statistics.interval import mean_interval, paired_difference, wilson
 
 ACCURACIES = st.lists(st.floats(0, 1), min_size=2, max_size=12).filter(lambda values: np.std(values) > 1e-6)
 

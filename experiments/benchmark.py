@@ -60,6 +60,7 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
+
     def run() -> None:
         if words and words[0] in DEPTHS:
             run_figures(words[0], words[1:])

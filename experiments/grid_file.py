@@ -8,6 +8,11 @@ A grid file (YAML) has::
       - base
       - base+windowed
       - {name: wide, variant: base, model: {dims: {d_model: 256}}}
+    designs:                        # arms by design, beside or instead of arms; see experiments/design.py
+      - {kind: fractional, base: base, factors: [windowed, routing, …], resolution: 4}
+    matched:                        # arms that are to cost the same; see experiments/matched.py
+      - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
+    primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
     seeds: [0, 1, 2]
     model: {…}  data: {…}  train: {…}   # patches laid over every arm
     floors: true                    # majority, NB-SVM and the task's trivial predictors
@@ -18,10 +23,12 @@ A grid file (YAML) has::
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from experiments.design import DesignSpec, levels_of, variant_of
+from experiments.matched import MatchedSpec
 from swarmformer.interfaces import Strict
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
@@ -49,12 +56,25 @@ class ArmSpec(Strict):
     train: Patch = {}
 
 
+class PrimarySpec(Strict):
+    """The metric of the test split that a grid decides by; ``margin`` in points (hundredths)."""
+
+    metric: Literal["accuracy", "f1"] = "accuracy"
+    margin: float = Field(gt=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"metric": self.metric, "margin_points": self.margin}
+
+
 class GridSpec(Strict):
     """A grid file as written; the module's docstring explains the keys."""
 
     description: str = ""
     base: str | None = None
-    arms: list[str | ArmSpec] = Field(min_length=1)
+    arms: list[str | ArmSpec] = []
+    designs: list[DesignSpec] = []
+    matched: list[MatchedSpec] = []
+    primary: PrimarySpec | None = None
     seeds: list[Seed] = Field(min_length=1)
     model: Patch = {}
     data: Patch = {}
@@ -62,6 +82,12 @@ class GridSpec(Strict):
     floors: bool = True
     latency: Latency | None = Latency()
     keep_weights: bool = False
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> GridSpec:
+        if not self.arms and not self.designs:
+            raise ValueError("no arms: give arms, or designs")
+        return self
 
 
 def first_spec(path: Path) -> RunSpec:
@@ -71,7 +97,8 @@ def first_spec(path: Path) -> RunSpec:
         SpecError: a fault in the grid's own keys or in this arm.
     """
     grid = read_grid(path)
-    return resolve_arm(grid, arms_of(grid)[0], display(path))
+    arm = (arms_of(grid) or designed_arms(grid.designs[0]))[0]
+    return resolve_arm(grid, arm, display(path))
 
 
 def read_grid(path: Path) -> GridSpec:
@@ -84,8 +111,15 @@ def read_grid(path: Path) -> GridSpec:
 
 
 def arms_of(grid: GridSpec) -> list[ArmSpec]:
-    """All arms in full."""
+    """The arms that are listed one by one, in full."""
     return [arm if isinstance(arm, ArmSpec) else ArmSpec(name=arm, variant=arm) for arm in grid.arms]
+
+
+def designed_arms(design: DesignSpec) -> list[ArmSpec]:
+    """The arms of a design, in the order of ``levels_of``."""
+    patches = {section: getattr(design, section) for section in SECTIONS}
+    names = [variant_of(design, levels) for levels in levels_of(design)]
+    return [ArmSpec(name=name, variant=name, **patches) for name in names]
 
 
 def resolve_arm(grid: GridSpec, arm: ArmSpec, where: str) -> RunSpec:

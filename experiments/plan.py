@@ -2,38 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.arms import Arm, Arms
 from experiments.cells import cell_name
-from experiments.grid_file import ArmSpec, GridSpec, arms_of, read_grid, resolve_arm
-from swarmformer.assembly import rehearse
-from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
-from swarmformer.errors import DataError, SpecError
+from experiments.grid_file import GridSpec, read_grid
+from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec
-from swarmformer.variants import make_task
 from swarmformer.yaml import display
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A resolved arm; ``spec`` has the first seed."""
-
-    name: str
-    spec: RunSpec
-    parameters: ParameterCount
-    flops: TextFlops
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "arm": self.name,
-            "variant": self.spec.variant,
-            "run_key": self.spec.run_key,
-            "parameters": dict(self.parameters),
-            "flops": self.flops,
-        }
 
 
 @dataclass(frozen=True)
@@ -50,11 +31,17 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """A grid that can be run: all of it builds."""
+    """A grid that can be run: all of it builds.
+
+    ``designs`` and ``matched`` are as in plan.json: the designs with the levels of their arms, the pairs with the
+    ratios that were found.
+    """
 
     name: str
     grid: GridSpec
     arms: tuple[Arm, ...]
+    designs: tuple[dict[str, Any], ...] = ()
+    matched: tuple[dict[str, Any], ...] = ()
 
     def cells(self) -> Iterator[Cell]:
         """Seeds outermost, so that every prefix of the work is a balanced table."""
@@ -68,14 +55,29 @@ class Plan:
             {"cell": cell.name, "arm": cell.arm, "seed": cell.spec.seed, "run_key": cell.spec.run_key}
             for cell in self.cells()
         ]
-        return {
+        content = {
             "grid": self.name,
             "description": self.grid.description,
             "base": self.grid.base,
             "seeds": self.grid.seeds,
+            "designs": list(self.designs),
+            "matched": list(self.matched),
+            "primary": self.grid.primary.to_dict() if self.grid.primary else None,
             "arms": [arm.to_dict() for arm in self.arms],
             "cells": cells,
         }
+        return {**content, "hash": plan_hash(content)}
+
+
+DECIDED = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
+"""What a plan decides; its hash is over these."""
+
+
+def plan_hash(content: Mapping[str, Any]) -> str:
+    """SHA-256 over what the plan decides, as JSON with sorted keys and without white space."""
+    decided = {key: content[key] for key in DECIDED}
+    text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_plan(path: Path) -> Plan:
@@ -85,35 +87,26 @@ def load_plan(path: Path) -> Plan:
         SpecError: at the first fault, naming the grid file, the arm and the key.
     """
     where, grid = display(path), read_grid(path)
-    arms = []
-    for number, arm in enumerate(arms_of(grid)):
-        try:
-            arms.append(_build(grid, arm, where))
-        except (SpecError, DataError) as error:
-            raise SpecError(f"{where}: arms[{number}] ({arm.name}): {error}") from error
-    _check_distinct(arms, where)
+    arms = Arms(grid, where)
+    designs = [arms.design(number) for number in range(len(grid.designs))]
+    arms.listed()
+    _check_whole(grid, arms.all(), where)
+    return Plan(path.stem, grid, tuple(arms.all()), tuple(designs), tuple(_matched(grid, arms.all(), where)))
+
+
+def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:
     if grid.floors and len({arm.spec.data.task.model_dump_json() for arm in arms}) > 1:
         raise SpecError(f"{where}: floors: the arms have different tasks; write floors: false, or one grid per task")
     if grid.base is not None and grid.base not in {arm.name for arm in arms}:
         raise SpecError(f"{where}: base: {grid.base!r} is not one of the arms")
     if len(set(grid.seeds)) < len(grid.seeds):
         raise SpecError(f"{where}: seeds: a seed is given twice")
-    return Plan(path.stem, grid, tuple(arms))
 
 
-def _build(grid: GridSpec, arm: ArmSpec, where: str) -> Arm:
-    spec = resolve_arm(grid, arm, where)
-    model = rehearse(spec)
-    make_task(spec.data).identity()  # raises where the data is missing
-    return Arm(arm.name, spec, count_parameters(model), flops_of_text(model, spec.model.dims.seq_len))
-
-
-def _check_distinct(arms: list[Arm], where: str) -> None:
-    names: dict[str, str] = {}
-    keys: dict[str, str] = {}
-    for arm in arms:
-        if arm.name in names:
-            raise SpecError(f"{where}: arms: {arm.name!r} is given twice; give one of them another name")
-        if arm.spec.run_key in keys:
-            raise SpecError(f"{where}: arms: {arm.name!r} and {keys[arm.spec.run_key]!r} are the same configuration")
-        names[arm.name] = keys[arm.spec.run_key] = arm.name
+def _matched(grid: GridSpec, arms: list[Arm], where: str) -> Iterator[dict[str, Any]]:
+    prices = {arm.name: (arm.parameters, arm.flops) for arm in arms}
+    for number, pair in enumerate(grid.matched):
+        try:
+            yield pair.check(prices)
+        except SpecError as error:
+            raise SpecError(f"{where}: matched[{number}]: {error}") from error

@@ -115,6 +115,7 @@ def main(_config: Config, model: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.scaling``; the exit status, with one message where something is wrong."""
+
     def run() -> None:
         run_command_line(make_experiment("scaling", DEFAULTS, resolve, main), words)
 

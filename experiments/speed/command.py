@@ -99,6 +99,4 @@ def run_figures(depth: str, words: Sequence[str]) -> None:
     """What follows ``quick`` or ``full``: keys, and ``print_config`` to see them resolved, in sacred's words."""
     updates = [word for word in words if "=" in word]
     commands = [word for word in words if "=" not in word and word != "with"]
-    run_command_line(
-        make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates]
-    )
+    run_command_line(make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates])

@@ -48,8 +48,10 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
         for variant, length in (("original_small", 16), ("base", 16), ("base", 37))
     }
     gaps = {(gap["variant"], gap["length"], gap["reason"].split(";")[0]) for gap in costs["missing"]}
-    assert {(name, length) for name, length, _ in gaps} == {("original_small", 37), *((v, n) for v, n in (
-        ("original_small", 16), ("base", 16), ("base", 37)))}
+    assert {(name, length) for name, length, _ in gaps} == {
+        ("original_small", 37),
+        *((v, n) for v, n in (("original_small", 16), ("base", 16), ("base", 37))),
+    }
     assert ("base", 16, "training keeps its weights in fp32") in gaps
     assert "missing: original_small (length 37)" in said and "of floor" in said
     assert {found["measured_for"] for found in costs["ceilings_by"]} == {"fp32", "bf16_weights"}

@@ -19,9 +19,9 @@ from types import FrameType
 
 from experiments.cells import Status, status_of
 from experiments.plan import Plan, load_plan
+from experiments.plan.registration import register
 from experiments.pool import default_workers
 from experiments.progress import terminal_log
-from experiments.registration import register
 from experiments.scheduler import Runner, retry
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SwarmformerError

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from experiments import costs
 from experiments.cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
 from experiments.plan import Cell, Plan
+from experiments.plan.registration import register
 from experiments.pool import Job, Pool
-from experiments.registration import register
 from experiments.worker import BUSY
 
 logger = logging.getLogger("swarmformer.grid")

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from experiments.benchmark_settings import check_keys
 from experiments.cells import write_json
-from experiments.measured import new_folder, write_start
+from experiments.measure.benchmark_settings import check_keys
+from experiments.measure.measured import new_folder, write_start
 from experiments.pool import usable_cores
 from experiments.speed.depth import DEPTHS
 from experiments.speed.measure import measure_cells, measure_groups

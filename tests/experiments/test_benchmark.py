@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments import benchmark, benchmark_rows, scaling, scaling_rows
+from experiments import benchmark, scaling
+from experiments.measure import benchmark_rows, scaling_rows
 from reports.costs import check_costs
 from reports.errors import ReportError
 from reports.schema import Costs, load

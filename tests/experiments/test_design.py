@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from experiments.design import DesignSpec, levels_of, resolution_of, variant_of
 from experiments.plan import load_plan
+from experiments.plan.design import DesignSpec, levels_of, resolution_of, variant_of
 from swarmformer.errors import SpecError
 
 Grid = Callable[..., Path]

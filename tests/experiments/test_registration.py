@@ -15,7 +15,7 @@ import torch
 from experiments import grid
 from experiments.cells import CellError, read_json
 from experiments.plan import load_plan
-from experiments.registration import NAME, register
+from experiments.plan.registration import NAME, register
 from experiments.runner import load_data, run_cell
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import run_module

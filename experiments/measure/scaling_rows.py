@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.exponents import fitted_exponent, local_exponents, median_ratio
-from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from experiments.measure.exponents import fitted_exponent, local_exponents, median_ratio
+from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 from swarmformer.cost import MemoryRow, Samples, TooLargeError, measure_memory, time_arms
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.arms import Arm, Arms
 from experiments.cells import cell_name
-from experiments.grid_file import GridSpec, read_grid
+from experiments.plan.arms import Arm, Arms
+from experiments.plan.grid_file import GridSpec, read_grid
 from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.yaml import display

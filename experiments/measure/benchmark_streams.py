@@ -8,8 +8,8 @@ from typing import Any, get_args
 
 import torch
 
-from experiments.benchmark_settings import Settings
-from experiments.measured import CostArm, Timed
+from experiments.measure.benchmark_settings import Settings
+from experiments.measure.measured import CostArm, Timed
 from swarmformer.assembly import rehearse
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.cost.precision import Precision

@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 import torch
 
-from experiments.benchmark_settings import Settings
-from experiments.benchmark_streams import StreamRows
-from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from experiments.measure.benchmark_settings import Settings
+from experiments.measure.benchmark_streams import StreamRows
+from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import Mode

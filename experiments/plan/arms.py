@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.design import levels_of, resolution_of
-from experiments.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
+from experiments.plan.design import levels_of, resolution_of
+from experiments.plan.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
 from swarmformer.assembly import rehearse
 from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
 from swarmformer.errors import DataError, SpecError

@@ -8,9 +8,9 @@ A grid file (YAML) has::
       - base
       - base+windowed
       - {name: wide, variant: base, model: {dims: {d_model: 256}}}
-    designs:                        # arms by design, beside or instead of arms; see experiments/design.py
+    designs:                        # arms by design, beside or instead of arms; see experiments/plan/design.py
       - {kind: fractional, base: base, factors: [windowed, routing, …], resolution: 4}
-    matched:                        # arms that are to cost the same; see experiments/matched.py
+    matched:                        # arms that are to cost the same; see experiments/plan/matched.py
       - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
     primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
     seeds: [0, 1, 2]
@@ -27,8 +27,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from experiments.design import DesignSpec, levels_of, variant_of
-from experiments.matched import MatchedSpec
+from experiments.plan.design import DesignSpec, levels_of, variant_of
+from experiments.plan.matched import MatchedSpec
 from swarmformer.interfaces import Strict
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
-from experiments.measured import as_list
+from experiments.measure.measured import as_list
 from experiments.store import Config
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision

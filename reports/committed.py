@@ -7,6 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from . import cost, parquet, readme
+from .errors import ReportError
 from .manifest import read_manifest
 from .report import DRAWN, Report, write_report
 
@@ -28,8 +29,7 @@ def differences(root: Path = ROOT) -> list[str]:
     folder = root / "reports" / "results" / "cost"
     for name, text in cost.written(folder).items():
         found += _file(folder / name, text.encode(), f"reports/results/cost/{name}")
-    path = root / "README.md"
-    return [*found, *_file(path, readme.filled(path.read_text(encoding="utf-8"), root).encode(), "README.md")]
+    return [*found, *_readme(root)]
 
 
 def rewrite(root: Path = ROOT) -> Iterator[Path]:
@@ -50,6 +50,14 @@ def rewrite(root: Path = ROOT) -> Iterator[Path]:
     path = root / "README.md"
     path.write_text(readme.filled(path.read_text(encoding="utf-8"), root), encoding="utf-8", newline="\n")
     yield path
+
+
+def _readme(root: Path) -> Iterator[str]:
+    path = root / "README.md"
+    try:
+        yield from _file(path, readme.filled(path.read_text(encoding="utf-8"), root).encode(), "README.md")
+    except ReportError as error:  # a report that it shows is not there
+        yield str(error)
 
 
 def _report(report: Report, out: Path, where: str) -> Iterator[str]:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.exponents import fitted_exponent, local_exponents, median_ratio
 from experiments.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
-from swarmformer.cost import MemoryRow, Samples, TooLargeError, measure_memory, time_arms
+from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import check_result, make_call, random_batch
@@ -111,6 +111,7 @@ class Growth:
     def _row(self, arm: CostArm, samples: Samples, memory: MemoryRow, work: Work) -> dict[str, Any]:
         columns = {**arm.columns(), "mode": self.settings["mode"], "batch": self.settings["batch"], **memory}
         same = {"threads": self.settings["threads"], "precision": self.settings["precision"]}
+        columns["parameters"] = count_parameters(arm.build_without_weights())
         columns["seconds"] = list(samples.seconds)
         first = self.samples.get((self.settings["variants"][0], arm.length))
         if first is not None:

@@ -1,0 +1,17 @@
+"""Tables as functions: what was read and a definition file → sheets (none where there is nothing to show)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..definition import Definition
+from ..evidence import Evidence
+from ..sheet import Sheet
+from .cost import cost
+
+Maker = Callable[[Evidence, Definition], list[Sheet]]
+
+MAKERS: dict[str, Maker] = {
+    "cost": cost,
+}
+"""By the name that a definition file gives as ``table:``."""

@@ -1,0 +1,76 @@
+"""The linear model of a grid: seed blocks and columns of signs, by ordinary least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from numpy.typing import NDArray
+from scipy.linalg import null_space
+
+from .terms import Levels, Term, signs
+from .values import clean
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Effects of terms, in the unit of the values; None where the runs at hand do not determine them.
+
+    errors: standard errors of the effects; None also where no degree of freedom is left.
+    df: of the residual. sd: its standard deviation, the noise of one run; None where ``df`` is 0.
+    n: runs that were used.
+    """
+
+    terms: tuple[Term, ...]
+    estimates: tuple[float | None, ...]
+    errors: tuple[float | None, ...]
+    df: int
+    sd: float | None
+    n: int
+
+
+def of_design(cells: pd.DataFrame, levels: Levels) -> pd.DataFrame:
+    """The ``clean`` cells whose arm is of the design: a grid may hold others, such as placebos."""
+    values = clean(cells)
+    return values[values["arm"].isin(list(levels))].reset_index(drop=True)
+
+
+def model_matrix(values: pd.DataFrame, levels: Levels, terms: Sequence[Term]) -> NDArray[np.float64]:
+    """Rows as ``values``; a column of 0 and 1 per seed, then a column of ±1 per term."""
+    blocks = pd.get_dummies(values["seed"]).to_numpy(float)
+    place = {arm: number for number, arm in enumerate(levels)}
+    arms = values["arm"].map(place).to_numpy(int)
+    columns = [signs(term, levels)[arms] for term in terms]
+    return np.column_stack([blocks, *columns]).astype(float)
+
+
+def estimable(matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Per column: whether its coefficient is the same in every least-squares solution."""
+    # A coefficient is free exactly where some vector that the matrix maps to zero moves it.
+    return np.abs(null_space(matrix)).max(axis=1, initial=0.0) < 1e-9
+
+
+def fit(cells: pd.DataFrame, levels: Levels, terms: Sequence[Term]) -> Fit:
+    """Least squares of the values on seed blocks and terms; an effect is twice its coefficient.
+
+    In a balanced design that is the mean where the term's sign is +1 less the mean where it is −1.
+    """
+    values = of_design(cells, levels)
+    if values.empty:
+        none = (None,) * len(terms)
+        return Fit(tuple(terms), none, none, 0, None, 0)
+    matrix = model_matrix(values, levels, terms)
+    result = sm.OLS(values["value"].to_numpy(), matrix).fit()
+    known, df = estimable(matrix)[-len(terms) :], round(result.df_resid)
+    errors = 2 * result.bse[-len(terms) :] if df > 0 else np.full(len(terms), np.nan)
+    return Fit(
+        terms=tuple(terms),
+        estimates=tuple(float(2 * b) if k else None for b, k in zip(result.params[-len(terms) :], known, strict=True)),
+        errors=tuple(float(e) if k and df > 0 else None for e, k in zip(errors, known, strict=True)),
+        df=df,
+        sd=float(np.sqrt(result.ssr / df)) if df > 0 else None,
+        n=len(values),
+    )

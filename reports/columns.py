@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .rows import Row, Table
-from .statistics.interval import Interval
+from .sheet import MISSING
 from .table import BATCHES
+from .words import engineering, plural, three, with_bounds, with_half
 
-MISSING = "—"
 PROVENANCE = {"code_revision": "code revision", "device": "device", "data_key": "data"}
 
 
@@ -36,36 +36,13 @@ def columns(table: Table) -> list[Column]:
     ]
 
 
-def engineering(value: float) -> str:
-    """Three significant digits with a decimal prefix: 1234567 → ``1.23 M``."""
-    for power, prefix in ((12, " T"), (9, " G"), (6, " M"), (3, " k")):
-        if value >= 0.9995 * 10**power:
-            return _three(value / 10**power) + prefix
-    return _three(value)
-
-
-def _three(value: float) -> str:
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
-
-
-def _percent(share: float, sign: str = "") -> str:
-    value = round(100 * share, 2) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return f"{value:{sign}.2f}".replace("-", "−")
-
-
-def _with_half(interval: Interval, sign: str = "") -> str:
-    half = interval.half
-    bounds = "(no interval)" if half is None else f"± {_percent(half)}"
-    return f"{_percent(interval.mean, sign)} {bounds}"
-
-
 def _accuracy(row: Row) -> str:
     interval = row.accuracy
     if interval is None:
         return MISSING
     if not row.is_arm and interval.low is not None and interval.high is not None:
-        return f"{_percent(interval.mean)} [{_percent(interval.low)}, {_percent(interval.high)}]"
-    return _with_half(interval)
+        return with_bounds(interval)
+    return with_half(interval)
 
 
 def _count(row: Row) -> str:
@@ -77,7 +54,7 @@ def _difference(row: Row) -> str:
         return "base" if row.is_base else ""
     if row.difference is None:
         return MISSING
-    return f"{_with_half(row.difference, '+')}, {plural(row.difference.n, 'pair')}"
+    return f"{with_half(row.difference, '+')}, {plural(row.difference.n, 'pair')}"
 
 
 def _parameters(row: Row, key: str) -> str:
@@ -106,7 +83,7 @@ def _latency_column(table: Table, batch: int) -> Column:
         found = row.latency.get(batch)
         if found is None:
             return _blank(row)
-        pair = f"{_three(1e3 * found.median_s)} / {_three(1e3 * found.p95_s)}"
+        pair = f"{three(1e3 * found.median_s)} / {three(1e3 * found.p95_s)}"
         return pair + ("" if one else f" @ {found.length}")
 
     return Column((f"latency, batch {batch}{where},", "ms (median / p95)"), text)
@@ -125,10 +102,6 @@ def shared(table: Table, key: str) -> str | None:
 def _blank(row: Row) -> str:
     """Missing in an arm; in a floor or ceiling the column has no meaning and stays empty."""
     return MISSING if row.is_arm else ""
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def varying(rows: Sequence[Row]) -> list[str]:

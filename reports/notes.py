@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .columns import MISSING, PROVENANCE, engineering, plural, shared
+from .columns import PROVENANCE, shared
 from .costs import CEILING_TOLERANCE
 from .rows import Table
+from .sheet import MISSING
+from .words import engineering, plural
 
 
 def notes(table: Table) -> list[str]:

@@ -13,11 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.textpath import TextPath
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
-from .columns import plural, varying
+from .columns import varying
 from .markdown import unique_titles
 from .rows import Row, Table
 from .statistics.interval import Interval
 from .style import CEILING, FLOOR, RC, arm_style, base_style
+from .words import plural
 
 WIDTH, PLOT_HEIGHT, LEGEND_LINE = 7.2, 3.9, 0.21  # inches
 LABEL_WIDTH = 48  # characters; a longer label is wrapped

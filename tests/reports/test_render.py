@@ -15,9 +15,9 @@ import pytest
 import synthetic_runs as runs
 
 from reports.build import build, main
-from reports.columns import engineering
 from reports.latex import escape
 from reports.pictures import spread
+from reports.words import engineering
 
 FILES = {"table.md", "table.tex", "table.csv", "status.md", "accuracy_flops.svg", "accuracy_flops.png"}
 ROOT = Path(__file__).resolve().parents[2]

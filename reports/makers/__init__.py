@@ -8,10 +8,14 @@ from ..definition import Definition
 from ..evidence import Evidence
 from ..sheet import Sheet
 from .cost import cost
+from .effects import effects
+from .one_factor import one_factor
 
 Maker = Callable[[Evidence, Definition], list[Sheet]]
 
 MAKERS: dict[str, Maker] = {
     "cost": cost,
+    "effects": effects,
+    "one_factor": one_factor,
 }
 """By the name that a definition file gives as ``table:``."""

@@ -150,8 +150,8 @@ def _notes(growth: Growth, options: CostOptions, mode: Mode, folder: str) -> lis
         f"{engineering(top['matmul_flops_per_s'])}FLOP/s in matrix products, "
         f"{engineering(top['copy_bytes_per_s'])}B/s in copies.",
         f"Ratios are to {options.base} at the same length; of time: the median over rounds with its interval. n: "
-        "rounds. FLOPs: multiply-adds × 2. Memory: what the pass takes in a fresh process beyond the built model. Share of the "
-        "floor: the least time that the machine's ceilings allow over the median.",
+        "rounds. FLOPs: multiply-adds × 2. Memory: what the pass takes in a fresh process beyond the built model. "
+        "Share of the floor: the least time that the machine's ceilings allow over the median.",
     ]
 
 

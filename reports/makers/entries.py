@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..schema import Floor
 from ..sheet import MISSING, Column, Entry
-from ..statistics.interval import Interval, wilson
+from ..statistics.interval import Interval
 from ..words import engineering, p_value, percent, signed, with_bounds, with_half
 from .view import Sizes, View
 
@@ -76,33 +75,12 @@ def _flops(sizes: Sizes | None, shared: bool) -> Entry:
     return Entry(words, dict(zip(keys, (sizes.flops, sizes.length), strict=True)), sizes.sources)
 
 
-def size_difference(key: str, ours: float | None, theirs: float | None, sources: Sequence[str]) -> Entry:
-    """``+1.23 M``."""
-    if ours is None or theirs is None:
-        return missing(key)
-    return Entry(signed(ours - theirs), {key: ours - theirs}, tuple(sources))
+def size_difference(key: str, value: float | None, sources: Sequence[str]) -> Entry:
+    """``+1.23 M``"""
+    return missing(key) if value is None else Entry(signed(value), {key: value}, tuple(sources))
 
 
 PARAMETERS = Column(("parameters", "(w/o embedding)"))
-
-
-def floor_interval(floor: Floor) -> Interval:
-    return wilson(floor.accuracy, floor.n)
-
-
-def floor_name(floor: Floor) -> str:
-    return floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)"
-
-
-def floor_accuracy(key: str, floor: Floor, source: str) -> Entry:
-    """Of one predictor, with the Wilson interval over the examples: ``35.85 [33.78, 37.98]``."""
-    found = floor_interval(floor)
-    return Entry(with_bounds(found), interval_raw(key, found), (source,))
-
-
-def ordered_floors(floors: Sequence[Floor]) -> list[Floor]:
-    """Floors, then ceilings."""
-    return sorted(floors, key=lambda floor: floor.kind == "ceiling")
 
 
 FLOORS_NOTE = (

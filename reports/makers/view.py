@@ -10,7 +10,7 @@ import pandas as pd
 from .. import warn
 from ..evidence import Evidence
 from ..read import Grid, Status
-from ..schema import Floors, Parameters, PlannedArm, Primary
+from ..schema import Parameters, PlannedArm, Primary
 from ..statistics.interval import Interval, mean_interval
 from ..words import percent, plural
 
@@ -117,10 +117,6 @@ class View:
         flops, where = planned.flops, f"{self.grid.folder.name}/plan.json"
         return Sizes(planned.parameters, flops.forward, flops.length, (where,))
 
-    @property
-    def floors_source(self) -> str:
-        return f"{self.grid.folder.name}/floors.json"
-
 
 def view(evidence: Evidence, grid: Grid) -> View:
     """The alike runs of a grid with every warning that its tables must carry."""
@@ -164,9 +160,3 @@ def provenance_note(seen: View) -> str:
     columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
     said = [f"{name} {'; '.join(sorted(set(seen.runs[column])))}" for name, column in columns.items()]
     return f"{plural(len(seen.runs), 'run')}: {', '.join(said)}." if len(seen.runs) else "No run is completed."
-
-
-def floors_on(evidence: Evidence, task: str, data_key: str) -> list[tuple[Floors, str]]:
-    """Floors that were measured on this data, each with its source."""
-    found = [(grid.floors, f"{grid.folder.name}/floors.json") for grid in evidence.grids if grid.floors]
-    return [(floors, where) for floors, where in found if (floors.task, floors.data_key) == (task, data_key)]

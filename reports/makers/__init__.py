@@ -10,6 +10,7 @@ from ..sheet import Sheet
 from .cost import cost
 from .effects import effects
 from .one_factor import one_factor
+from .peers import peers
 
 Maker = Callable[[Evidence, Definition], list[Sheet]]
 
@@ -17,5 +18,6 @@ MAKERS: dict[str, Maker] = {
     "cost": cost,
     "effects": effects,
     "one_factor": one_factor,
+    "peers": peers,
 }
 """By the name that a definition file gives as ``table:``."""

@@ -22,6 +22,7 @@ from .options import Options, read_options
 from .view import View, margin_note, provenance_note, view
 
 FACTORIALS = ("factorial", "fractional")
+ROMAN: dict[int, str] = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
 
 
 class EffectsOptions(Options):
@@ -67,7 +68,8 @@ def effects(evidence: Evidence, definition: Definition) -> list[Sheet]:
 
 def _find(seen: View, design: Design, order: Literal[1, 2]) -> Found:
     found = factorial_effects(seen.cells, design.levels, design.factors, order=order)
-    mixed = mixed_effects(seen.cells, design.levels, design.factors, order=order) if len(seen.of(*design.levels)) else None
+    has_runs = len(seen.of(*design.levels)) > 0
+    mixed = mixed_effects(seen.cells, design.levels, design.factors, order=order) if has_runs else None
     return Found(seen, design, order, found, mixed)
 
 
@@ -89,7 +91,7 @@ def _effects_sheet(found: Found, name: str, title: str) -> Sheet:
         rows=tuple(_row(found, effect) for effect in found.effects),
         rules=frozenset({mains} if mains < len(found.effects) else ()),
         warnings=seen.warnings,
-        notes=(_method(found), _aliasing(found), margin_note(seen), _check(found), _power(found), provenance_note(seen)),
+        notes=(*_notes(found), margin_note(seen), provenance_note(seen)),
     )
 
 
@@ -140,11 +142,14 @@ def _says(found: Found, one: Effect | MixedEffect) -> str:
     return str(verdict(one.low, one.high, found.seen.margin or 0.0))
 
 
-def _method(found: Found) -> str:
+def _notes(found: Found) -> tuple[str, ...]:
+    return (_method(), _aliasing(found), _check(found), _power(found))
+
+
+def _method() -> str:
     return (
         "Effect: mean of the runs where the factor is on less the mean where it is off; of an interaction: mean where "
-        "both or neither are on less the mean where one is (twice as much as is gained by both beyond the sum of each, "
-        "halved). Least squares with a block per seed, 95 % Student-t interval; terms that are not shown are taken to "
+        "both or neither are on less the mean where one is, half of what both together gain beyond the sum of each. Least squares with a block per seed, 95 % Student-t interval; terms that are not shown are taken to "
         "be zero. Holm's correction within the main effects, and within the interactions."
     )
 
@@ -155,7 +160,7 @@ def _aliasing(found: Found) -> str:
         return "Full factorial: nothing is aliased."
     made = f", generators {design.generators}" if design.generators else ""
     return (
-        f"Fraction of resolution {design.resolution} ({plural(len(design.levels), 'arm')}, "
+        f"Fraction of resolution {ROMAN.get(design.resolution, str(design.resolution))} ({plural(len(design.levels), 'arm')}, "
         f"{plural(len(design.factors), 'factor')}{made}): an effect is the sum of its own and of its aliases'. Main "
         "effects carry interactions of three factors and more, which are not named and taken to be zero."
     )

@@ -11,6 +11,7 @@ from .cost import cost
 from .effects import effects
 from .one_factor import one_factor
 from .peers import peers
+from .published import published
 
 Maker = Callable[[Evidence, Definition], list[Sheet]]
 
@@ -19,5 +20,6 @@ MAKERS: dict[str, Maker] = {
     "effects": effects,
     "one_factor": one_factor,
     "peers": peers,
+    "published": published,
 }
 """By the name that a definition file gives as ``table:``."""

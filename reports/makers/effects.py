@@ -149,8 +149,9 @@ def _notes(found: Found) -> tuple[str, ...]:
 def _method() -> str:
     return (
         "Effect: mean of the runs where the factor is on less the mean where it is off; of an interaction: mean where "
-        "both or neither are on less the mean where one is, half of what both together gain beyond the sum of each. Least squares with a block per seed, 95 % Student-t interval; terms that are not shown are taken to "
-        "be zero. Holm's correction within the main effects, and within the interactions."
+        "both or neither are on less the mean where one is, half of what both together gain beyond the sum of each. "
+        "Least squares with a block per seed, 95 % Student-t interval; terms that are not shown are taken to be zero. "
+        "Holm's correction within the main effects, and within the interactions."
     )
 
 
@@ -158,9 +159,10 @@ def _aliasing(found: Found) -> str:
     design = found.design
     if design.resolution is None:
         return "Full factorial: nothing is aliased."
+    resolution = ROMAN.get(design.resolution, str(design.resolution))
     made = f", generators {design.generators}" if design.generators else ""
     return (
-        f"Fraction of resolution {ROMAN.get(design.resolution, str(design.resolution))} ({plural(len(design.levels), 'arm')}, "
+        f"Fraction of resolution {resolution} ({plural(len(design.levels), 'arm')}, "
         f"{plural(len(design.factors), 'factor')}{made}): an effect is the sum of its own and of its aliases'. Main "
         "effects carry interactions of three factors and more, which are not named and taken to be zero."
     )

@@ -68,7 +68,7 @@ def _sheet(
         columns=_columns(head),
         rows=tuple(rows),
         rules=frozenset(rules - {0}),
-        warnings=tuple(warning for one in used for warning in one.warnings),
+        warnings=tuple(f"Grid {one.grid.name}: {said}" for one in used for said in one.warnings),
         notes=(*_notes(rows), *(f"Grid {one.grid.name}: {provenance_note(one)}" for one in used)),
     )
 
@@ -138,8 +138,8 @@ def _notes(rows: Sequence[Sequence[Entry]]) -> list[str]:
         "Arms: mean ± 95 % Student-t interval over seeds (n). Rows between two rules were measured on the same data; "
         "other grids may have trained otherwise. The best arm of a fraction is chosen by accuracy on the validation "
         "split; the test split had no say.",
-        f"{FLOORS_NOTE} Difference to the best floor (chosen by its test accuracy, which is to its favour): interval from "
-        "those of the two, taken as independent; they share the examples, so it is rather too wide.",
+        f"{FLOORS_NOTE} Difference to the best floor (the best on the test split, which is in its favour): interval "
+        "from those of the two, taken as independent; they share the examples, so it is rather too wide.",
     ]
     if any(entry.text == MISSING for row in rows for entry in row):
         said.append(f"{MISSING}: not measured; a difference is missing too where no floor was measured on that data.")

@@ -163,12 +163,12 @@ def _latency(number: Number, timed: Timed) -> tuple[Entry, ...]:
         return (missing("ours", "ours_low", "ours_high"), missing("difference"), missing("n"), _why(number))
     found = Interval(arm.median_s, arm.p20_s, arm.p80_s, arm.repeats)
     median, low, high = (three(1e3 * seconds) for seconds in (arm.median_s, arm.p20_s, arm.p80_s))
-    raw = {"difference": arm.median_s - number.plain}
+    raw, both = {"difference": arm.median_s - number.plain}, (source, number.source)
     return (
         Entry(f"{median} ms (median; p20 to p80 {low} to {high})", interval_raw("ours", found), (source,)),
-        Entry(f"× {arm.median_s / number.plain:,.0f}", raw, (source, number.source)),
+        Entry(f"× {arm.median_s / number.plain:,.0f}", raw, both),
         Entry(str(arm.repeats), {"n": arm.repeats}, (source,)),
-        Entry(f"{speed.device}, {timed.arm} arithmetic{_rates(arm, number)}", {"recipe": None}, (source, number.source)),
+        Entry(f"{speed.device}, {timed.arm} arithmetic{_rates(arm, number)}", {"recipe": None}, both),
     )
 
 

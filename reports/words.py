@@ -45,8 +45,8 @@ def engineering(value: float) -> str:
 
 
 def three(value: float) -> str:
-    """Three significant digits, never fewer than those before the point."""
-    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+    """Three significant digits, or all before the point: ``9.80``, ``1,015``."""
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
 def signed(value: float) -> str:

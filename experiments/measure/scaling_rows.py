@@ -12,7 +12,7 @@ from torch import Tensor
 
 from experiments.measure.exponents import fitted_exponent, local_exponents, median_ratio
 from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
-from swarmformer.cost import MemoryRow, Samples, TooLargeError, measure_memory, time_arms
+from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import check_result, make_call, random_batch
@@ -92,7 +92,9 @@ class Growth:
         models = {place: arm.build().to(self.device) for place, arm in by_place.items()}
         batches = {place: self._batch(models[place], arm) for place, arm in by_place.items()}
         calls: dict[str, Callable[[], Tensor]] = {
-            place: make_call(model, batches[place], self.settings["mode"], self.settings["precision"], self.train)
+            place: make_call(
+                model, batches[place], self.settings["mode"], self.settings["precision"], self.train
+            )
             for place, model in models.items()
         }
 
@@ -109,6 +111,7 @@ class Growth:
     def _row(self, arm: CostArm, samples: Samples, memory: MemoryRow, work: Work) -> dict[str, Any]:
         columns = {**arm.columns(), "mode": self.settings["mode"], "batch": self.settings["batch"], **memory}
         same = {"threads": self.settings["threads"], "precision": self.settings["precision"]}
+        columns["parameters"] = count_parameters(arm.build_without_weights())
         columns["seconds"] = list(samples.seconds)
         first = self.samples.get((self.settings["variants"][0], arm.length))
         if first is not None:

@@ -1,4 +1,4 @@
-"""Makers of tables: evidence and a definition → sheets, by the kind that a definition names."""
+"""Tables as functions: what was read and a definition file → sheets (none where there is nothing to show)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ from ..definition import Definition
 from ..evidence import Evidence
 from ..sheet import Sheet
 from .arms import arms
+from .cost import cost
+from .effects import effects
+from .one_factor import one_factor
+from .peers import peers
+from .published import published
 
 Maker = Callable[[Evidence, Definition], list[Sheet]]
-"""Gives no sheet where the evidence has nothing to show."""
 
-MAKERS: dict[str, Maker] = {"arms": arms}
+MAKERS: dict[str, Maker] = {
+    "arms": arms,
+    "cost": cost,
+    "effects": effects,
+    "one_factor": one_factor,
+    "peers": peers,
+    "published": published,
+}
+"""By the name that a definition file gives as ``table:``."""

@@ -168,6 +168,8 @@ def test_growth(
     assert base["memory"]["value"] == pytest.approx(1.0)
     assert 0.99 < windowed["flops"]["value"] < 1.05 and windowed["flops"]["low"] is not None
     assert [(step["from"], step["to"]) for step in base["local_seconds"]] == [(32, 64), (64, 128)]
+    parameters = {(row["variant"], row["parameters"]["total"]) for row in costs["rows"]}
+    assert len(parameters) == 2, "of each variant, whatever the length"
     first = [row["of_first"] for row in costs["rows"] if row["variant"] == "base"]
     assert first == [{"value": 1.0, "low": 1.0, "high": 1.0}] * 3
     check_costs(load(tmp_path / "scaling" / "costs.json", Costs), "scaling")

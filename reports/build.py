@@ -14,12 +14,12 @@ from pathlib import Path
 
 from .csvfile import tables_csv
 from .errors import ReportError
+from .evidence import STRATA, gather
 from .latex import tables_latex
 from .markdown import status_markdown, tables_markdown
-from .pictures import accuracy_flops
-from .read import read_runs
+from .pictures import PICTURES
 from .style import save
-from .table import STRATA, build_tables
+from .table import build_tables
 
 
 def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = ()) -> str:
@@ -27,7 +27,8 @@ def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = ()) -> str:
 
     Raises ReportError, before anything is written, where a path holds no runs or a figure is above physics.
     """
-    grids = read_runs(runs)
+    evidence = gather(runs, mix)
+    grids = evidence.grids
     tables = build_tables(grids, mix)
     markdown = tables_markdown(grids, tables)
     texts = {
@@ -36,12 +37,14 @@ def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = ()) -> str:
         "table.tex": tables_latex(grids, tables),
         "table.csv": tables_csv(tables),
     }
-    figure = accuracy_flops(tables)
+    pareto = PICTURES["pareto"].data(evidence, {})
     out.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8", newline="\n")
-    for suffix in ("svg", "png"):
-        save(figure, out / f"accuracy_flops.{suffix}")
+    if not pareto.empty:
+        figure = PICTURES["pareto"].draw(pareto, "Test accuracy against FLOPs")
+        for suffix in ("svg", "png"):
+            save(figure, out / f"accuracy_flops.{suffix}")
     return markdown
 
 

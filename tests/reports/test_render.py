@@ -17,7 +17,7 @@ import synthetic_runs as runs
 from reports.build import build, main
 from reports.columns import engineering
 from reports.latex import escape
-from reports.pictures import spread
+from reports.pictures.layout import spread
 
 FILES = {"table.md", "table.tex", "table.csv", "status.md", "accuracy_flops.svg", "accuracy_flops.png"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,7 +138,7 @@ def test_the_picture_names_arms_and_floors(grid: Path, tmp_path: Path) -> None:
     build([grid], tmp_path / "out")
     svg = (tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8")
     ElementTree.fromstring(svg)
-    for label in ("base (base, 3 seeds)", "base+tied_qkv (1 seed)", "base+x (no finished run)", "NB-SVM"):
+    for label in ("base (base)", "base+tied_qkv (1 seed)", "base+x (no finished run)", "NB-SVM"):
         assert f"<!-- {label} -->" in svg  # matplotlib notes the text that it draws as outlines
     assert "<dc:date>" not in svg
     assert (tmp_path / "out" / "accuracy_flops.png").read_bytes().startswith(b"\x89PNG")

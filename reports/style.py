@@ -36,15 +36,8 @@ CEILING: dict[str, Any] = {"color": "0.2", "linestyle": (0, (1, 2)), "linewidth"
 FRONT: dict[str, Any] = {"color": "0.3", "linestyle": "-", "linewidth": 1.0}
 SHAPES = ("s", "^", "o", "v", "P", "X", "<", ">", "p", "h", "*")
 FILLS = ("full", "none", "left", "bottom")
-LINES = (
-    "-",
-    (0, (5, 2)),
-    (0, (1, 1.2)),
-    (0, (5, 1.5, 1, 1.5)),
-    (0, (9, 3)),
-    (0, (5, 1.5, 1, 1.5, 1, 1.5)),
-    (0, (2, 4)),
-)
+DASHES = ((5, 2), (1, 1.2), (5, 1.5, 1, 1.5), (9, 3), (5, 1.5, 1, 1.5, 1, 1.5), (2, 4))
+LINES = ("-", *((0, dashes) for dashes in DASHES))
 SMALL_SHAPES = {"*": 1.5}
 """Shapes that fill less of their box, and how much larger they are drawn."""
 LOOKS = len(SHAPES) * len(FILLS)

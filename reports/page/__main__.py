@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import ReportError
 from ..evidence import STRATA, gather
 from .folder import write_site
+from .shown import pictures
 from .site import MOST_TEXTS, make_site
 
 
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         evidence = gather(options.runs, options.mix)
-        files = make_site(evidence, texts=dict(options.texts), most_texts=options.most_texts)
+        files = make_site(evidence, shown=pictures(evidence), texts=dict(options.texts), most_texts=options.most_texts)
         write_site(options.out, files)
     except ReportError as error:
         print(f"No page: {error}", file=sys.stderr)

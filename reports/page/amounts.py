@@ -60,4 +60,5 @@ def of_latency(found: Latency | None, source: str, is_arm: bool) -> Amount:
     """Median and p95 in milliseconds, with the length in tokens that they are of."""
     if found is None:
         return missing(is_arm)
-    return Amount(f"{three(1e3 * found.median_s)} / {three(1e3 * found.p95_s)} @ {found.length}", found.median_s, (source,))
+    text = f"{three(1e3 * found.median_s)} / {three(1e3 * found.p95_s)} @ {found.length}"
+    return Amount(text, found.median_s, (source,))

@@ -16,11 +16,11 @@ from .sources import Sources
 COLUMNS = (
     ("accuracy", "test accuracy, %", "mean ± 95 % interval"),
     ("difference", "difference to base", "points, paired by seed"),
-    ("n", "n", "seeds; examples in floors"),
+    ("n", "n", "seeds / examples"),
+    ("status", "runs", "completed of planned"),
     ("parameters", "parameters", "total"),
     ("flops", "FLOPs", "per example @ length"),
     *((f"latency_{batch}", f"latency, batch {batch}", "ms, median / p95 @ length") for batch in BATCHES),
-    ("status", "runs", "completed of planned"),
 )
 """Key, head and unit of every column with amounts; those with names (arm, grid, task) stand before them."""
 
@@ -39,7 +39,7 @@ def _record(
     mine = known.get(row.name, Levels()) if row.is_arm else Levels()
     return {
         "kind": row.kind, "arm": row.name, "grid": table.grid, "task": table.task, "isBase": row.is_base,
-        "on": sorted(mine.on), "off": sorted(mine.off), "detail": row.detail or _apart(table, row),
+        "on": sorted(mine.on), "off": sorted(mine.off), "detail": _apart(table, row),
         "amounts": {key: amount.record(sources.name(amount.sources)) for key, amount in amounts.items()},
     }  # fmt: skip
 

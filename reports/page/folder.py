@@ -21,7 +21,7 @@ def write_site(out: Path, files: Mapping[str, bytes]) -> None:
     former = _former(out)
     taken = [name for name in files if name not in former and (out / name).exists()]
     if taken:
-        raise ReportError(f"{out}: {taken[0]} is not of a former page. Move it away, or name another folder with --out.")
+        raise ReportError(f"{out}: {taken[0]} is not of a former page. Move it away, or name another --out.")
     out.mkdir(parents=True, exist_ok=True)
     _mark(out, {*former, *files})  # before the first file, so that a run that is cut short can be repeated
     for name in sorted(former - files.keys()):
@@ -48,6 +48,8 @@ def _former(out: Path) -> set[str]:
 def _listed(mark: Path) -> set[str]:
     try:
         names = json.loads(mark.read_text(encoding="utf-8"))["files"]
+        if not isinstance(names, list):
+            raise TypeError("files is no list")
         inside = all(_is_inside(mark.parent, name) for name in names)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{mark}: cannot be read ({error}). Name another folder with --out.") from error

@@ -22,16 +22,16 @@ Read = TypeVar("Read")
 def run_record(grid: Grid, cell: Cell) -> dict[str, Any]:
     """Config, curves, environment and result of one cell; ``problems`` names the files that cannot be read."""
     folder, problems = cell_folder(grid, cell), list[str]()
-    read = _reader(problems)
-    environment = read(read_environment, folder, {})
-    config = read(lambda path: _json(path / CONFIG), folder, {})
+    environment = _read(read_environment, folder, dict[str, Any](), problems)
+    config = _read(_json, folder / CONFIG, dict[str, Any](), problems)
+    failure = _read(_json, folder / FAILURE, dict[str, Any](), problems)
+    result = _read(_json, folder / RESULT, dict[str, Any](), problems) if cell.result else {}
     return {
         "where": cell.where, "grid": grid.name, "arm": cell.arm, "seed": cell.seed, "task": cell.task,
         "status": str(cell.status), "cause": cell.cause,
-        "result": read(lambda path: _json(path / RESULT), folder, {}) if cell.result else {},
-        "failure": read(lambda path: _json(path / FAILURE), folder, {}).get("traceback", ""),
+        "result": result, "failure": failure.get("traceback", ""),
         "spec": config.get("spec", {}), "environment": environment,
-        "curves": curves(read(read_curve, folder, pd.DataFrame())),
+        "curves": curves(_read(read_curve, folder, pd.DataFrame(), problems)),
         "files": sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [],
         "problems": problems,
     }  # fmt: skip
@@ -42,15 +42,13 @@ def cell_folder(grid: Grid, cell: Cell) -> Path:
     return grid.folder / Path(cell.where).parts[1]
 
 
-def _reader(problems: list[str]) -> Callable[[Callable[[Path], Read], Path, Read], Read]:
-    def read(function: Callable[[Path], Read], folder: Path, otherwise: Read) -> Read:
-        try:
-            return function(folder)
-        except UnreadableFileError as error:
-            problems.append(f"{error.path.name}: {error.reason}")
-            return otherwise
-
-    return read
+def _read(function: Callable[[Path], Read], path: Path, otherwise: Read, problems: list[str]) -> Read:
+    """What ``function`` reads from ``path``; where it cannot, ``otherwise``, and ``problems`` says why."""
+    try:
+        return function(path)
+    except UnreadableFileError as error:
+        problems.append(f"{error.path.name}: {error.reason}")
+        return otherwise
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from ..evidence import Evidence
 from ..pictures import accuracy_flops
 from ..style import save
@@ -23,7 +25,7 @@ class Picture:
 
 def pictures(evidence: Evidence) -> list[Picture]:
     """One of accuracy against FLOPs for each grid that has a finished run."""
-    found = []
+    found: list[Picture] = []
     for grid in evidence.grids:
         tables = build_tables([grid], sorted(evidence.mix))
         if any(cell.result for cell in grid.cells):
@@ -32,7 +34,7 @@ def pictures(evidence: Evidence) -> list[Picture]:
     return found
 
 
-def _svg(figure: object) -> str:
+def _svg(figure: Figure) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.svg"
         save(figure, path)

@@ -16,7 +16,7 @@ from .arms import COLUMNS, arm_rows
 from .files import file_records
 from .runs import run_record
 from .script import part
-from .shown import Picture, pictures
+from .shown import Picture
 from .sources import Sources
 from .status import grid_status
 from .texts import MOST_CHARACTERS, Texts, most_divided, read_texts
@@ -27,12 +27,16 @@ MOST_TEXTS = 2000
 
 
 def make_site(
-    evidence: Evidence, *, texts: Mapping[str, Path] | None = None, most_texts: int = MOST_TEXTS
+    evidence: Evidence,
+    *,
+    shown: Sequence[Picture],
+    texts: Mapping[str, Path] | None = None,
+    most_texts: int = MOST_TEXTS,
 ) -> dict[str, bytes]:
     """Path below the page's folder → content; the same evidence gives the same bytes.
 
-    texts: task → JSON lines with name and text of its test examples. Raises ReportError where two folders have one
-    name, or a file of texts does not fit.
+    shown: the pictures, in their order; texts: task → JSON lines with name and text of its test examples. Raises
+    ReportError where two folders have one name, or a file of texts does not fit.
     """
     _check_folders(evidence)
     answered, problems = read_answers(evidence.grids)
@@ -41,7 +45,6 @@ def make_site(
     records = _records(evidence, parts)
     sets = _examples(answered, given, most_texts, parts)
     rows = [row for grid in evidence.grids for row in arm_rows(evidence, grid, sources)]
-    shown = pictures(evidence)
     parts["index"] = {
         "columns": [dict(zip(("key", "head", "unit"), column, strict=True)) for column in COLUMNS],
         "rows": rows, "records": records, "sets": sets, "sources": sources.listed(),

@@ -73,7 +73,7 @@ const arms = {
   /** @param {Row} row @param {Column[]} columns @param {number} widest */
   line(row, columns, widest) {
     const mark = row.kind === "arm" ? (row.isBase ? "base" : null) : row.kind;
-    const name = el("th", { scope: "row" }, el(row.kind === "arm" ? "code" : "span", {}, row.arm),
+    const name = el("th", { scope: "row" }, el(row.kind === "arm" ? "code" : "span", {}, ...breakable(row.arm)),
       mark ? el("span", { class: `badge ${mark}` }, mark) : null,
       row.detail ? el("span", { class: "unit" }, row.detail) : null);
     const cells = columns.map((column) => arms.cell(column.key, row.amounts[column.key], widest));

@@ -24,7 +24,7 @@ function curveFigure(curve) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const last = points[points.length - 1];
   const said = `${curve.name}: ${short(values[0])} at step ${points[0].step}, ${short(last.value)} at step ${last.step}`;
-  const thinned = curve.every > 1 ? `; every ${curve.every}th point` : "";
+  const thinned = curve.every > 1 ? `; one point of ${curve.every}` : "";
   return el("figure", { class: "curve" }, curvePicture(points, low, high, said), el("figcaption", {}, `${said}${thinned}`));
 }
 

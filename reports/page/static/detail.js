@@ -20,9 +20,10 @@ const detail = {
     }
     const content = source ? await detail.record(source) : detail.list(list);
     if (source !== state.get("open") || list !== state.get("from")) return; // something else was asked for meanwhile
-    const back = source && list ? link({ open: "" }, "← all runs of this number") : null;
+    const [title, ...rest] = content;
+    const back = source && list ? el("p", {}, link({ open: "" }, "← all runs of this number")) : "";
     const close = el("button", { type: "button", class: "close", "data-close": true, "aria-label": "Close" }, "✕");
-    dialog.replaceChildren(el("div", { class: "bar" }, back ?? el("span"), close), ...content);
+    dialog.replaceChildren(el("div", { class: "bar" }, title, close), back, ...rest);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
   },

@@ -52,6 +52,15 @@ function link(changes, ...children) {
 }
 
 /**
+ * A long name, with places where a narrow column may break it.
+ * @param {string} text
+ * @returns {Child[]}
+ */
+function breakable(text) {
+  return text.split(/(?<=[+/])/).flatMap((piece, at) => (at ? [el("wbr"), piece] : [piece]));
+}
+
+/**
  * A share in per cent.
  * @param {number | null | undefined} share
  * @returns {string} a dash where it is missing

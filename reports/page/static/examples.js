@@ -111,8 +111,8 @@ const examples = {
     const texts = new Map(asked.texts.map(([at, text, length]) => [at, { text, length }]));
     const lines = rows.slice(0, examples.shown).map(({ at, label, answers }) => el("tr", {},
       el("th", { scope: "row" }, examples.name(asked, at)),
-      el("td", { class: "number" }, label),
-      ...answers.map((answer) => el("td", { class: answer === label ? "number right" : "number" }, `${answer} ${answer === label ? "✓" : "✗"}`)),
+      el("td", { class: "number", "data-head": "label" }, label),
+      ...answers.map((answer, arm) => el("td", { class: answer === label ? "number right" : "number", "data-head": "AB"[arm] }, `${answer} ${answer === label ? "✓" : "✗"}`)),
       el("td", { class: "text" }, examples.text(texts.get(at)))));
     const heads = ["example", "label", "A", "B", ...(texts.size ? ["text"] : [])];
     if (!texts.size) lines.forEach((line) => line.lastElementChild.remove());

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..definition import read_definitions
 from ..errors import ReportError
 from ..evidence import STRATA, gather
 from .folder import write_site
@@ -19,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         evidence = gather(options.runs, options.mix)
-        files = make_site(evidence, shown=pictures(evidence), texts=dict(options.texts), most_texts=options.most_texts)
+        shown = pictures(evidence, read_definitions())
+        files = make_site(evidence, shown=shown, texts=dict(options.texts), most_texts=options.most_texts)
         write_site(options.out, files)
     except ReportError as error:
         print(f"No page: {error}", file=sys.stderr)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from ..definition import Definition
 from ..evidence import Evidence
-from ..pictures import accuracy_flops
-from ..style import save
-from ..table import build_tables
+from ..report import drawings_of
 
 
 @dataclass(frozen=True)
@@ -23,19 +19,10 @@ class Picture:
     svg: str
 
 
-def pictures(evidence: Evidence) -> list[Picture]:
-    """One of accuracy against FLOPs for each grid that has a finished run."""
-    found: list[Picture] = []
-    for grid in evidence.grids:
-        tables = build_tables([grid], sorted(evidence.mix))
-        if any(cell.result for cell in grid.cells):
-            title = f"Test accuracy against FLOPs, grid {grid.name}"
-            found.append(Picture(f"accuracy_flops_{len(found)}", title, _svg(accuracy_flops(tables))))
+def pictures(evidence: Evidence, definitions: Sequence[Definition]) -> list[Picture]:
+    """All pictures of the definitions that have something to show."""
+    found = []
+    for drawing in drawings_of(evidence, definitions):
+        files = drawing.draw()
+        found.append(Picture(drawing.name, drawing.title, files[f"{drawing.name}.svg"].decode()))
     return found
-
-
-def _svg(figure: Figure) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "picture.svg"
-        save(figure, path)
-        return path.read_text(encoding="utf-8")

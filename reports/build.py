@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .committed import NOT_COMPARED, differences, rewrite
-from .definition import FOLDER, read_definitions
+from .definition import FOLDER, for_any_runs
 from .errors import ReportError
 from .evidence import STRATA, gather
 from .report import make_report, write_report
@@ -30,7 +30,7 @@ def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = (), tables: Path
     Raises ReportError, before anything is written, where a path holds no runs, a figure is above physics, or a
     definition in ``tables`` does not fit.
     """
-    report = make_report(gather(runs, mix), read_definitions(tables), out)
+    report = make_report(gather(runs, mix), for_any_runs(tables), out)
     write_report(report, out)
     return report.shown
 

@@ -29,6 +29,7 @@ class Definition(BaseModel):
     table: str | None = None
     picture: str | None = None
     options: dict[str, Any] = {}
+    committed: bool = False
     note: str = ""
 
     @model_validator(mode="after")
@@ -44,6 +45,11 @@ def read_definitions(folder: Path = FOLDER) -> list[Definition]:
     Raises ReportError where a file is not YAML or has keys or values that do not fit.
     """
     return [_read(path) for path in sorted(folder.glob("*.yaml"))]
+
+
+def for_any_runs(folder: Path = FOLDER) -> list[Definition]:
+    """The definitions that are made of the runs given alone. Raises ReportError: see ``read_definitions``."""
+    return [definition for definition in read_definitions(folder) if not definition.committed]
 
 
 def _read(path: Path) -> Definition:

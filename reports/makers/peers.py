@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class Shown:
     seen: View
     arm: str
     role: str
+    chosen_from: tuple[str, ...] = ()
+    """Runs without which another arm might stand here."""
 
 
 def peers(evidence: Evidence, definition: Definition) -> list[Sheet]:
@@ -75,24 +77,29 @@ def _sheet(
 
 def _shown(seen: View, options: PeersOptions) -> list[Shown]:
     """Arms in the plan's order: those that the options name, and the best of each factorial."""
-    best = {arm: role for arm, role in _best(seen)}
+    best = {arm: (role, runs) for arm, role, runs in _best(seen)}
     found = []
     for arm in seen.arms:
         variant = seen.variant(arm)
         named = "peer" if is_named(variant, options.peers) else "ours" if is_named(variant, options.ours) else ""
-        role = ", ".join(word for word in (named, best.get(arm, "")) if word)
-        found += [Shown(seen, arm, role)] if role else []
+        chosen, runs = best.get(arm, ("", ()))
+        role = ", ".join(word for word in (named, chosen) if word)
+        found += [Shown(seen, arm, role, () if named else runs)] if role else []
     return found
 
 
-def _best(seen: View) -> list[tuple[str, str]]:
-    """The arm of each factorial with the highest mean accuracy on the validation split, which the test does not see."""
+def _best(seen: View) -> list[tuple[str, str, tuple[str, ...]]]:
+    """The arm of each factorial with the highest mean accuracy on the validation split, which the test does not see.
+
+    With it what it is, and the runs that it was chosen from.
+    """
     designs = seen.grid.plan.designs if seen.grid.plan else ()
     found = []
     for design in (design for design in designs if design.kind in FACTORIALS):
         means = seen.of(*design.levels).groupby("arm", sort=True)["validation_accuracy"].mean()
         if len(means):
-            found.append((str(means.idxmax()), f"best of {len(design.levels)} by validation"))
+            role = f"best of {len(design.levels)} by validation"
+            found.append((str(means.idxmax()), role, seen.sources(*design.levels)))
     return found
 
 
@@ -119,11 +126,12 @@ def _row(one: Shown, best: Line | None, flops: Entry) -> tuple[Entry, ...]:
         difference = missing("difference", "difference_low", "difference_high")
     else:
         difference = points("difference", independent_difference(accuracy, best.interval), (*sources, best.source))
-    return (
+    row = (
         label("grid", seen.grid.name), label("arm", arm), label("role", one.role), seeds(seen, arm),
         mean("validation_accuracy", validation, sources), mean(ACCURACY, accuracy, sources), difference,
         parameters(seen.sizes(arm)), flops,
     )  # fmt: skip
+    return tuple(replace(entry, sources=tuple(dict.fromkeys((*entry.sources, *one.chosen_from)))) for entry in row)
 
 
 def _floor_row(line: Line, best: Line | None) -> tuple[Entry, ...]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..definition import read_definitions
+from ..definition import for_any_runs
 from ..errors import ReportError
 from ..evidence import STRATA, gather
 from .folder import write_site
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         evidence = gather(options.runs, options.mix)
-        shown = pictures(evidence, read_definitions())
+        shown = pictures(evidence, for_any_runs())
         files = make_site(evidence, shown=shown, texts=dict(options.texts), most_texts=options.most_texts)
         write_site(options.out, files)
     except ReportError as error:

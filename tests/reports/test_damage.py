@@ -51,9 +51,11 @@ def entries(made: list[Sheet], touched: str) -> Entries:
     found: Entries = {}
     for sheet in made:
         for row in sheet.rows:
+            names = " ".join(entry.text for entry, column in zip(row, sheet.columns, strict=True) if column.is_code)
             for column, entry in zip(sheet.columns, row, strict=True):
                 if touched not in entry.sources:
-                    found[sheet.name, row[0].text, head(column)] = entry.text, tuple(entry.raw.items()), entry.sources
+                    place = sheet.name, names or row[0].text, head(column)
+                    found[place] = entry.text, tuple(entry.raw.items()), entry.sources
     return found
 
 

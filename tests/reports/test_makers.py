@@ -253,7 +253,7 @@ def test_every_definition_makes_sheets_that_renderers_can_take(tmp_path: Path) -
     definitions: list[Definition] = [each for each in read_definitions() if each.table in MAKERS]
     assert {each.name for each in definitions} >= {"table1", "table2", "table3", "table4", "table5"}
     made = [sheet for each in definitions for sheet in MAKERS[str(each.table)](evidence, each)]
-    assert len({sheet.name for sheet in made}) == len(made) == 7
+    assert len({sheet.name for sheet in made}) == len(made) == 9
     for sheet in made:
         assert sheet.rows and all(note for note in sheet.notes)
         for row in sheet.rows:

@@ -21,6 +21,7 @@ from reports.words import engineering
 ARMS = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}
 PICTURE = {f"figure1.{suffix}" for suffix in ("svg", "png", "csv")}
 FILES = {*ARMS, *PICTURE, "status.md", "sources.json", "results.parquet"}
+"""That are there whatever else can be made of the runs."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -130,7 +131,7 @@ def test_the_same_input_gives_the_same_bytes_anywhere(grid: Path, tmp_path: Path
     command = [sys.executable, "-m", "reports.build", str(moved / "runs" / "demo"), "--out", str(moved / "out")]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # another process: other hash seeds
     first, second = ({p.name: p.read_bytes() for p in (d / "out").iterdir()} for d in (tmp_path, moved))
-    assert first.keys() == FILES
+    assert first.keys() >= FILES
     assert first == second
 
 
@@ -165,7 +166,8 @@ def test_a_grid_without_a_finished_run_is_still_reported(tmp_path: Path) -> None
     grid = runs.write_grid(tmp_path / "demo", {"base": {}, "base+x": {}})
     text = build([grid], tmp_path / "out")
     assert "PENDING 4" in text and markdown_rows(text)["base"][1] == "—"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - PICTURE
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= FILES - PICTURE and not any(name.endswith((".svg", ".png")) for name in names)
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.benchmark_rows import Measurement
-from experiments.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
-from experiments.cost_table import print_costs
-from experiments.measured import new_folder, write_costs_json, write_start
+from experiments.measure.benchmark_rows import Measurement
+from experiments.measure.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
+from experiments.measure.cost_table import print_costs
+from experiments.measure.measured import new_folder, write_costs_json, write_start
 from experiments.progress import exit_status
 from experiments.speed.command import run_figures
 from experiments.speed.depth import DEPTHS
@@ -60,6 +60,7 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
+
     def run() -> None:
         if words and words[0] in DEPTHS:
             run_figures(words[0], words[1:])

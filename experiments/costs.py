@@ -15,8 +15,8 @@ import torch
 from filelock import FileLock
 
 from experiments.cells import CellError, read_json, write_json
-from experiments.grid_file import Latency
 from experiments.plan import Arm, Plan, load_plan
+from experiments.plan.grid_file import Latency
 from experiments.pool import usable_cores
 from experiments.supervised import stop_with_parent
 from swarmformer.assembly import assemble

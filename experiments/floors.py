@@ -8,7 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from experiments.cells import CellError, read_json, write_json
-from experiments.grid_file import first_spec
+from experiments.plan.grid_file import first_spec
 from experiments.runner import load_data, use_threads
 from experiments.supervised import stop_with_parent
 from swarmformer.data.floors import compute_floors, left_out

@@ -1,6 +1,6 @@
 """Plan, run and watch a grid: ``python -m experiments.grid plan|run|status|retry GRID.yaml``.
 
-plan    resolve and build every cell, print parameters and FLOPs; nothing runs
+plan    resolve and build every cell, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
 status  where every cell stands
 retry   set failed cells aside (nothing is deleted) and run them anew
@@ -19,6 +19,7 @@ from types import FrameType
 
 from experiments.cells import Status, status_of
 from experiments.plan import Plan, load_plan
+from experiments.plan.registration import register
 from experiments.pool import default_workers
 from experiments.progress import terminal_log
 from experiments.scheduler import Runner, retry
@@ -35,6 +36,15 @@ def print_plan(plan: Plan) -> None:
         total, rest, flops = arm.parameters["total"], arm.parameters["without_embedding"], arm.flops["forward"]
         print(f"{arm.name:40} {arm.spec.run_key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {len(list(plan.cells()))} cells; all of them build")
+    for design in plan.designs:
+        resolution = f" of resolution {design['resolution']}" if design["resolution"] else ""
+        print(f"{design['kind']} design{resolution}: {len(design['levels'])} arms, base {design['base']}, "
+              f"factors {', '.join(design['factors'])}")  # fmt: skip
+    for pair in plan.matched:
+        found = "known after the runs" if pair["ratio"] is None else f"{pair['ratio']:.4f}"
+        print(f"matched in {pair['quantity']}: {pair['arm']} / {pair['control']} = {found} (±{pair['tolerance']:g})")
+    if plan.grid.primary is not None:
+        print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
 
 
 def print_status(plan: Plan, folder: Path) -> Counter[Status]:
@@ -85,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plan(options: argparse.Namespace, plan: Plan) -> int:
     print_plan(plan)
+    folder = options.runs / plan.name
+    print(f"registered as {register(plan, folder)[:12]} in {folder}")
     return 0
 
 

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
     device = resolve_device(device_word)
     keep_freed_memory()
     revision = _revision_of_all_starts(folder)
-    write_json(folder / "environment.json", {"code_revision": revision, **describe(device)})
+    begun = _first_start(folder)
+    write_json(folder / "environment.json", {"code_revision": revision, "started_at": begun, **describe(device)})
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
     data = load_data(spec)
     truncated = {name: split.truncated for name, split in data.splits.items()}
@@ -102,6 +104,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "truncated": truncated,
         "code_revision": revision,
         "device": device_name(device),
+        "started_at": begun,
         "seconds": {"train": outcome.seconds, "total": time.monotonic() - started},
     }
     write_json(folder / "result.json", result)
@@ -124,6 +127,15 @@ def _revision_of_all_starts(folder: Path) -> str:
         return before
     logger.warning("continuing a run of code revision %s with %s", before, revision)
     return f"{before}+{revision}"
+
+
+def _first_start(folder: Path) -> str:
+    """When the run began (UTC): now, or at its first start where a checkpoint is continued."""
+    if (folder / "checkpoint.safetensors").exists() and (folder / "environment.json").exists():
+        before = read_json(folder / "environment.json").get("started_at")
+        if before is not None:
+            return str(before)
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def load_data(spec: RunSpec) -> EncodedData:

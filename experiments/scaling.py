@@ -15,11 +15,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from experiments.benchmark_settings import AtLeastOne, check_keys
-from experiments.cost_table import print_costs, print_growth
-from experiments.measured import new_folder, write_costs_json, write_start
+from experiments.measure.benchmark_settings import AtLeastOne, check_keys
+from experiments.measure.cost_table import print_costs, print_growth
+from experiments.measure.measured import new_folder, write_costs_json, write_start
+from experiments.measure.scaling_rows import Growth
 from experiments.progress import exit_status
-from experiments.scaling_rows import Growth
 from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
@@ -115,6 +115,7 @@ def main(_config: Config, model: Config, train: Config) -> None:
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.scaling``; the exit status, with one message where something is wrong."""
+
     def run() -> None:
         run_command_line(make_experiment("scaling", DEFAULTS, resolve, main), words)
 

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from experiments import costs
 from experiments.cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
 from experiments.plan import Cell, Plan
+from experiments.plan.registration import register
 from experiments.pool import Job, Pool
 from experiments.worker import BUSY
 
@@ -35,6 +36,7 @@ class Runner:
 
     def run(self) -> Counter[Status]:
         """Everything there is to do; returns the counts of the cells' statuses."""
+        register(self.plan, self.folder)
         store_plan(self.plan, self.folder)
         jobs = [self._floors()] if self.plan.grid.floors else []
         while cells := self._unfinished():

@@ -80,6 +80,7 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> dict[st
 
 def command_line(words: Sequence[str]) -> int:
     """What follows ``python -m experiments.train``; the exit status, with one message where something is wrong."""
+
     def run() -> None:
         run_command_line(make_experiment("train", DEFAULTS, resolve, main), words)
 

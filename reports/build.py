@@ -1,8 +1,12 @@
-"""``python -m reports.build RUNS… --out DIR``: run folders → tables and a picture.
+"""``python -m reports.build RUNS… --out DIR``: run folders → tables and pictures.
 
-Writes ``status.md``, ``table.md``, ``table.tex``, ``table.csv``, ``accuracy_flops.svg`` and ``.png``, and
-prints what ``table.md`` says. RUNS are grid folders, folders that hold cells, or cells; they are only read.
-The same input gives the same bytes.
+Writes ``status.md``, every table and picture that ``reports/tables/`` defines and RUNS have something to show for
+(``NAME.md``, ``.tex``, ``.csv``, ``.html``; ``NAME.svg``, ``.png``, ``.csv``), ``sources.json`` (what every number is
+made of; see ``reports.trace``) and ``results.parquet`` (the tidy table), and prints what the table of arms says. RUNS
+are grid folders, folders that hold cells, or cells; they are only read. The same input gives the same bytes.
+
+``--check`` makes all committed reports again (``reports/reports.yaml``) and fails on any difference; ``--all`` rewrites
+them.
 """
 
 from __future__ import annotations
@@ -12,47 +16,36 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .csvfile import tables_csv
+from .committed import NOT_COMPARED, differences, rewrite
+from .definition import FOLDER, read_definitions
 from .errors import ReportError
 from .evidence import STRATA, gather
-from .latex import tables_latex
-from .markdown import status_markdown, tables_markdown
-from .pictures import PICTURES
-from .style import save
-from .table import build_tables
+from .report import make_report, write_report
+from .words import plural
 
 
-def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = ()) -> str:
-    """Read ``runs``, write the report into ``out`` and return its Markdown.
+def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = (), tables: Path = FOLDER) -> str:
+    """Read ``runs``, write the report into ``out`` and return what a terminal is to show.
 
-    Raises ReportError, before anything is written, where a path holds no runs or a figure is above physics.
+    Raises ReportError, before anything is written, where a path holds no runs, a figure is above physics, or a
+    definition in ``tables`` does not fit.
     """
-    evidence = gather(runs, mix)
-    grids = evidence.grids
-    tables = build_tables(grids, mix)
-    markdown = tables_markdown(grids, tables)
-    texts = {
-        "status.md": status_markdown(grids),
-        "table.md": markdown,
-        "table.tex": tables_latex(grids, tables),
-        "table.csv": tables_csv(tables),
-    }
-    pareto = PICTURES["pareto"].data(evidence, {})
-    out.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8", newline="\n")
-    if not pareto.empty:
-        figure = PICTURES["pareto"].draw(pareto, "Test accuracy against FLOPs")
-        for suffix in ("svg", "png"):
-            save(figure, out / f"accuracy_flops.{suffix}")
-    return markdown
+    report = make_report(gather(runs, mix), read_definitions(tables), out)
+    write_report(report, out)
+    return report.shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; returns the exit status: 0 for a report, 1 where none can be made."""
-    options = _parser().parse_args(arguments)
+    """Command line; returns the exit status: 0 for a report, 1 where none can be made or a committed one differs."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    committed = options.check or options.all
+    if committed == bool(options.runs) or (options.runs and options.out is None):
+        parser.error("give RUNS and --out DIR, or --check or --all alone")
     try:
-        print(build(options.runs, options.out, options.mix))
+        if committed:
+            return _check() if options.check else _rewrite()
+        print(build(options.runs, options.out, options.mix, options.tables))
     except ReportError as error:
         print(f"No report: {error}", file=sys.stderr)
         return 1
@@ -60,10 +53,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _check() -> int:
+    found = differences()
+    for difference in found:
+        print(difference, file=sys.stderr)
+    said = f"{plural(len(found), 'difference')}." if found else "Committed reports are as made again."
+    print(f"{said} {NOT_COMPARED}")
+    return 1 if found else 0
+
+
+def _rewrite() -> int:
+    for path in rewrite():
+        print(path)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports.build", description="Run folders → tables and a picture.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write the report into")
+    parser = argparse.ArgumentParser(prog="python -m reports.build", description="Run folders → tables and pictures.")
+    parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write the report into")
     parser.add_argument(
         "--mix",
         type=_mix,
@@ -71,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WHAT",
         help=f"average and pair cells that differ in these, comma-separated: {','.join(STRATA)}",
     )
+    parser.add_argument("--tables", type=Path, default=FOLDER, metavar="DIR", help="folder of definitions")
+    parser.add_argument("--check", action="store_true", help="make committed reports again; fail on a difference")
+    parser.add_argument("--all", action="store_true", help="rewrite all committed reports and what follows from them")
     return parser
 
 

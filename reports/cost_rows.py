@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from .errors import ReportError, UnreadableFileError
-from .schema import Count, Positive, Record, load
+from .schema import Count, Parameters, Positive, Record, load
 
 CLAIMS = Path(__file__).with_name("cost_claims.yaml")
 
@@ -27,6 +27,7 @@ class Point(Record):
 
     variant: str
     length: Count
+    parameters: Parameters
     mode: str
     batch: Count
     threads: Count

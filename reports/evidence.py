@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from .costs import check_ceilings
+from .errors import ReportError
 from .frame import tidy_runs
 from .read import Grid, Status, read_runs
 
@@ -43,9 +45,8 @@ class Evidence:
         columns = [column for name, column in STRATA.items() if name not in self.mix]
         if finished.empty or not columns:
             return Kept(finished.drop_duplicates(["arm", "seed"]), ())
-        groups = finished.groupby(columns, sort=True)
-        largest = max(groups.groups, key=lambda key: len(groups.get_group(key)))
-        kept = groups.get_group(largest).drop_duplicates(["arm", "run_key", "seed"])
+        groups = [group for _, group in finished.groupby(columns, sort=True)]
+        kept = max(groups, key=len).drop_duplicates(["arm", "run_key", "seed"])
         left = finished[~finished["where"].isin(kept["where"])]
         warnings = [
             f"Left out, as they differ in data, code or device from the {len(kept)} runs used (--mix puts them "
@@ -57,9 +58,14 @@ class Evidence:
 def gather(paths: Sequence[Path], mix: Collection[str] = ()) -> Evidence:
     """Read run folders.
 
-    Raises ReportError where a path holds no runs, or a figure is above physics.
+    Raises ReportError where a path holds no runs, two folders have one name, or a figure is above physics.
     """
     grids = read_runs(paths)
+    names = Counter(grid.folder.name for grid in grids)
+    twice = [str(grid.folder) for grid in grids if names[grid.folder.name] > 1]
+    if twice:
+        raise ReportError(f"{', '.join(twice)}: a number is traced to its runs by the name of their folder, so that "
+                          "two folders must not have one: rename one, or make a report of each")  # fmt: skip
     for grid in grids:
         check_ceilings(grid)
     return Evidence(tuple(grids), tidy_runs(grids), frozenset(mix))

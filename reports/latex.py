@@ -1,15 +1,12 @@
-"""Tables as LaTeX, for ``\\usepackage{booktabs}`` and UTF-8 input."""
+"""A sheet as LaTeX, for ``\\usepackage{booktabs}`` and UTF-8 input."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from .columns import Column, columns
-from .markdown import counts_line, unique_titles
-from .notes import notes
-from .read import Grid
-from .rows import Row, Table
+from .layout import LONG, is_right, printed
+from .sheet import Entry, Sheet
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -22,72 +19,97 @@ ESCAPES = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': r"\textquotedbl{}",
+    "'": r"\textquotesingle{}",
+    "`": r"\textasciigrave{}",
     "±": r"$\pm$",
     "×": r"$\times$",
+    "·": r"$\cdot$",
     "−": "$-$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "≈": r"$\approx$",
+    "→": r"$\rightarrow$",
+    "²": r"$^2$",
+    "μ": r"$\mu$",
+    "σ": r"$\sigma$",
     "—": "---",
+    "–": "--",
     "…": r"\ldots{}",
 }
-HEADER = "% Needs \\usepackage{booktabs}; with pdfTeX also \\usepackage[T1]{fontenc}.\n"
+HEADER = "% Needs \\usepackage{booktabs,textcomp}; with pdfTeX also \\usepackage[T1]{fontenc}.\n"
+_LAST_LETTER = "\u017f"
+"""The T1 encoding has the letters up to here; pdfTeX stops at one that it has not."""
 
 
 def escape(text: str) -> str:
-    """Text that LaTeX prints as it is; white space, line ends too, becomes one space."""
-    return "".join(ESCAPES.get(character, character) for character in " ".join(text.split()))
+    """Text that LaTeX prints as it is; white space, line ends too, becomes one space.
+
+    A character that pdfTeX's T1 fonts do not have is named by its code point: ``[U+4E2D]``.
+    """
+    return "".join(_escaped(character) for character in " ".join(text.split()))
 
 
-def tables_latex(grids: Sequence[Grid], tables: Sequence[Table]) -> str:
-    """One ``table*`` environment per table; the status counts come first, as comments."""
-    counts = [f"% {escape(grid.name)}: {counts_line(grid)}\n" for grid in grids]
-    titles = unique_titles(tables)
-    parts = [_table(table, title) for table, title in zip(tables, titles, strict=True)]
-    return HEADER + "".join(counts) + "".join(parts)
+def _escaped(character: str) -> str:
+    if character in ESCAPES:
+        return ESCAPES[character]
+    known = character.isprintable() and (character.isascii() or (character <= _LAST_LETTER and character.isalpha()))
+    return character if known else f"[U+{ord(character):04X}]"
 
 
-def _table(table: Table, title: str) -> str:
-    shown = columns(table)
+def sheet_latex(sheet: Sheet) -> str:
+    """One ``table*`` environment; the caption holds title, warnings and notes."""
+    columns = printed(sheet)
     lines = [
-        "",
         r"\begin{table*}",
         r"\centering\footnotesize\setlength{\tabcolsep}{3pt}",
-        rf"\caption{{{escape(title[0].upper() + title[1:])}. {_small_print(table)}}}",
-        rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', title.lower()).strip('-')}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(shown) - 1)}}}",
+        rf"\caption{{{escape(_caption(sheet))}}}",
+        rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', sheet.name.lower()).strip('-')}}}",
+        rf"\begin{{tabular}}{{{''.join(_specification(sheet, index) for index in columns)}}}",
         r"\toprule",
-        *_head(shown),
+        *_head([sheet.columns[index].head for index in columns]),
         r"\midrule",
-        *(_line(shown, row) for row in table.arms),
-        *([r"\midrule"] if table.arms and (table.floors or table.ceilings) else []),
-        *(_line(shown, row) for row in (*table.floors, *table.ceilings)),
+        *(line for number in range(len(sheet.rows)) for line in _row(sheet, number, columns)),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table*}",
         "",
     ]
-    return "\n".join(lines)
+    return HEADER + "\n".join(lines)
 
 
-def _small_print(table: Table) -> str:
-    warnings = [f"Warning: {warning}" for warning in table.warnings]
-    return escape(" ".join([*warnings, *notes(table)]))
+def _caption(sheet: Sheet) -> str:
+    warnings = [f"Warning: {warning}" for warning in sheet.warnings]
+    title = sheet.title[:1].upper() + sheet.title[1:].rstrip(".")
+    return " ".join([f"{title}.", *warnings, *sheet.notes])
 
 
-def _head(shown: Sequence[Column]) -> list[str]:
-    depth = max(len(column.head) for column in shown)
-    padded = [column.head + ("",) * (depth - len(column.head)) for column in shown]
-    return [_join([escape(text) for text in line]) for line in zip(*padded, strict=True)]
+def _specification(sheet: Sheet, index: int) -> str:
+    """Left, right, or a box for prose whose lines are broken."""
+    if max((len(row[index].text) for row in sheet.rows), default=0) > LONG:
+        return r"p{0.22\linewidth}"
+    return "r" if is_right(sheet, index) else "l"
 
 
-def _line(shown: Sequence[Column], row: Row) -> str:
-    return _join([_cell(column, row) for column in shown])
+def _head(heads: Sequence[tuple[str, ...]]) -> list[str]:
+    depth = max(len(head) for head in heads)
+    padded = [head + ("",) * (depth - len(head)) for head in heads]
+    return [_join([_guarded(escape(text)) for text in line]) for line in zip(*padded, strict=True)]
 
 
-def _cell(column: Column, row: Row) -> str:
-    text = escape(column.text(row))
-    # The braces keep "[" at the start of a line from being read as the argument of "\\".
-    if row.kind == "ceiling" and column.is_code and text:
-        return rf"\emph{{{text}}}"
-    return rf"\texttt{{{text}}}" if column.is_code and text else f"{{{text}}}" if text.startswith("[") else text
+def _row(sheet: Sheet, number: int, columns: Sequence[int]) -> list[str]:
+    row = sheet.rows[number]
+    line = _join([_cell(row[index], sheet.columns[index].is_code) for index in columns])
+    return [r"\midrule", line] if number in sheet.rules and number else [line]
+
+
+def _cell(entry: Entry, is_code: bool) -> str:
+    text = escape(entry.text)
+    return rf"\texttt{{{text}}}" if is_code and text else _guarded(text)
+
+
+def _guarded(text: str) -> str:
+    """Braces keep ``[`` and ``*`` at the start of a line from being read as arguments of the line's end before it."""
+    return f"{{{text}}}" if text.startswith(("[", "*")) else text
 
 
 def _join(cells: Sequence[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .columns import MISSING, PROVENANCE, engineering, plural, shared
+from .columns import PROVENANCE, shared
 from .costs import CEILING_TOLERANCE
 from .rows import Table
+from .sheet import MISSING
+from .words import engineering, plural
 
 
 def notes(table: Table) -> list[str]:
@@ -33,14 +35,14 @@ def _floors(table: Table) -> str:
     details = [f"{row.name}: {row.detail}" for row in table.floors if row.detail]
     listed = f" {'; '.join(details)}." if details else ""
     left_out = f" Left out: {'; '.join(table.left_out)}." if table.left_out else ""
-    return f"Floors (last rows): one predictor, 95 % Wilson binomial interval over the examples.{listed}{left_out}"
+    return f"Floors: one predictor, 95 % Wilson binomial interval over the examples.{listed}{left_out}"
 
 
 def _ceilings(table: Table) -> str:
     if not table.ceilings:
         return ""
     return (
-        "Ceilings (in italics, below the floors): a predictor that knows how the examples are made, the best there can "
+        "Ceilings: a predictor that knows how the examples are made, the best there can "
         "be on average, with the same kind of interval."
     )
 

@@ -1,8 +1,8 @@
 """``python -m reports.readme``: write the tables of committed evidence into README.md.
 
 README.md marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled from
-``reports/results/NAME/report/table.csv``: fewer columns than the full table, which is linked. ``cost`` is filled from
-``reports/results/cost/figures/figures.json``.
+``reports/results/NAME/report/arms_NAME.csv``: fewer columns than the full table, which is linked. ``cost`` is filled
+from ``reports/results/cost/figures/figures.json``.
 """
 
 from __future__ import annotations
@@ -45,13 +45,14 @@ def section(root: Path, name: str) -> str:
     if name == COST:
         return _figures(root / RESULTS / COST)
     folder = RESULTS / name / "report"
-    path = root / folder / "table.csv"
+    path = root / folder / f"arms_{name}.csv"
     if not path.exists():
-        raise ReportError(f"README.md asks for {name}, but there is no {folder / 'table.csv'}")
+        raise ReportError(f"README.md asks for {name}, but there is no {folder / path.name}")
     rows = [_row(row) for _, row in pd.read_csv(path).iterrows()]
     lines = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *rows]
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    links = f"[all columns, code revision, device and run keys]({folder / 'table.md'}), [runs]({folder.parent})"
+    full = folder / f"arms_{name}.md"
+    links = f"[all columns, code revision, device and run keys]({full}), [runs]({folder.parent})"
     return f"\n{table}\n\n![accuracy against FLOPs]({folder / 'accuracy_flops.svg'})\n\n{links}\n\n"
 
 

@@ -31,6 +31,10 @@ class Row:
     test_examples: int | None = None
     truncated: dict[str, int] = field(default_factory=dict)  # examples cut, by split
     detail: str = ""
+    sources: tuple[str, ...] = ()
+    """Runs, or the file of the grid that the row is made of."""
+    base_sources: tuple[str, ...] = ()
+    """Runs of the base that its runs were paired with."""
 
     @property
     def is_arm(self) -> bool:
@@ -40,6 +44,7 @@ class Row:
 @dataclass(frozen=True)
 class Table:
     grid: str
+    folder: str  # its name, which sources begin with
     task: str
     base: str | None
     rows: tuple[Row, ...]

@@ -1,7 +1,8 @@
-"""Grids → one table per (grid, task): rows that say what was measured, on what, and how sure it is."""
+"""Grids → one table per (grid, task): rows that say what was measured, on what, how sure it is, and from which runs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import pandas as pd
@@ -10,7 +11,7 @@ from . import warn
 from .costs import check_ceilings, latency_at
 from .evidence import STRATA
 from .frame import MEASURES, tidy
-from .read import Cell, Grid, Status
+from .read import PLAN, Cell, Grid, Status
 from .rows import Row, Table
 from .schema import Flops, Latency, PlannedArm, Result
 from .statistics.interval import mean_interval, paired_difference, wilson
@@ -54,7 +55,8 @@ def _build(grid: Grid, task: str, mix: Collection[str]) -> Table:
         *warn.unpaired(rows, grid.base),
         *warn.floor_data(rows, floors),
     ]
-    return Table(grid.name, task, grid.base, (*rows, *floors), tuple(warnings), grid.costs, _left_out(grid, task))
+    every, left_out = (*rows, *floors), _left_out(grid, task)
+    return Table(grid.name, grid.folder.name, task, grid.base, every, tuple(warnings), grid.costs, left_out)
 
 
 def _arm_names(grid: Grid, task: str) -> list[str]:
@@ -72,6 +74,7 @@ def _arm_row(grid: Grid, group: pd.DataFrame, runs: pd.DataFrame, strata: list[s
     base = runs[runs["arm"] == grid.base]
     for column in strata:
         base = base[base[column] == getattr(first, column)]
+    paired = base[base["seed"].isin(group["seed"])]
     return Row(
         kind="arm",
         name=first.arm,
@@ -91,6 +94,8 @@ def _arm_row(grid: Grid, group: pd.DataFrame, runs: pd.DataFrame, strata: list[s
         latency=_latency(grid, first.run_key, first.flops),
         test_examples=first.metrics.test.n,
         truncated=first.truncated.model_dump(),
+        sources=tuple(group["where"]),
+        base_sources=() if is_base else tuple(paired["where"]),
     )
 
 
@@ -108,7 +113,19 @@ def _missing_row(grid: Grid, arm: str) -> Row:
         parameters=it.parameters,
         flops=it.flops,
         latency=_latency(grid, it.run_key, it.flops),
+        sources=(f"{grid.folder.name}/{PLAN}",),
     )
+
+
+def unique_titles(tables: Sequence[Table]) -> list[str]:
+    """``grid demo, task listops``; numbered where several folders hold grids of one name."""
+    plain = [f"grid {table.grid}, task {table.task}" for table in tables]
+    total, seen = Counter(plain), Counter[str]()
+    titles = []
+    for title in plain:
+        seen[title] += 1
+        titles.append(f"{title} ({seen[title]} of {total[title]})" if total[title] > 1 else title)
+    return titles
 
 
 def _left_out(grid: Grid, task: str) -> tuple[str, ...]:
@@ -130,6 +147,7 @@ def _floor_rows(grid: Grid, task: str) -> list[Row]:
             accuracy=wilson(floor.accuracy, floor.n),
             data_key=key,
             detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+            sources=(f"{grid.folder.name}/floors.json",),
         )
         for floor in sorted(grid.floors.floors, key=lambda floor: floor.kind == "ceiling")
     ]

@@ -115,9 +115,7 @@ def test_check_prints_what_ran_and_counts_last(capsys: pytest.CaptureFixture[str
     )
 
 
-def test_check_all_tries_everything_known(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_all_tries_everything_known(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     known = registry.list_components("norm")
     monkeypatch.setattr(registry, "list_components", lambda slot=None: known)
     out = shown(capsys, "check", "--all")

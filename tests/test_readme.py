@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 COMMANDS = [line for block in blocks("bash") for line in block.splitlines() if line.strip()]
 
 
-def rehearse(line: str) -> int:
+def rehearse(line: str, scratch: Path) -> int:
     """Try a command without its hours (plan for run, print_config for training); returns its exit status."""
     words = shlex.split(line)
     if "&&" in words:  # the last part is what is to be tried; those before install things
@@ -40,7 +40,8 @@ def rehearse(line: str) -> int:
     assert words[:2] == ["python", "-m"], f"do not know how to try {line!r}"
     module, *arguments = words[2:]
     if module == "experiments.grid":
-        return grid.main(["status" if arguments[0] == "status" else "plan", *arguments[1:]])
+        command = "status" if arguments[0] == "status" else "plan"
+        return grid.main([command, *arguments[1:], "--runs", str(scratch)])
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
     if module == "reports.cost":
@@ -52,13 +53,13 @@ def rehearse(line: str) -> int:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_commands_work(line: str, monkeypatch: pytest.MonkeyPatch, own_signals: None) -> None:
+def test_commands_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_signals: None) -> None:
     if "imdb" in line and data_dir() is None:
         pytest.skip("needs SWARMFORMER_DATA for BERT's vocabulary")
     if line.startswith("make") and shutil.which("make") is None:
         pytest.skip("needs make")
     monkeypatch.chdir(ROOT)
-    assert rehearse(line) == 0
+    assert rehearse(line, tmp_path) == 0
 
 
 @pytest.mark.parametrize("block", blocks("python"))

@@ -18,9 +18,9 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from experiments.benchmark_settings import check_keys
 from experiments.cells import write_json
-from experiments.measured import new_folder, write_start
+from experiments.measure.benchmark_settings import check_keys
+from experiments.measure.measured import new_folder, write_start
 from experiments.pool import usable_cores
 from experiments.speed.depth import DEPTHS
 from experiments.speed.measure import measure_cells, measure_groups
@@ -99,6 +99,4 @@ def run_figures(depth: str, words: Sequence[str]) -> None:
     """What follows ``quick`` or ``full``: keys, and ``print_config`` to see them resolved, in sacred's words."""
     updates = [word for word in words if "=" in word]
     commands = [word for word in words if "=" not in word and word != "with"]
-    run_command_line(
-        make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates]
-    )
+    run_command_line(make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates])

@@ -55,13 +55,18 @@ def factorial_effects(cells: pd.DataFrame, levels: Levels, factors: Sequence[str
     groups = _groups(levels, factors, order)
     if not groups:
         return []
-    found = _effects(fit(cells, levels, [next(iter(group)) for group in groups]), groups)
+    found = _effects(fit(cells, levels, terms_to_fit(levels, factors, order)), groups)
     return [effect for size in range(1, order + 1) for effect in _adjusted(found, size)]
 
 
 def residual_noise(cells: pd.DataFrame, levels: Levels, factors: Sequence[str], *, order: Order = 1) -> Fit:
     """The fit behind ``factorial_effects``: its ``sd``, ``df`` and ``n`` are what power is computed from."""
-    return fit(cells, levels, [next(iter(group)) for group in _groups(levels, factors, order)])
+    return fit(cells, levels, terms_to_fit(levels, factors, order))
+
+
+def terms_to_fit(levels: Levels, factors: Sequence[str], order: Order) -> list[Term]:
+    """One term per group of aliases, the one that the group's effect is named after."""
+    return [next(iter(group)) for group in _groups(levels, factors, order)]
 
 
 def _groups(levels: Levels, factors: Sequence[str], order: Order) -> list[dict[Term, int]]:
@@ -81,13 +86,8 @@ def _effect(group: dict[Term, int], estimate: float | None, error: float | None,
     if estimate is not None and error is not None:
         half = float(stats.t.ppf((1 + LEVEL) / 2, model.df)) * error
         low, high = estimate - half, estimate + half
-        p = _p(estimate, error, model)
+        p = float(2 * stats.t.sf(abs(estimate) / error, model.df)) if error > 0 else None
     return Effect(term, tuple(aliases), estimate, low, high, p, None, model.n, negated)
-
-
-def _p(estimate: float, error: float, model: Fit) -> float | None:
-    # Runs that agree to the last digits (all arms at chance) leave rounding noise, which must not be tested.
-    return float(2 * stats.t.sf(abs(estimate) / error, model.df)) if error > 1e-12 else None
 
 
 def _adjusted(effects: Sequence[Effect], size: int) -> list[Effect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import pandas as pd
 import statsmodels.api as sm
 from numpy.typing import NDArray
 from scipy.linalg import null_space
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from .terms import Levels, Term, signs
 from .values import clean
@@ -62,15 +64,29 @@ def fit(cells: pd.DataFrame, levels: Levels, terms: Sequence[Term]) -> Fit:
     if values.empty:
         none = (None,) * len(terms)
         return Fit(tuple(terms), none, none, 0, None, 0)
-    matrix = model_matrix(values, levels, terms)
-    result = sm.OLS(values["value"].to_numpy(), matrix).fit()
-    known, df = estimable(matrix)[-len(terms) :], round(result.df_resid)
-    errors = 2 * result.bse[-len(terms) :] if df > 0 else np.full(len(terms), np.nan)
+    matrix, y = model_matrix(values, levels, terms), values["value"].to_numpy()
+    with warnings.catch_warnings():
+        # What a matrix of less than full rank leaves open is found below, term by term.
+        warnings.simplefilter("ignore", ModelWarning)
+        result = sm.OLS(y, matrix).fit()
+    df, blocks = round(result.df_resid), matrix.shape[1] - len(terms)
+    errors = result.bse[blocks:] if df > 0 else np.full(len(terms), np.nan)
+    parts = list(zip(estimable(matrix)[blocks:], result.params[blocks:], errors, strict=True))
+    # All arms at chance differ by rounding alone: that is no noise to test against, and no effect.
+    tiny = 1e-12 * float(np.abs(y).max())
     return Fit(
         terms=tuple(terms),
-        estimates=tuple(float(2 * b) if k else None for b, k in zip(result.params[-len(terms) :], known, strict=True)),
-        errors=tuple(float(e) if k and df > 0 else None for e, k in zip(errors, known, strict=True)),
+        estimates=tuple(_doubled(estimate, tiny) if known else None for known, estimate, _ in parts),
+        errors=tuple(_doubled(error, tiny) if known and df > 0 else None for known, _, error in parts),
         df=df,
-        sd=float(np.sqrt(result.ssr / df)) if df > 0 else None,
+        sd=_above(float(np.sqrt(result.ssr / df)), tiny) if df > 0 else None,
         n=len(values),
     )
+
+
+def _doubled(coefficient: float, tiny: float) -> float:
+    return _above(2 * float(coefficient), tiny)
+
+
+def _above(value: float, tiny: float) -> float:
+    return value if abs(value) > tiny else 0.0

@@ -113,8 +113,6 @@ def test_radius_does_not_change_losses_and_telemetry_where_it_reaches_everything
         assert_close(name, value.float(), outputs[1][name].float(), atol=1e-5)
 
 
-
-
 def telemetry(weights: Tensor, real: Tensor) -> dict[str, float]:
     assignment = assigned(weights, 2, real)
     return {k: float(v) for k, v in routing_telemetry(assignment, weights.log(), real).items()}

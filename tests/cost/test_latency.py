@@ -67,9 +67,7 @@ def test_rounds_are_interleaved_in_random_order(clock, fake_model, cpu):
     def rounds(seed):
         log: list[str] = []
         arms = logged(fake_model, clock, log, "abcd")
-        measure_latency(
-            arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1e9, max_repeats=20, seed=seed
-        )
+        measure_latency(arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1e9, max_repeats=20, seed=seed)
         return timed_calls(log, 4, 20)
 
     first = rounds(0)
@@ -95,9 +93,7 @@ def test_short_calls_are_settled(duration, calls_per_sample, clock, fake_model, 
     def calls(repeats):
         log: list[str] = []
         arms = logged(fake_model, clock, log, "ab", duration)
-        measure_latency(
-            arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1e9, max_repeats=repeats
-        )
+        measure_latency(arms, batches=[1], length=4, device=cpu, threads=1, budget_s=1e9, max_repeats=repeats)
         return len(log)
 
     assert calls(20) - calls(10) == 10 * 2 * calls_per_sample

@@ -34,9 +34,7 @@ def token_split(name: str, count: int, longest: int = 6) -> RawSplit:
     positions = [np.arange(row % 2, len(words), 2) for row, words in enumerate(rows)]
     labels = np.concatenate([words[at] % 2 for words, at in zip(rows, positions, strict=True)])
     texts = [" ".join(WORDS[word] for word in words) for words in rows]
-    return RawSplit(
-        texts, labels, [f"{name}/{i}" for i in range(count)], questions=Questions.from_rows(positions)
-    )
+    return RawSplit(texts, labels, [f"{name}/{i}" for i in range(count)], questions=Questions.from_rows(positions))
 
 
 class TokenToy(Toy):

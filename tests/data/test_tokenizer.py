@@ -64,9 +64,7 @@ def test_a_vocabulary_that_is_not_berts_is_refused(vocabulary: Path) -> None:
         load_tokenizer("bert")
 
 
-def test_without_file_and_network_it_says_what_to_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_file_and_network_it_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
     monkeypatch.delenv("SWARMFORMER_DATA", raising=False)

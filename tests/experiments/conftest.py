@@ -21,8 +21,13 @@ TINY: dict[str, Any] = {
     "model": {"dims": {"d_model": 8, "num_layers": 1, "cluster_size": 4, "seq_len": 16}},
     "data": {
         "task": {
-            "name": "listops", "min_length": 4, "max_length": 16, "max_depth": 2,
-            "num_train": 120, "num_validation": 40, "num_test": 40,
+            "name": "listops",
+            "min_length": 4,
+            "max_length": 16,
+            "max_depth": 2,
+            "num_train": 120,
+            "num_validation": 40,
+            "num_test": 40,
         }
     },
     "train": {"epochs": 2, "batch_size": 32, "lr": 0.003},

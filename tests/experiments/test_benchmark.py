@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from experiments import benchmark, benchmark_rows, scaling, scaling_rows
+from experiments import benchmark, scaling
+from experiments.measure import benchmark_rows, scaling_rows
 from reports.costs import check_costs
 from reports.errors import ReportError
 from reports.schema import Costs, load
@@ -48,8 +49,10 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
         for variant, length in (("original_small", 16), ("base", 16), ("base", 37))
     }
     gaps = {(gap["variant"], gap["length"], gap["reason"].split(";")[0]) for gap in costs["missing"]}
-    assert {(name, length) for name, length, _ in gaps} == {("original_small", 37), *((v, n) for v, n in (
-        ("original_small", 16), ("base", 16), ("base", 37)))}
+    assert {(name, length) for name, length, _ in gaps} == {
+        ("original_small", 37),
+        *((v, n) for v, n in (("original_small", 16), ("base", 16), ("base", 37))),
+    }
     assert ("base", 16, "training keeps its weights in fp32") in gaps
     assert "missing: original_small (length 37)" in said and "of floor" in said
     assert {found["measured_for"] for found in costs["ceilings_by"]} == {"fp32", "bf16_weights"}
@@ -165,6 +168,8 @@ def test_growth(
     assert base["memory"]["value"] == pytest.approx(1.0)
     assert 0.99 < windowed["flops"]["value"] < 1.05 and windowed["flops"]["low"] is not None
     assert [(step["from"], step["to"]) for step in base["local_seconds"]] == [(32, 64), (64, 128)]
+    parameters = {(row["variant"], row["parameters"]["total"]) for row in costs["rows"]}
+    assert len(parameters) == 2, "of each variant, whatever the length"
     first = [row["of_first"] for row in costs["rows"] if row["variant"] == "base"]
     assert first == [{"value": 1.0, "low": 1.0, "high": 1.0}] * 3
     check_costs(load(tmp_path / "scaling" / "costs.json", Costs), "scaling")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.exponents import fitted_exponent, local_exponents, median_ratio
+from experiments.measure.exponents import fitted_exponent, local_exponents, median_ratio
 
 LENGTHS = [256, 768, 4096, 16384]
 

@@ -161,13 +161,17 @@ def test_a_changed_grid_keeps_the_former_plan(tiny_grid: Grid, tmp_path: Path) -
     assert json.loads((folder / "plan.json").read_text())["seeds"] == [0, 1, 2]
 
 
-def test_status_and_plan_change_nothing(tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_writes_nothing_and_plan_its_registration_alone(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tiny_grid()
-    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
     assert grid.main(["status", str(path), "--runs", str(tmp_path / "runs")]) == 0
+    assert not (tmp_path / "runs").exists()
+    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
     shown = capsys.readouterr().out
     assert "2 arms × 2 seeds = 4 cells" in shown and "PENDING 4" in shown
-    assert not (tmp_path / "runs").exists()
+    written = {path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()}
+    assert written == {"registered.json", "plan.lock"}
 
 
 def test_cells_of_another_plan_are_named_and_left_alone(

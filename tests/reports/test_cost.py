@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from reports.cost import main, written
+from experiments.measured import CostArm, arm_at
+from reports.cost import FOLDER, main, written
 from reports.cost_claims import Finding, findings, order_verdict
-from reports.cost_rows import Bounded, Claim, Growth, read_claims
+from reports.cost_rows import Bounded, Claim, Growth, read_claims, read_growth
 from reports.errors import ReportError
+from swarmformer.cost import count_parameters
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768, 4096, 16384)
@@ -28,6 +30,7 @@ def point(variant: str, length: int, flops: int, of_first: float) -> dict[str, A
         "variant": variant, "length": length, "mode": "forward", "batch": 1, "threads": 1, "precision": "fp32",
         "flops": flops, "median_s": 0.1, "p20_s": 0.09, "p80_s": 0.11, "repeats": 5, "growth_bytes": 2**20,
         "share_of_floor": 0.5, "of_first": bounded(of_first, 0.05),
+        "parameters": {"total": 100 + length, "without_embedding": 10},
     }  # fmt: skip
 
 
@@ -134,3 +137,14 @@ def test_half_a_measurement_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert main([str(tmp_path)]) == 1 and "needs a scaling/" in capsys.readouterr().err
     evidence(tmp_path, **{"scaling/costs.json": {**growth([1.0] * 4, [1.0] * 4), "rows": [{"variant": "base"}]}})
     assert main([str(tmp_path)]) == 1 and "rows.0" in capsys.readouterr().err
+
+
+def test_committed_parameters_are_those_of_the_variants() -> None:
+    forward, training = (read_growth(FOLDER / mode) for mode in ("scaling", "scaling_training"))
+    for row in training.rows:
+        same = forward.at(row.variant, row.length)
+        assert same is not None and same.parameters == row.parameters
+    for row in (row for row in forward.rows if row.length in (forward.lengths[0], forward.lengths[-1])):
+        arm = arm_at(load_variant(row.variant), row.length)
+        assert isinstance(arm, CostArm)
+        assert count_parameters(arm.build_without_weights()) == row.parameters.model_dump(), row.variant

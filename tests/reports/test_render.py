@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+import shutil
 import subprocess
 import sys
 from io import StringIO
@@ -15,11 +15,12 @@ import pytest
 import synthetic_runs as runs
 
 from reports.build import build, main
-from reports.columns import engineering
 from reports.latex import escape
-from reports.pictures.layout import spread
+from reports.words import engineering
 
-FILES = {"table.md", "table.tex", "table.csv", "status.md", "accuracy_flops.svg", "accuracy_flops.png"}
+ARMS = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}
+PICTURE = {f"accuracy_flops.{suffix}" for suffix in ("svg", "png", "csv")}
+FILES = {*ARMS, *PICTURE, "status.md", "sources.json", "results.parquet"}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -61,7 +62,7 @@ def test_markdown_shows_numbers_and_shows_missing_as_missing(grid: Path, tmp_pat
     assert rows["base+tied_qkv"][7:9] == ["2.00 / 3.00", "—"]
     assert rows["base+x"][7:9] == ["—", "—"]
     assert rows["base"][9] == f"`{runs.run_key('base')}`"
-    assert rows["majority"][1:4] == ["17.00 [15.42, 18.71]", "2,000 examples", ""]
+    assert rows["majority (floor)"][1:4] == ["17.00 [15.42, 18.71]", "2,000 examples", ""]
     assert "code revision abcdef0; device cpu: Test 9000; data data-1" in text
 
 
@@ -75,7 +76,7 @@ def test_provenance_that_differs_becomes_a_column(grid: Path, tmp_path: Path) ->
 
 def test_csv_holds_raw_numbers_and_gaps(grid: Path, tmp_path: Path) -> None:
     build([grid], tmp_path / "out")
-    table = pd.read_csv(tmp_path / "out" / "table.csv", dtype={"run_key": str}).set_index("name")
+    table = pd.read_csv(tmp_path / "out" / "arms_demo.csv", dtype={"run_key": str}).set_index("name")
     assert table.loc["base", "accuracy"] == pytest.approx(0.37)
     assert table.loc["base", "accuracy_high"] - 0.37 == pytest.approx(4.302653 * 0.01 / 3**0.5, rel=1e-6)
     assert table.loc["base", "run_key"] == runs.run_key("base")
@@ -83,7 +84,7 @@ def test_csv_holds_raw_numbers_and_gaps(grid: Path, tmp_path: Path) -> None:
     assert table.loc["base+tied_qkv", ["accuracy_low", "difference_low", "latency_b32_median_s"]].isna().all()
     assert table.loc["base+x", ["accuracy", "precision", "train_s", "difference"]].isna().all()
     assert list(table["kind"]) == ["arm"] * 3 + ["floor"] * 2
-    raw = pd.read_csv(StringIO((tmp_path / "out" / "table.csv").read_text(encoding="utf-8")), dtype=str)
+    raw = pd.read_csv(StringIO((tmp_path / "out" / "arms_demo.csv").read_text(encoding="utf-8")), dtype=str)
     assert list(raw["flops_forward"])[:3] == ["12345678"] * 3
 
 
@@ -104,7 +105,7 @@ def test_latex_is_balanced_whatever_the_names(tmp_path: Path) -> None:
     runs.write_cell(loose, runs.result("plain", 0, 0.5), folder="two")
     runs.write(loose / "floors.json", runs.floors("[majority]"))
     build([loose], tmp_path / "out")
-    text = (tmp_path / "out" / "table.tex").read_text(encoding="utf-8")
+    text = (tmp_path / "out" / "arms_loose.tex").read_text(encoding="utf-8")
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
     bare = re.sub(r"\\[\\{}&%$#_]", "", body)  # what is left is syntax
     assert bare.count("{") == bare.count("}") and bare.count("$") % 2 == 0
@@ -123,25 +124,22 @@ def test_latex_is_balanced_whatever_the_names(tmp_path: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes_anywhere(grid: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere" / "demo"
-    moved.parent.mkdir()
-    main([str(grid), "--out", str(tmp_path / "first")])
-    grid.rename(moved)
-    command = [sys.executable, "-m", "reports.build", str(moved), "--out", str(tmp_path / "second")]
+    main([str(grid), "--out", str(tmp_path / "out")])
+    moved = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}_moved"))
+    (shutil.rmtree(moved / "out"), grid.rename(tmp_path / "gone"))
+    command = [sys.executable, "-m", "reports.build", str(moved / "runs" / "demo"), "--out", str(moved / "out")]
     subprocess.run(command, check=True, cwd=ROOT, capture_output=True)  # another process: other hash seeds
-    first, second = ({p.name: p.read_bytes() for p in (tmp_path / d).iterdir()} for d in ("first", "second"))
+    first, second = ({p.name: p.read_bytes() for p in (d / "out").iterdir()} for d in (tmp_path, moved))
     assert first.keys() == FILES
     assert first == second
 
 
-def test_the_picture_names_arms_and_floors(grid: Path, tmp_path: Path) -> None:
+def test_the_picture_lies_beside_its_data(grid: Path, tmp_path: Path) -> None:
     build([grid], tmp_path / "out")
-    svg = (tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8")
-    ElementTree.fromstring(svg)
-    for label in ("base (base)", "base+tied_qkv (1 seed)", "base+x (no finished run)", "NB-SVM"):
-        assert f"<!-- {label} -->" in svg  # matplotlib notes the text that it draws as outlines
-    assert "<dc:date>" not in svg
+    ElementTree.fromstring((tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8"))
     assert (tmp_path / "out" / "accuracy_flops.png").read_bytes().startswith(b"\x89PNG")
+    drawn = set(pd.read_csv(tmp_path / "out" / "accuracy_flops.csv")["name"])
+    assert {"base", "base+tied_qkv", "base+x", "NB-SVM", "majority"} <= drawn
 
 
 def test_ceilings_are_told_apart_in_every_format(tmp_path: Path) -> None:
@@ -150,31 +148,24 @@ def test_ceilings_are_told_apart_in_every_format(tmp_path: Path) -> None:
     record["floors"][1] |= {"kind": "ceiling", "accuracy": 0.9}
     runs.write(grid / "floors.json", {**record, "left_out": {"NB-SVM": "asks at tokens"}})
     markdown = build([grid], tmp_path / "out")
-    assert re.search(r"^\| \*oracle: mode\\_of \\\*it\\\*\* \| +90\.00 \[88\.6", markdown, re.MULTILINE)
-    assert re.search(r"^\| `majority` +\| +17\.00", markdown, re.MULTILINE)
-    assert "Left out: NB-SVM: asks at tokens." in markdown and "Ceilings (in italics" in markdown
-    latex = (tmp_path / "out" / "table.tex").read_text(encoding="utf-8")
-    assert r"\emph{oracle: mode\_of *it*} & 90.00" in latex and latex.index("majority}") < latex.index(r"\emph{")
-    lines = [line.split(",") for line in (tmp_path / "out" / "table.csv").read_text().splitlines()]
+    assert re.search(r"^\| `oracle: mode_of \*it\* \(ceiling\)` \| +90\.00 \[88\.6", markdown, re.MULTILINE)
+    assert re.search(r"^\| `majority \(floor\)` +\| +17\.00", markdown, re.MULTILINE)
+    assert "Left out: NB-SVM: asks at tokens." in markdown and "Ceilings: a predictor" in markdown
+    latex = (tmp_path / "out" / "arms_demo.tex").read_text(encoding="utf-8")
+    rules = [line for line in latex.splitlines() if "rule" in line or "(floor)" in line or "(ceiling)" in line]
+    assert [line[:8] for line in rules[2:]] == [r"\midrule", r"\texttt{", r"\midrule", r"\texttt{", r"\bottomr"]
+    lines = [line.split(",") for line in (tmp_path / "out" / "arms_demo.csv").read_text().splitlines()]
     kind, how = lines[0].index("kind"), lines[0].index("accuracy_interval")
     assert [(line[kind], line[how]) for line in lines[1:]] == [
         ("arm", "student-t over seeds"), ("floor", "wilson over examples"), ("ceiling", "wilson over examples"),
     ]  # fmt: skip
-    svg = (tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8")
-    assert "<!-- oracle: mode_of *it* -->" in svg
 
 
 def test_a_grid_without_a_finished_run_is_still_reported(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {}, "base+x": {}})
     text = build([grid], tmp_path / "out")
     assert "PENDING 4" in text and markdown_rows(text)["base"][1] == "—"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
-
-
-def test_names_of_close_floors_are_moved_apart_and_stay_inside() -> None:
-    places = spread([10.0, 10.1, 10.2, 50.0, 99.9, 100.0], gap=2.0, top=100.0)
-    assert all(b - a >= 2.0 - 1e-9 for a, b in itertools.pairwise(places))
-    assert places[-1] <= 100.0 and places[3] == 50.0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == FILES - PICTURE
 
 
 @pytest.mark.parametrize(
@@ -201,7 +192,8 @@ def test_an_unknown_thing_to_mix_is_refused(grid: Path, capsys: pytest.CaptureFi
 def test_the_terminal_shows_status_and_table(grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     assert main([str(grid), "--out", str(tmp_path / "out"), "--mix", "code,data"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith((tmp_path / "out" / "table.md").read_text(encoding="utf-8"))
+    status, arms = ((tmp_path / "out" / name).read_text(encoding="utf-8") for name in ("status.md", "arms_demo.md"))
+    assert shown.startswith(status) and arms in shown
     assert shown.index("COMPLETED 4") < shown.index("| arm")
 
 

@@ -97,6 +97,7 @@ def test_a_checkpoint_of_another_run_seed_or_data_is_refused(tmp_path: Path, oth
     with pytest.raises(SpecError, match=r"belongs to .*; move it away to start this run anew"):
         ckpt.load_checkpoint(tmp_path / "c", ckpt.RunIdentity(*other))
 
+
 def test_checkpoint_round_trip_with_tensors_that_share_memory(tmp_path: Path) -> None:
     base = torch.arange(6.0)
     tensors = {"a": base[:3], "b": base[2:], "c": base.reshape(2, 3).T, "n": torch.tensor(3)}

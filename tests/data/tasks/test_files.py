@@ -198,9 +198,7 @@ def run_over(folder: Path, **dims: int) -> Any:
     return resolve_run("base", [(patch, "test")])
 
 
-def test_the_number_of_classes_reaches_the_model_and_is_checked(
-    tmp_path: Path, cache: Path, vocabulary: Path
-) -> None:
+def test_the_number_of_classes_reaches_the_model_and_is_checked(tmp_path: Path, cache: Path, vocabulary: Path) -> None:
     task = task_of(tmp_path, "csv")
     spec = run_over(tmp_path)
     assert spec.model.dims.num_classes == 3

@@ -1,0 +1,165 @@
+"""The measurements of ``experiments.benchmark``, one pass per number of threads and precision.
+
+A pass measures the ceilings, times group by group (arms that differ in the variant alone, side by side), and
+measures the ceilings again; then every row is held against them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, get_args
+
+import torch
+
+from experiments.measure.benchmark_settings import Settings
+from experiments.measure.benchmark_streams import StreamRows
+from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
+from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.precision import Precision
+from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
+from swarmformer.cost.timing import now_s, torch_threads
+from swarmformer.spec import TrainSpec
+from swarmformer.variants import load_variant
+
+logger = logging.getLogger("swarmformer.benchmark")
+FIXED: tuple[Mode, ...] = get_args(Mode)
+LEAST_CEILING_S = 2.0
+"""Seconds for either measurement of the ceilings, whatever the budget: too low a ceiling refuses right rows."""
+
+START_S = 120.0
+"""Seconds that a fresh process may take beside its calls."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Fixed shapes: what is called on how many texts of how many tokens."""
+
+    mode: Mode
+    length: int
+    batch: int
+
+
+class Measurement:
+    """Everything that a command asks for; ``run`` fills ``rows``, ``missing`` and ``ceilings``.
+
+    Raises:
+        SpecError: a variant that cannot be read, or real texts asked for without a task.
+    """
+
+    def __init__(self, settings: Settings, patch: Mapping[str, Any], device: torch.device) -> None:
+        self.settings, self.device = settings, device
+        self.train = TrainSpec.from_dict(patch["train"])
+        variants = [load_variant(name, [(patch, "command line")]) for name in settings.variants]
+        found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
+        self.arms, self.missing = split_missing(found)
+        self.streams = StreamRows(settings, patch, device)
+        self.rows: list[dict[str, Any]] = []
+        self.ceilings: dict[tuple[int, str], Ceilings] = {}
+        self.memory: dict[tuple[CostArm, Shape, Precision], MemoryRow | None] = {}
+
+    def run(self) -> None:
+        """Memory first, which tells what is too large; then one timed pass after another."""
+        for precision in self.settings.precision:
+            self._measure_memory(precision)
+        passes = list(product(self.settings.threads, self.settings.precision))
+        end = now_s() + self.settings.budget_s
+        for done, (threads, precision) in enumerate(passes):
+            with torch_threads(threads):
+                self._pass(threads, precision, (end - now_s()) / (len(passes) - done))
+
+    def _shapes(self) -> Iterator[Shape]:
+        for mode in self.settings.modes:
+            if mode in FIXED:
+                for length, batch in product(self.settings.lengths, self.settings.batches):
+                    yield Shape(mode, length, batch)
+
+    def _measure_memory(self, precision: Precision) -> None:
+        for shape, arm in product(self._shapes(), self.arms):
+            if arm.length != shape.length:
+                continue
+            where = {"mode": shape.mode, "length": shape.length, "batch": shape.batch, "precision": precision}
+            try:
+                self.memory[arm, shape, precision] = self._memory_of(arm, shape, precision)
+            except TooLargeError as error:
+                logger.info("%s %s: missing, %s", arm.variant, where, error)
+                self.missing.append(Missing(arm.variant, where, str(error)))
+
+    def _memory_of(self, arm: CostArm, shape: Shape, precision: Precision) -> MemoryRow | None:
+        if shape.mode == "training" and precision == "bf16_weights":
+            raise TooLargeError("training keeps its weights in fp32; bf16 is autocast")
+        if not self.settings.memory:
+            return None
+        return measure_memory(
+            arm.spec,
+            batch=shape.batch,
+            length=shape.length,
+            device=self.device,
+            threads=max(self.settings.threads),
+            mode=shape.mode,
+            precision=precision,
+            train=self.train,
+            limit_bytes=free_memory() if self.device.type == "cpu" else None,
+            timeout_s=START_S + self.settings.budget_s,
+        )
+
+    def _pass(self, threads: int, precision: Precision, budget_s: float) -> None:
+        logger.info("threads %d, %s: %.0f s", threads, precision, budget_s)
+        share = max(LEAST_CEILING_S, budget_s * CEILING_SHARE / 2)
+        end = now_s() + budget_s - share
+        before = self._measure_ceilings(precision, share)
+        groups = [*self._fixed_groups(threads, precision), *self.streams.groups(precision, threads)]
+        timed: list[Timed] = []
+        for done, group in enumerate(groups):
+            timed += group((end - now_s()) / (len(groups) - done))
+        ceilings = before.raised_by(self._measure_ceilings(precision, share))
+        self.ceilings[threads, precision] = ceilings
+        same = {"threads": threads, "precision": precision}
+        self.rows += [row.judged(ceilings, same) for row in timed]
+
+    def _measure_ceilings(self, precision: Precision, budget_s: float) -> Ceilings:
+        models = [*(arm.build_without_weights() for arm in self.arms), *self.streams.models()]
+        rows = [length * batch for length, batch in product(self.settings.lengths, self.settings.batches)]
+        works = [work_at(arm.build_without_weights(), shape.batch, shape.length) for arm, shape, _ in self.memory]
+        return ceilings_for(works, model_products(models, rows), self.device, precision, budget_s)
+
+    def _fixed_groups(self, threads: int, precision: Precision) -> Iterator[Callable[[float], list[Timed]]]:
+        for shape in self._shapes():
+            arms = [arm for arm in self.arms if (arm, shape, precision) in self.memory]
+            if arms:
+                yield self._fixed_group(shape, arms, threads, precision)
+
+    def _fixed_group(
+        self, shape: Shape, arms: list[CostArm], threads: int, precision: Precision
+    ) -> Callable[[float], list[Timed]]:
+        def group(budget_s: float) -> list[Timed]:
+            timings = measure_latency(
+                {arm.variant: arm.build() for arm in arms},
+                batches=[shape.batch],
+                length=shape.length,
+                device=self.device,
+                threads=threads,
+                precision=precision,
+                mode=shape.mode,
+                train=self.train,
+                compiled=self.settings.compile,
+                budget_s=budget_s,
+                seed=self.settings.seed,
+            )
+            by_name = {arm.variant: arm for arm in arms}
+            return [self._timed(by_name[row.arm], shape, precision, row.samples, row.compile_s) for row in timings]
+
+        return group
+
+    def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
+        work = arm.work(shape.batch, shape.mode, self.device)
+        columns = {**arm.columns(), "mode": shape.mode, "batch": shape.batch, "compile_s": compile_s}
+        columns |= {"parameters": count_parameters(arm.build_without_weights())}
+        columns |= self.memory[arm, shape, precision] or {}
+        columns["texts_per_s"] = shape.batch / samples.p50
+        place = f"{arm.variant} ({shape.mode}, batch {shape.batch}, length {shape.length})"
+        return Timed(place, columns, samples, work)

@@ -1,0 +1,111 @@
+"""The arms of a grid, designed and listed: resolved, built without weights, and priced."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.plan.design import levels_of, resolution_of
+from experiments.plan.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
+from swarmformer.assembly import rehearse
+from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
+from swarmformer.errors import DataError, SpecError
+from swarmformer.spec import RunSpec
+from swarmformer.variants import make_task
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A resolved arm; ``spec`` has the first seed."""
+
+    name: str
+    spec: RunSpec
+    parameters: ParameterCount
+    flops: TextFlops
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "arm": self.name,
+            "variant": self.spec.variant,
+            "run_key": self.spec.run_key,
+            "parameters": dict(self.parameters),
+            "flops": self.flops,
+        }
+
+
+class Arms:
+    """Collects the arms of a grid, each configuration once; ``where`` names the file in errors."""
+
+    def __init__(self, grid: GridSpec, where: str) -> None:
+        self.grid, self.where = grid, where
+        self.by_key: dict[str, Arm] = {}
+
+    def design(self, number: int) -> dict[str, Any]:
+        """Add the arms of a design; those that another design has already keep its names.
+
+        Returns:
+            The design as plan.json has it.
+        """
+        design, place = self.grid.designs[number], f"designs[{number}]"
+        try:
+            levels, resolution = levels_of(design), resolution_of(design)
+        except SpecError as error:
+            raise SpecError(f"{self.where}: {place}: {error}") from error
+        built = [self._build(arm, place) for arm in designed_arms(design)]
+        self._check_apart(built, place)
+        names = [self._named(arm, place) for arm in built]
+        by_levels = dict(zip(levels, names, strict=True))
+        base = by_levels.get(tuple(design.factors) if design.kind == "one_out" else ())
+        if base is None:
+            raise SpecError(f"{self.where}: {place}: generators: no arm has all factors off, so there is no base")
+        return {
+            "kind": design.kind,
+            "base": base,
+            "factors": design.factors,
+            "levels": {name: list(on) for on, name in by_levels.items()},
+            "generators": design.generators,
+            "resolution": resolution,
+        }
+
+    def listed(self) -> None:
+        """Add the arms that are listed one by one."""
+        for number, arm in enumerate(arms_of(self.grid)):
+            built = self._build(arm, f"arms[{number}]")
+            self._check_new(built)
+            self.by_key[built.spec.run_key] = built
+
+    def all(self) -> list[Arm]:
+        return list(self.by_key.values())
+
+    def _build(self, arm: ArmSpec, place: str) -> Arm:
+        try:
+            spec = resolve_arm(self.grid, arm, self.where)
+            model = rehearse(spec)
+            make_task(spec.data).identity()  # raises where the data is missing
+        except (SpecError, DataError) as error:
+            raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
+        return Arm(arm.name, spec, count_parameters(model), flops_of_text(model, spec.model.dims.seq_len))
+
+    def _named(self, arm: Arm, place: str) -> str:
+        """Add the arm where it is new; its name."""
+        if arm.spec.run_key not in self.by_key and any(other.name == arm.name for other in self.all()):
+            raise SpecError(f"{self.where}: {place}: {arm.name!r} is another configuration in an earlier design; "
+                            "give both designs the same patches, or write a grid for each")  # fmt: skip
+        return self.by_key.setdefault(arm.spec.run_key, arm).name
+
+    def _check_apart(self, built: list[Arm], place: str) -> None:
+        names: dict[str, str] = {}
+        for arm in built:
+            twin = names.setdefault(arm.spec.run_key, arm.name)
+            if twin != arm.name:
+                raise SpecError(
+                    f"{self.where}: {place}: {arm.name!r} and {twin!r} are the same configuration, so that a factor "
+                    "of this design changes nothing there; leave it out"
+                )
+
+    def _check_new(self, arm: Arm) -> None:
+        if any(other.name == arm.name for other in self.all()):
+            raise SpecError(f"{self.where}: arms: {arm.name!r} is given twice; give one of them another name")
+        twin = self.by_key.get(arm.spec.run_key)
+        if twin is not None:
+            raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")

@@ -1,0 +1,125 @@
+"""Designs: which combinations of factors a grid runs, and the variants that they are.
+
+one_in        the base, and the base with one factor each
+one_out       the base, and the base without one of its factors each
+factorial     every combination: 2^k arms
+fractional    a part of them in which each main effect can be told from all two-factor interactions (resolution IV;
+              NIST/SEMATECH e-Handbook of Statistical Methods, 5.3.3.4), made by pyDOE3
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import reduce
+from itertools import combinations
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+from pyDOE3 import ff2n, fracfact, fracfact_by_res
+
+from swarmformer.errors import SpecError
+from swarmformer.interfaces import Strict
+
+MAX_ARMS = 1024
+Patch = dict[str, Any]
+Levels = tuple[str, ...]
+"""The factors that are on, in the order of the design."""
+
+
+class DesignSpec(Strict):
+    """A design as the grid file asks for it.
+
+    Options:
+        base: variant without any of the factors, or with all of them for one_out.
+        resolution: of a fraction; the smallest that has it is taken.
+        generators: of a fraction, in pyDOE3's notation ("a b c d bcd acd abd abc"), instead of a resolution.
+        model, data, train: patches for every arm of the design.
+    """
+
+    kind: Literal["one_in", "one_out", "factorial", "fractional"]
+    base: str
+    factors: Annotated[list[str], Field(min_length=1)]
+    resolution: Annotated[int, Field(ge=3)] | None = None
+    generators: str = ""
+    model: Patch = {}
+    data: Patch = {}
+    train: Patch = {}
+
+    @model_validator(mode="after")
+    def _fits(self) -> DesignSpec:
+        if len(set(self.factors)) < len(self.factors):
+            raise ValueError("a factor is given twice")
+        if self.kind != "fractional" and (self.resolution is not None or self.generators):
+            raise ValueError(f"resolution and generators are for fractional designs, not for {self.kind}")
+        if self.resolution is not None and self.generators:
+            raise ValueError("give a resolution or generators, not both")
+        if self.kind == "factorial" and 2 ** len(self.factors) > MAX_ARMS:
+            raise ValueError(f"2^{len(self.factors)} arms are more than {MAX_ARMS}; take a fractional design")
+        return self
+
+
+def levels_of(design: DesignSpec) -> list[Levels]:
+    """The factors that are on in each arm; the base comes first wherever it is one of the arms.
+
+    Raises:
+        SpecError: generators that do not fit, or a resolution that so many factors cannot have.
+    """
+    factors = tuple(design.factors)
+    if design.kind == "one_in":
+        return [(), *((factor,) for factor in factors)]
+    if design.kind == "one_out":
+        return [factors, *(tuple(f for f in factors if f != out) for out in factors)]
+    signs = _signs(design)
+    return [tuple(f for f, sign in zip(factors, row, strict=True) if sign > 0) for row in signs]
+
+
+def variant_of(design: DesignSpec, levels: Levels) -> str:
+    """The variant's name: ``base+windowed``, or ``enhanced-windowed`` for one_out."""
+    if design.kind == "one_out":
+        return design.base + "".join(f"-{factor}" for factor in design.factors if factor not in levels)
+    return design.base + "".join(f"+{factor}" for factor in levels)
+
+
+def resolution_of(design: DesignSpec) -> int | None:
+    """Length of the shortest word: the smallest set of factors whose signs multiply to a constant.
+
+    None where nothing is aliased.
+    """
+    if design.kind != "fractional":
+        return None
+    columns = _signs(design).T
+    for size in range(1, len(columns) + 1):
+        if any(_constant(columns[list(chosen)]) for chosen in combinations(range(len(columns)), size)):
+            return size
+    return None
+
+
+def _constant(columns: np.ndarray) -> bool:
+    product = reduce(np.multiply, columns)
+    return bool((product == product[0]).all())
+
+
+def _signs(design: DesignSpec) -> np.ndarray:
+    """−1 and +1, [arms, factors], arms with fewer factors first: a designed base is then the first arm."""
+    count = len(design.factors)
+    try:
+        if design.kind == "factorial":
+            matrix = ff2n(count)
+        elif design.generators:
+            matrix = fracfact(design.generators)
+        else:
+            matrix = fracfact_by_res(count, design.resolution or 4)
+    except (ValueError, IndexError) as error:
+        raise SpecError(f"pyDOE3 has no such fraction of {count} factors ({error}); give generators such as "
+                        "'a b c abc', another resolution, or kind: factorial") from error  # fmt: skip
+    if matrix.shape[1] != count:
+        raise SpecError(f"generators: {matrix.shape[1]} columns for {count} factors")
+    if len(np.unique(matrix, axis=0)) < len(matrix):
+        raise SpecError("generators: some arms are the same twice")
+    return np.asarray(sorted(matrix.tolist(), key=_by_count), dtype=int)
+
+
+def _by_count(row: Iterable[float]) -> tuple[int, list[float]]:
+    signs = list(row)
+    return sum(sign > 0 for sign in signs), [-sign for sign in signs]

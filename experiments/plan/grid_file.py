@@ -1,0 +1,131 @@
+"""The grid file, and the runs that it asks for.
+
+A grid file (YAML) has::
+
+    description: what is asked
+    base: base                      # the arm that the others are compared with (optional)
+    arms:                           # variant names, or mappings with a patch of their own
+      - base
+      - base+windowed
+      - {name: wide, variant: base, model: {dims: {d_model: 256}}}
+    designs:                        # arms by design, beside or instead of arms; see experiments/plan/design.py
+      - {kind: fractional, base: base, factors: [windowed, routing, …], resolution: 4}
+    matched:                        # arms that are to cost the same; see experiments/plan/matched.py
+      - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
+    primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
+    seeds: [0, 1, 2]
+    model: {…}  data: {…}  train: {…}   # patches laid over every arm
+    floors: true                    # majority, NB-SVM and the task's trivial predictors
+    latency: {batches: [1, 32], budget_s: 30}
+    keep_weights: false
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from experiments.plan.design import DesignSpec, levels_of, variant_of
+from experiments.plan.matched import MatchedSpec
+from swarmformer.interfaces import Strict
+from swarmformer.schema import validate
+from swarmformer.spec import RunSpec, Seed
+from swarmformer.variants import resolve_run
+from swarmformer.yaml import display, read_yaml
+
+SECTIONS = ("model", "data", "train")
+Patch = dict[str, Any]
+
+
+class Latency(Strict):
+    """Batch sizes to time, and the seconds to spend on it."""
+
+    batches: list[Annotated[int, Field(gt=0)]] = Field(default=[1, 32], min_length=1)
+    budget_s: float = Field(default=30.0, gt=0)
+
+
+class ArmSpec(Strict):
+    """An arm that is more than the name of a variant."""
+
+    name: str = Field(min_length=1)
+    variant: str
+    model: Patch = {}
+    data: Patch = {}
+    train: Patch = {}
+
+
+class PrimarySpec(Strict):
+    """The metric of the test split that a grid decides by; ``margin`` in points (hundredths)."""
+
+    metric: Literal["accuracy", "f1"] = "accuracy"
+    margin: float = Field(gt=0)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"metric": self.metric, "margin_points": self.margin}
+
+
+class GridSpec(Strict):
+    """A grid file as written; the module's docstring explains the keys."""
+
+    description: str = ""
+    base: str | None = None
+    arms: list[str | ArmSpec] = []
+    designs: list[DesignSpec] = []
+    matched: list[MatchedSpec] = []
+    primary: PrimarySpec | None = None
+    seeds: list[Seed] = Field(min_length=1)
+    model: Patch = {}
+    data: Patch = {}
+    train: Patch = {}
+    floors: bool = True
+    latency: Latency | None = Latency()
+    keep_weights: bool = False
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> GridSpec:
+        if not self.arms and not self.designs:
+            raise ValueError("no arms: give arms, or designs")
+        return self
+
+
+def first_spec(path: Path) -> RunSpec:
+    """Specification of a grid's first arm, resolved but not built: for what needs only the task that all arms share.
+
+    Raises:
+        SpecError: a fault in the grid's own keys or in this arm.
+    """
+    grid = read_grid(path)
+    arm = (arms_of(grid) or designed_arms(grid.designs[0]))[0]
+    return resolve_arm(grid, arm, display(path))
+
+
+def read_grid(path: Path) -> GridSpec:
+    """Read and check a grid's own keys.
+
+    Raises:
+        SpecError: an unknown key or a value that does not fit.
+    """
+    return validate(GridSpec, read_yaml(path), (), lambda key: f"{display(path)}: ")
+
+
+def arms_of(grid: GridSpec) -> list[ArmSpec]:
+    """The arms that are listed one by one, in full."""
+    return [arm if isinstance(arm, ArmSpec) else ArmSpec(name=arm, variant=arm) for arm in grid.arms]
+
+
+def designed_arms(design: DesignSpec) -> list[ArmSpec]:
+    """The arms of a design, in the order of ``levels_of``."""
+    patches = {section: getattr(design, section) for section in SECTIONS}
+    names = [variant_of(design, levels) for levels in levels_of(design)]
+    return [ArmSpec(name=name, variant=name, **patches) for name in names]
+
+
+def resolve_arm(grid: GridSpec, arm: ArmSpec, where: str) -> RunSpec:
+    """The run of an arm with the first seed; ``where`` names the file in errors."""
+    patches = [
+        ({section: getattr(grid, section) for section in SECTIONS}, where),
+        ({section: getattr(arm, section) for section in SECTIONS}, f"{where} ({arm.name})"),
+    ]
+    return resolve_run(arm.variant, patches, seed=grid.seeds[0])

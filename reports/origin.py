@@ -1,0 +1,71 @@
+"""What a source says of itself: a run its arm, seed, configuration, code and machine; a file its device."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .cell_files import ENVIRONMENT, read_environment
+from .errors import ReportError, UnreadableFileError
+from .read import CONFIG, FAILURE, RESULT, Cell, read_runs
+
+
+def origin(source: str, root: Path) -> dict[str, Any]:
+    """Facts about one source, in the order in which they are shown.
+
+    source: as in an entry; root: where its first part lies. Raises ReportError where it is gone or cannot be read.
+    """
+    path, _, key = source.partition("#")
+    place = root.joinpath(*path.split("/")[1:])
+    if not place.exists():
+        raise ReportError(f"{source}: gone: there is no {place}; put the runs back, or make the report again")
+    try:
+        if place.is_dir():
+            return _run(source, place)
+        return {"source": source, "file": str(place), **({"entry": key} if key else {}), **_measured(place)}
+    except UnreadableFileError as error:
+        raise ReportError(str(error)) from error
+
+
+def _run(source: str, folder: Path) -> dict[str, Any]:
+    if not any((folder / name).exists() for name in (CONFIG, RESULT, FAILURE)):
+        raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
+    ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
+    return {**_cell(source, folder, cell), "config": str(folder / CONFIG), **_machine(read_environment(folder))}
+
+
+def _cell(source: str, folder: Path, cell: Cell) -> dict[str, Any]:
+    head = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
+    if cell.result is None:
+        return {**head, "cause": cell.cause}
+    result = cell.result
+    return {
+        **head, "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision,
+        "device": result.device, "started at": result.started_at or "not recorded",
+    }  # fmt: skip
+
+
+def _measured(file: Path) -> dict[str, Any]:
+    """Device and environment of a file of measurements; other files are named alone."""
+    if file.suffix != ".json":
+        return {}
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ReportError(f"{file}: cannot be read as JSON") from error
+    keys = {"device": "device", "threads": "threads", "data_key": "data", "task": "task"}
+    found = {word: record[key] for key, word in keys.items() if key in record}
+    beside = read_environment(file.parent) if (file.parent / ENVIRONMENT).exists() else record
+    return {**found, **_machine(beside)}
+
+
+def _machine(environment: dict[str, Any]) -> dict[str, Any]:
+    """The parts of environment.json that say on what it ran."""
+    machine, packages, git = (environment.get(key) or {} for key in ("machine", "packages", "git"))
+    wanted = {
+        "git revision": git.get("revision"), "machine": machine.get("cpu"), "cores": machine.get("usable_cores"),
+        "memory, bytes": machine.get("memory_bytes"), "platform": environment.get("platform"),
+        "python": environment.get("python"), "torch": packages.get("torch"),
+    }  # fmt: skip
+    return {key: value for key, value in wanted.items() if value is not None}

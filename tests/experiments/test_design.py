@@ -1,0 +1,144 @@
+"""Designs: which arms there are, against closed forms and pyDOE3's own table of aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from experiments.plan import load_plan
+from experiments.plan.design import DesignSpec, levels_of, resolution_of, variant_of
+from swarmformer.errors import SpecError
+
+Grid = Callable[..., Path]
+EIGHT = ["windowed", "multi_head", "routing", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "gumbel"]
+
+
+def design(kind: str, factors: list[str], base: str = "base", **options: Any) -> DesignSpec:
+    return DesignSpec.model_validate({"kind": kind, "base": base, "factors": factors, **options})
+
+
+def signs(spec: DesignSpec) -> np.ndarray:
+    return np.array([[1 if factor in on else -1 for factor in spec.factors] for on in levels_of(spec)])
+
+
+def test_one_in_adds_one_factor_each() -> None:
+    spec = design("one_in", ["a", "b"])
+    assert [variant_of(spec, on) for on in levels_of(spec)] == ["base", "base+a", "base+b"]
+
+
+def test_one_out_takes_one_factor_out_each() -> None:
+    spec = design("one_out", ["a", "b"], base="all")
+    assert [variant_of(spec, on) for on in levels_of(spec)] == ["all", "all-a", "all-b"]
+
+
+def test_a_full_factorial_has_every_combination_once() -> None:
+    spec = design("factorial", ["a", "b", "c"])
+    expected = {on for size in range(4) for on in combinations("abc", size)}
+    assert len(levels_of(spec)) == 8 and set(levels_of(spec)) == expected
+    assert resolution_of(spec) is None
+
+
+def test_sixteen_arms_tell_eight_main_effects_from_all_two_factor_interactions() -> None:
+    spec = design("fractional", EIGHT)
+    matrix = signs(spec)
+    assert matrix.shape == (16, 8) and resolution_of(spec) == 4
+    assert (matrix[0] == -1).all() and (matrix[-1] == 1).all()  # the base, and all eight
+    np.testing.assert_array_equal(matrix.T @ matrix, 16 * np.eye(8))
+    pairs = np.stack([matrix[:, i] * matrix[:, j] for i, j in combinations(range(8), 2)], axis=1)
+    assert not (matrix.T @ pairs).any()
+
+
+@pytest.mark.parametrize(
+    ("generators", "resolution"), [("a b c abc", 4), ("a b c ab", 3), ("a b c d abcd", 5), ("a b c -abc", 4)]
+)
+def test_resolution_is_the_length_of_the_shortest_word(generators: str, resolution: int) -> None:
+    spec = design("fractional", [f"f{i}" for i in range(len(generators.split()))], generators=generators)
+    assert resolution_of(spec) == resolution
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kind": "one_in", "factors": ["a", "a"]}, "given twice"),
+        ({"kind": "one_in", "factors": ["a"], "resolution": 4}, "are for fractional designs"),
+        ({"kind": "fractional", "factors": ["a", "b", "c"], "resolution": 4, "generators": "a b ab"}, "not both"),
+        ({"kind": "factorial", "factors": [f"f{i}" for i in range(11)]}, "take a fractional design"),
+        ({"kind": "one_in", "factors": []}, "at least 1"),
+    ],
+)
+def test_a_design_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        design(**options)
+
+
+@pytest.mark.parametrize("options", [{"generators": "a b c"}, {"generators": "a b c zz"}, {"resolution": 5}])
+def test_a_fraction_that_does_not_exist_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="4 factors"):
+        levels_of(design("fractional", ["a", "b", "c", "d"], **options))
+
+
+FOUR = ["multi_head", "layer_norm", "tied_qkv", "windowed"]
+
+
+def test_designs_share_their_arms(tiny_grid: Grid) -> None:
+    grid = tiny_grid(
+        arms=["base+positions"],
+        designs=[
+            {"kind": "fractional", "base": "base", "factors": FOUR, "generators": "a b c abc"},
+            {"kind": "one_in", "base": "base", "factors": FOUR[:1]},
+        ],
+    )
+    plan = load_plan(grid)
+    names = [arm.name for arm in plan.arms]
+    assert len(names) == 8 + 1 + 1 and names[0] == "base" and names[-1] == "base+positions"
+    assert plan.designs[0]["resolution"] == 4 and plan.designs[1]["levels"] == {
+        "base": [],
+        "base+multi_head": ["multi_head"],
+    }
+    for chosen in plan.designs:
+        assert set(chosen["levels"]) <= set(names)
+
+
+DESIGN_FAULTS: list[tuple[dict[str, Any], str]] = [
+    ({"designs": [{"kind": "one_in", "base": "base", "factors": ["windwed"]}]}, r"designs\[0\].*mean 'windowed'"),
+    ({"designs": [{"kind": "one-in", "base": "base", "factors": ["windowed"]}]}, r"designs\.0\.kind"),
+    ({"arms": [], "base": None}, "give arms, or designs"),
+    (
+        {"arms": [], "designs": [{"kind": "fractional", "base": "base", "factors": FOUR, "generators": "a b c -abc"}],
+         "base": None}, "so there is no base",
+    ),
+    (
+        {"arms": [], "designs": [
+            {"kind": "one_in", "base": "base", "factors": ["windowed"]},
+            {"kind": "one_in", "base": "base", "factors": ["windowed"], "model": {"final_dropout": 0.5}},
+        ]}, r"designs\[1\].*same patches",
+    ),
+    ({"primary": {"metric": "accuracy", "margin": 0}}, r"primary\.margin"),
+    ({"matched": [{"arm": "base", "control": "other"}]}, r"matched\[0\]: 'other' is not one of the arms"),
+    ({"matched": [{"arm": "base+multi_head", "control": "base"}], "arms": ["base", "base+multi_head"]},
+     r"times the parameters of 'base', beyond the tolerance of 0.02"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), DESIGN_FAULTS, ids=[message for _, message in DESIGN_FAULTS])
+def test_faults_name_file_and_key(tiny_grid: Grid, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        load_plan(tiny_grid(**changes))
+
+
+def test_a_matched_pair_says_its_ratio(tiny_grid: Grid) -> None:
+    pairs = [
+        {"arm": "base+multi_head", "control": "base+added_mlp", "quantity": "parameters", "tolerance": 0.02},
+        {"arm": "base+multi_head", "control": "base", "quantity": "seconds", "tolerance": 0.5},
+    ]
+    plan = load_plan(tiny_grid(arms=["base", "base+multi_head", "base+added_mlp"], matched=pairs))
+    counted = {arm.name: arm.parameters["without_embedding"] for arm in plan.arms}
+    expected = counted["base+multi_head"] / counted["base+added_mlp"]
+    assert [pair["ratio"] for pair in plan.matched] == [expected, None]
+    assert abs(expected - 1) <= 0.02

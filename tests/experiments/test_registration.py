@@ -1,0 +1,109 @@
+"""The registered plan: written before the first run, fixed from then on; and what arms of a plan have in common."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments import grid
+from experiments.cells import CellError, read_json
+from experiments.plan import load_plan
+from experiments.plan.registration import NAME, register
+from experiments.runner import load_data, run_cell
+from swarmformer.training.loop import Trainer
+from tests.experiments.conftest import run_module
+
+Grid = Callable[..., Path]
+
+
+def registered(folder: Path) -> dict[str, Any]:
+    return read_json(folder / NAME)
+
+
+def test_the_hash_is_over_what_the_plan_decides(tiny_grid: Grid, tmp_path: Path) -> None:
+    plan = load_plan(tiny_grid(primary={"margin": 0.3}))
+    found = register(plan, tmp_path)
+    record = registered(tmp_path)
+    keys = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
+    text = json.dumps({key: record["plan"][key] for key in keys}, sort_keys=True, separators=(",", ":"),
+                      ensure_ascii=False)  # fmt: skip
+    assert found == record["hash"] == record["plan"]["hash"] == hashlib.sha256(text.encode()).hexdigest()
+    assert record["plan"]["primary"] == {"metric": "accuracy", "margin_points": 0.3}
+
+
+@pytest.mark.parametrize("change", [{"seeds": [0, 1, 2]}, {"primary": {"margin": 0.5}}, {"base": None}])
+def test_another_decision_is_another_hash(tiny_grid: Grid, tmp_path: Path, change: dict[str, Any]) -> None:
+    before = load_plan(tiny_grid()).to_dict()["hash"]
+    assert load_plan(tiny_grid(description="other words")).to_dict()["hash"] == before
+    assert load_plan(tiny_grid(**change)).to_dict()["hash"] != before
+
+
+def test_a_plan_may_change_until_a_cell_has_started(
+    tiny_grid: Grid, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = register(load_plan(tiny_grid(primary={"margin": 0.3})), tmp_path)
+    second = register(load_plan(tiny_grid(primary={"margin": 0.5})), tmp_path)
+    assert first != second == registered(tmp_path)["hash"]
+    (tmp_path / "cell").mkdir()
+    (tmp_path / "cell" / "config.json").write_text("{}")
+    before = (tmp_path / NAME).read_bytes()
+    assert register(load_plan(tiny_grid(primary={"margin": 0.9})), tmp_path) == second
+    assert (tmp_path / NAME).read_bytes() == before and "runs have started" in caplog.text
+
+
+def test_a_registration_that_cannot_be_read_is_left_alone(tiny_grid: Grid, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text("{")
+    with pytest.raises(CellError, match="cannot be read"):
+        register(load_plan(tiny_grid()), tmp_path)
+    assert (tmp_path / NAME).read_text() == "{"
+
+
+def test_plan_registers_and_says_so(tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    design = {"kind": "one_in", "base": "base", "factors": ["pyramid"]}
+    deep = {"dims": {"d_model": 8, "num_layers": 2, "cluster_size": 4, "seq_len": 16}}
+    path = tiny_grid(primary={"margin": 0.3}, designs=[design], arms=[], model=deep)
+    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
+    said = capsys.readouterr().out
+    assert "one_in design: 2 arms, base base, factors pyramid" in said
+    assert "equivalent within ±0.3 points" in said and "registered as" in said
+    assert registered(tmp_path / "runs" / "tiny")["hash"][:12] in said
+
+
+def test_runs_start_after_their_registration(tiny_grid: Grid, tmp_path: Path) -> None:
+    done = run_module("experiments.grid", "run", tiny_grid(seeds=[0]), "--runs", tmp_path / "runs", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs" / "tiny"
+    begun = [read_json(path)["started_at"] for path in folder.glob("*/result.json")]
+    at = datetime.fromisoformat(registered(folder)["registered_at"])
+    assert len(begun) == 2 and all(datetime.fromisoformat(time) >= at for time in begun)
+    assert registered(folder)["hash"] == read_json(folder / "plan.json")["hash"]
+
+
+def test_arms_share_the_weights_of_common_components_and_the_order_of_data(tiny_grid: Grid, tmp_path: Path) -> None:
+    plan = load_plan(tiny_grid(arms=["base", "base+tied_qkv+layer_norm"]))
+    trainers = []
+    for cell in list(plan.cells())[:2]:
+        folder = tmp_path / cell.name
+        folder.mkdir()
+        trainers.append(Trainer(cell.spec, load_data(cell.spec), torch.device("cpu"), folder))
+    base, other = (dict(trainer.model.named_parameters()) for trainer in trainers)
+    common = {name for name in base.keys() & other.keys() if ".cluster." not in name}
+    assert len(common) > 10 and len(common) == len([name for name in base if ".cluster." not in name])
+    assert all(torch.equal(base[name], other[name]) for name in common)
+    orders = [[batch.ids_BN for batch in trainer.batches["train"](1)] for trainer in trainers]
+    assert len(orders[0]) > 2
+    assert all(torch.equal(a, b) for a, b in zip(*orders, strict=True))
+
+
+def test_a_run_says_when_it_first_began(tiny_grid: Grid, tmp_path: Path) -> None:
+    cell = next(load_plan(tiny_grid()).cells())
+    result = run_cell(tmp_path / "cell", cell.arm, cell.spec, "cpu", keep_weights=False)
+    assert result is not None
+    assert result["started_at"] == read_json(tmp_path / "cell" / "environment.json")["started_at"]

@@ -1,0 +1,101 @@
+"""From an entry of a table back to its runs, through the files that a report has."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import synthetic_runs as runs
+
+from reports.build import build
+from reports.errors import ReportError
+from reports.trace import main, trace
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Path:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.3, 1: 0.4}, "x": {0: 0.5}}, [0, 1])
+    runs.write(grid / "floors.json", runs.floors("majority"))
+    runs.write(grid / "costs.json", {**runs.costs(runs.latency("x", 1)), "machine": {"cpu": "Test 9000"}})
+    environment = {"machine": {"cpu": "Test 9000"}, "packages": {"torch": "2.0"}, "git": {"revision": "abcdef01"}}
+    for cell in ("base-0", "x-0"):
+        runs.write(grid / cell / "environment.json", {"schema": 1, **environment})
+    build([grid], tmp_path / "report")
+    return tmp_path / "report"
+
+
+def folders(found: Any) -> list[str]:
+    return [source["source"] for source in found.sources]
+
+
+@pytest.mark.parametrize("name", ["arms_demo.md", "arms_demo.tex", "arms_demo.html", "arms_demo"])
+def test_a_difference_comes_from_the_runs_of_both_arms(report: Path, name: str) -> None:
+    found = trace(report / name, 2, 4)
+    assert (found.row, found.column, found.text) == (
+        "x", "difference to base, points (95 % interval)", "+20.00 (no interval), 1 pair",
+    )  # fmt: skip
+    assert folders(found) == ["demo/x-0", "demo/base-0"], "seed 1 of the base has no partner"
+    first = found.sources[0]
+    said = ("arm", "seed", "status", "run key", "code revision", "device", "started at", "machine", "torch")
+    assert [first[key] for key in said] == [
+        "x", 0, "COMPLETED", runs.run_key("x"), runs.CODE, runs.DEVICE, "not recorded", "Test 9000", "2.0",
+    ]  # fmt: skip
+    assert Path(first["config"]).is_file() and Path(first["folder"]).samefile(report.parent / "demo" / "x-0")
+
+
+def test_a_csv_has_columns_of_its_own(report: Path) -> None:
+    head = (report / "arms_demo.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
+    found = trace(report / "arms_demo.csv", 1, head.index("accuracy_high") + 1)
+    assert found.column == "accuracy_high" and folders(found) == ["demo/base-0", "demo/base-1"]
+
+
+def test_floors_and_latencies_come_from_files(report: Path) -> None:
+    (floor,) = trace(report / "arms_demo.md", 3, 2).sources
+    assert (floor["source"], floor["task"], floor["data"]) == ("demo/floors.json", "listops", runs.DATA)
+    cost = trace(report / "arms_demo.md", 2, 8).sources[0]
+    assert (cost["source"], cost["device"], cost["threads"]) == ("demo/costs.json", runs.DEVICE, 2)
+    assert cost["machine"] == "Test 9000"
+
+
+def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}_moved"))
+    shutil.rmtree(tmp_path / "demo")
+    assert folders(trace(moved / "report" / "arms_demo.md", 1, 2)) == ["demo/base-0", "demo/base-1"]
+    with pytest.raises(ReportError, match=r"demo/base-0: gone.*put the runs back"):
+        trace(report / "arms_demo.md", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "column", "said"),
+    [
+        ("arms_demo.md", 4, 1, "no row 4: its body has rows 1 to 3"),
+        ("arms_demo.md", 1, 0, "no column 0: its body has columns 1 to 10"),
+        ("table9.md", 1, 1, "no table of that report, which has arms_demo"),
+        ("status.md", 1, 1, "no table of that report"),
+        ("accuracy_flops.csv", 1, 1, "no table of that report"),
+        ("elsewhere/arms.md", 1, 1, "no sources.json there"),
+    ],
+)
+def test_what_cannot_be_traced_is_said(report: Path, table: str, row: int, column: int, said: str) -> None:
+    with pytest.raises(ReportError, match=said):
+        trace(report / table, row, column)
+
+
+def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(report / "arms_demo.md"), "1", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("row: base\n") and "code revision: abcdef0\n" in shown
+    assert main([str(report / "arms_demo.md"), "1", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sources"][1]["source"] == "demo/base-1"
+    assert main([str(report / "arms_demo.md"), "99", "2"]) == 1
+    assert "Not traced" in capsys.readouterr().err
+
+
+def test_a_name_alone_is_looked_for_in_the_committed_reports() -> None:
+    found = trace(Path("arms_demo"), 1, 2)
+    assert found.row == "base" and all(Path(source["folder"]).is_dir() for source in found.sources)
+    with pytest.raises(ReportError, match="in no committed report"):
+        trace(Path("arms_nowhere"), 1, 2)

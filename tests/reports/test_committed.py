@@ -16,7 +16,7 @@ from reports.committed import ROOT, differences, rewrite
 from reports.errors import ReportError
 from reports.manifest import read_manifest
 
-ENTRY = "- {out: results/demo/report, runs: [results/demo], tables: [arms, accuracy_flops]}\n"
+ENTRY = "- {out: results/demo/report, runs: [results/demo], tables: [arms, figure1]}\n"
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +57,11 @@ PLANTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "arms_demo.html": (lambda f: replace(f / "arms_demo.html", "<td", "<th"), "arms_demo.html: line"),
     "status.md": (lambda f: replace(f / "status.md", "COMPLETED 3", "COMPLETED 4"), "status.md: line 3 is 'COMPLETED 4"),
     "sources.json": (lambda f: replace(f / "sources.json", "demo/base-0", "demo/base-1"), "sources.json: line"),
-    "accuracy_flops.csv": (lambda f: replace(f / "accuracy_flops.csv", ",base,", ",bass,"), "accuracy_flops.csv: line 2"),
+    "figure1.csv": (lambda f: replace(f / "figure1.csv", ",base,", ",bass,"), "figure1.csv: line 2"),
     "results.parquet": (plant_in_parquet, "results.parquet: holds another table"),
     "not parquet": (lambda f: (f / "results.parquet").write_bytes(b"PAR1"), "results.parquet: not a table"),
-    "missing": (lambda f: (f / "accuracy_flops.svg").unlink(), "accuracy_flops.svg: missing"),
-    "empty": (lambda f: (f / "accuracy_flops.png").write_bytes(b""), "accuracy_flops.png: empty"),
+    "missing": (lambda f: (f / "figure1.svg").unlink(), "figure1.svg: missing"),
+    "empty": (lambda f: (f / "figure1.png").write_bytes(b""), "figure1.png: empty"),
     "extra": (lambda f: (f / "table.md").write_text("old"), "table.md: no report has this file"),
     "longer": (lambda f: (f / "status.md").write_bytes((f / "status.md").read_bytes() + b"more\n"), "made again"),
     "cost": (lambda f: replace(f.parents[1] / "cost" / "scaling.md", "median", "mean"), "results/cost/scaling.md: line"),

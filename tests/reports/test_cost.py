@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from experiments.measured import CostArm, arm_at
+
 from reports.cost import FOLDER, main, written
 from reports.cost_claims import Finding, findings, order_verdict
 from reports.cost_rows import Bounded, Claim, Growth, read_claims, read_growth

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ def read_predictions(cell: Path) -> Predictions | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return Predictions(arrays["names"], arrays["labels"], arrays["logits"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise UnreadableFileError(path, str(error)) from error
 
 

@@ -53,7 +53,7 @@ def section(root: Path, name: str) -> str:
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
     full = folder / f"arms_{name}.md"
     links = f"[all columns, code revision, device and run keys]({full}), [runs]({folder.parent})"
-    return f"\n{table}\n\n![accuracy against FLOPs]({folder / 'accuracy_flops.svg'})\n\n{links}\n\n"
+    return f"\n{table}\n\n![accuracy against FLOPs]({folder / 'figure1.svg'})\n\n{links}\n\n"
 
 
 def _figures(folder: Path) -> str:

@@ -66,8 +66,8 @@ def make_report(evidence: Evidence, definitions: Sequence[Definition], home: Pat
 
     Raises ReportError where a definition names an unknown kind or option, or two files would have one name.
     """
-    sheets, shown = _sheets(evidence, definitions)
-    drawings = _drawings(evidence, definitions)
+    sheets, shown = sheets_of(evidence, definitions)
+    drawings = drawings_of(evidence, definitions)
     status = status_markdown(evidence.grids)
     named = [("status.md", status.encode())]
     for suffix, make in RENDERERS.items():
@@ -79,7 +79,7 @@ def make_report(evidence: Evidence, definitions: Sequence[Definition], home: Pat
     return Report(dict(named), tuple(drawings), "\n".join([status, *(sheet_markdown(sheet) for sheet in shown)]))
 
 
-def _sheets(evidence: Evidence, definitions: Iterable[Definition]) -> tuple[list[Sheet], list[Sheet]]:
+def sheets_of(evidence: Evidence, definitions: Iterable[Definition]) -> tuple[list[Sheet], list[Sheet]]:
     """All sheets, and those of kind ``arms``."""
     sheets, shown = list[Sheet](), list[Sheet]()
     for definition in definitions:
@@ -91,7 +91,8 @@ def _sheets(evidence: Evidence, definitions: Iterable[Definition]) -> tuple[list
     return sheets, shown
 
 
-def _drawings(evidence: Evidence, definitions: Iterable[Definition]) -> list[Drawing]:
+def drawings_of(evidence: Evidence, definitions: Iterable[Definition]) -> list[Drawing]:
+    """The pictures of the definitions that have something to show."""
     found = []
     for definition in definitions:
         if definition.picture is not None:

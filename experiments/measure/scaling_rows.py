@@ -92,9 +92,7 @@ class Growth:
         models = {place: arm.build().to(self.device) for place, arm in by_place.items()}
         batches = {place: self._batch(models[place], arm) for place, arm in by_place.items()}
         calls: dict[str, Callable[[], Tensor]] = {
-            place: make_call(
-                model, batches[place], self.settings["mode"], self.settings["precision"], self.train
-            )
+            place: make_call(model, batches[place], self.settings["mode"], self.settings["precision"], self.train)
             for place, model in models.items()
         }
 

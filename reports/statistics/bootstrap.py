@@ -22,10 +22,11 @@ def hierarchical_interval(
     examples serves all seeds, and both arms: a crossed design, not a nested one. ``n`` is the number of seeds.
 
     With few seeds the interval is too narrow, and no number of draws mends it: seeds drawn from three give a spread
-    too small by √(2/3), and a percentile knows nothing of t's wide tails. Where the seeds make most of the spread, an
-    interval that says 95 % covers about 75 % with three seeds and about 84 % with five (measured in its test; t
-    intervals over paired seeds do cover). One seed gives the spread of examples alone. So it is a check on the t
-    interval, not a replacement.
+    too small by √(2/3), and a percentile knows nothing of t's wide tails. Where seeds make all of the spread, three
+    give the interval from the least seed to the greatest, which covers 1 − 2/2³ = 75 % of the time. Measured, with
+    seeds that spread four times as wide as 1000 examples do: 81 % with three seeds, 89 % with five. Where examples
+    make the spread it covers more than it says. One seed gives the spread of examples alone. So this is a check on
+    the t interval over paired seeds, which does cover, and not a replacement.
 
     Raises ValueError where the lengths differ.
 

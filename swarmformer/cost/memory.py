@@ -14,6 +14,7 @@ import torch
 from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
+from swarmformer.fast import enabled
 from swarmformer.interfaces import Strict
 from swarmformer.spec import ModelSpec, TrainSpec
 
@@ -49,6 +50,7 @@ class MemoryOrder(Strict):
     device: str
     threads: int
     limit_bytes: int | None
+    fast: bool
 
 
 def measure_memory(
@@ -63,12 +65,14 @@ def measure_memory(
     train: TrainSpec | None = None,
     limit_bytes: int | None = None,
     timeout_s: float | None = None,
+    fast: bool | None = None,
 ) -> MemoryRow:
     """Build the model in a fresh process, run it ``CALLS`` times on random tokens, and report the peak.
 
     Args:
         limit_bytes: memory that the calls may take beyond the built model (Linux, CPU).
         timeout_s: seconds for all of it, the start included.
+        fast: with the fast paths of the CPU (``swarmformer.fast``), or every operation as it is written; None as here.
 
     Raises:
         TooLargeError: it needs more memory or time than that, or the process failed; says which.
@@ -83,6 +87,7 @@ def measure_memory(
         device=str(device),
         threads=threads,
         limit_bytes=limit_bytes,
+        fast=enabled() if fast is None else fast,
     )
     try:
         done = subprocess.run(

@@ -13,6 +13,7 @@ from swarmformer.cost.memory import CALLS, MemoryOrder, MemoryRow
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.resident import limit_growth, peak_of
 from swarmformer.cost.timing import synchronize
+from swarmformer.fast import use_fast
 from swarmformer.spec import ModelSpec, TrainSpec
 
 
@@ -37,7 +38,8 @@ def _measure(order: MemoryOrder) -> MemoryRow:
             synchronize(device)
             times.append(perf_counter() - start)
 
-    peak = peak_of(calls)
+    with use_fast(order.fast):
+        peak = peak_of(calls)
     return {
         "peak_bytes": peak.peak,
         "growth_bytes": peak.growth,

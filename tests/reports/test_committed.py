@@ -55,7 +55,7 @@ PLANTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "arms_demo.csv": (lambda f: replace(f / "arms_demo.csv", "0.35", "0.36"), "arms_demo.csv: line 2 is"),
     "arms_demo.tex": (lambda f: replace(f / "arms_demo.tex", "midrule", "hline"), "arms_demo.tex: line"),
     "arms_demo.html": (lambda f: replace(f / "arms_demo.html", "<td", "<th"), "arms_demo.html: line"),
-    "status.md": (lambda f: replace(f / "status.md", "COMPLETED 3", "COMPLETED 4"), "status.md: line 3 is 'COMPLETED 4"),
+    "status.md": (lambda f: replace(f / "status.md", "COMPLETED 3", "COMPLETED 4"), "status.md: line 3 is 'COMPL"),
     "sources.json": (lambda f: replace(f / "sources.json", "demo/base-0", "demo/base-1"), "sources.json: line"),
     "figure1.csv": (lambda f: replace(f / "figure1.csv", ",base,", ",bass,"), "figure1.csv: line 2"),
     "results.parquet": (plant_in_parquet, "results.parquet: holds another table"),
@@ -64,7 +64,7 @@ PLANTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty": (lambda f: (f / "figure1.png").write_bytes(b""), "figure1.png: empty"),
     "extra": (lambda f: (f / "table.md").write_text("old"), "table.md: no report has this file"),
     "longer": (lambda f: (f / "status.md").write_bytes((f / "status.md").read_bytes() + b"more\n"), "made again"),
-    "cost": (lambda f: replace(f.parents[1] / "cost" / "scaling.md", "median", "mean"), "results/cost/scaling.md: line"),
+    "cost": (lambda f: replace(f.parents[1] / "cost" / "scaling.md", "median", "mean"), "cost/scaling.md: line"),
     "readme": (lambda f: replace(f.parents[3] / "README.md", "35.00", "36.00"), "README.md: line"),
     "result": (
         lambda f: replace(f.parent / "base-0" / "result.json", '"accuracy": 0.3,', '"accuracy": 0.31,'),

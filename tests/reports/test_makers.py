@@ -259,5 +259,3 @@ def test_every_definition_makes_sheets_that_renderers_can_take(tmp_path: Path) -
         for row in sheet.rows:
             keys = [key for each in row for key in each.raw]
             assert len(set(keys)) == len(keys), (sheet.name, keys)
-
-

@@ -1,4 +1,4 @@
-"""What was published: a file that holds together; numbers that agree with arithmetic that the documents leave out."""
+"""What was published: a file that holds together, complete, and of variants that there are."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from reports.latex import escape
 from reports.words import engineering
 
 ARMS = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}
-PICTURE = {f"accuracy_flops.{suffix}" for suffix in ("svg", "png", "csv")}
+PICTURE = {f"figure1.{suffix}" for suffix in ("svg", "png", "csv")}
 FILES = {*ARMS, *PICTURE, "status.md", "sources.json", "results.parquet"}
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -136,9 +136,9 @@ def test_the_same_input_gives_the_same_bytes_anywhere(grid: Path, tmp_path: Path
 
 def test_the_picture_lies_beside_its_data(grid: Path, tmp_path: Path) -> None:
     build([grid], tmp_path / "out")
-    ElementTree.fromstring((tmp_path / "out" / "accuracy_flops.svg").read_text(encoding="utf-8"))
-    assert (tmp_path / "out" / "accuracy_flops.png").read_bytes().startswith(b"\x89PNG")
-    drawn = set(pd.read_csv(tmp_path / "out" / "accuracy_flops.csv")["name"])
+    ElementTree.fromstring((tmp_path / "out" / "figure1.svg").read_text(encoding="utf-8"))
+    assert (tmp_path / "out" / "figure1.png").read_bytes().startswith(b"\x89PNG")
+    drawn = set(pd.read_csv(tmp_path / "out" / "figure1.csv")["name"])
     assert {"base", "base+tied_qkv", "base+x", "NB-SVM", "majority"} <= drawn
 
 

@@ -75,7 +75,7 @@ def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> No
         ("arms_demo.md", 1, 0, "no column 0: its body has columns 1 to 10"),
         ("table9.md", 1, 1, "no table of that report, which has arms_demo"),
         ("status.md", 1, 1, "no table of that report"),
-        ("accuracy_flops.csv", 1, 1, "no table of that report"),
+        ("figure1.csv", 1, 1, "no table of that report"),
         ("elsewhere/arms.md", 1, 1, "no sources.json there"),
     ],
 )

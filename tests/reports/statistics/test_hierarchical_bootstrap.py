@@ -46,6 +46,13 @@ def test_what_cannot_be_compared() -> None:
         hierarchical_interval({0: []}, {0: []})
 
 
+def test_three_seeds_without_noise_of_examples_give_the_least_and_the_greatest() -> None:
+    right, wrong = np.ones(50, bool), np.zeros(50, bool)
+    found = hierarchical_interval({0: right, 1: right, 2: wrong}, {0: wrong, 1: right, 2: right})
+    # Each end is drawn with probability 1/27 > 2.5 %. The truth lies outside if all three fall on one side: 2/2³.
+    assert (found.low, found.mean, found.high) == (-1.0, 0.0, 1.0)
+
+
 def coverage(seeds: int, spread: float, draws: int = 500, examples: int = 1000) -> float:
     """Of a true difference of 0.05, where each seed's differs from it with standard deviation ``spread``."""
     rng, covered = np.random.default_rng(seeds), 0
@@ -57,10 +64,10 @@ def coverage(seeds: int, spread: float, draws: int = 500, examples: int = 1000) 
     return covered / draws
 
 
-@pytest.mark.parametrize(("seeds", "stated"), [(3, 0.75), pytest.param(5, 0.84, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("seeds", "stated"), [(3, 0.81), pytest.param(5, 0.89, marks=pytest.mark.slow)])
 def test_few_seeds_fall_short_of_the_level_by_what_is_stated(seeds: int, stated: float) -> None:
     found = coverage(seeds, spread=0.08)
-    assert found == pytest.approx(stated, abs=0.01 + three_errors(stated, 500))
+    assert found == pytest.approx(stated, abs=three_errors(stated, 500))
     assert found < 0.95 - three_errors(0.95, 500)
 
 
@@ -70,4 +77,4 @@ def test_it_covers_where_the_examples_make_the_spread() -> None:
 
 @pytest.mark.slow
 def test_thirty_seeds_come_near_the_level() -> None:
-    assert 0.91 <= coverage(30, spread=0.08, draws=1000) <= 0.95 + three_errors(0.95, 1000)
+    assert 0.91 <= coverage(30, spread=0.08, draws=300) <= 0.95 + three_errors(0.95, 300)

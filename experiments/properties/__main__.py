@@ -1,0 +1,63 @@
+"""Measure what claims are decided by: ``python -m experiments.properties --out reports/results/properties``.
+
+Some minutes on two CPU cores and up to 20 GB of memory; ``--batches 8`` measures memory at a smaller batch alone.
+
+properties.json     one list of rows a property
+environment.json    packages, code, machine, device
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.cells import write_json
+from experiments.pool import usable_cores
+from experiments.progress import exit_status
+from experiments.properties import behaviour, sizes
+from experiments.properties.memory import BATCHES, memory_rows
+from swarmformer.cost.timing import torch_threads
+from swarmformer.environment import code_revision, describe, device_name
+from swarmformer.errors import SpecError
+
+CPU = torch.device("cpu")
+
+
+def measure(threads: int, batches: Sequence[int]) -> dict[str, Any]:
+    """Every property, by its key in ``properties.json``."""
+    with torch_threads(threads):
+        found = {key: rows() for key, rows in (behaviour.MEASUREMENTS | sizes.MEASUREMENTS).items()}
+        memory, missing = memory_rows(threads, batches)
+        made = {"device": device_name(CPU), "threads": threads, "code_revision": code_revision()}
+    return {**made, **found, "memory": memory, "missing": [gap.to_dict() for gap in missing]}
+
+
+def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
+    """Raises SpecError where the folder holds a measurement already."""
+    if (folder / "properties.json").exists():
+        raise SpecError(f"{folder} holds a measurement already; choose another --out, or move it away")
+    found = measure(threads, batches)
+    folder.mkdir(parents=True, exist_ok=True)
+    with torch_threads(threads):
+        write_json(folder / "environment.json", {"code_revision": code_revision(), **describe(CPU)})
+    write_json(folder / "properties.json", found)
+    print(folder / "properties.json")
+
+
+def main(words: Sequence[str]) -> int:
+    """0; 1 or 130 with a message where it was refused or stopped."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.properties", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
+    options = parser.parse_args(words)
+    return exit_status(lambda: write(options.out, options.threads, options.batches), "stopped; nothing was written")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""Peak memory of the published sizes at the batch that the documents name, on the CPU, in fp32."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from experiments.measured import Missing, free_memory
+from experiments.properties.behaviour import PUBLISHED
+from swarmformer.cost.errors import TooLargeError
+from swarmformer.cost.memory import measure_memory
+from swarmformer.cost.passes import Mode
+from swarmformer.variants import load_variant
+
+BATCHES = (256, 128, 64, 32)
+"""The documents' batch, then what is tried where it does not fit."""
+MODES: tuple[Mode, ...] = ("forward", "training")
+Row = dict[str, Any]
+
+
+def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Row], list[Missing]]:
+    """One row per variant, mode and path: the largest batch that fits; and the batches that do not.
+
+    ``fast``: with the fast paths of the CPU, which write out less; else every operation as it is written.
+    """
+    rows: list[Row] = []
+    missing: list[Missing] = []
+    for variant in PUBLISHED:
+        for mode in MODES:
+            for fast in (False, True):
+                row, gaps = _largest(variant, mode, fast, threads, batches)
+                missing += gaps
+                rows += [] if row is None else [row]
+    return rows, missing
+
+
+def _largest(
+    variant: str, mode: Mode, fast: bool, threads: int, batches: Sequence[int]
+) -> tuple[Row | None, list[Missing]]:
+    spec = load_variant(variant).model_spec()
+    gaps: list[Missing] = []
+    for batch in batches:
+        where = {"mode": mode, "fast": fast, "batch": batch, "length": spec.dims.seq_len}
+        try:
+            found = measure_memory(
+                spec, batch=batch, length=spec.dims.seq_len, device=torch.device("cpu"), threads=threads, mode=mode,
+                limit_bytes=free_memory(), fast=fast,
+            )  # fmt: skip
+        except TooLargeError as error:
+            gaps.append(Missing(variant, where, str(error)))
+            continue
+        sizes = {name: found[name] for name in ("peak_bytes", "growth_bytes", "method")}  # type: ignore[literal-required]
+        return {"variant": variant, **where, "precision": "fp32", **sizes}, gaps
+    return None, gaps

@@ -1,0 +1,99 @@
+"""Sizes that follow from closed forms: parameters, FLOPs by slot, clusters by layer, score matrices, BERT."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psutil
+
+from experiments.properties.behaviour import PUBLISHED
+from swarmformer.assembly import assemble_without_weights
+from swarmformer.cost.parameters import count_parameters
+from swarmformer.interfaces import Model
+from swarmformer.variants import load_variant
+
+Row = dict[str, Any]
+FP32_BYTES = 4
+LONG = (1_000_000, 10_000_000)
+BERT = {"vocabulary": 30_522, "width": 768, "layers": 12, "mlp": 3_072, "positions": 512, "segments": 2}
+"""BERT-base, uncased (Devlin et al. 2019)."""
+
+
+def flops_rows() -> list[Row]:
+    """Forward pass of one text at full length, multiply-adds × 2, by slot; the rest is pooling and classifier."""
+    return [_flops(variant) for variant in PUBLISHED]
+
+
+def _flops(variant: str) -> Row:
+    model = built(variant)
+    length = model.dims.seq_len
+    return {
+        "variant": variant, "length": length, "total": model.flops(1, length),
+        "by_slot": model.flops_by_slot(1, length),
+    }  # fmt: skip
+
+
+def parameter_rows() -> list[Row]:
+    """With and without the token table; a bag of embeddings at the width of Base has the table and a classifier."""
+    named = {name: built(name) for name in (*PUBLISHED, "base", "base+tied_qkv")}
+    wide = {"d_model": named["original_base"].dims.d_model}
+    named["bag_of_embeddings, width of Base"] = built("bag_of_embeddings", wide)
+    return [{"variant": name, **count_parameters(model)} for name, model in named.items()]
+
+
+def bert_rows() -> list[Row]:
+    """BERT without the layer that pools its first token, which the figure of 108 million leaves out."""
+    D, rest = BERT["width"], 2 * BERT["width"]  # a norm's scale and shift
+    table = BERT["vocabulary"] * D
+    other_tables = (BERT["positions"] + BERT["segments"]) * D + rest
+    attention = 4 * (D * D + D) + rest
+    mlp = D * BERT["mlp"] + BERT["mlp"] + BERT["mlp"] * D + D + rest
+    total = table + other_tables + BERT["layers"] * (attention + mlp)
+    return [{"variant": "bert", "total": total, "without_embedding": total - table}]
+
+
+def pyramid_rows() -> list[Row]:
+    """Clusters by layer at full length of Base and Small with the pyramid, with two layers and with three."""
+    return [_pyramid(variant, layers) for variant in PUBLISHED for layers in (2, 3)]
+
+
+def _pyramid(variant: str, layers: int) -> Row:
+    model = built(f"{variant}+pyramid", {"num_layers": layers})
+    length = model.dims.seq_len
+    sizes = [layer.cluster_size for layer in model.layers]  # type: ignore[union-attr, operator]
+    clusters = [math.ceil(length / size) for size in sizes]
+    return {"variant": f"{variant}+pyramid", "layers": layers, "length": length, "clusters": clusters}
+
+
+def score_rows() -> list[Row]:
+    """Bytes of the scores of all clusters for all clusters, written out in fp32: one layer, one text, one head."""
+    return [
+        {"variant": variant, "length": length, "clusters": length // size, "bytes": (length // size) ** 2 * FP32_BYTES}
+        for variant in PUBLISHED
+        for size in (built(variant).dims.cluster_size,)
+        for length in LONG
+    ]
+
+
+def longest_rows() -> list[Row]:
+    """The longest text whose score matrix alone fits into this machine's memory: an upper bound of what runs."""
+    memory = psutil.virtual_memory().total
+    return [
+        {"variant": variant, "memory_bytes": memory, "length": size * math.isqrt(memory // FP32_BYTES)}
+        for variant in PUBLISHED
+        for size in (built(variant).dims.cluster_size,)
+    ]
+
+
+def built(variant: str, dims: dict[str, int] | None = None) -> Model:
+    """Without weights."""
+    return assemble_without_weights(load_variant(variant, [({"model": {"dims": dims or {}}}, "sizes")]).model_spec())
+
+
+MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
+    "flops": flops_rows, "parameters": parameter_rows, "bert": bert_rows, "pyramids": pyramid_rows,
+    "scores": score_rows, "longest": longest_rows,
+}  # fmt: skip
+"""Key of ``properties.json`` → its rows."""

@@ -1,0 +1,68 @@
+"""Writing the page into a folder in such a way that nothing of anyone else is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from ..errors import ReportError
+
+MARK = "swarmformer-page.json"
+"""Lists the files that belong to the page. A folder without it is not ours."""
+
+
+def write_site(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write ``files`` (path below ``out``, with slashes → content), and remove what a former page left.
+
+    Files that no page wrote are kept. Raises ReportError, before anything is written, where ``out`` is not a folder,
+    is not empty and holds no page of ours, or has a file of another's where one of ours would go.
+    """
+    former = _former(out)
+    taken = [name for name in files if name not in former and (out / name).exists()]
+    if taken:
+        raise ReportError(f"{out}: {taken[0]} is not of a former page. Move it away, or name another --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    _mark(out, {*former, *files})  # before the first file, so that a run that is cut short can be repeated
+    for name in sorted(former - files.keys()):
+        (out / name).unlink(missing_ok=True)
+    for name, content in files.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_bytes(content)
+    _mark(out, set(files))
+
+
+def _former(out: Path) -> set[str]:
+    if not out.exists():
+        return set()
+    if not out.is_dir():
+        raise ReportError(f"{out}: not a folder. Name a new or an empty one with --out.")
+    mark = out / MARK
+    if mark.is_file():
+        return _listed(mark)
+    if any(out.iterdir()):
+        raise ReportError(f"{out}: not empty, and not a page of ours ({MARK} is missing). Name another with --out.")
+    return set()
+
+
+def _listed(mark: Path) -> set[str]:
+    try:
+        names = json.loads(mark.read_text(encoding="utf-8"))["files"]
+        if not isinstance(names, list):
+            raise TypeError("files is no list")
+        inside = all(_is_inside(mark.parent, name) for name in names)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ReportError(f"{mark}: cannot be read ({error}). Name another folder with --out.") from error
+    if not inside:
+        raise ReportError(f"{mark}: names files outside its folder. Name another folder with --out.")
+    return set(names)
+
+
+def _is_inside(folder: Path, name: str) -> bool:
+    plain = PurePosixPath(name)
+    return not plain.is_absolute() and (folder / plain).resolve().is_relative_to(folder.resolve())
+
+
+def _mark(out: Path, names: set[str]) -> None:
+    text = json.dumps({"about": "python -m reports.page wrote these files", "files": sorted(names)}, indent=1)
+    (out / MARK).write_text(text + "\n", encoding="utf-8", newline="\n")

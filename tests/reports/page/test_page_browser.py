@@ -1,0 +1,212 @@
+"""The page as a reader has it: opened from a file in headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from page_evidence import ACCURACIES, HOSTILE, NAMES, answers, labels, write_evidence, write_hostile, write_texts
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from reports.page.__main__ import main
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+TITLES = {"demo/base-0": "base, seed 0", "hostile/one": HOSTILE, "demo/costs.json": "demo/costs.json"}
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("page")
+    grids = [write_evidence(folder / "demo"), write_hostile(folder / "hostile")]
+    texts = write_texts(folder / "texts.jsonl")
+    assert main([*map(str, grids), "--out", str(folder / "site"), "--texts", f"listops={texts}"]) == 0
+    return folder / "site"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    with sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=FLAGS
+        )
+        yield context
+        context.close()
+
+
+@pytest.fixture
+def page(browser: BrowserContext, site: Path) -> Iterator[Page]:
+    """The page at a desk's width; whatever a test does, it must not complain, ask the network or run foreign code."""
+    page, complaints = browser.new_page(), list[str]()
+    page.set_default_timeout(5000)
+    page.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("dialog", lambda dialog: (complaints.append("dialog"), dialog.dismiss()))
+    page.on("request", lambda request: None if request.url.startswith("file:") else complaints.append(request.url))
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="light")
+    page.goto((site / "index.html").as_uri())
+    yield page
+    assert page.locator("img[src='x']").count() == 0
+    page.close()
+    assert complaints == []
+
+
+def shows(page: Page, *arms: str) -> None:
+    """Wait for the table of arms to have these rows, in this order."""
+    expect(page.locator("#arm-table tbody th > :first-child")).to_have_text(list(arms))
+
+
+def has(page: Page, key: str, *texts: str) -> None:
+    """Wait for the first rows of a column to have these texts."""
+    for place, text in enumerate(texts):
+        expect(page.locator(f"#arm-table td.{key}").nth(place)).to_have_text(text)
+
+
+def go(page: Page, hash_: str) -> None:
+    change = "addEventListener('hashchange', done); location.hash = hash;"
+    page.evaluate(f"hash => new Promise((done) => {{ {change} }})", hash_)
+
+
+def test_every_row_is_there_in_the_order_of_the_plan(page: Page) -> None:
+    shows(page, *ACCURACIES, "majority", f"oracle {HOSTILE}", HOSTILE)
+    has(page, "status", "2 of 2", "2 of 2", "1 of 2, 1 failed")
+    expect(page.locator("#shown")).to_have_text("6 of 6 rows")
+
+
+def test_numbers_sort_as_numbers_and_missing_stays_last(page: Page) -> None:
+    page.get_by_role("button", name="latency, batch 1", exact=True).focus()
+    page.keyboard.press("Enter")
+    has(page, "latency_1", "10.0 / 15.0 @ 64", "9.50 / 14.2 @ 64", "—")
+    expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "descending")
+    page.keyboard.press("Enter")  # the head still has the focus
+    has(page, "latency_1", "9.50 / 14.2 @ 64", "10.0 / 15.0 @ 64", "—")
+    expect(page.locator("th[aria-sort]")).to_have_attribute("aria-sort", "ascending")
+    page.keyboard.press("Enter")
+    expect(page.locator("th[aria-sort]")).to_have_count(0)
+    shows(page, *ACCURACIES, "majority", f"oracle {HOSTILE}", HOSTILE)
+
+
+def test_every_column_sorts_both_ways(page: Page) -> None:
+    keys = page.locator("#arm-table button").evaluate_all("buttons => buttons.map((button) => button.dataset.sort)")
+    assert {"arm", "grid", "task", "accuracy", "difference", "n", "status", "parameters", "flops"} < set(keys)
+    for key in keys:
+        rows = page.evaluate(
+            "key => PARTS.get('index').rows.map((row) => [row.arm, row[key] ?? row.amounts[key]?.value ?? null])", key
+        )
+        there = [(arm, value) for arm, value in rows if value is not None]
+        missing = [arm for arm, value in rows if value is None]
+        for sign, order in (("", "ascending"), ("-", "descending")):
+            go(page, f"#sort={sign}{key}")
+            expect(page.locator(f"th[aria-sort='{order}'] button")).to_have_attribute("data-sort", key)
+            if not any(isinstance(value, str) for _, value in there):
+                arms = [arm for arm, _ in sorted(there, key=lambda pair: pair[1], reverse=bool(sign))]
+                values = dict(there)
+                shown = page.locator("#arm-table tbody th > :first-child").all_text_contents()
+                assert [values[arm] for arm in shown[: len(arms)]] == [values[arm] for arm in arms]
+                assert shown[len(arms) :] == missing
+    go(page, "#sort=-arm")
+    shows(page, f"oracle {HOSTILE}", "majority", "base+windowed", "base+layer_norm", "base", HOSTILE)
+
+
+def test_filters_narrow_the_table_and_clear(page: Page) -> None:
+    page.get_by_label("Find").fill("LAYER")
+    shows(page, "base+layer_norm")
+    page.get_by_label("Find").fill("")
+    page.locator("#filters").get_by_label("Grid").select_option("demo")
+    page.get_by_label("Rows").select_option("arm")
+    page.get_by_text("Factors", exact=True).click()
+    page.get_by_label("windowed").select_option("off")
+    shows(page, "base", "base+layer_norm")
+    page.get_by_label("windowed").select_option("on")
+    shows(page, "base+windowed")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#shown")).to_have_text("6 of 6 rows")
+
+
+def test_a_number_leads_to_its_runs_and_a_run_shows_all(page: Page) -> None:
+    page.locator("#arm-table tr", has_text="base+windowed").locator("td.difference a").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("listitem")).to_have_count(4)
+    dialog.get_by_role("link", name="demo/base+windowed-1").click()
+    expect(dialog.get_by_role("heading", level=2)).to_have_text("base+windowed, seed 1")
+    expect(dialog.locator("dl")).to_contain_text("abcdef0")
+    expect(dialog.locator("pre").first).to_contain_text("name: listops")
+    expect(dialog.locator("tr", has_text="test")).to_contain_text("63.00")
+    expect(dialog.get_by_role("img", name="train loss: 2 at step 1")).to_be_visible()
+    expect(dialog).to_contain_text("one point of 3")
+    dialog.get_by_text("Environment", exact=True).click()
+    expect(dialog.locator("pre", has_text="packages:")).to_contain_text('torch: "2.13.0"')
+    page.go_back()
+    expect(dialog.get_by_role("listitem")).to_have_count(4)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert "from=" not in page.url and "open=" not in page.url
+
+
+def test_a_link_restores_the_view(page: Page, browser: BrowserContext) -> None:
+    page.get_by_label("Find").fill("base")
+    page.get_by_role("button", name="test accuracy, %").click()
+    page.locator("#arm-table td.n a").first.click()
+    page.get_by_role("link", name="demo/base+windowed-0").click()
+    expect(page.get_by_role("heading", name="base+windowed, seed 0")).to_be_visible()
+    other = browser.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("heading", name="base+windowed, seed 0")).to_be_visible()
+    assert other.locator("input[name=q]").input_value() == "base"
+    shows(other, "base+windowed", "base", "base+layer_norm")
+    other.close()
+
+
+def test_examples_where_two_arms_disagree(page: Page) -> None:
+    form = page.locator("#pair")
+    form.get_by_label("Examples of").select_option(index=1)
+    form.get_by_label("Arm A").select_option("base")
+    form.get_by_label("Arm B").select_option("base+windowed")
+    form.get_by_label("Seed").select_option("1")
+    a, b, label = answers("base", 1), answers("base+windowed", 1), labels()
+    sides = [(a == label) & (b != label), (a != label) & (b == label), (a != b) & (a != label) & (b != label)]
+    heads = ["only A is right", "only B is right", "both wrong, different answers"]
+    texts = [f"{head}: {side.sum()}" for head, side in zip(heads, sides, strict=True)]
+    expect(page.locator(".tabs a")).to_have_text(texts)
+    page.locator(".tabs a", has_text="only B is right").click()
+    rows = page.locator("#pair-result tbody tr")
+    expect(rows.locator("th")).to_have_text([name for name, is_in in zip(NAMES, sides[1], strict=True) if is_in])
+    first = int(sides[1].nonzero()[0][0])
+    cells = [str(label[first]), f"{a[first]} ✗", f"{b[first]} ✓", f"text of {NAMES[first]} {HOSTILE}"]
+    expect(rows.first.locator("td")).to_have_text(cells)
+    assert "side=b" in page.url and "seed=1" in page.url
+
+
+def test_nothing_is_wider_than_a_phone(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+    for source in ("demo/base-0", "hostile/one", "demo/costs.json"):
+        go(page, f"#open={source}")
+        expect(page.get_by_role("heading", level=2, name=TITLES[source])).to_be_visible()
+        assert page.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+        assert page.evaluate("document.querySelector('dialog').scrollWidth <= innerWidth")
+
+
+def test_dark_mode_is_dark(page: Page) -> None:
+    def brightness(of: str) -> float:
+        color = page.evaluate("of => getComputedStyle(document.body)[of].match(/[0-9.]+/g).slice(0, 3).map(Number)", of)
+        return sum(color) / 3
+
+    assert brightness("backgroundColor") > 200 > 90 > brightness("color")
+    page.emulate_media(color_scheme="dark")
+    assert brightness("backgroundColor") < 60 < 180 < brightness("color")
+
+
+def test_a_link_that_means_nothing_does_no_harm(page: Page) -> None:
+    for hash_ in ("#from=constructor", "#open=nothing"):
+        go(page, hash_)
+        expect(page.get_by_role("heading", name="Not on this page")).to_be_visible()
+    for hash_ in ("#sort=__proto__&set=x&a=y&side=constructor", "#arms", "#%E0%A4%A"):
+        go(page, hash_)
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(page.locator("#arm-table tbody tr")).to_have_count(6)

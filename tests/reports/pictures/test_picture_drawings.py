@@ -50,6 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 OPTIONS = {
     "pareto": {"against": ["flops", "latency"]},
+    "telemetry": {"most": 2},
+    "cost_length": {"measured": ["scaling_training"]},
     "curves": {"arms": ["base", LONG, STRANGE, "base+windowed+routing+pyramid"]},
 }
 

@@ -53,8 +53,8 @@ def chosen(panel: Panel, arms: list[str] | None) -> dict[str, str | None]:
     """Label of an arm → its role. Arms that have no completed run are left out."""
     there = list(dict.fromkeys(panel.runs["label"]))
     if arms is not None:
-        wanted = set(arms)
-        return {label: None for label in there if label in wanted or label.split(" [")[0] in wanted}
+        arm_of = dict(zip(panel.runs["label"], panel.runs["arm"], strict=True))
+        return {label: None for arm in arms for label in there if arm_of[label] == arm}
     full = [arm for design in panel.designs for arm, on in design.levels.items() if set(on) == set(design.factors)]
     best = panel.runs.groupby("label")["validation_accuracy"].mean().sort_index().idxmax()
     roles = [(panel.grid.base, "base"), ("original", "original"), *((arm, "all on") for arm in full), (best, "best")]

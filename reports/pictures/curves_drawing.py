@@ -102,7 +102,7 @@ def seeds(rows: pd.DataFrame) -> str:
     """How many curves a mean is over, and how many runs have none."""
     curves, runs = int(rows["n"].max()), int(rows["runs"].iloc[0])
     missing = f", {runs - curves} without a curve" if runs > curves else ""
-    return f"{curves} {'seed' if curves == 1 else 'seeds'}{missing}"
+    return f"{curves}\u00a0{'seed' if curves == 1 else 'seeds'}{missing}"
 
 
 def band_note(rows: pd.DataFrame) -> str:

@@ -109,7 +109,8 @@ def _panel(axis: Axes, group: pd.DataFrame, places: dict[str, float], room: floa
 
 def _effect(axis: Axes, row: Any, place: float) -> None:
     if pd.isna(row.estimate):
-        axis.text(0.5, place, "not estimable", transform=axis.get_yaxis_transform(), va="center", ha="center")
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        axis.text(0.5, place, "not estimable", transform=axis.get_yaxis_transform(), va="center", ha="center", bbox=box)
     elif pd.isna(row.low):
         axis.plot(100 * row.estimate, place, **NO_INTERVAL)
     else:

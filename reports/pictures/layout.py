@@ -10,23 +10,34 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure, FigureBase, SubFigure
-from matplotlib.textpath import TextPath
+from matplotlib.font_manager import findfont, get_font
+from matplotlib.ft2font import LoadFlags
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
+from matplotlib.transforms import Bbox
 
-from ..style import SMALL, WIDTH
+from ..style import RC, SMALL, WIDTH
 
 LINE = 0.165  # inches, a line of small text in a key
 TITLE = 0.34  # inches
 KEY_MARGIN = 46  # points beside a label of a key: its marker, and the space to the next column
+DIGITS = 6  # of places, as fractions of the picture
 MOST_COLUMNS = 3  # of a key
 FEW_DECADES = 300  # largest over smallest, up to which a logarithmic axis has room for ticks at 1, 2 and 5
 
 
-@lru_cache(maxsize=4096)
 def text_width(text: str, size: float = SMALL) -> float:
     """Points that a line of text takes."""
-    # TextPath would read a "$" as the start of a formula; an S is as wide.
-    return float(TextPath((0, 0), text.replace("$", "S"), size=size).get_extents().width) if text.strip() else 0.0
+    return size * sum(map(_advance, text.rstrip()))
+
+
+@lru_cache
+def _advance(character: str) -> float:
+    """Width of a character in the font's size, without kerning."""
+    font = get_font(findfont(RC["font.family"]))
+    font.set_size(100, 72)
+    fixed = font.load_char(ord(character), flags=LoadFlags.NO_HINTING).linearHoriAdvance
+    return float(fixed) / 65536 / 100
 
 
 def wrap(text: str, room: float, size: float = SMALL) -> str:
@@ -54,6 +65,20 @@ def page(heights: Sequence[float], title: str) -> tuple[Figure, list[SubFigure]]
     figure.suptitle(text, x=0.01, ha="left", fontsize=10)
     parts = figure.subfigures(len(heights), squeeze=False, height_ratios=list(heights))[:, 0]
     return figure, list(parts)
+
+
+def settle(figure: Figure) -> None:
+    """Lay out and keep it so: each further layout would move things by a little, and no two files were the same."""
+    if not isinstance(figure.get_layout_engine(), ConstrainedLayoutEngine):
+        return
+    for _ in range(2):  # names of axes stand where their ticks leave room, which the first layout changes
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    # The solver's last digits differ from run to run, and SVG names its clips by a hash of all digits.
+    for part in figure.findobj(SubFigure):
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(DIGITS))
+    for axis in figure.findobj(Axes):
+        axis.set_position(Bbox(axis.get_position().get_points().round(DIGITS)))
 
 
 def key(part: FigureBase, handles: Sequence[Any]) -> None:

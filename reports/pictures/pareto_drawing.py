@@ -11,11 +11,11 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from ..style import CEILING, FLOOR, FRONT, WIDTH, arm_style, base_style
-from .layout import LINE, key, key_height, log_ticks, name_levels, page, wrap
+from .layout import LINE, key, key_height, log_ticks, name_levels, page, settle, wrap
 from .overlap import clear
 from .panels import said
 
@@ -44,7 +44,7 @@ def draw_pareto(frame: pd.DataFrame, title: str) -> Figure:
     for part, group in zip(parts, groups, strict=True):
         fixed = group[(group["kind"] != "arm") & (group["against"] == group["against"].iloc[0])]
         name_levels(part.axes[-1], [(100 * row.accuracy, wrap(row.name_, 105)) for row in _rows(fixed)])
-    figure.draw_without_rendering()  # the names took room
+    settle(figure)  # the names took room
     for axis, points in drawn:
         _move_apart(axis, points)
     return figure
@@ -184,5 +184,7 @@ def _scale(axis: Axes, costs: list[float], nothing: str) -> None:
     if min(costs) > 0 and max(costs) / min(costs) > LOG_ABOVE:
         axis.set_xscale("log")
         log_ticks(axis.xaxis, costs)
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(EngFormatter())
     axis.margins(x=0.08)

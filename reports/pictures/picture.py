@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..errors import ReportError
 from ..evidence import Evidence
 from ..style import RC
+from .layout import settle
 
 
 class Options(BaseModel):
@@ -53,5 +54,5 @@ class Picture(Generic[OptionsT]):
             raise ValueError(f"{title}: nothing to draw")
         with matplotlib.rc_context(RC):
             figure = self.paint(frame, title)
-            figure.draw_without_rendering()  # lay out here, under this look
+            settle(figure)  # here, under this look
         return figure

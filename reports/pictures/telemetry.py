@@ -48,7 +48,8 @@ def telemetry_data(evidence: Evidence, options: TelemetryOptions) -> pd.DataFram
 
 def _panel(panel: Panel, options: TelemetryOptions) -> Iterator[dict[str, object]]:
     routed = _routed(panel)
-    shown = [arm for arm in routed if arm in options.arms] if options.arms else list(routed)[: options.most]
+    named = [arm for arm in options.arms or () if arm in routed]
+    shown = named if options.arms else list(routed)[: options.most]
     for arm in shown:
         curves = routed[arm]
         for layer, quantity in _names(curves.found, options.quantities):

@@ -48,7 +48,7 @@ def _heading(group: pd.DataFrame) -> str:
 
 def _row(part: SubFigure, group: pd.DataFrame, quantities: list[str], *, is_last: bool) -> None:
     axes = part.subplots(1, len(quantities), squeeze=False)[0]
-    axes[0].set_title(_heading(group), fontsize=SMALL)
+    part.suptitle(_heading(group), x=0.01, ha="left", fontsize=SMALL)  # a title of axes would widen them
     for axis, quantity in zip(axes, quantities, strict=True):
         _quantity(axis, group[group["quantity"] == quantity])
         axis.set_ylabel(NAMES.get(quantity, quantity))

@@ -73,12 +73,13 @@ class CountedParameters(Rule):
 
 
 class BeatsFloors(Rule):
-    """A published accuracy against the floors that were measured on the same split."""
+    """A published accuracy against the floors that were measured on the same split, which has so many examples."""
 
     asks = ("number",)
     rule: Literal["beats_floors"]
     number: str
     task: str
+    examples: Annotated[int, Field(gt=0)]
 
 
 class SeesOrder(Rule):

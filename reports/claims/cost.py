@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..cost_rows import Bounded, Growth
 from ..words import ratio
 from .decide import Cheaper, Order
-from .finding import Context, Finding, Ruling, either, listed, untestable
+from .finding import Context, Finding, Ruling, either, listed, once, untestable
 
 BASE = "base"
 LESS, UNDECIDED, NOT_LESS = "less", "undecided", "not less"
@@ -37,17 +37,18 @@ class Quantity:
 
 
 def cheaper(context: Context, rule: Cheaper) -> Finding:
-    """Confirmed where every ratio that was measured is below one beyond its interval, refuted where none is and every
-    one is decided; else not confirmed."""
+    """Confirmed where every ratio of the deciding quantity is below one beyond its interval, refuted where every one
+    is at least one beyond it; else not confirmed. The other quantity is shown and does not decide."""
     found = quantities(context, rule.variant)
-    if not found:
-        return untestable(f"{rule.variant} was not measured by experiments.scaling")
-    said = {word for quantity in found for word in quantity.says.values()}
+    deciding = [quantity for quantity in found if quantity.name.startswith(rule.by)]
+    if not deciding:
+        return untestable(f"{rule.by} of {rule.variant} were not measured by experiments.scaling")
+    said = {word for quantity in deciding for word in quantity.says.values()}
     ruling = {frozenset({LESS}): Ruling.CONFIRMED, frozenset({NOT_LESS}): Ruling.REFUTED}.get(
         frozenset(said), Ruling.NOT_CONFIRMED
     )
-    sources = tuple(dict.fromkeys(quantity.source for quantity in found))
-    return Finding(ruling, listed(quantity.words for quantity in found), listed(map(_verdict, found)), sources)
+    sources = once(quantity.source for quantity in found)
+    return Finding(ruling, listed(quantity.words for quantity in found), listed(map(_verdict, deciding)), sources)
 
 
 def quantities(context: Context, variant: str) -> list[Quantity]:

@@ -180,10 +180,11 @@ class Effect(Rule):
 
 
 class Cheaper(Rule):
-    """Ratios to ``base`` of FLOPs and seconds, at every length that was measured."""
+    """Ratios to ``base`` of FLOPs or seconds, whichever the document speaks of, at every length that was measured."""
 
     rule: Literal["cheaper"]
     variant: str
+    by: Literal["FLOPs", "seconds"] = "FLOPs"
 
 
 class Untestable(Rule):

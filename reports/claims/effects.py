@@ -16,14 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..makers.effects import FACTORIALS
-from ..makers.view import View
-from ..schema import Design
+from ..schema import FACTORIALS, Design
 from ..statistics.effects import factorial_effects
 from ..statistics.interval import Interval
 from ..statistics.multiple import holm
 from ..statistics.paired import p_of_mean, paired_difference
 from ..statistics.verdict import Verdict, verdict
+from ..view import View
 from ..words import p_value, percent, with_bounds
 from .decide import BeatsControl, Claimed, Effect
 from .finding import Context, Finding, Ruling, listed, once, untestable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..makers.floors import Line
-from ..makers.recipes import Recipe, recipes
+from dataclasses import dataclass
+
 from ..published import Number
+from ..recipes import Recipe, recipes
 from ..statistics.interval import Interval, mean_interval, wilson
 from ..words import engineering, percent, plural, with_bounds
 from .decide import BeatsFloors, Consistent, CountedParameters, Memory, Reproduced, WithinPeak
@@ -13,7 +14,6 @@ from .properties import PeakMemory
 
 WHOLE: dict[str, object] = {"data.task.limit": 0}
 SHOWN = {"train.epochs": "epochs", "train.precision": "precision"}
-GIB = 2**30
 
 
 def reproduced(context: Context, rule: Reproduced) -> Finding:
@@ -25,7 +25,7 @@ def reproduced(context: Context, rule: Reproduced) -> Finding:
     reached = [recipe for recipe in found if _reaches(_accuracy(recipe), number)]
     ruling = Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED
     shown = listed(f"{with_bounds(_accuracy(recipe))} ({_recipe(recipe)})" for recipe in found)
-    below = "our training stays below it, which refutes nothing: the published one has more epochs or augmentation"
+    below = "our training stays below it, which refutes nothing: the published one, with augmentation, is another"
     why = "our interval reaches the published figure" if reached else below
     return Finding(ruling, shown, why, once(source for recipe in found for source in recipe.sources))
 
@@ -64,7 +64,9 @@ def consistent(context: Context, rule: Consistent) -> Finding:
     sources = tuple(context.published.number(key).source for key in rule.numbers)
     if not fits:
         return Finding(Ruling.REFUTED, figures, "they contradict one another", sources)
-    return Finding(Ruling.UNTESTABLE, figures, "they agree with one another; no weights to compute them from", sources)
+    return Finding(
+        Ruling.UNTESTABLE, figures, "they agree with one another; the published weights were not evaluated", sources
+    )
 
 
 def within_peak(context: Context, rule: WithinPeak) -> Finding:
@@ -74,22 +76,23 @@ def within_peak(context: Context, rule: WithinPeak) -> Finding:
     flops = next((row.total for row in rows if (row.variant, row.length) == (number.model, number.length)), None)
     if flops is None:
         return NO_PROPERTIES
-    rate, work = _rate(number, flops, rule.texts)
+    rate, least, work = _rates(number, flops, rule.texts)
     figures = f"{work}, so {engineering(rate)}FLOP/s; the card's peak in fp32 is {engineering(peak.plain)}FLOP/s"
     sources = (*MEASURED, number.source, peak.source)
-    if rate > peak.plain:
+    if least > peak.plain:
         why = f"{rate / peak.plain:.1f} times the peak: the work cannot have been done in that time"
         return Finding(Ruling.REFUTED, figures, why, sources)
     return Finding(Ruling.UNTESTABLE, figures, "possible; the card was not at hand", sources)
 
 
-def _rate(number: Number, flops: int, texts: int | None) -> tuple[float, str]:
-    """Operations a second, at the longest time (or lowest rate) that is printed so; and what they are of."""
+def _rates(number: Number, flops: int, texts: int | None) -> tuple[float, float, str]:
+    """Operations a second as printed, and the fewest that are printed so; and what they are of."""
     if number.unit == "thousands":
-        return flops * (number.plain - number.half_step), f"{engineering(flops)}FLOP a text"
+        rate, least = (flops * texts_per_s for texts_per_s in (number.plain, number.plain - number.half_step))
+        return rate, least, f"{engineering(flops)}FLOP a text"
     count = texts or number.batch or 1
-    work = f"{count:,} texts are {engineering(flops * count)}FLOP"
-    return flops * count / (number.plain + number.half_step), work
+    rate, least = (flops * count / seconds for seconds in (number.plain, number.plain + number.half_step))
+    return rate, least, f"{count:,} texts are {engineering(flops * count)}FLOP"
 
 
 def memory(context: Context, rule: Memory) -> Finding:
@@ -123,21 +126,30 @@ def parameters(context: Context, rule: CountedParameters) -> Finding:
     return Finding(either(agrees), figures, "counted in the published arithmetic", (*MEASURED, number.source))
 
 
+@dataclass(frozen=True)
+class Line:
+    """A predictor that was measured once, with the Wilson interval over its examples."""
+
+    name: str
+    interval: Interval
+    source: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.name} {with_bounds(self.interval)}"
+
+
 def beats_floors(context: Context, rule: BeatsFloors) -> Finding:
-    """Refuted where a bag of words is better beyond its interval, on as many test examples as were published."""
+    """Refuted where a floor is better beyond its interval, on as many test examples as were published."""
     number, lines = context.published.number(rule.number), _floors(context, rule)
     if not lines:
         return untestable(f"no floors of {rule.task} on its {rule.examples:,} test examples in this evidence")
-    figures = listed(f"{line.name} {with_bounds(line.interval)}" for line in lines)
     sources = (*once(line.source for line in lines), number.source)
-    above = [line for line in lines if (line.interval.low or 0.0) > number.plain]
-    below = all((line.interval.high or 1.0) < number.plain for line in lines)
-    if above:
-        return Finding(Ruling.REFUTED, figures, f"{above[-1].name} is above the published {number.text}", sources)
-    ruling = Ruling.CONFIRMED if below else Ruling.NOT_CONFIRMED
-    return Finding(
-        ruling, figures, f"the published {number.text} is {'above all' if below else 'not above all'}", sources
-    )
+    above = [line.name for line in lines if line.interval.low is not None and line.interval.low > number.plain]
+    below = [line.name for line in lines if line.interval.high is not None and line.interval.high < number.plain]
+    ruling = Ruling.REFUTED if above else Ruling.CONFIRMED if len(below) == len(lines) else Ruling.NOT_CONFIRMED
+    why = f"above the published {number.text}: {', '.join(above) or 'none'}; below it: {', '.join(below) or 'none'}"
+    return Finding(ruling, listed(line.words for line in lines), why, sources)
 
 
 def _floors(context: Context, rule: BeatsFloors) -> list[Line]:
@@ -147,5 +159,6 @@ def _floors(context: Context, rule: BeatsFloors) -> list[Line]:
         if grid.floors is not None and grid.floors.task == rule.task:
             for floor in grid.floors.floors:
                 if (floor.kind, floor.split, floor.n) == ("floor", "test", rule.examples):
-                    found.setdefault(floor.name, Line(floor, f"{grid.folder.name}/floors.json"))
+                    line = Line(floor.name, wilson(floor.accuracy, floor.n), f"{grid.folder.name}/floors.json")
+                    found.setdefault(floor.name, line)
     return list(found.values())

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..cost_rows import Growth, read_growth
 from ..evidence import Evidence
-from ..makers.view import View, view
 from ..published import Published
+from ..view import View, view
 from .properties import SOURCE, Properties, read_properties
 
 

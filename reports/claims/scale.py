@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..makers.effects import FACTORIALS
-from ..makers.recipes import spec_of, value_at
-from ..makers.view import View
+from ..recipes import spec_of, value_at
+from ..schema import FACTORIALS
+from ..view import View
 from ..words import plural
 from .finding import Context
 
 PUBLISHED = ("original_base", "original_small")
 TASK, SIZES = "imdb", ("d_model", "num_layers", "seq_len")
+DECIDING = ("d_model", "seq_len")
+"""The layers are not: the base of the ablation has three, so that the pyramid can show."""
 
 
 def scale_notes(context: Context) -> tuple[str, ...]:

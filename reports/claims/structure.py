@@ -72,7 +72,7 @@ def token_cluster_term(context: Context, rule: TokenClusterTerm) -> Finding:
     if row is None:
         return NO_PROPERTIES
     names = {"local": "local", "feedback": "broadcast", "cluster": "cluster attention", "router": "tokens to clusters"}
-    shares = ", ".join(f"{name} {row.by_slot[slot] / row.total:.0%}" for slot, name in names.items())
+    shares = ", ".join(f"{name} {100 * row.by_slot[slot] / row.total:.0f} %" for slot, name in names.items())
     figures = f"{engineering(row.total)}FLOP at {row.length:,} tokens: {shares}"
     none = row.by_slot["router"] == 0
     why = "clusters are chunks, so that no token attends to a cluster; the cost is O(N·d²) + O(C²·d)"
@@ -121,8 +121,8 @@ def saving_without_layers(context: Context, rule: SavingWithoutLayers) -> Findin
         return NO_PROPERTIES
     share = 1 - ours.without_embedding / ours.total
     figures = (
-        f"{share:.0%} of the parameters are the embedding table; a bag of embeddings of that width, without any layer, "
-        f"has {bare.total:,}: {percent(1 - bare.total / theirs.plain)} % fewer than {theirs.text}"
+        f"{100 * share:.0f} % of the parameters are the embedding table; a bag of embeddings of that width, "
+        f"without any layer, has {bare.total:,}: {percent(1 - bare.total / theirs.plain)} % fewer than {theirs.text}"
     )
     why = "the size is that of the table: its width sets it, not the layers" if share > 0.5 else "most is in the layers"
     return Finding(either(share <= 0.5), figures, why, (*MEASURED, theirs.source))

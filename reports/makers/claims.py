@@ -23,8 +23,9 @@ RULES_NOTE = (
     "beyond the margin open, refuted where it is worse in every grid."
 )
 COST_NOTE = (
-    "Cost: ratios to base, one text, one thread on a CPU, 95 % interval of the seconds. Confirmed where every ratio is "
-    "below one beyond its interval, refuted where every one is at least one, else not confirmed."
+    "Cost: ratios to base, one text, one thread on a CPU, 95 % interval of the seconds. FLOPs decide where a document "
+    "speaks of computation, seconds where it speaks of speed; both are shown. Confirmed where every ratio is below one "
+    "beyond its interval, refuted where every one is at least one, else not confirmed."
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import ReportError
+from .errors import ReportError
 from .view import View
 
 

@@ -1,7 +1,7 @@
 """``python -m reports.cost``: the tables of ``reports/results/cost``, from the measurements that lie there.
 
-figures/ (``experiments.benchmark full``), scaling/ and scaling_training/ (``experiments.scaling``) → figures.md,
-scaling.md and claims.md.
+figures/ (``experiments.benchmark full``), scaling/ and scaling_training/ (``experiments.scaling``) → figures.md and
+scaling.md. What follows from them for the published claims: ``reports.claims``.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cost_claims import claims_markdown
-from .cost_rows import Bounded, Growth, Point, read_claims, read_growth
+from .cost_rows import Bounded, Growth, Point, read_growth
 from .cost_speed import speed_markdown
 from .errors import ReportError
 
@@ -30,11 +29,9 @@ def written(folder: Path) -> dict[str, str]:
     speeds = sorted(path.parent for path in folder.glob("*/figures.json"))
     if "scaling" not in growths or not speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a folder with figures.json")
-    claims = claims_markdown(read_claims(), growths["scaling"], growths.get("scaling_training"))
     return {
         "figures.md": "\n".join(speed_markdown(path) for path in speeds),
         "scaling.md": "\n".join(growth_markdown(mode, growth) for mode, growth in growths.items()),
-        "claims.md": f"# Claims about cost, and what was measured\n\n{claims}",
     }
 
 

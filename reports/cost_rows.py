@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import yaml
 from pydantic import Field
 
 from .errors import ReportError, UnreadableFileError
 from .schema import Count, Parameters, Positive, Record, load
-
-CLAIMS = Path(__file__).with_name("cost_claims.yaml")
 
 
 class Bounded(Record):
@@ -79,23 +76,9 @@ class Growth(Record):
         return list(dict.fromkeys(row.variant for row in self.rows))
 
 
-class Claim(Record):
-    """One statement about cost."""
-
-    claim: str
-    kind: Literal["order", "less"]
-    variant: str
-    exponent: float | None = None
-    reason: str | None = None
-
-
 def read_growth(folder: Path) -> Growth:
     """Raises ReportError where the folder holds no measurement of growth."""
     try:
         return load(folder / "costs.json", Growth)
     except UnreadableFileError as error:
         raise ReportError(f"{error}; measure it with python -m experiments.scaling") from None
-
-
-def read_claims() -> list[Claim]:
-    return [Claim.model_validate(entry) for entry in yaml.safe_load(CLAIMS.read_text(encoding="utf-8"))]

@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("reports") / "results"
 COST = "cost"
 COST_LINKS = {
-    "seconds of every arm": "figures.md",
-    "growth with length": "scaling.md",
-    "claims about cost and their verdicts": "claims.md",
+    "seconds of every arm": "cost/figures.md",
+    "growth with length": "cost/scaling.md",
+    "claims and their verdicts": "paper/table6.md",
 }
 HEADER = ("arm", "test accuracy, %", "n", "difference, points", "parameters", "not embedding", "MFLOP", "ms, batch 1")
 
@@ -59,7 +59,7 @@ def section(root: Path, name: str) -> str:
 def _figures(folder: Path) -> str:
     """The figures of speed, as the allocator comes and with freed memory kept."""
     usual, kept = (read_speed(folder / name) for name in ("figures", "figures_kept_memory"))
-    links = ", ".join(f"[{words}]({RESULTS / COST / file})" for words, file in COST_LINKS.items())
+    links = ", ".join(f"[{words}]({RESULTS / file})" for words, file in COST_LINKS.items())
     return f"\n{compared(usual, kept)}\n\n{machine(usual)}\n\n{links}\n\n"
 
 

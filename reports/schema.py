@@ -88,6 +88,8 @@ class PlannedCell(Identity):
 
 
 DesignKind = Literal["one_in", "one_out", "factorial", "fractional"]
+FACTORIALS: tuple[DesignKind, ...] = ("factorial", "fractional")
+"""Kinds that main effects are estimated from."""
 
 
 class Design(Record):

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from experiments.measured import Missing, free_memory
+from experiments.measure.measured import Missing, free_memory
 from experiments.properties.behaviour import PUBLISHED
 from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.memory import measure_memory

@@ -73,12 +73,13 @@ class CountedParameters(Rule):
 
 
 class BeatsFloors(Rule):
-    """A published accuracy against the floors that were measured on the same split."""
+    """A published accuracy against the floors that were measured on the same split, which has so many examples."""
 
     asks = ("number",)
     rule: Literal["beats_floors"]
     number: str
     task: str
+    examples: Annotated[int, Field(gt=0)]
 
 
 class SeesOrder(Rule):
@@ -179,10 +180,11 @@ class Effect(Rule):
 
 
 class Cheaper(Rule):
-    """Ratios to ``base`` of FLOPs and seconds, at every length that was measured."""
+    """Ratios to ``base`` of FLOPs or seconds, whichever the document speaks of, at every length that was measured."""
 
     rule: Literal["cheaper"]
     variant: str
+    by: Literal["FLOPs", "seconds"] = "FLOPs"
 
 
 class Untestable(Rule):

@@ -8,6 +8,7 @@ from ..definition import Definition
 from ..evidence import Evidence
 from ..sheet import Sheet
 from .arms import arms
+from .claims import claims
 from .cost import cost
 from .effects import effects
 from .one_factor import one_factor
@@ -18,6 +19,7 @@ Maker = Callable[[Evidence, Definition], list[Sheet]]
 
 MAKERS: dict[str, Maker] = {
     "arms": arms,
+    "claims": claims,
     "cost": cost,
     "effects": effects,
     "one_factor": one_factor,

@@ -8,20 +8,19 @@ from typing import Literal
 
 from ..definition import Definition
 from ..evidence import Evidence
-from ..schema import Design
+from ..schema import FACTORIALS, Design
 from ..sheet import Column, Entry, Sheet
 from ..statistics.effects import Effect, factorial_effects, residual_noise
 from ..statistics.interval import Interval
 from ..statistics.mixed import Mixed, MixedEffect, mixed_effects
 from ..statistics.power import detectable_effect
 from ..statistics.verdict import verdict
+from ..view import View, margin_note, provenance_note, view
 from ..words import MINUS, plural, with_bounds
 from .effects_arms import arms_sheet
 from .entries import in_points, interval_raw, label, missing, p_entry, points
 from .options import Options, read_options
-from .view import View, margin_note, provenance_note, view
 
-FACTORIALS = ("factorial", "fractional")
 ROMAN: dict[int, str] = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..evidence import Evidence
 from ..schema import Design
 from ..sheet import Column, Entry, Sheet
+from ..view import View, provenance_note
 from .entries import BLANK, FLOORS_NOTE, PARAMETERS, flops_entries, label, mean, parameters, seeds
 from .floors import Line, lines_on
-from .view import View, provenance_note
 
 ON, OFF = "●", "○"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ..sheet import MISSING, Column, Entry
 from ..statistics.interval import Interval
+from ..view import Sizes, View
 from ..words import engineering, p_value, percent, signed, with_bounds, with_half
-from .view import Sizes, View
 
 BLANK = Entry("")
 

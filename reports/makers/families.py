@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..schema import Design
+from ..view import View
 from .options import is_named
-from .view import View
 
 WORDS = {"one_in": "one in", "one_out": "one out"}
 

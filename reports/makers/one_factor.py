@@ -11,12 +11,12 @@ from ..sheet import Column, Entry, Sheet
 from ..statistics.paired import Difference, paired_differences
 from ..statistics.power import detectable_difference
 from ..statistics.verdict import verdict
+from ..view import ACCURACY, View, margin_note, provenance_note, view
 from ..words import plural
 from .entries import BLANK, in_points, label, mean, missing, p_entry, parameters, points, seeds, size_difference
 from .families import Family, families
 from .options import Options, read_options
 from .predictions import Correct, correct_of
-from .view import ACCURACY, View, margin_note, provenance_note, view
 
 
 class OneFactorOptions(Options):

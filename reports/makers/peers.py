@@ -9,14 +9,14 @@ from pydantic import Field
 
 from ..definition import Definition
 from ..evidence import Evidence
+from ..schema import FACTORIALS
 from ..sheet import MISSING, Column, Entry, Sheet
 from ..statistics.independent import independent_difference
 from ..statistics.interval import mean_interval
-from .effects import FACTORIALS
+from ..view import ACCURACY, View, provenance_note, view
 from .entries import BLANK, FLOORS_NOTE, PARAMETERS, flops_entries, label, mean, missing, parameters, points, seeds
 from .floors import Line, best_floor, lines_on
 from .options import Options, is_named, read_options
-from .view import ACCURACY, View, provenance_note, view
 
 
 class PeersOptions(Options):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..cell_files import Predictions, read_predictions
 from ..errors import UnreadableFileError
-from .view import View
+from ..view import View
 
 Correct = dict[str, dict[int, NDArray[np.bool_]]]
 

@@ -8,14 +8,14 @@ from ..cost_speed import Arm, read_speed
 from ..definition import Definition
 from ..evidence import Evidence
 from ..published import Number, Published, read_published
+from ..recipes import Recipe, recipes
 from ..sheet import MISSING, Column, Entry, Sheet
 from ..statistics.interval import Interval, mean_interval
+from ..view import view
 from ..words import bounds, engineering, percent, three
 from .cost import RESULTS
 from .entries import interval_raw, label, mean, missing
 from .options import Options, read_options
-from .recipes import Recipe, recipes
-from .view import view
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 

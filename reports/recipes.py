@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import ReportError
+from .errors import ReportError
 from .view import View
 
 
@@ -38,19 +38,20 @@ def recipes(
     for one in seen:
         mine = one.runs[(one.runs["variant"] == variant) & (one.runs["task"] == task)]
         for _, runs in mine.groupby("run_key", sort=True):
-            spec = _spec(one.grid.folder / Path(runs["where"].iloc[0]).name)
-            unlike = [f"{key} is {_value(spec, key)}, not {value:g}" if isinstance(value, float) else
-                      f"{key} is {_value(spec, key)}, not {value}"
-                      for key, value in wanted.items() if _value(spec, key) != value]  # fmt: skip
+            spec = spec_of(one.grid.folder / Path(runs["where"].iloc[0]).name)
+            unlike = [f"{key} is {value_at(spec, key)}, not {value:g}" if isinstance(value, float) else
+                      f"{key} is {value_at(spec, key)}, not {value}"
+                      for key, value in wanted.items() if value_at(spec, key) != value]  # fmt: skip
             if unlike:
                 left_out.append(f"Left out: {one.grid.name}, {runs['arm'].iloc[0]}: {'; '.join(unlike)}.")
             else:
-                words = ", ".join(f"{name} {_value(spec, key)}" for key, name in shown.items())
+                words = ", ".join(f"{name} {value_at(spec, key)}" for key, name in shown.items())
                 found.append(Recipe(one.grid.name, words, runs))
     return found, left_out
 
 
-def _spec(cell: Path) -> dict[str, Any]:
+def spec_of(cell: Path) -> dict[str, Any]:
+    """What a run was made from. Raises ReportError where its config.json cannot be read."""
     path = cell / "config.json"
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
@@ -58,8 +59,8 @@ def _spec(cell: Path) -> dict[str, Any]:
         raise ReportError(f"{cell.parent.name}/{cell.name}/config.json: cannot tell the recipe of a run") from error
 
 
-def _value(spec: Mapping[str, Any], key: str) -> Any:
-    """None where the spec has no such key."""
+def value_at(spec: Mapping[str, Any], key: str) -> Any:
+    """At a key with dots between its parts; None where the spec has no such key."""
     found: Any = spec
     for part in key.split("."):
         found = found.get(part) if isinstance(found, Mapping) else None

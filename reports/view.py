@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .. import warn
-from ..evidence import Evidence
-from ..read import Grid, Status
-from ..schema import Parameters, PlannedArm, Primary
-from ..statistics.interval import Interval, mean_interval
-from ..words import percent, plural
+from . import warn
+from .evidence import Evidence
+from .read import Grid, Status
+from .schema import Parameters, PlannedArm, Primary
+from .statistics.interval import Interval, mean_interval
+from .words import percent, plural
 
 ACCURACY = "accuracy"
 NAMED = 6  # cells that a warning names before it counts the others

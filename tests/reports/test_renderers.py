@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import re
 import shutil
 import subprocess
@@ -41,7 +42,7 @@ def markdown_cells(text: str) -> list[list[str]]:
     """Rendered texts of the table's body."""
     parser, rows = MarkdownIt("commonmark").enable(["table", "strikethrough"]), list[list[str]]()
     tokens = parser.parse(text)
-    for before, token in zip(tokens, tokens[1:], strict=False):
+    for before, token in itertools.pairwise(tokens):
         if before.type == "tr_open":
             rows.append([])
         if before.type in ("td_open", "th_open") and token.type == "inline":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def trace(table: Path, row: int, column: int) -> Traced:
     entries = sheet["rows"][row - 1]
     text, number = entries[index]
     sources = [record["sources"][place] for place in record["sets"][number]]
-    found = tuple(origin(source, path.parent / record["roots"][root_of(source)]) for source in sources)
+    roots = {name: Path(os.path.normpath(path.parent / root)) for name, root in record["roots"].items()}
+    found = tuple(origin(source, roots[root_of(source)]) for source in sources)
     return Traced(entries[0][0], head, text, found)
 
 

@@ -241,7 +241,7 @@ def test_nothing_to_show_is_no_sheet(tmp_path: Path) -> None:
     assert sheets("peers", grid, peers=["transformer"], ours=["base"]) == []
 
 
-@pytest.mark.parametrize("kind", ["one_factor", "effects", "peers", "cost", "published"])
+@pytest.mark.parametrize("kind", ["one_factor", "effects", "peers", "cost", "published", "claims"])
 def test_unknown_options_are_refused(tmp_path: Path, kind: str) -> None:
     grid = one_in(tmp_path / "demo")
     with pytest.raises(ReportError, match=r"t\.yaml: .*options\.colour"):
@@ -251,9 +251,9 @@ def test_unknown_options_are_refused(tmp_path: Path, kind: str) -> None:
 def test_every_definition_makes_sheets_that_renderers_can_take(tmp_path: Path) -> None:
     evidence = gather([one_in(tmp_path / "demo", MARGIN), write_design(tmp_path / "frac", {("windowed",): 0.05})])
     definitions: list[Definition] = [each for each in read_definitions() if each.table in MAKERS]
-    assert {each.name for each in definitions} >= {"table1", "table2", "table3", "table4", "table5"}
+    assert {each.name for each in definitions} >= {"table1", "table2", "table3", "table4", "table5", "table6"}
     made = [sheet for each in definitions for sheet in MAKERS[str(each.table)](evidence, each)]
-    assert len({sheet.name for sheet in made}) == len(made) == 9
+    assert len({sheet.name for sheet in made}) == len(made) == 10
     for sheet in made:
         assert sheet.rows and all(note for note in sheet.notes)
         for row in sheet.rows:

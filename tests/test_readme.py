@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from experiments import benchmark, grid, scaling, train
-from reports import build, cost
+from reports import build, cost, trace
+from reports.page import __main__ as page
 from swarmformer import cli
 from swarmformer.settings import data_dir
 
@@ -44,6 +45,10 @@ def rehearse(line: str, scratch: Path) -> int:
         return grid.main([command, *arguments[1:], "--runs", str(scratch)])
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
+    if module == "reports.page":
+        return 0 if page._parser().parse_args(arguments) else 1
+    if module == "reports.trace":
+        return trace.main(arguments)
     if module == "reports.cost":
         return 0 if cost.written(cost.FOLDER) else 1
     commands = {"experiments.train": train, "experiments.benchmark": benchmark, "experiments.scaling": scaling}

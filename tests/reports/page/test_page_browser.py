@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,7 +146,7 @@ def test_a_number_leads_to_its_runs_and_a_run_shows_all(page: Page) -> None:
     expect(dialog.get_by_role("listitem")).to_have_count(4)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    assert "from=" not in page.url and "open=" not in page.url
+    expect(page).not_to_have_url(re.compile("from=|open="))
 
 
 def test_a_link_restores_the_view(page: Page, browser: BrowserContext) -> None:
@@ -157,7 +158,7 @@ def test_a_link_restores_the_view(page: Page, browser: BrowserContext) -> None:
     other = browser.new_page()
     other.goto(page.url)
     expect(other.get_by_role("heading", name="base+windowed, seed 0")).to_be_visible()
-    assert other.locator("input[name=q]").input_value() == "base"
+    expect(other.locator("input[name=q]")).to_have_value("base")
     shows(other, "base+windowed", "base", "base+layer_norm")
     other.close()
 
@@ -179,7 +180,8 @@ def test_examples_where_two_arms_disagree(page: Page) -> None:
     first = int(sides[1].nonzero()[0][0])
     cells = [str(label[first]), f"{a[first]} ✗", f"{b[first]} ✓", f"text of {NAMES[first]} {HOSTILE}"]
     expect(rows.first.locator("td")).to_have_text(cells)
-    assert "side=b" in page.url and "seed=1" in page.url
+    expect(page).to_have_url(re.compile("side=b"))
+    expect(page).to_have_url(re.compile("seed=1"))
 
 
 def test_nothing_is_wider_than_a_phone(page: Page) -> None:

@@ -159,7 +159,7 @@ def test_the_status_tells_what_failed_and_what_cannot_be_read(grid: Path) -> Non
 def test_the_same_folder_name_twice_is_refused(grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     other = write_evidence(tmp_path / "other" / "demo")
     assert main([str(grid), str(other), "--out", str(tmp_path / "site")]) == 1
-    assert "Two folders are named demo" in capsys.readouterr().err and not (tmp_path / "site").exists()
+    assert "two folders must not have one" in capsys.readouterr().err and not (tmp_path / "site").exists()
 
 
 @given(st.lists(st.integers(0, 2000), max_size=30))

@@ -14,15 +14,15 @@ from .errors import ReportError
 PATH = Path(__file__).with_name("published.yaml")
 
 Unit = Literal[
-    "percent", "milliseconds", "seconds", "gigabytes", "thousands", "millions", "trillions", "count", "ratio"
+    "percent", "milliseconds", "seconds", "gigabytes", "thousands", "millions", "teraflops", "count", "ratio"
 ]  # fmt: skip
 _PLAIN: dict[Unit, float] = {
     "percent": 0.01, "milliseconds": 1e-3, "seconds": 1.0, "gigabytes": 1e9, "thousands": 1e3, "millions": 1e6,
-    "trillions": 1e12, "count": 1.0, "ratio": 1.0,
+    "teraflops": 1e12, "count": 1.0, "ratio": 1.0,
 }  # fmt: skip
 _WORDS: dict[Unit, str] = {
     "percent": " %", "milliseconds": " ms", "seconds": " s", "gigabytes": " GB", "thousands": " k", "millions": " M",
-    "trillions": " T", "count": "", "ratio": "",
+    "teraflops": " TFLOP/s", "count": "", "ratio": "",
 }  # fmt: skip
 
 

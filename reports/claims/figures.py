@@ -87,7 +87,7 @@ def within_peak(context: Context, rule: WithinPeak) -> Finding:
 
 def _rates(number: Number, flops: int, texts: int | None) -> tuple[float, float, str]:
     """Operations a second as printed, and the fewest that are printed so; and what they are of."""
-    if number.unit == "thousands":
+    if number.quantity == "texts_per_second":
         rate, least = (flops * texts_per_s for texts_per_s in (number.plain, number.plain - number.half_step))
         return rate, least, f"{engineering(flops)}FLOP a text"
     count = texts or number.batch or 1

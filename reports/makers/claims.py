@@ -9,7 +9,7 @@ from ..claims.rules import judge
 from ..claims.scale import scale_notes
 from ..definition import Definition
 from ..evidence import Evidence
-from ..published import Claim, Published, read_published
+from ..published import Claim, Number, Published, read_published
 from ..sheet import MISSING, Column, Entry, Sheet
 from .options import Options, read_options
 
@@ -65,7 +65,7 @@ def claims(evidence: Evidence, definition: Definition) -> list[Sheet]:
 
 def _row(claim: Claim, found: Finding, published: Published) -> tuple[Entry, ...]:
     numbers = [published.number(key) for key in claim.decide.numbers]
-    printed = ", ".join(dict.fromkeys(number.text for number in numbers))
+    printed = ", ".join(dict.fromkeys(_printed(number) for number in numbers))
     return (
         Entry(claim.claim, {"claim": claim.claim, "fact": claim.fact}, (claim.source,)),
         Entry(claim.document, {"document": claim.document}, (claim.source,)),
@@ -75,6 +75,11 @@ def _row(claim: Claim, found: Finding, published: Published) -> tuple[Entry, ...
         Entry(found.why, {"why": found.why}, found.sources),
         Entry(claim.key, {"key": claim.key}, (claim.source,)),
     )
+
+
+def _printed(number: Number) -> str:
+    """A bare count with its name: ``num_layers 2``."""
+    return f"{number.quantity} {number.text}" if number.unit == "count" else number.text
 
 
 def _warnings(context: Context) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -50,18 +50,6 @@ def shared(table: Table, key: str) -> str | None:
     """The one value that all finished arms have; None where they differ."""
     values = {getattr(row, key) for row in table.arms if row.n}
     return values.pop() if len(values) == 1 else None if values else ""
-
-
-def varying(rows: Sequence[Row]) -> list[str]:
-    """The names of the rows, with what tells them apart added where an arm has several rows."""
-    names = [row.name for row in rows]
-    keys = ("run_key", *PROVENANCE)
-    labels = []
-    for row in rows:
-        twins = [other for other in rows if other.name == row.name]
-        apart = [getattr(row, key) for key in keys if len({getattr(twin, key) for twin in twins}) > 1]
-        labels.append(f"{row.name} [{'; '.join(apart)}]" if names.count(row.name) > 1 else row.name)
-    return labels
 
 
 def _name(table: Table, row: Row) -> Entry:

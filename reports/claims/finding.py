@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -79,7 +79,3 @@ def listed(parts: Iterable[str]) -> str:
 
 def once(sources: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sources))
-
-
-def tasks_of(views: Sequence[View]) -> str:
-    return ", ".join(f"{seen.task} ({seen.grid.name})" for seen in views)

@@ -34,11 +34,6 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
     return _sign_test(_pair(correct_a, correct_b))
 
 
-def mcnemar_by_seed(correct_a: Mapping[int, ArrayLike], correct_b: Mapping[int, ArrayLike]) -> dict[int, McNemar]:
-    """Seed → test, over the seeds that both arms have."""
-    return {seed: mcnemar(correct_a[seed], correct_b[seed]) for seed in sorted(correct_a.keys() & correct_b.keys())}
-
-
 def mcnemar_pooled(correct_a: Mapping[int, ArrayLike], correct_b: Mapping[int, ArrayLike]) -> McNemar | None:
     """One test over the seeds that both arms have, on one test split; None where they share none.
 

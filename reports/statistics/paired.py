@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from .interval import Interval, mean_interval, paired_difference
+from .interval import Interval, paired_difference
 from .mcnemar import mcnemar_pooled
 from .multiple import holm
 from .values import by_seed, clean
@@ -68,20 +67,3 @@ def p_of_mean(differences: list[float]) -> float | None:
     if len(differences) < 2 or np.ptp(differences) <= 1e-12 * max(1.0, float(np.max(np.abs(differences)))):
         return None
     return float(stats.ttest_1samp(differences, 0.0).pvalue)
-
-
-def paired_ratio(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:
-    """Interval of ``arm / base`` over the seeds that both have, such as of the seconds of a matched pair.
-
-    The geometric mean of the ratios, with a t interval on the scale of logarithms: a ratio and its inverse then have
-    inverse intervals. None where they share no seed. Raises ValueError for a value that is not positive.
-    """
-    shared = sorted(arm.keys() & base.keys())
-    bad = [seed for seed in shared if arm[seed] <= 0 or base[seed] <= 0]
-    if bad:
-        raise ValueError(f"a ratio needs positive values; seeds {bad} have others")
-    logs = mean_interval([math.log(arm[seed] / base[seed]) for seed in shared])
-    if logs is None:
-        return None
-    low, high = (None if bound is None else math.exp(bound) for bound in (logs.low, logs.high))
-    return Interval(math.exp(logs.mean), low, high, logs.n)

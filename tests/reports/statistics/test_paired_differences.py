@@ -9,7 +9,7 @@ from scipy import stats
 
 from reports.statistics.mcnemar import mcnemar_pooled
 from reports.statistics.multiple import holm
-from reports.statistics.paired import paired_differences, paired_ratio
+from reports.statistics.paired import paired_differences
 from tests.reports.statistics.simulate import three_errors, three_errors_of
 
 ARMS = tuple("abcdefgh")
@@ -85,18 +85,6 @@ def test_rates_with_seeds_that_move_all_arms() -> None:
     assert np.mean(called) == pytest.approx(0.05, abs=three_errors_of(called))
     assert np.mean(covered) == pytest.approx(0.95, abs=three_errors_of(covered))
     assert np.mean(any_called) <= 0.05 + three_errors(0.05, draws)
-
-
-def test_a_ratio_is_a_difference_of_logarithms_and_inverts() -> None:
-    arm, base = {0: 2.0, 1: 3.0, 2: 5.0}, {0: 1.0, 1: 2.0, 2: 2.0, 3: 1.0}
-    found, inverse = paired_ratio(arm, base), paired_ratio(base, arm)
-    expected = stats.ttest_1samp(np.log([2.0, 1.5, 2.5]), 0.0).confidence_interval(0.95)
-    assert found.mean == pytest.approx(stats.gmean([2.0, 1.5, 2.5])) and found.n == 3
-    assert (found.low, found.high) == pytest.approx((np.exp(expected.low), np.exp(expected.high)))
-    assert (inverse.low, inverse.high) == pytest.approx((1 / found.high, 1 / found.low))
-    assert paired_ratio({0: 1.0}, {1: 1.0}) is None
-    with pytest.raises(ValueError, match=r"seeds \[0\]"):
-        paired_ratio({0: 0.0}, {0: 1.0})
 
 
 def test_holm_by_hand() -> None:

@@ -90,11 +90,15 @@ class SeesOrder(Rule):
 
 
 class BeatsControl(Rule):
-    """An arm against its control, paired by seed, in every grid that has both."""
+    """An arm against its control, paired by seed, in every grid that has both.
+
+    ``factors``: the arm of a design that has just these on, and the control as its base, is the arm too.
+    """
 
     rule: Literal["beats_control"]
     arm: str
     control: str
+    factors: Annotated[tuple[str, ...], Field(strict=False)] = ()
     claimed: Claimed = "better"
 
 

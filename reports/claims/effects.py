@@ -86,17 +86,30 @@ def beats_control(context: Context, rule: BeatsControl) -> Finding:
     """An arm less its control, paired by seed, in every grid that has runs of both with a seed in common."""
     found = []
     for seen in context.views:
-        ours, theirs = (seen.by_seed(arm, seen.metric) for arm in (rule.arm, rule.control))
+        both = (_arm(seen, rule), rule.control)
+        ours, theirs = (seen.by_seed(arm, seen.metric) for arm in both)
         interval = paired_difference(ours, theirs)
         if interval is not None:
             differences = [ours[seed] - theirs[seed] for seed in sorted(ours.keys() & theirs.keys())]
-            found.append((seen, interval, p_of_mean(differences)))
+            found.append((seen, interval, p_of_mean(differences), seen.sources(*both)))
     if not found:
         return untestable(f"no grid has completed runs of both {rule.arm} and {rule.control}")
-    adjusted = holm([p for _, _, p in found])
-    both = (rule.arm, rule.control)
-    said = [Said(seen, gap, p, seen.sources(*both)) for (seen, gap, _), p in zip(found, adjusted, strict=True)]
+    adjusted = holm([p for _, _, p, _ in found])
+    said = [Said(seen, gap, p, sources) for (seen, gap, _, sources), p in zip(found, adjusted, strict=True)]
     return _ruled(said, rule.claimed)
+
+
+def _arm(seen: View, rule: BeatsControl) -> str:
+    """The arm's name in a grid, where designed arms are named by their factors."""
+    designs = seen.grid.plan.designs if seen.grid.plan else ()
+    designed = [
+        arm
+        for design in designs
+        if design.base == rule.control
+        for arm, on in design.levels.items()
+        if rule.factors and set(on) == set(rule.factors)
+    ]
+    return rule.arm if rule.arm in seen.arms else next(iter(designed), rule.arm)
 
 
 def _ruled(said: Sequence[Said], claimed: Claimed) -> Finding:

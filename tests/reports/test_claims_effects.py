@@ -125,6 +125,16 @@ def test_an_arm_is_held_against_its_control_seed_by_seed(tmp_path: Path) -> None
     assert alone.ruling is Ruling.UNTESTABLE
 
 
+def test_an_arm_of_a_design_is_known_by_its_factors(tmp_path: Path) -> None:
+    grid = fraction(tmp_path, "demo", {(factor,): 0.02 for factor in FACTORS}, noise=0.0001)
+    rule = {"rule": "beats_control", "arm": "enhanced", "control": "base"}
+    named = beats_control(context(tmp_path, grid), BeatsControl.model_validate({**rule, "factors": FACTORS}))
+    # All four on less all four off: four effects of two points each.
+    assert named.ruling is Ruling.CONFIRMED and "+8.0" in named.figures
+    assert {source.rsplit("-", 1)[0] for source in named.sources} == {"demo/base", "demo/base+" + "+".join(FACTORS)}
+    assert beats_control(context(tmp_path, grid), BeatsControl.model_validate(rule)).ruling is Ruling.UNTESTABLE
+
+
 def test_the_scale_of_the_runs_is_said(tmp_path: Path) -> None:
     seen = context(tmp_path, fraction(tmp_path, "demo", {}))
     (note,) = scale_notes(seen)

@@ -46,7 +46,10 @@ class Picture(Generic[OptionsT]):
             known = self.options.model_validate(dict(options))
         except ValidationError as error:
             raise ReportError(f"options of a picture: {error}") from error
-        return self.read(evidence, known)
+        frame = self.read(evidence, known)
+        # A column of None alone would be one of objects, which cannot be drawn; read from CSV it is NaN too.
+        empty = [column for column in frame if frame[column].isna().all()]
+        return frame.astype(dict.fromkeys(empty, float))
 
     def draw(self, frame: pd.DataFrame, title: str) -> Figure:
         """Draw ``frame`` as ``data`` gave it, also when read again from CSV. Raises ValueError where it is empty."""

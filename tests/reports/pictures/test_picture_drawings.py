@@ -177,3 +177,11 @@ def test_the_definitions_that_are_shipped_are_of_known_kinds_and_options(folder:
     assert {definition.picture for definition in drawn} == set(PICTURES)
     for definition in drawn:
         assert not PICTURES[str(definition.picture)].data(evidence, definition.options).empty, definition.name
+
+
+@pytest.mark.parametrize("kind", sorted(set(PICTURES) - {"cost_length"}))
+def test_a_grid_of_one_seed_is_drawn_without_bands(folder: Path, kind: str) -> None:
+    frame = PICTURES[kind].data(gather([folder / "one_seed"]), {})
+    if frame.empty:
+        pytest.skip("nothing to draw in this grid")
+    PICTURES[kind].draw(frame, "one seed")

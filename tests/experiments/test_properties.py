@@ -69,6 +69,7 @@ def test_parameters_clusters_and_scores() -> None:
         assert 4 * clusters_that_fit**2 <= row["memory_bytes"] < 4 * (clusters_that_fit + 1) ** 2
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_is_missing_and_a_smaller_one_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "PUBLISHED", ("original_small",))
     monkeypatch.setattr(memory, "MODES", ("forward",))

@@ -65,6 +65,7 @@ def test_the_rule_over_tasks(tmp_path: Path, effects: tuple[float, ...], claimed
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claimed", ["better", "maintained"])
 def test_noise_leaves_it_undecided(tmp_path: Path, claimed: Claimed) -> None:
     """Over draws: a null effect is called off zero at most 5 % of the time, so in 12 draws hardly more than twice."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.definition import read_definitions
+from reports.definition import for_any_runs
 from reports.evidence import gather
 from reports.layout import head
 from reports.makers import MAKERS
@@ -19,7 +19,7 @@ from tests.reports.synthetic_design import write_design
 
 TOUCHED = "base+windowed+multi_head+pyramid+gumbel-1"
 Entries = dict[tuple[str, str, str], tuple[str, tuple[tuple[str, object], ...], tuple[str, ...]]]
-DEFINITIONS = [definition for definition in read_definitions() if definition.table is not None]
+DEFINITIONS = [definition for definition in for_any_runs() if definition.table is not None]
 
 
 def delete(cell: Path) -> None:
@@ -59,11 +59,22 @@ def entries(made: list[Sheet], touched: str) -> Entries:
     return found
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_design(tmp_path_factory.mktemp("whole") / "demo", {("windowed",): 0.02})
+
+
+@pytest.fixture(scope="module")
+def before(whole: Path) -> list[Sheet]:
+    return sheets(whole)
+
+
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_touched_run_is_reported_and_changes_nothing_else(tmp_path: Path, kind: str) -> None:
-    grid = write_design(tmp_path / "demo", {("windowed",): 0.02})
+def test_a_touched_run_is_reported_and_changes_nothing_else(
+    whole: Path, before: list[Sheet], tmp_path: Path, kind: str
+) -> None:
+    grid = Path(shutil.copytree(whole, tmp_path / "demo"))
     touched = f"demo/{TOUCHED}"
-    before = sheets(grid)
     assert any(touched in entry.sources for sheet in before for row in sheet.rows for entry in row)
     damage, said = DAMAGE[kind]
     damage(grid / TOUCHED)

@@ -15,8 +15,8 @@ import torch
 
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.contracts import Dims
 from swarmformer.cost.variants import spec_of
-from swarmformer.interfaces import Dims
 
 FORMULA = re.compile(r"```python\n# ([^\n]+)\n(.*?)```", flags=re.DOTALL)
 QUANTITIES = ("parameters", "flops", "broadcast")

@@ -13,17 +13,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.measure.benchmark_rows import Measurement
-from experiments.measure.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
-from experiments.measure.cost_table import print_costs
-from experiments.measure.measured import new_folder, write_costs_json, write_start
-from experiments.progress import exit_status
-from experiments.speed.command import run_figures
-from experiments.speed.depth import DEPTHS
-from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
 from swarmformer.merge import nest
+
+from .measure.benchmark_rows import Measurement
+from .measure.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
+from .measure.cost_table import print_costs
+from .measure.measured import new_folder, write_costs_json, write_start
+from .progress import exit_status
+from .speed.command import run_figures
+from .speed.depth import DEPTHS
+from .store import Config, make_experiment, run_command_line
 
 
 def resolve(config: Config) -> Config:

@@ -14,14 +14,15 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from experiments.cells import CellError, read_json, write_json
-from experiments.plan import Arm, Plan, load_plan
-from experiments.plan.grid_file import Latency
-from experiments.pool import usable_cores
-from experiments.supervised import stop_with_parent
 from swarmformer.assembly import assemble
 from swarmformer.cost import measure_costs
 from swarmformer.environment import resolve_device
+
+from .cells import CellError, read_json, write_json
+from .plan import Arm, Plan, load_plan
+from .plan.grid_file import Latency
+from .pool import usable_cores
+from .supervised import stop_with_parent
 
 NAME = "costs.json"
 

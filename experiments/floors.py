@@ -7,13 +7,14 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from experiments.cells import CellError, read_json, write_json
-from experiments.plan.grid_file import first_spec
-from experiments.runner import load_data, use_threads
-from experiments.supervised import stop_with_parent
 from swarmformer.data.floors import compute_floors, left_out
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
+
+from .cells import CellError, read_json, write_json
+from .plan.grid_file import first_spec
+from .runner import load_data, use_threads
+from .supervised import stop_with_parent
 
 NAME = "floors.json"
 

@@ -17,14 +17,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from experiments.cells import Status, status_of
-from experiments.plan import Plan, load_plan
-from experiments.plan.registration import register
-from experiments.pool import default_workers
-from experiments.progress import terminal_log
-from experiments.scheduler import Runner, retry
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SwarmformerError
+
+from .cells import Status, status_of
+from .plan import Plan, load_plan
+from .plan.registration import register
+from .pool import default_workers
+from .progress import terminal_log
+from .scheduler import Runner, retry
 
 logger = logging.getLogger("swarmformer.grid")
 

@@ -14,8 +14,8 @@ from threading import Thread
 
 import torch
 
-from experiments import supervised
-from experiments.server import Fork, ForkServer
+from . import supervised
+from .server import Fork, ForkServer
 
 GRACE_S = 20.0
 FORKS = sys.platform == "linux"

@@ -7,10 +7,8 @@ scikit-learn is for the metrics of a validation; torch._dynamo is imported by ev
 import sklearn.metrics
 import torch._dynamo
 
-import experiments.progress
-import experiments.runner
-import experiments.store
-import experiments.supervised
 from swarmformer import registry
+
+from . import progress, runner, store, supervised
 
 registry.load_builtins()

@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from experiments.cells import InterruptedRunError
 from swarmformer.errors import SwarmformerError
 from swarmformer.training.loop import OnStep
+
+from .cells import InterruptedRunError
 
 
 @contextmanager

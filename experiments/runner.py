@@ -16,16 +16,6 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from experiments.cells import (
-    CellBusyError,
-    CellFailedError,
-    InterruptedRunError,
-    lock_of,
-    prepare,
-    read_json,
-    write_json,
-)
-from experiments.progress import step_display
 from swarmformer import hub
 from swarmformer.attention import recording
 from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
@@ -38,6 +28,17 @@ from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult
 from swarmformer.variants import make_task
+
+from .cells import (
+    CellBusyError,
+    CellFailedError,
+    InterruptedRunError,
+    lock_of,
+    prepare,
+    read_json,
+    write_json,
+)
+from .progress import step_display
 
 logger = logging.getLogger("swarmformer")
 LOCK_PATIENCE_S = 2.0

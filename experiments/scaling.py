@@ -15,18 +15,19 @@ from pathlib import Path
 
 from pydantic import Field
 
-from experiments.measure.benchmark_settings import AtLeastOne, check_keys
-from experiments.measure.cost_table import print_costs, print_growth
-from experiments.measure.measured import new_folder, write_costs_json, write_start
-from experiments.measure.scaling_rows import Growth
-from experiments.progress import exit_status
-from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.contracts import Strict
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
-from swarmformer.interfaces import Strict
 from swarmformer.merge import nest
+
+from .measure.benchmark_settings import AtLeastOne, check_keys
+from .measure.cost_table import print_costs, print_growth
+from .measure.measured import new_folder, write_costs_json, write_start
+from .measure.scaling_rows import Growth
+from .progress import exit_status
+from .store import Config, make_experiment, run_command_line
 
 DEFAULTS: Config = {
     "variants": [

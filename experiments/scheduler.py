@@ -10,12 +10,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from experiments import costs
-from experiments.cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
-from experiments.plan import Cell, Plan
-from experiments.plan.registration import register
-from experiments.pool import Job, Pool
-from experiments.worker import BUSY
+from . import costs
+from .cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
+from .plan import Cell, Plan
+from .plan.registration import register
+from .pool import Job, Pool
+from .worker import BUSY
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0

@@ -24,8 +24,9 @@ from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredError, SacredInterrupt  # noqa: E402
 
-from experiments.cells import InterruptedRunError  # noqa: E402
 from swarmformer.errors import SpecError  # noqa: E402
+
+from .cells import InterruptedRunError  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False

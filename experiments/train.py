@@ -14,18 +14,19 @@ from typing import Any
 
 from pydantic import Field
 
-from experiments.cells import cell_name
-from experiments.progress import exit_status
-from experiments.runner import run_cell, use_threads
-from experiments.store import Config, make_experiment, run_command_line
 from swarmformer.assembly import rehearse
+from swarmformer.contracts import Strict
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError, suggest
-from swarmformer.interfaces import Strict
 from swarmformer.merge import nest
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
+
+from .cells import cell_name
+from .progress import exit_status
+from .runner import run_cell, use_threads
+from .store import Config, make_experiment, run_command_line
 
 DEFAULTS: Config = {
     "variant": "base",

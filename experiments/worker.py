@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import CellBusyError, InterruptedRunError, load_config
-from experiments.progress import terminal_log
-from experiments.runner import run_cell, use_threads
-from experiments.store import Config, make_experiment, run_recorded
-from experiments.supervised import stop_with_parent
+from .cells import CellBusyError, InterruptedRunError, load_config
+from .progress import terminal_log
+from .runner import run_cell, use_threads
+from .store import Config, make_experiment, run_recorded
+from .supervised import stop_with_parent
 
 BUSY, STOPPED = 3, 143
 

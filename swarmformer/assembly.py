@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
+from swarmformer.contracts import Model
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.models.parts import Parts
 from swarmformer.spec import ModelSpec, RunSpec
 

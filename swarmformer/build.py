@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from swarmformer.assembly import assemble
-from swarmformer.interfaces import Model
+from swarmformer.contracts import Model
 from swarmformer.merge import nest
 from swarmformer.variants import load_variant
 

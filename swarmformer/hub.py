@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from swarmformer.assembly import assemble
+from swarmformer.contracts import Model
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.spec import ModelSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.variants import load_variant

@@ -22,7 +22,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
-from swarmformer import interfaces
+from swarmformer import contracts
 from swarmformer.data.task import Task
 from swarmformer.errors import ComponentError, SpecError, suggest
 from swarmformer.schema import Option, options_of
@@ -31,15 +31,15 @@ GROUP = "swarmformer.components"
 BUILTIN_PACKAGES = ("swarmformer.components", "swarmformer.models", "swarmformer.data.tasks")
 
 SLOTS: dict[str, type] = {
-    "embedding": interfaces.Embedding,
-    "local": interfaces.Local,
-    "router": interfaces.Router,
-    "cluster": interfaces.Cluster,
-    "feedback": interfaces.Feedback,
-    "norm": interfaces.Norm,
-    "pyramid": interfaces.Pyramid,
-    "pooling": interfaces.Pooling,
-    "model": interfaces.Model,
+    "embedding": contracts.Embedding,
+    "local": contracts.Local,
+    "router": contracts.Router,
+    "cluster": contracts.Cluster,
+    "feedback": contracts.Feedback,
+    "norm": contracts.Norm,
+    "pyramid": contracts.Pyramid,
+    "pooling": contracts.Pooling,
+    "model": contracts.Model,
     "task": Task,
 }
 

@@ -14,9 +14,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from swarmformer import registry
+from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
 from swarmformer.errors import SpecError, suggest
-from swarmformer.interfaces import Dims, Model, Strict
 from swarmformer.schema import Locate, check_options, dotted, options_of, validate
 
 SPEC_VERSION = 1

@@ -131,7 +131,7 @@ def test_check_all_tries_everything_known(monkeypatch: pytest.MonkeyPatch, capsy
 
 
 LEAKY = '''
-from swarmformer.interfaces import Dims, Local
+from swarmformer.contracts import Dims, Local
 class Leaky(Local):
     """x + mean over all positions, pads included."""
     def __init__(self, dims: Dims) -> None:
@@ -164,7 +164,7 @@ def test_check_finds_the_slot_of_a_class_by_its_base(stranger: str, capsys: pyte
     assert re.search(r"FAILED +pads_do_not_touch_real_tokens: length", out)
     assert re.search(r"[1-9]\d* failed; \d+ did not apply$", out.splitlines()[-1])
     assert main(["check", f"{stranger}:Leaky", "--slot", "norm"]) == 1
-    assert "must subclass swarmformer.interfaces.Norm" in " ".join(capsys.readouterr().out.split())
+    assert "must subclass swarmformer.contracts.norm.Norm" in " ".join(capsys.readouterr().out.split())
 
 
 def test_check_reports_a_constructor_that_is_no_schema(stranger: str, capsys: pytest.CaptureFixture[str]) -> None:

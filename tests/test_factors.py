@@ -12,9 +12,9 @@ from torch import Tensor
 import swarmformer
 from swarmformer import load_variant
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.contracts import Model
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.variants import load_factors
 from swarmformer.yaml import read_yaml
 from tests.helpers import prefix_mask

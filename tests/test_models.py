@@ -16,8 +16,8 @@ from torch import Tensor, nn
 import swarmformer
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.contracts import Model
 from swarmformer.cost import counted_flops, counted_training_flops
-from swarmformer.interfaces import Model
 from swarmformer.variants import list_variants, load_factors, load_variant
 from tests.components.cases import Case, cases, prefix_mask
 from tests.helpers import assert_close

@@ -14,12 +14,12 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "plugin"
 BROKEN = {
     "local.no_module": ("broken_nowhere:Thing", "ModuleNotFoundError: No module named 'broken_nowhere'"),
-    "local.wrong_base": ("broken_parts:NotALocal", "it must subclass swarmformer.interfaces.Local"),
+    "local.wrong_base": ("broken_parts:NotALocal", "it must subclass swarmformer.contracts.local.Local"),
     "local.open_options": ("broken_parts:OpenOptions", "**more"),
     "local.rolling_shift": ("broken_parts:Shadow", "is also the name of"),
 }
 BROKEN_PARTS = '''
-from swarmformer.interfaces import Dims, Local
+from swarmformer.contracts import Dims, Local
 
 
 class NotALocal:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 import swarmformer
 from swarmformer import registry
+from swarmformer.contracts import Dims, Norm
 from swarmformer.errors import ComponentError, SpecError
-from swarmformer.interfaces import Dims, Norm
 from swarmformer.variants import load_variant
 
 pytestmark = pytest.mark.usefixtures("own_registry")
@@ -102,7 +102,7 @@ class NoNorm:
         (Named, "cannot be called 'name'"),
         (Unresolved, "'Missing' is not defined.*TYPE_CHECKING"),
         (Abstract, "does not implement forward"),
-        (NoNorm, r"must subclass swarmformer\.interfaces\.Norm"),
+        (NoNorm, r"must subclass swarmformer\.contracts\.norm\.Norm"),
     ],
 )
 def test_classes_that_break_the_contract_are_refused(cls: type, words: str) -> None:
@@ -123,7 +123,7 @@ def test_a_class_by_path() -> None:
     [
         ("no_such_package:X", "ModuleNotFoundError"),
         (f"{__name__}:Nobody", "AttributeError.*Nobody"),
-        (f"{__name__}:NoNorm", r"must subclass swarmformer\.interfaces\.Norm"),
+        (f"{__name__}:NoNorm", r"must subclass swarmformer\.contracts\.norm\.Norm"),
         (":X", "Empty module name"),
     ],
 )
@@ -135,7 +135,7 @@ def test_a_path_that_leads_nowhere(path: str, words: str) -> None:
 # Plug-ins: real dist-info folders on sys.path, as an installation leaves them.
 
 GOOD = """
-from swarmformer.interfaces import Dims, Norm
+from swarmformer.contracts import Dims, Norm
 {decorator}
 class Good(Norm):
     '''A good plug-in.'''
@@ -197,14 +197,14 @@ def test_a_plugin_that_also_registers_itself_appears_once(install, tmp_path: Pat
     ("entry", "source", "words"),
     [
         ("norm.bad", "import no_such_package\n", "ModuleNotFoundError.*no_such_package"),
-        ("norm.bad", "class Bad: ...\n", "must subclass swarmformer.interfaces.Norm"),
+        ("norm.bad", "class Bad: ...\n", "must subclass swarmformer.contracts.norm.Norm"),
         ("norm.bad", "Bad = 3\n", "must subclass"),
         ("norm.bad", "other = 1\n", "AttributeError"),
         ("norm.bad", "1 / 0\n", "ZeroDivisionError"),
         ("nrom.bad", GOOD.format(decorator="").replace("Good", "Bad"), "unknown slot 'nrom'.*'norm'"),
         (
             "norm.bad",
-            "from swarmformer.interfaces import Norm\nclass Bad(Norm):\n"
+            "from swarmformer.contracts import Norm\nclass Bad(Norm):\n"
             "    def __init__(self, dims, **options):\n        super().__init__()\n    def forward(self, x):\n"
             "        return x\n",
             "list every option",

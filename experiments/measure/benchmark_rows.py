@@ -14,9 +14,6 @@ from typing import Any, get_args
 
 import torch
 
-from experiments.measure.benchmark_settings import Settings
-from experiments.measure.benchmark_streams import StreamRows
-from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.passes import Mode
@@ -25,6 +22,10 @@ from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products,
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
+
+from ..measure.benchmark_settings import Settings
+from ..measure.benchmark_streams import StreamRows
+from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.benchmark")
 FIXED: tuple[Mode, ...] = get_args(Mode)

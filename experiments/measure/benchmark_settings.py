@@ -7,14 +7,15 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
-from experiments.measure.measured import as_list
-from experiments.store import Config
+from swarmformer.contracts import Strict
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.streams import Scenario
 from swarmformer.errors import SpecError, suggest
-from swarmformer.interfaces import Strict
 from swarmformer.schema import validate
+
+from ..measure.measured import as_list
+from ..store import Config
 
 AtLeastOne = Annotated[int, Field(gt=0)]
 SettingsT = TypeVar("SettingsT", bound=Strict)

@@ -8,17 +8,18 @@ from typing import Any, get_args
 
 import torch
 
-from experiments.measure.benchmark_settings import Settings
-from experiments.measure.measured import CostArm, Timed
 from swarmformer.assembly import rehearse
+from swarmformer.contracts import Model
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
-from swarmformer.interfaces import Model
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
+
+from ..measure.benchmark_settings import Settings
+from ..measure.measured import CostArm, Timed
 
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 

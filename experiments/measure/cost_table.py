@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.cells import read_json
+from ..cells import read_json
 
 Row = Mapping[str, Any]
 WIDTH = 170

@@ -17,9 +17,8 @@ from typing import Any
 import psutil
 import torch
 
-from experiments.cells import CellError, write_json
-from experiments.store import Config
 from swarmformer.assembly import assemble, assemble_without_weights
+from swarmformer.contracts import Model
 from swarmformer.cost.floor import Work, judge
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.operations import counted_flops, counted_training_flops
@@ -30,9 +29,11 @@ from swarmformer.data.files import json_hash
 from swarmformer.environment import code_revision, describe, describe_machine, device_name
 from swarmformer.errors import SpecError
 from swarmformer.fast import enabled
-from swarmformer.interfaces import Model
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
+
+from ..cells import CellError, write_json
+from ..store import Config
 
 MEMORY_SHARE = 0.8
 """Of the memory that is free, what a measurement may take before it is called too large."""

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.measure.exponents import fitted_exponent, local_exponents, median_ratio
-from experiments.measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from swarmformer.contracts import Model
 from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
 from swarmformer.cost.floor import Work
 from swarmformer.cost.machine import Ceilings
@@ -19,9 +18,11 @@ from swarmformer.cost.passes import check_result, make_call, random_batch
 from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.data.batching import Batch
-from swarmformer.interfaces import Model
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
+
+from ..measure.exponents import fitted_exponent, local_exponents, median_ratio
+from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.scaling")
 START_S = 60.0

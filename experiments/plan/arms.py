@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.plan.design import levels_of, resolution_of
-from experiments.plan.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
 from swarmformer.assembly import rehearse
 from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
 from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
+
+from ..plan.design import levels_of, resolution_of
+from ..plan.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ import numpy as np
 from pydantic import Field, model_validator
 from pyDOE3 import ff2n, fracfact, fracfact_by_res
 
+from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Strict
 
 MAX_ARMS = 1024
 Patch = dict[str, Any]

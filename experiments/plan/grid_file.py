@@ -27,13 +27,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from experiments.plan.design import DesignSpec, levels_of, variant_of
-from experiments.plan.matched import MatchedSpec
-from swarmformer.interfaces import Strict
+from swarmformer.contracts import Strict
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 from swarmformer.yaml import display, read_yaml
+
+from ..plan.design import DesignSpec, levels_of, variant_of
+from ..plan.matched import MatchedSpec
 
 SECTIONS = ("model", "data", "train")
 Patch = dict[str, Any]

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from swarmformer.contracts import Strict
 from swarmformer.cost import ParameterCount, TextFlops
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Strict
 
 
 class MatchedSpec(Strict):

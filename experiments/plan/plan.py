@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import cell_name
-from experiments.plan.arms import Arm, Arms
-from experiments.plan.grid_file import GridSpec, read_grid
 from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.yaml import display
+
+from ..cells import cell_name
+from ..plan.arms import Arm, Arms
+from ..plan.grid_file import GridSpec, read_grid
 
 
 @dataclass(frozen=True)

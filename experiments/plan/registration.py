@@ -12,9 +12,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from experiments.cells import read_json, write_json
-from experiments.plan import Plan
 from swarmformer.environment import code_revision
+
+from ..cells import read_json, write_json
+from ..plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
 NAME = "registered.json"

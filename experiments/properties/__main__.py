@@ -16,14 +16,15 @@ from typing import Any
 
 import torch
 
-from experiments.cells import write_json
-from experiments.pool import usable_cores
-from experiments.progress import exit_status
-from experiments.properties import behaviour, sizes
-from experiments.properties.memory import BATCHES, memory_rows
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import code_revision, describe, device_name
 from swarmformer.errors import SpecError
+
+from ..cells import write_json
+from ..pool import usable_cores
+from ..progress import exit_status
+from ..properties import behaviour, sizes
+from ..properties.memory import BATCHES, memory_rows
 
 CPU = torch.device("cpu")
 

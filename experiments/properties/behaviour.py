@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import swarmformer
+from swarmformer.contracts import Model
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Model
 
 PUBLISHED = ("original_base", "original_small")
 CONTRASTS = ("base", "base+windowed", "base+positions", "base+shift_positions")

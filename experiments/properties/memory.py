@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-from experiments.measure.measured import Missing, free_memory
-from experiments.properties.behaviour import PUBLISHED
 from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.memory import measure_memory
 from swarmformer.cost.passes import Mode
 from swarmformer.variants import load_variant
+
+from ..measure.measured import Missing, free_memory
+from ..properties.behaviour import PUBLISHED
 
 BATCHES = (256, 128, 64, 32)
 """The documents' batch, then what is tried where it does not fit."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import psutil
 
-from experiments.properties.behaviour import PUBLISHED
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.contracts import Model
 from swarmformer.cost.parameters import count_parameters
-from swarmformer.interfaces import Model
 from swarmformer.variants import load_variant
+
+from ..properties.behaviour import PUBLISHED
 
 Row = dict[str, Any]
 FP32_BYTES = 4

@@ -17,16 +17,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.cells import load_config, write_json
-from experiments.runner import load_data
 from swarmformer import hub
+from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SwarmformerError
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Model
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
+
+from ..cells import load_config, write_json
+from ..runner import load_data
 
 CPU = torch.device("cpu")
 

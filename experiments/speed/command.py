@@ -18,20 +18,21 @@ from typing import Any, Literal
 import torch
 from pydantic import Field
 
-from experiments.cells import write_json
-from experiments.measure.benchmark_settings import check_keys
-from experiments.measure.measured import new_folder, write_start
-from experiments.pool import usable_cores
-from experiments.speed.depth import DEPTHS
-from experiments.speed.measure import measure_cells, measure_groups
-from experiments.speed.table import print_figures
-from experiments.store import Config, make_experiment, run_command_line
+from swarmformer.contracts import Strict
 from swarmformer.cost.report import ceilings_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
 from swarmformer.fast.memory import SETTINGS
-from swarmformer.interfaces import Strict
+
+from ..cells import write_json
+from ..measure.benchmark_settings import check_keys
+from ..measure.measured import new_folder, write_start
+from ..pool import usable_cores
+from ..speed.depth import DEPTHS
+from ..speed.measure import measure_cells, measure_groups
+from ..speed.table import print_figures
+from ..store import Config, make_experiment, run_command_line
 
 
 class Settings(Strict):

@@ -6,11 +6,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from experiments.speed import evaluation, routing, training, windowed
-from experiments.speed.figure import Arm, Figure, Group
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
+
+from ..speed import evaluation, routing, training, windowed
+from ..speed.figure import Arm, Figure, Group
 
 
 @dataclass(frozen=True)

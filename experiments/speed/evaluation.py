@@ -11,17 +11,18 @@ import torch
 from torch import Tensor
 
 import swarmformer
-from experiments.speed.figure import Arm, Figure, Group
-from experiments.speed.published import PublishedSwarmFormer
 from swarmformer import hub
+from swarmformer.contracts import Model
 from swarmformer.cost.precision import Precision, computing_in
 from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Model
 from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
 from swarmformer.training.evaluate import predict
+
+from ..speed.figure import Arm, Figure, Group
+from ..speed.published import PublishedSwarmFormer
 
 CPU = torch.device("cpu")
 MISSING_DATA = f"set {DATA_VARIABLE} to the folder that holds IMDb"

@@ -18,12 +18,13 @@ from typing import Any
 
 import yaml
 
-from experiments.cells import prepare, read_json
-from experiments.plan import Plan, load_plan
-from experiments.pool import usable_cores
-from experiments.runner import load_data
 from swarmformer.errors import SwarmformerError
 from swarmformer.yaml import read_yaml
+
+from ..cells import prepare, read_json
+from ..plan import Plan, load_plan
+from ..pool import usable_cores
+from ..runner import load_data
 
 DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"
 Metrics = dict[str, Any]

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import torch
 
-from experiments.speed.depth import DEPTHS, GROUPS
-from experiments.speed.figure import Row, arm_row, figure_row, judged
-from experiments.speed.grid import GridSpeed, measure_grid
 from swarmformer.cost import Ceilings, measure_ceilings, time_arms
 from swarmformer.fast.memory import keep_freed_memory
+
+from ..speed.depth import DEPTHS, GROUPS
+from ..speed.figure import Row, arm_row, figure_row, judged
+from ..speed.grid import GridSpeed, measure_grid
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from swarmformer.components.router.learned import Learned
-from swarmformer.interfaces import Dims
+from swarmformer.contracts import Dims
 from swarmformer.testing import assert_close
 
 AGREEMENT = 1e-5

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from experiments.cells import read_json
+from ..cells import read_json
 
 HEAD = ("figure", "against", "ratio", "p20 to p80", "n", "at least", "aim", "reached")
 WIDTH = 170

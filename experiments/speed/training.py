@@ -11,18 +11,19 @@ from torch import nn
 from torch.nn import functional as F
 
 import swarmformer
-from experiments.speed.evaluation import MISSING_DATA, same_weights
-from experiments.speed.figure import Arm, Figure, Group
-from experiments.speed.published import PublishedSwarmFormer
+from swarmformer.contracts import Model
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.precision import Precision
 from swarmformer.data.batching import Batch, Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData
-from swarmformer.interfaces import Model
 from swarmformer.spec import TrainSpec
 from swarmformer.training.optimiser import build_optimiser
 from swarmformer.training.step import optimiser_step
 from swarmformer.variants import load_variant
+
+from ..speed.evaluation import MISSING_DATA, same_weights
+from ..speed.figure import Arm, Figure, Group
+from ..speed.published import PublishedSwarmFormer
 
 CPU = torch.device("cpu")
 

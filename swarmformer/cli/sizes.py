@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from swarmformer.assembly import without_weights
+from swarmformer.contracts import Dims
 from swarmformer.cost.parts import flops_of, parameters_of
-from swarmformer.interfaces import Dims
 from swarmformer.models.parts import Parts
 from swarmformer.registry import Entry
 from swarmformer.schema import check_options

@@ -9,9 +9,9 @@ import yaml
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.cli.sizes import LENGTHS, WITHOUT_PRODUCTS, describe_order
+from swarmformer.contracts import Component, Model
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.cost.parts import parameters_of, parts_of
-from swarmformer.interfaces import Component, Model
 from swarmformer.order import joined
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.variants import list_variants, load_factors, load_variant

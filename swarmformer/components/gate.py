@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.contracts import Assignment
 from swarmformer.fast import applies
-from swarmformer.interfaces import Assignment
 
 
 class Gate(nn.Module):

@@ -1,4 +1,4 @@
-"""How much clusters give to each other where there are no scores to add their signal to (``interfaces.Cluster``)."""
+"""How much clusters give to each other where there are no scores to add their signal to (``contracts.Cluster``)."""
 
 from __future__ import annotations
 

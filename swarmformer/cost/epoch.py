@@ -7,8 +7,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import TypedDict
 
+from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
-from swarmformer.interfaces import Model
 
 
 class TextFlops(TypedDict):

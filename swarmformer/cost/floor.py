@@ -11,10 +11,10 @@ from typing import TypedDict
 
 from torch import Tensor
 
+from swarmformer.contracts import Embedding, Model
 from swarmformer.cost.errors import CeilingError
 from swarmformer.cost.machine import Ceilings
 from swarmformer.cost.parameters import token_tables
-from swarmformer.interfaces import Embedding, Model
 
 TOLERANCE = 1.05
 """How far above the ceiling a share may be before it is called impossible: noise of both timings."""

@@ -10,6 +10,7 @@ import torch
 import torch._inductor.config
 from torch import Tensor
 
+from swarmformer.contracts import Model
 from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.probe import evaluating
@@ -17,7 +18,6 @@ from swarmformer.cost.rounds import Check, Samples, time_arms
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.spec import TrainSpec
 
 

@@ -11,11 +11,11 @@ from typing import Any, TypedDict
 
 import torch
 
+from swarmformer.contracts import Strict
 from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.fast import enabled
-from swarmformer.interfaces import Strict
 from swarmformer.spec import ModelSpec, TrainSpec
 
 PROCESS = "swarmformer.cost.memory_process"

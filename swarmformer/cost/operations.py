@@ -19,9 +19,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.attention import use_backend
+from swarmformer.contracts import Model
 from swarmformer.cost.probe import in_mode, random_inputs
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Model
 
 Shape = Sequence[int]
 

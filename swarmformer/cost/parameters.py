@@ -6,7 +6,7 @@ from typing import TypedDict
 
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Model
+from swarmformer.contracts import Model
 
 
 class ParameterCount(TypedDict):

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from swarmformer.interfaces import Component, Dims, Model
+from swarmformer.contracts import Component, Dims, Model
 
 
 def flops_of(slot: str, component: Any, dims: Dims, N: int) -> int:

@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from swarmformer.contracts import Model
 from swarmformer.cost.errors import OutputError
 from swarmformer.cost.precision import Precision, cast, computing_in
 from swarmformer.cost.probe import check_output, random_inputs
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.spec import TrainSpec
 from swarmformer.training.optimiser import build_optimiser
 from swarmformer.training.step import optimiser_step

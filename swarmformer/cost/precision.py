@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import torch
 
-from swarmformer.interfaces import Model
+from swarmformer.contracts import Model
 
 Precision = Literal["fp32", "bf16", "bf16_weights"]
 """``bf16`` is autocast, as training and evaluation use it; ``bf16_weights`` has weights and activations in bf16."""

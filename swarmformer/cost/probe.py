@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from torch import Tensor, nn
 
+from swarmformer.contracts import Dims
 from swarmformer.cost.errors import OutputError
-from swarmformer.interfaces import Dims
 
 
 def random_inputs(dims: Dims, batch: int, length: int, *, device: torch.device, seed: int) -> tuple[Tensor, Tensor]:

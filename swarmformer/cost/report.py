@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from swarmformer.contracts import Model
 from swarmformer.cost.floor import Work, forward_work, judge
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.machine import Ceilings, Product, measure_ceilings
@@ -15,7 +16,6 @@ from swarmformer.cost.precision import Precision, product_dtype
 from swarmformer.cost.probe import random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
-from swarmformer.interfaces import Model
 
 SCHEMA = 1
 

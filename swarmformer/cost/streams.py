@@ -18,13 +18,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from swarmformer.contracts import Model
 from swarmformer.cost.floor import Work, forward_work
 from swarmformer.cost.precision import Precision, cast, computing_in
 from swarmformer.cost.probe import check_output
 from swarmformer.cost.rounds import Samples, time_arms, time_queries
 from swarmformer.cost.texts import TextSample
 from swarmformer.data.batching import Batches
-from swarmformer.interfaces import Model
 from swarmformer.training.evaluate import predict
 
 Scenario = Literal["single_stream", "offline"]

@@ -7,9 +7,9 @@ from functools import cache
 from typing import TypedDict
 
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.contracts import Model
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Model
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
+from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.registry import register
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
+from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
 from swarmformer.order import joined

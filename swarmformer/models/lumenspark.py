@@ -11,9 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from swarmformer.components.heads import check_heads
+from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.errors import SpecError
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
 from swarmformer.models.parts import Parts

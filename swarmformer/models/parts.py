@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from swarmformer import registry
+from swarmformer.contracts import Component, Dims
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Component, Dims
 from swarmformer.spec import ComponentSpec
 
 

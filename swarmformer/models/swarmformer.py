@@ -13,8 +13,8 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.contracts import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Assignment, Component, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts
 from swarmformer.order import joined
 from swarmformer.registry import register

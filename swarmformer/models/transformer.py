@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
+from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Model, ModelOutput, Probability
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
 from swarmformer.order import joined

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from swarmformer import registry
-from swarmformer.interfaces import Dims
+from swarmformer.contracts import Dims
 from swarmformer.models.parts import Parts
 from swarmformer.schema import check_options
 from swarmformer.spec import ComponentSpec

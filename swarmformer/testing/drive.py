@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.components.router.fixed_chunk import FixedChunk
-from swarmformer.interfaces import Assignment, Component
+from swarmformer.contracts import Assignment, Component
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.require import ViolationError
 

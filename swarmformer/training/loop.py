@@ -19,10 +19,10 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers
+from swarmformer.contracts import ModelOutput
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
 from swarmformer.data.resident import ResidentBatches
-from swarmformer.interfaces import ModelOutput
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate

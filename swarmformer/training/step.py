@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from swarmformer.contracts import Model, ModelOutput
 from swarmformer.data.batching import Batch
 from swarmformer.fast import TRAINING_TOKENS, applies, pieces
-from swarmformer.interfaces import Model, ModelOutput
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import autocast
 

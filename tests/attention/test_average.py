@@ -11,8 +11,8 @@ from torch.nn import functional as F
 
 from swarmformer.attention import average
 from swarmformer.components.local.windowed_attention import WindowedAttention
+from swarmformer.contracts import Dims
 from swarmformer.cost.operations import counting
-from swarmformer.interfaces import Dims
 from tests.helpers import assert_close
 
 DIMS = Dims(vocab_size=40, d_model=12, num_layers=1, cluster_size=4, seq_len=40, num_classes=2)

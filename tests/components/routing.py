@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from swarmformer.components.router.learned import Learned
-from swarmformer.interfaces import Dims
+from swarmformer.contracts import Dims
 
 D = 12
 DIMS = Dims(vocab_size=40, d_model=D, num_layers=2, cluster_size=4, seq_len=64, num_classes=2)

@@ -11,7 +11,7 @@ from swarmformer.components.feedback.gated_linear import GatedLinear
 from swarmformer.components.feedback.gated_mlp import GatedMLP
 from swarmformer.components.router.fixed_chunk import FixedChunk
 from swarmformer.components.router.learned import Learned
-from swarmformer.interfaces import Assignment, Dims, Feedback, Router
+from swarmformer.contracts import Assignment, Dims, Feedback, Router
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close
 

@@ -13,9 +13,9 @@ import swarmformer
 from swarmformer.components.local.depthwise_conv import DepthwiseConv
 from swarmformer.components.local.identity import Identity
 from swarmformer.components.local.rolling_shift import RollingShift
+from swarmformer.contracts import Dims, Local
 from swarmformer.cost import counted_flops
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Dims, Local
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from swarmformer.components.routing import near_products, reach
-from swarmformer.components.routing.near_products import Near
-from swarmformer.components.routing.reach import Nearby
+from swarmformer.assignment import near_products, reach
+from swarmformer.assignment.near_products import Near
+from swarmformer.assignment.reach import Nearby
 from tests.helpers import assert_close
 
 

@@ -17,9 +17,9 @@ from swarmformer.components.norm.rms_norm import RMSNorm
 from swarmformer.components.pooling.attention import AttentionPooling
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.pyramid.halving import Halving
+from swarmformer.contracts import Dims
 from swarmformer.cost import counted_flops
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Dims
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close
 

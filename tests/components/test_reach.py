@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from swarmformer.assignment.reach import Everywhere, Nearby
 from swarmformer.components.router.learned import Learned
-from swarmformer.components.routing.reach import Everywhere, Nearby
 from tests.components.routing import DIMS, D, states
 from tests.helpers import assert_close
 

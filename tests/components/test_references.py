@@ -21,7 +21,7 @@ from swarmformer.components.norm.layer_norm import LayerNorm
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.pooling.mean_all import MeanAll
 from swarmformer.components.router.fixed_chunk import FixedChunk
-from swarmformer.interfaces import Dims
+from swarmformer.contracts import Dims
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close
 

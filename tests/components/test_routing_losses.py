@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from swarmformer.components.routing.assignment import WeightedAssignment
-from swarmformer.components.routing.losses import balance_loss, coherence, coherence_loss, z_loss
-from swarmformer.components.routing.reach import Everywhere
-from swarmformer.components.routing.telemetry import routing_telemetry
+from swarmformer.assignment.assignment import WeightedAssignment
+from swarmformer.assignment.losses import balance_loss, coherence, coherence_loss, z_loss
+from swarmformer.assignment.reach import Everywhere
+from swarmformer.assignment.telemetry import routing_telemetry
 from tests.components.cases import prefix_mask
 from tests.components.routing import D, router, states
 from tests.helpers import assert_close

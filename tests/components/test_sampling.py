@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from swarmformer.components.routing.sampling import gumbel_noise, sample, sharpened
+from swarmformer.assignment.sampling import gumbel_noise, sample, sharpened
 from tests.helpers import assert_close
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from swarmformer.contracts import Dims, Model, ModelOutput
 from swarmformer.cost import timing
-from swarmformer.interfaces import Dims, Model, ModelOutput
 
 DIMS = Dims(vocab_size=50, d_model=8, num_layers=1, cluster_size=4, seq_len=16, num_classes=3)
 

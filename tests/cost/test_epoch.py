@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import swarmformer
+from swarmformer.contracts import Model
 from swarmformer.cost import counted_flops, counted_training_flops, epoch_flops
 from swarmformer.cost.variants import model_of
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import Split
-from swarmformer.interfaces import Model
 
 SIZES = {"vocab_size": 50, "d_model": 8, "cluster_size": 4, "seq_len": 32, "num_classes": 3, "num_layers": 1}
 PADDED = (8, 16, 32)

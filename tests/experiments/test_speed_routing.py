@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.speed import routing
-from swarmformer.components.routing.reach import Nearby
+from swarmformer.assignment.reach import Nearby
 from swarmformer.testing import ViolationError
 
 SIZE = {"lengths": (40, 160), "batch": 2, "d_model": 8, "cluster_size": 4, "radius": 1}

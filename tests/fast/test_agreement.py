@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import swarmformer
+from swarmformer.contracts import Model
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Model
 from tests.helpers import assert_close, no_dropout, prefix_mask
 
 DIMS = {"d_model": 32, "vocab_size": 60, "seq_len": 64}

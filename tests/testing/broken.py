@@ -12,7 +12,7 @@ from swarmformer.components.feedback.gated_linear import GatedLinear
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.router.fixed_chunk import FixedChunk
 from swarmformer.components.router.learned import Learned
-from swarmformer.interfaces import Dims, Local, Model, ModelOutput, Norm, Probability, Pyramid
+from swarmformer.contracts import Dims, Local, Model, ModelOutput, Norm, Probability, Pyramid
 
 
 class Sound(Local):

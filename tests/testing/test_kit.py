@@ -15,8 +15,8 @@ import torch
 
 from swarmformer import registry
 from swarmformer.components.local.rolling_shift import RollingShift
+from swarmformer.contracts import Dims
 from swarmformer.errors import ComponentError
-from swarmformer.interfaces import Dims
 from swarmformer.testing import (
     CHECKS,
     Report,

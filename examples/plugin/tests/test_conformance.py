@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from swarmformer_mean_field import MeanField
 
-from swarmformer.interfaces import Dims
+from swarmformer.contracts import Dims
 from swarmformer.testing import parametrize_with_checks
 
 DIMS = Dims(vocab_size=10, d_model=8, num_layers=1, cluster_size=4, seq_len=16, num_classes=2)

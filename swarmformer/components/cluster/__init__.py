@@ -1,1 +1,1 @@
-"""Components of the ``cluster`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``cluster`` slot; the contract is in ``swarmformer.contracts``."""

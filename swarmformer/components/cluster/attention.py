@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
+from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
 Tie = Literal["none", "kv", "qkv", "qkv_pure"]

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from swarmformer.components.gate import Gate
 from swarmformer.components.influence import divided, influence
+from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Cluster, Dims, Probability
 from swarmformer.registry import register
 
 

@@ -1,1 +1,1 @@
-"""Components of the ``embedding`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``embedding`` slot; the contract is in ``swarmformer.contracts``."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from swarmformer.contracts import Dims, Embedding, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
 

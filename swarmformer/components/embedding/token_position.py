@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from swarmformer.contracts import Dims, Embedding, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Embedding, Probability
 from swarmformer.registry import register
 
 

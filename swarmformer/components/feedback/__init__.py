@@ -1,1 +1,1 @@
-"""Components of the ``feedback`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``feedback`` slot; the contract is in ``swarmformer.contracts``."""

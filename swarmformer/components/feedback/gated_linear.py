@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.components.gate import Gate, added, shift_of
+from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.fast import Dropout, applies
-from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
 

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.components.gate import shift_of
+from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Assignment, Dims, Feedback, Probability
 from swarmformer.registry import register
 
 SMALL = 1e-2

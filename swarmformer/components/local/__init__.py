@@ -1,1 +1,1 @@
-"""Components of the ``local`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``local`` slot; the contract is in ``swarmformer.contracts``."""

@@ -8,9 +8,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Dims, Local
+from swarmformer.contracts import Dims, Local
 from swarmformer.registry import register
 
 

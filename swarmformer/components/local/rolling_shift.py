@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.components.gate import Gate, moved
+from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.fast import Dropout, applies, three_sum
-from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from swarmformer.attention import attend, average
 from swarmformer.components.heads import check_heads
+from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.fast import Dropout
-from swarmformer.interfaces import Dims, Local, Probability
 from swarmformer.registry import register
 
 

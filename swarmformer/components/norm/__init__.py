@@ -1,1 +1,1 @@
-"""Components of the ``norm`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``norm`` slot; the contract is in ``swarmformer.contracts``."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Dims, Norm
+from swarmformer.contracts import Dims, Norm
 from swarmformer.registry import register
 
 

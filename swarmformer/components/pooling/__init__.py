@@ -1,1 +1,1 @@
-"""Components of the ``pooling`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``pooling`` slot; the contract is in ``swarmformer.contracts``."""

@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from swarmformer.components.heads import check_heads
-from swarmformer.interfaces import Dims, Pooling
+from swarmformer.contracts import Dims, Pooling
 from swarmformer.registry import register
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from swarmformer.interfaces import Dims, Pooling
+from swarmformer.contracts import Dims, Pooling
 from swarmformer.registry import register
 
 

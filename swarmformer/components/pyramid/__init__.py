@@ -1,1 +1,1 @@
-"""Components of the ``pyramid`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``pyramid`` slot; the contract is in ``swarmformer.contracts``."""

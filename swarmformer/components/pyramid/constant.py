@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmformer.interfaces import Dims, Pyramid
+from swarmformer.contracts import Dims, Pyramid
 from swarmformer.registry import register
 
 

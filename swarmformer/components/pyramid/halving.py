@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from swarmformer.interfaces import Dims, Pyramid
+from swarmformer.contracts import Dims, Pyramid
 from swarmformer.registry import register
 
 

@@ -1,1 +1,1 @@
-"""Components of the ``router`` slot; the contract is in ``swarmformer.interfaces``."""
+"""Components of the ``router`` slot; the contract is in ``swarmformer.contracts``."""

@@ -6,7 +6,7 @@ from einops import rearrange, repeat
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.interfaces import Assignment, Dims, Router
+from swarmformer.contracts import Assignment, Dims, Router
 from swarmformer.registry import register
 
 

@@ -11,14 +11,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.assignment.assignment import WeightedAssignment
+from swarmformer.assignment.losses import Auxiliary, Routing, coherence
+from swarmformer.assignment.reach import Reach, reach_of
+from swarmformer.assignment.sampling import Sampling, sample
+from swarmformer.assignment.telemetry import routing_telemetry
 from swarmformer.components.embedding.token_position import sinusoids
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
-from swarmformer.components.routing.assignment import WeightedAssignment
-from swarmformer.components.routing.losses import Auxiliary, Routing, coherence
-from swarmformer.components.routing.reach import Reach, reach_of
-from swarmformer.components.routing.sampling import Sampling, sample
-from swarmformer.components.routing.telemetry import routing_telemetry
-from swarmformer.interfaces import Dims, Probability, Router
+from swarmformer.contracts import Dims, Probability, Router
 from swarmformer.registry import register
 
 Weight = Annotated[float, Field(ge=0)]

@@ -7,7 +7,7 @@ from einops import repeat
 from torch import Tensor
 
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
-from swarmformer.interfaces import Assignment, Dims, Router
+from swarmformer.contracts import Assignment, Dims, Router
 from swarmformer.registry import register
 
 

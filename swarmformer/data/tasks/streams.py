@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from swarmformer.contracts import Probability
 from swarmformer.data.task import Predictor, RawSplit, Task
 from swarmformer.data.tasks.generated import Counts, check_counts, check_distinct, ids_of, rng_of, texts_of
 from swarmformer.data.tasks.streams_sampling import SHORTEST, Layout, Reading, draw, mode, read
 from swarmformer.errors import SpecError
-from swarmformer.interfaces import Probability
 from swarmformer.registry import register
 
 GENERATOR = 1

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from swarmformer.contracts import Assignment
 from swarmformer.cost.operations import backward, counting
 from swarmformer.fast import use_fast
-from swarmformer.interfaces import Assignment
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import apply, chunks, inputs, lengths_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from swarmformer.interfaces import Assignment
+from swarmformer.contracts import Assignment
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import chunks, inputs, lengths_for

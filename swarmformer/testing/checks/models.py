@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from swarmformer.interfaces import ModelOutput
+from swarmformer.contracts import ModelOutput
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import inputs, lengths_for, masks, usual_length

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swarmformer.interfaces import Assignment
+from swarmformer.contracts import Assignment
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import inputs, lengths_for, masks, prefix_mask, usual_length

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swarmformer.interfaces import Cluster, Dims, Probability
+from swarmformer.contracts import Cluster, Dims, Probability
 
 
 class MeanField(Cluster):

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.components.routing.assignment import WeightedAssignment
-from swarmformer.components.routing.reach import Reach
+from swarmformer.assignment.assignment import WeightedAssignment
+from swarmformer.assignment.reach import Reach
 
 CONTRAST = 0.1
 """Temperature of the coherence loss."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from swarmformer.components.routing.assignment import WeightedAssignment
-from swarmformer.components.routing.losses import mean_over_texts
+from swarmformer.assignment.assignment import WeightedAssignment
+from swarmformer.assignment.losses import mean_over_texts
 
 DEAD = 0.01
 """A cluster with less than this part of its equal share of tokens counts as dead."""

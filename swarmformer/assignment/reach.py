@@ -18,8 +18,8 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.components.routing import near_products
-from swarmformer.components.routing.near_products import Near
+from swarmformer.assignment import near_products
+from swarmformer.assignment.near_products import Near
 from swarmformer.fast import applies
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from swarmformer.components.routing.reach import Reach
-from swarmformer.interfaces import Assignment
+from swarmformer.assignment.reach import Reach
+from swarmformer.contracts import Assignment
 
 LEAST_MASS = 1.0
 """A cluster with less than one token's worth of weight fades to zero instead of dividing by almost nothing

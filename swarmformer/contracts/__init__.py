@@ -1,0 +1,44 @@
+"""One abstract class per slot; each docstring is the slot's contract.
+
+Shape legend: B batch, N tokens, C clusters, D width (``d_model``), H heads, K classes.
+``x_BND`` are token states, ``c_BCD`` cluster states, ``mask_BN`` is True on real tokens and
+``None`` stands for "all tokens are real".
+
+A component's constructor is its schema: ``__init__(self, dims: Dims, *, option: type = default)``.
+``flops`` takes the sizes that ``forward`` takes and counts the operations of matrix products
+(multiply-adds × 2) for one forward pass in evaluation; elementwise work is not counted.
+``training_flops`` counts forward and backward of one training step, where what comes in wants a gradient
+(the embedding is trained). A product takes one in the forward pass and one for the gradient of each operand:
+the default is ``PASSES`` × ``flops``. A component says otherwise where an operand wants no gradient (a
+constant, a frozen weight), or where it computes more in training (an auxiliary loss).
+"""
+
+from swarmformer.contracts.cluster import Cluster
+from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
+from swarmformer.contracts.embedding import Embedding
+from swarmformer.contracts.feedback import Feedback
+from swarmformer.contracts.local import Local
+from swarmformer.contracts.model import Model, ModelOutput
+from swarmformer.contracts.norm import Norm
+from swarmformer.contracts.pooling import Pooling
+from swarmformer.contracts.pyramid import Pyramid
+from swarmformer.contracts.router import Assignment, Router
+
+__all__ = [
+    "PASSES",
+    "Assignment",
+    "Cluster",
+    "Component",
+    "Dims",
+    "Embedding",
+    "Feedback",
+    "Local",
+    "Model",
+    "ModelOutput",
+    "Norm",
+    "Pooling",
+    "Probability",
+    "Pyramid",
+    "Router",
+    "Strict",
+]

@@ -1,0 +1,33 @@
+"""The contract of the ``cluster`` slot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from swarmformer.contracts.component import PASSES, Component
+
+
+class Cluster(Component, ABC):
+    """c_BCD, mask_BC → c_BCD: clusters learn from each other. Masked clusters come out zero.
+
+    ``signal_BC`` (see ``Assignment``) is added to a cluster's scores as a key; a mixer without scores
+    weighs what the cluster gives to others by its exponential. So −∞ is the same to others as a mask.
+    """
+
+    @abstractmethod
+    def forward(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+    ) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, C: int) -> int: ...
+
+    def training_flops(self, B: int, C: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, C)

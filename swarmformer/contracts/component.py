@@ -1,0 +1,60 @@
+"""What every component is: sizes, options, promises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+"""Type of dropout options; limits in a type are checked before the component is built, with file and key."""
+
+
+PASSES = 3
+"""Products of a training step for each of the forward pass: itself, and the gradients of both operands."""
+
+
+class Strict(BaseModel):
+    """Base of every specification: frozen, unknown keys refused, types not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Dims(Strict):
+    """The sizes that components share."""
+
+    vocab_size: int = Field(gt=1)
+    d_model: int = Field(gt=0)
+    num_layers: int = Field(gt=0)
+    cluster_size: int = Field(gt=0)
+    seq_len: int = Field(gt=0)
+    num_classes: int = Field(gt=1)
+
+
+class Component(nn.Module):
+    """Anything that fills a slot. ``slot`` and ``registered_name`` are set by the registry.
+
+    ``honours_mask`` is False only where a published fault is kept on purpose: pads then touch the
+    result, and some lengths may be refused. Everything else promises that a text gives the same alone
+    and padded in a batch.
+    """
+
+    slot: ClassVar[str] = ""
+    registered_name: ClassVar[str] = ""
+    honours_mask: bool = True
+    whole_batch: bool = False
+    """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
+    test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
+    order: str = ""
+    """How ``flops`` grows, in the symbols of ``swarmformer.order``, as in ``N·D² + N·W·D``; ``0`` without any
+    matrix product, empty where it is not stated. Set on the instance where it depends on options."""
+
+    def set_progress(self, done: float) -> None:
+        """Told before every training step which share of the training is done, from 0 to 1.
+
+        What follows a schedule keeps the share in a persistent buffer, so that saved weights are
+        evaluated as they were when they were saved.
+        """

@@ -1,0 +1,76 @@
+"""The contract of the ``model`` slot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from swarmformer.contracts.component import PASSES, Component, Dims
+from swarmformer.contracts.embedding import Embedding
+from swarmformer.contracts.pooling import Pooling
+from swarmformer.fast import applies, in_pieces
+
+
+@dataclass
+class ModelOutput:
+    """What training needs beside the logits: losses summed over layers, telemetry per layer.
+
+    ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``.
+    """
+
+    logits_BK: Tensor
+    losses: dict[str, Tensor] = field(default_factory=dict)
+    telemetry: list[dict[str, Tensor]] = field(default_factory=list)
+
+
+class Model(Component, ABC):
+    """ids_BN (int64), mask_BN (bool or None) → logits_BK.
+
+    ``slots`` names the component slots the model is assembled from. A model with slots takes
+    ``(dims, parts)`` and asks ``parts.build(slot, place)`` for each component; one without takes
+    ``(dims)``. Options are keyword-only, as for every component.
+
+    In evaluation the logits of a text depend on that text alone, whatever else is in the batch.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    per_token: bool = False
+    dims: Dims
+    spec: Any
+    """The ``ModelSpec`` it was built from; set by whoever assembles it."""
+
+    @abstractmethod
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...
+
+    def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        """The logits; in evaluation without gradients, and on a CPU, in pieces that fit its cache."""
+        if self.training or torch.is_grad_enabled() or not applies(ids_BN):
+            return self.detailed(ids_BN, mask_BN).logits_BK
+        trimmed = self.honours_mask and not self.per_token
+        return in_pieces(lambda ids, mask: self.detailed(ids, mask).logits_BK, ids_BN, mask_BN, trimmed)
+
+    def set_progress(self, done: float) -> None:
+        for module in self.modules():
+            if isinstance(module, Component) and module is not self:
+                module.set_progress(done)
+
+    @abstractmethod
+    def flops(self, B: int, N: int) -> int: ...
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Forward and backward of one training step: what its slots say, and the rest in ``PASSES``."""
+        own = self.flops(B, N) - sum(self.flops_by_slot(B, N).values())
+        return PASSES * own + sum(self.flops_by_slot(B, N, training=True).values())
+
+    def flops_by_slot(self, B: int, N: int, *, training: bool = False) -> dict[str, int]:
+        """The part of ``flops`` that each slot has; the rest is the model's own (its classifier, for one).
+
+        With ``training`` it is the part of ``training_flops``. A model whose layers use slots adds theirs to
+        those of its embedding and its pooling.
+        """
+        once = [part for part in self.children() if isinstance(part, Embedding | Pooling) and part.slot in self.slots]
+        return {part.slot: part.training_flops(B, N) if training else part.flops(B, N) for part in once}

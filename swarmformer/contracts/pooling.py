@@ -1,0 +1,28 @@
+"""The contract of the ``pooling`` slot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor
+
+from swarmformer.contracts.component import PASSES, Component
+
+
+class Pooling(Component, ABC):
+    """x_BND, mask_BN → x_BD; a text without real tokens gives zero.
+
+    ``per_token`` is True where the result keeps one row per token, x_BND, for tasks that ask at positions.
+    """
+
+    per_token: bool = False
+
+    @abstractmethod
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor: ...
+
+    @abstractmethod
+    def flops(self, B: int, N: int) -> int: ...
+
+    def training_flops(self, B: int, N: int) -> int:
+        """Forward and backward of one training step."""
+        return PASSES * self.flops(B, N)

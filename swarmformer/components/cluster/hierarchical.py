@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from swarmformer.components.gate import Gate
 from swarmformer.components.influence import divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 

@@ -17,13 +17,13 @@ import torch
 from filelock import Timeout
 
 from swarmformer import hub
-from swarmformer.attention import recording
 from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
-from swarmformer.fast import enabled
-from swarmformer.fast.memory import keep_freed_memory
+from swarmformer.ops.attention import recording
+from swarmformer.ops.memory import keep_freed_memory
+from swarmformer.ops.switch import enabled
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.training.loop import Trainer, TrainResult

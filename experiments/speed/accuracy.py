@@ -22,7 +22,7 @@ from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SwarmformerError
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
 

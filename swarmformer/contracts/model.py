@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from swarmformer.contracts.component import PASSES, Component, Dims
 from swarmformer.contracts.embedding import Embedding
 from swarmformer.contracts.pooling import Pooling
-from swarmformer.fast import applies, in_pieces
+from swarmformer.ops.pieces import evaluated
 
 
 @dataclass
@@ -47,11 +46,13 @@ class Model(Component, ABC):
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...
 
     def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
-        """The logits; in evaluation without gradients, and on a CPU, in pieces that fit its cache."""
-        if self.training or torch.is_grad_enabled() or not applies(ids_BN):
-            return self.detailed(ids_BN, mask_BN).logits_BK
-        trimmed = self.honours_mask and not self.per_token
-        return in_pieces(lambda ids, mask: self.detailed(ids, mask).logits_BK, ids_BN, mask_BN, trimmed)
+        """The logits alone."""
+        if self.training:
+            return self._logits(ids_BN, mask_BN)
+        return evaluated(self._logits, ids_BN, mask_BN, trimmed=self.honours_mask and not self.per_token)
+
+    def _logits(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Tensor:
+        return self.detailed(ids_BN, mask_BN).logits_BK
 
     def set_progress(self, done: float) -> None:
         for module in self.modules():

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
+from swarmformer.ops.dropout import Dropout
 from swarmformer.order import joined
 from swarmformer.registry import register
 

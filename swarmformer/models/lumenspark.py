@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from swarmformer.components.heads import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
 from swarmformer.models.parts import Parts
+from swarmformer.ops.dropout import Dropout
 from swarmformer.order import joined
 from swarmformer.registry import register
 

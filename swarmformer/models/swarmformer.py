@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Assignment, Component, Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
 from swarmformer.models.parts import Parts
+from swarmformer.ops.dropout import Dropout
 from swarmformer.order import joined
 from swarmformer.registry import register
 

@@ -11,12 +11,12 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
 from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.order import joined
 from swarmformer.registry import register
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from swarmformer.contracts import Model, ModelOutput
 from swarmformer.data.batching import Batch
-from swarmformer.fast import TRAINING_TOKENS, applies, pieces
+from swarmformer.ops.pieces import training_pieces
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import autocast
 
@@ -55,11 +55,11 @@ def _loss(part: Batch, output: ModelOutput, labels: int, train: TrainSpec) -> Te
 
 
 def parts_of(batch: Batch, model: Model, train: TrainSpec) -> list[Batch]:
-    """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs; else the batch itself."""
-    if model.whole_batch or train.compile or batch.at_M is not None or not applies(batch.ids_BN):
+    """The batch in pieces where its gradient is the sum of theirs and they are quicker, or else itself."""
+    if model.whole_batch or train.compile or batch.at_M is not None:
         return [batch]
-    cut = pieces(batch.ids_BN, batch.mask_BN, model.honours_mask, TRAINING_TOKENS)
-    return [batch.piece(piece) for piece in cut]
+    cut = training_pieces(batch.ids_BN, batch.mask_BN, model.honours_mask)
+    return [batch.piece(piece) for piece in cut] or [batch]
 
 
 def _details(output: ModelOutput) -> Record:

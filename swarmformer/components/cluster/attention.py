@@ -9,10 +9,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
 from swarmformer.components.heads import check_heads
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 Tie = Literal["none", "kv", "qkv", "qkv_pure"]

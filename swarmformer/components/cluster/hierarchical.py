@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from swarmformer.components.gate import Gate
 from swarmformer.components.influence import divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -29,6 +29,7 @@ class Hierarchical(Cluster):
         dropout: on the MLP's result and on u.
     """
 
+    no_decay = ("gate",)
     order = "C·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.contracts import Dims, Embedding, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 

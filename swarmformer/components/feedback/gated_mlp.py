@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from swarmformer.components.gate import shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 SMALL = 1e-2

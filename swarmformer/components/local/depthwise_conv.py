@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 

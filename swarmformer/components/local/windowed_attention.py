@@ -6,11 +6,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.attention import attend, average
 from swarmformer.components.heads import check_heads
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend, average
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from swarmformer.contracts import Assignment
 from swarmformer.cost.operations import backward, counting
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import apply, chunks, inputs, lengths_for

@@ -21,6 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
 from swarmformer.spec import RunSpec
 from swarmformer.training.checkpoint import write_bytes_atomically
@@ -49,10 +50,6 @@ class CellBusyError(CellError):
 
 class CellFailedError(CellError):
     """The cell failed before and is not run again without being asked to."""
-
-
-class InterruptedRunError(Exception):
-    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:

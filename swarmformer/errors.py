@@ -37,6 +37,10 @@ class TrainingDivergedError(SwarmformerError, ArithmeticError):
         self.step = step
 
 
+class InterruptedRunError(Exception):
+    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
+
+
 def suggest(wrong: str, known: Iterable[str]) -> str:
     """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
     near = difflib.get_close_matches(wrong, list(known), n=2, cutoff=0.5)

@@ -27,6 +27,9 @@ class Parts:
         # One draw from the global stream: reproducible after manual_seed, new for every model.
         self.seed = int(torch.randint(2**62, (), device="cpu"))
 
+    def __repr__(self) -> str:
+        return f"Parts({self.dims!r}, {self.slots!r})"
+
     def build(self, slot: str, place: str) -> Any:
         """A new component of ``slot``, initialised for ``place``.
 

@@ -17,7 +17,6 @@ from swarmformer.models.flops import linear_flops
 from swarmformer.models.parts import Parts
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
-from swarmformer.order import joined
 from swarmformer.registry import register
 
 
@@ -86,7 +85,6 @@ class Transformer(Model):
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
         self.per_token, self.honours_mask = self.pooling.per_token, self.pooling.honours_mask
-        self.order = joined((self.embedding.order, "N·D² + N²·D", self.pooling.order))
         self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)

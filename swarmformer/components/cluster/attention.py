@@ -101,8 +101,6 @@ class ClusterAttention(Cluster):
         dropout: on the attention weights and on the output.
     """
 
-    order = "C·D² + C²·D"
-
     def __init__(
         self, dims: Dims, *, heads: int = 1, out_proj: bool = False, tie: Tie = "none", dropout: Probability = 0.0
     ) -> None:

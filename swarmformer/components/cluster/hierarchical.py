@@ -30,7 +30,6 @@ class Hierarchical(Cluster):
     """
 
     no_decay = ("gate",)
-    order = "C·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()

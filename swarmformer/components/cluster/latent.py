@@ -50,7 +50,6 @@ class Latent(Cluster):
         dropout: on the attention weights and on the output.
     """
 
-    order = "C·D² + R·C·D + R·D²"
     test_options = ({"latents": 2, "heads": 1}, {"latents": 20, "heads": 16})
 
     def __init__(

@@ -34,7 +34,6 @@ class Linformer(Cluster):
         dropout: on the attention weights and on the output.
     """
 
-    order = "C·D² + R·C·D"
     test_options = ({"rank": 2, "heads": 1}, {"rank": 40})
 
     def __init__(

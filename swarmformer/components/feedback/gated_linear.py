@@ -20,7 +20,6 @@ class GatedLinear(Feedback):
     """
 
     no_decay = ("gate",)
-    order = "N·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()

@@ -32,7 +32,6 @@ class GatedMLP(Feedback):
         dropout: on the hidden layer of the MLP, drawn anew for each token.
     """
 
-    order = "N·D²"
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 
     def __init__(

@@ -49,7 +49,6 @@ class RollingShift(Local):
     """
 
     no_decay = ("gate",)
-    order = "T·N·D²"
     test_options = ({"T_local": 1}, {"positions": True, "masked": False})
 
     def __init__(

@@ -31,8 +31,6 @@ class WindowedAttention(Local):
             and biases to learn, and ``relative_bias`` means nothing.
     """
 
-    order = "N·D² + N·W·D"
-
     def __init__(
         self,
         dims: Dims,

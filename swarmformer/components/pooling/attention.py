@@ -24,7 +24,6 @@ class AttentionPooling(Pooling):
         heads: queries; must divide d_model.
     """
 
-    order = "N·D"
     test_options = ({"heads": 4},)
 
     def __init__(self, dims: Dims, *, heads: int = 1) -> None:

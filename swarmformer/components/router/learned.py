@@ -79,7 +79,6 @@ class Learned(Router):
         super().__init__()
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
         self.width, self.radius, self.signals = width, radius, coherence_signal
-        self.order = "N·D·X + N·r·X + N·r·D" if radius else "N·D·X + N·C·X + N·C·D"
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature
         self.auxiliary = Auxiliary(balance_weight, z_weight, coherence_weight, coherence_warmup)
         self.key = nn.Linear(dims.d_model, width, bias=False)

@@ -3,7 +3,7 @@
 swarmformer components [SLOT] [--variant V]   every component: options, origin, parameters, FLOPs, faults
 swarmformer variants                          every shipped variant and factor
 swarmformer show VARIANT                      a variant resolved, by slot, with parameters and FLOPs
-swarmformer check NAME… | --all               the conformance kit on router.learned or package.module:Class
+swarmformer check NAME… | --all               the conformance kit: router.learned, package.module:Class, base+windowed
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("variants", help="every shipped variant and factor")
     commands.add_parser("show", help="a variant, resolved").add_argument("variant")
     check = commands.add_parser("check", help="hold components to the contracts of their slots")
-    check.add_argument("names", nargs="*", metavar="NAME", help="slot.name or package.module:Class")
+    check.add_argument("names", nargs="*", metavar="NAME", help="slot.name, package.module:Class or a variant")
     check.add_argument("--all", dest="everything", action="store_true", help="every known component")
     check.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
     return parser

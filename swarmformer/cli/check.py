@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmformer import registry
 from swarmformer.errors import SpecError
-from swarmformer.testing import Outcome, Report, Status, check_component
+from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
 
 
 def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
-    """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
+    """Print a report per component or variant, and last a line that counts; 1 where something failed or nothing ran."""
     if bool(names) == everything:
-        raise SpecError("name what to check (router.learned, package.module:Class), or give --all; not both")
+        names_of = "router.learned, package.module:Class, base+windowed"
+        raise SpecError(f"name what to check ({names_of}), or give --all; not both")
     total = Report()
     for report in _all() if everything else (_named(name, slot) for name in names):
         total += report
@@ -41,6 +43,8 @@ def _report(entry: registry.Entry) -> Report:
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
         return check_component(_from_path(name), slot)
+    if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
+        return check_variant(name)
     own_slot, _, component = name.partition(".")
     entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
     if not entries:

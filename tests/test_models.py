@@ -15,7 +15,7 @@ from torch import Tensor, nn
 import swarmformer
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
-from swarmformer.components.gate import Gate
+from swarmformer.components.shared import Gate
 from swarmformer.contracts import Model
 from swarmformer.cost import counted_flops
 from swarmformer.testing import parametrize_with_checks

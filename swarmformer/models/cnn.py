@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
+from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 

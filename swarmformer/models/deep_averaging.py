@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
+from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 

@@ -10,12 +10,11 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.errors import SpecError
-from swarmformer.models.flops import linear_flops
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
-from swarmformer.models.parts import Parts
+from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 

@@ -11,10 +11,9 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
+from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register

@@ -9,7 +9,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout

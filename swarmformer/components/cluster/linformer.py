@@ -9,8 +9,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
-from swarmformer.components.influence import divided, influence
+from swarmformer.components.shared import check_heads, divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout

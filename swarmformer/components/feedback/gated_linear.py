@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate, shift_of
+from swarmformer.components.shared import Gate, shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.gating import add, said

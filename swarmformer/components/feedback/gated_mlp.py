@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.gate import shift_of
+from swarmformer.components.shared import shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate
+from swarmformer.components.shared import Gate
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.ops.dropout import Dropout

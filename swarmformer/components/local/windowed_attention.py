@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.ops.attention import attend, average

@@ -11,11 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.assignment.assignment import WeightedAssignment
-from swarmformer.assignment.losses import Auxiliary, Routing, coherence
-from swarmformer.assignment.reach import Reach, reach_of
+from swarmformer.assignment.losses import Auxiliary, Routing, coherence, routing_telemetry
+from swarmformer.assignment.reach import Reach, WeightedAssignment, reach_of
 from swarmformer.assignment.sampling import Sampling, sample
-from swarmformer.assignment.telemetry import routing_telemetry
 from swarmformer.components.embedding.token_position import sinusoids
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
 from swarmformer.contracts import Dims, Probability, Router

@@ -29,8 +29,8 @@ class Cluster(Component, ABC):
 
     def flops(self, B: int, C: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""
-        return self._count("flops", B, C)
+        return self._count_flops("flops", B, C)
 
     def training_flops(self, B: int, C: int) -> int:
         """Forward and backward of one training step."""
-        return self._count_training(B, C)
+        return self._count_training_flops(B, C)

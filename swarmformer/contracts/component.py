@@ -60,7 +60,7 @@ class Component(nn.Module):
 
         They are what has fewer than two dimensions or "bias" in its name, and what ``no_decay`` names.
         """
-        within = dict(_within(self))
+        within = dict(components_within(self))
         inside, listed = tuple(f"{name}." for name in within), tuple(f"{name}." for name in self.no_decay)
         own = {
             name
@@ -88,15 +88,17 @@ class Component(nn.Module):
         owner = next((cls for cls in type(self).__mro__ if "flops" in vars(cls)), None)
         return owner is not None and owner.__module__.startswith(__package__)
 
-    def _count(self, what: str, *sizes: int) -> int:
+    def _count_flops(self, what: str, *sizes: int) -> int:
         """``what`` of this component, by running it without memory; see ``cost.counted``."""
         from swarmformer.cost.counted import count  # which needs the contracts
 
         return count(self, what, sizes)
 
-    def _count_training(self, *sizes: int) -> int:
+    def _count_training_flops(self, *sizes: int) -> int:
         """Of a training step: ``PASSES`` times a closed form, or counted where there is none."""
-        return self._count("training_flops", *sizes) if self._is_counted else PASSES * self.flops(*sizes)
+        if self._is_counted:
+            return self._count_flops("training_flops", *sizes)
+        return PASSES * self.flops(*sizes)  # type: ignore[operator]
 
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.
@@ -106,10 +108,10 @@ class Component(nn.Module):
         """
 
 
-def _within(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Component]]:
+def components_within(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Component]]:
     """The components inside a module, by name; one inside another belongs to that one."""
     for name, child in module.named_children():
         if isinstance(child, Component):
             yield prefix + name, child
         else:
-            yield from _within(child, f"{prefix}{name}.")
+            yield from components_within(child, f"{prefix}{name}.")

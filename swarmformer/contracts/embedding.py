@@ -19,8 +19,8 @@ class Embedding(Component, ABC):
 
     def flops(self, B: int, N: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""
-        return self._count("flops", B, N)
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
         """Forward and backward of one training step; ids want no gradient."""
-        return self._count_training(B, N)
+        return self._count_training_flops(B, N)

@@ -22,7 +22,7 @@ class Feedback(Component, ABC):
     @cached_property
     def broadcast_width(self) -> int:
         """Columns that it sends through ``broadcast``, the signal apart; counted where it is not set."""
-        return self._count("broadcast_width", 1, 2, 1)
+        return self._count_flops("broadcast_width", 1, 2, 1)
 
     @abstractmethod
     def forward(
@@ -31,8 +31,8 @@ class Feedback(Component, ABC):
 
     def flops(self, B: int, N: int, C: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""
-        return self._count("flops", B, N, C)
+        return self._count_flops("flops", B, N, C)
 
     def training_flops(self, B: int, N: int, C: int) -> int:
         """Forward and backward of one training step."""
-        return self._count_training(B, N, C)
+        return self._count_training_flops(B, N, C)

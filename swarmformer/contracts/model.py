@@ -62,12 +62,12 @@ class Model(Component, ABC):
 
     def flops(self, B: int, N: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""
-        return self._count("flops", B, N)
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
         """Forward and backward of one training step: counted, or what its slots say and the rest in ``PASSES``."""
         if self._is_counted:
-            return self._count("training_flops", B, N)
+            return self._count_flops("training_flops", B, N)
         own = self.flops(B, N) - sum(self.flops_by_slot(B, N).values())
         return PASSES * own + sum(self.flops_by_slot(B, N, training=True).values())
 

@@ -53,18 +53,18 @@ class Router(Component, ABC):
 
     def flops(self, B: int, N: int, cluster_size: int) -> int:
         """Routing and one ``pool`` of width D in evaluation; counted where it is not overridden."""
-        return self._count("flops", B, N, cluster_size)
+        return self._count_flops("flops", B, N, cluster_size)
 
     def broadcast_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         """One ``broadcast`` of ``width`` columns; nothing where it is a copy. Counted where ``flops`` is."""
-        return self._count("broadcast_flops", B, N, cluster_size, width) if self._is_counted else 0
+        return self._count_flops("broadcast_flops", B, N, cluster_size, width) if self._is_counted else 0
 
     def training_flops(self, B: int, N: int, cluster_size: int) -> int:
         """Forward and backward of routing and one ``pool`` in a training step, the router's losses included."""
-        return self._count_training(B, N, cluster_size)
+        return self._count_training_flops(B, N, cluster_size)
 
     def broadcast_training_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         """Forward and backward of one ``broadcast`` of ``width`` columns in a training step."""
         if self._is_counted:
-            return self._count("broadcast_training_flops", B, N, cluster_size, width)
+            return self._count_flops("broadcast_training_flops", B, N, cluster_size, width)
         return PASSES * self.broadcast_flops(B, N, cluster_size, width)

@@ -1,4 +1,4 @@
-"""Which clusters a token may go to, and the sums over tokens and clusters that follow from it.
+"""Which clusters a token may go to, the sums over tokens and clusters that follow from it, and assignments of these.
 
 Everything about a token and its candidate clusters is laid out by the reach:
 
@@ -17,8 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from swarmformer.contracts import Assignment
 from swarmformer.ops import near
 from swarmformer.ops.near import Near
+
+LEAST_MASS = 1.0
+"""A cluster with less than one token's worth of weight fades to zero instead of dividing by almost nothing
+(compare the guard of 1.0 in GroupViT, Xu et al. 2022)."""
 
 
 class Reach(ABC):
@@ -138,3 +143,24 @@ class Nearby(Reach):
 def reach_of(length: int, size: int, radius: int, device: torch.device | None = None) -> Reach:
     """``Nearby`` with a radius; radius 0 stands for no restriction."""
     return Nearby(length, size, radius, device) if radius else Everywhere(length, size, device)
+
+
+class WeightedAssignment(Assignment):
+    """c_j = Σ_i a_ij x_i / max(Σ_i a_ij, 1); x_i = Σ_j a_ij c_j.
+
+    ``weights`` (fp32) are laid out by ``reach``; rows of pads are zero, rows of real tokens sum to one.
+    """
+
+    cluster_mask_BC: Tensor
+
+    def __init__(self, reach: Reach, weights: Tensor, cluster_mask_BC: Tensor) -> None:
+        super().__init__()
+        self.reach, self.weights, self.cluster_mask_BC = reach, weights, cluster_mask_BC
+        self.mass_BC = reach.mass(weights)
+
+    def pool(self, x_BND: Tensor) -> Tensor:
+        total_BCD = self.reach.total(self.weights, x_BND)
+        return total_BCD / self.mass_BC.clamp(min=LEAST_MASS).unsqueeze(-1).to(total_BCD.dtype)
+
+    def broadcast(self, c_BCX: Tensor) -> Tensor:
+        return self.reach.spread(self.weights, c_BCX)

@@ -6,7 +6,7 @@ report       run folders → tables and pictures
 page         run folders → one page for a browser
 trace        the runs behind one number of a report
 bench        what variants cost: ``bench quick|full`` or ``bench with variants=[base,base+windowed]``
-check        hold components to the contracts of their slots
+check        hold components and variants to their contracts
 components   every component: options, origin, parameters, FLOPs, faults
 variants     every variant, factor and grid that can be named, with its origin
 show         a variant resolved, by slot, with parameters and FLOPs

@@ -36,6 +36,7 @@ class Model(Component, ABC):
     In evaluation the logits of a text depend on that text alone, whatever else is in the batch.
     """
 
+    slot = "model"
     slots: ClassVar[tuple[str, ...]] = ()
     per_token: bool = False
     dims: Dims
@@ -59,11 +60,14 @@ class Model(Component, ABC):
             if isinstance(module, Component) and module is not self:
                 module.set_progress(done)
 
-    @abstractmethod
-    def flops(self, B: int, N: int) -> int: ...
+    def flops(self, B: int, N: int) -> int:
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
-        """Forward and backward of one training step: what its slots say, and the rest in ``PASSES``."""
+        """Forward and backward of one training step: counted, or what its slots say and the rest in ``PASSES``."""
+        if self._is_counted:
+            return self._count_flops("training_flops", B, N)
         own = self.flops(B, N) - sum(self.flops_by_slot(B, N).values())
         return PASSES * own + sum(self.flops_by_slot(B, N, training=True).values())
 

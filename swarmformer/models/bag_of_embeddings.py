@@ -14,8 +14,6 @@ from swarmformer.registry import register
 class BagOfEmbeddings(Model):
     """Mean of token embeddings over real tokens, dropout, linear (Iyyer et al. 2015, NBOW)."""
 
-    order = "D"
-
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.dims = dims

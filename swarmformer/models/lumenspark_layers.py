@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.models.flops import linear_flops
+from swarmformer.models.parts import linear_flops
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from swarmformer.components.gate import Gate
+from swarmformer.components.shared import Gate
 from swarmformer.spec import TrainSpec
 
 UNDECAYED_MODULES = (Gate, nn.LayerNorm, nn.RMSNorm)

@@ -52,3 +52,6 @@ class TokenPositionEmbedding(Embedding):
         if limit < N:
             raise ValueError(f"{N} tokens, but positions were built for seq_len = {limit}; raise model.dims.seq_len")
         return self.dropout(self.embed(ids_BN) + self.position_ND[:N])
+
+    def flops(self, B: int, N: int) -> int:
+        return 0

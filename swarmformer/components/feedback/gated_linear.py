@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate, shift_of
+from swarmformer.components.shared import Gate, shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.gating import add, said
@@ -20,7 +20,6 @@ class GatedLinear(Feedback):
     """
 
     no_decay = ("gate",)
-    order = "N·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()

@@ -26,7 +26,6 @@ class DepthwiseConv(Local):
         dropout: on the update.
     """
 
-    order = "N·K·D + N·D²"
     test_options = ({"kernel": 1}, {"kernel": 31})
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate
+from swarmformer.components.shared import Gate
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.ops.dropout import Dropout
@@ -49,7 +49,6 @@ class RollingShift(Local):
     """
 
     no_decay = ("gate",)
-    order = "T·N·D²"
     test_options = ({"T_local": 1}, {"positions": True, "masked": False})
 
     def __init__(

@@ -14,11 +14,10 @@ xformers   ``memory_efficient_attention``; windows without masks on a GPU, in ha
 
 from swarmformer.ops.attention.average import average
 from swarmformer.ops.attention.choice import Choice, Machine, choose
-from swarmformer.ops.attention.errors import AttentionError
 from swarmformer.ops.attention.function import attend
 from swarmformer.ops.attention.override import use_backend
 from swarmformer.ops.attention.record import backends_used, recording
-from swarmformer.ops.attention.request import Request
+from swarmformer.ops.attention.request import AttentionError, Request
 
 __all__ = [
     "AttentionError",

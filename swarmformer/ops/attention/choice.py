@@ -11,8 +11,7 @@ import torch
 
 from swarmformer.errors import suggest
 from swarmformer.ops.attention import xformers_ops
-from swarmformer.ops.attention.errors import AttentionError
-from swarmformer.ops.attention.request import Request
+from swarmformer.ops.attention.request import AttentionError, Request
 
 HALF = (torch.float16, torch.bfloat16)
 FLASH_CAPABILITY = (8, 0)

@@ -13,10 +13,9 @@ from swarmformer import settings
 from swarmformer.ops.attention import override, record
 from swarmformer.ops.attention.banded import banded
 from swarmformer.ops.attention.choice import choose, machine_of
-from swarmformer.ops.attention.errors import AttentionError
 from swarmformer.ops.attention.flex import flex
 from swarmformer.ops.attention.plain import plain
-from swarmformer.ops.attention.request import Request, request_of
+from swarmformer.ops.attention.request import AttentionError, Request, request_of
 from swarmformer.ops.attention.sdpa import sdpa
 from swarmformer.ops.attention.xformers_ops import xformers
 

@@ -7,7 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from swarmformer.errors import SwarmformerError
 from swarmformer.ops.switch import enabled
+
+
+class AttentionError(SwarmformerError, ValueError):
+    """Arguments that do not fit together, or a back end that was asked for and cannot do the job."""
 
 
 class Request(NamedTuple):

@@ -17,8 +17,6 @@ class MeanField(Cluster):
         dropout: on the result.
     """
 
-    order = "C·D²"
-
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.d_model = dims.d_model

@@ -22,8 +22,8 @@ from swarmformer.errors import SwarmformerError
 from swarmformer.yaml import read_yaml
 
 from ..cells import prepare, read_json
+from ..execute.local import usable_cores
 from ..plan import Plan, load_plan
-from ..pool import usable_cores
 from ..runner import load_data
 
 DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"

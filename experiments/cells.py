@@ -21,6 +21,7 @@ from typing import TypedDict
 from filelock import FileLock, Timeout
 
 from swarmformer import records
+from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
 from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
 from swarmformer.spec import RunSpec
@@ -57,10 +58,6 @@ class Identity(TypedDict):
     variant: str
     arm: str
     seed: int
-
-
-class InterruptedRunError(Exception):
-    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
 
 
 def cell_name(arm: str, spec: RunSpec, run_key: str = "") -> str:

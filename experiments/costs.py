@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,9 @@ from swarmformer.cost import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
 
+from .execute.local import usable_cores
 from .plan import Arm, Plan, load_plan
 from .plan.grid_file import Latency
-from .pool import usable_cores
-from .supervised import stop_with_parent
 
 
 def write_costs(grid: Path, folder: Path, threads: int, device: str) -> None:
@@ -73,12 +73,13 @@ def is_current(path: Path, plan: Plan) -> bool:
         return False
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Started by the grid."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
-    stop_with_parent()
+    options = parser.parse_args(arguments)
     write_costs(options.grid, options.runs, options.threads, options.device)
+    return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,7 +15,6 @@ from swarmformer.variants import make_task
 
 from .plan.grid_file import first_spec
 from .runner import load_data, use_threads
-from .supervised import stop_with_parent
 
 
 def write_floors(grid: Path, folder: Path) -> None:
@@ -41,12 +41,13 @@ def is_current(path: Path, data_key: str) -> bool:
         return False
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Started by the grid."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=0)
-    options = parser.parse_args()
-    stop_with_parent()
+    options = parser.parse_args(arguments)
     use_threads(options.threads)
     write_floors(options.grid, options.runs)
+    return 0

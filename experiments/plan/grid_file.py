@@ -28,6 +28,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from swarmformer.catalogue import find_item
 from swarmformer.contracts import Strict
 from swarmformer.records import Primary
 from swarmformer.schema import validate
@@ -112,6 +113,15 @@ class GridSpec(Strict):
         if not self.arms and not self.designs:
             raise ValueError("no arms: give arms, or designs")
         return self
+
+
+def grid_path(name: str) -> Path:
+    """The file of a grid: a path (ending in .yaml), or the name of a grid that is shipped or of a plug-in.
+
+    Raises:
+        SpecError: no such grid.
+    """
+    return Path(name) if name.endswith((".yaml", ".yml")) else find_item("grid", name).path
 
 
 def first_spec(path: Path) -> RunSpec:

@@ -26,9 +26,9 @@ from swarmformer.errors import SpecError
 from swarmformer.fast.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
+from ..execute.local import usable_cores
 from ..measure.benchmark_settings import check_keys
 from ..measure.measured import new_folder, write_start
-from ..pool import usable_cores
 from ..speed.depth import DEPTHS
 from ..speed.measure import measure_cells, measure_groups
 from ..speed.table import print_figures

@@ -22,8 +22,8 @@ from swarmformer.records import RESULT, Result, SplitMetrics, load
 from swarmformer.yaml import read_yaml
 
 from ..cells import prepare
+from ..execute.local import usable_cores
 from ..plan import Plan, load_plan
-from ..pool import usable_cores
 from ..runner import load_data
 
 DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"

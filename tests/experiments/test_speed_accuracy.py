@@ -19,7 +19,7 @@ WORDS = (
 
 
 def test_ways_agree_with_the_run(tmp_path: Path, own_signals: None) -> None:
-    assert train.command_line([*WORDS.split(), f"runs={tmp_path}"]) == 0
+    assert train.main([*WORDS.split(), f"runs={tmp_path}"]) == 0
     (cell,) = tmp_path.iterdir()
     assert accuracy.main([str(cell), "--out", str(tmp_path / "accuracy.json")]) == 0
     rows = {row["way"]: row for row in json.loads((tmp_path / "accuracy.json").read_text())["rows"]}

@@ -69,14 +69,14 @@ def test_command_writes_and_refuses_to_overwrite(
     monkeypatch.setitem(measure.GROUPS, "sums", tiny)
     monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep: measured(threads))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
-    assert benchmark.command_line([*words, "name=mine"]) == 0
+    assert benchmark.main([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())
     assert content["figures"][0]["reached"] and content["grid"] is None and content["threads"] == 1
     assert {"group": "sums", "arm": "third", "reason": "absent"} in content["missing"]
     assert "two sums" in capsys.readouterr().out
-    assert benchmark.command_line([*words, "name=mine"]) == 1
+    assert benchmark.main([*words, "name=mine"]) == 1
     assert "holds a measurement already" in capsys.readouterr().err
-    assert benchmark.command_line(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
+    assert benchmark.main(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
 
 
 def measured(threads: int) -> measure.Measured:
@@ -113,7 +113,7 @@ def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pyte
 
 
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
-    assert benchmark.command_line(["full", "thread=1"]) == 1
+    assert benchmark.main(["full", "thread=1"]) == 1
     assert "threads" in capsys.readouterr().err
 
 

@@ -13,12 +13,11 @@ from filelock import FileLock, Timeout
 from swarmformer import records
 from swarmformer.records import COSTS, PLAN, RESULT, UnreadableFileError
 
-from . import costs
-from .cells import Status, lock_of, prepare, status_of
-from .plan import Cell, Plan
-from .plan.registration import register
-from .pool import Job, Pool
-from .worker import BUSY
+from .. import costs, floors, worker
+from ..cells import Status, lock_of, prepare, status_of
+from ..plan import Cell, Plan
+from ..plan.registration import register
+from . import Executor, Job, run_jobs
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
@@ -29,9 +28,8 @@ UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 class Runner:
     """Runs the unfinished cells of a plan in ``folder``; several may work on one folder at once."""
 
-    def __init__(self, plan: Plan, grid_file: Path, folder: Path, workers: int, device: str) -> None:
-        self.plan, self.grid_file, self.folder, self.device = plan, grid_file, folder, device
-        self.pool = Pool(workers, self._report, device)
+    def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor) -> None:
+        self.plan, self.grid_file, self.folder, self.executor = plan, grid_file, folder, executor
         self.done, self.total = 0, len(list(plan.cells()))
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
@@ -44,11 +42,12 @@ class Runner:
         jobs = [self._floors()] if self.plan.grid.floors else []
         while cells := self._unfinished():
             self.done = self.total - len(cells)
-            self.pool.run(jobs + [self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING])
+            jobs += [self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING]
+            run_jobs(self.executor, jobs, self._report)
             jobs = []
             if left := self._unfinished():
                 self._wait_for_others(left)
-        self.pool.run(jobs)
+        run_jobs(self.executor, jobs, self._report)
         if self.plan.grid.latency is not None:
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
@@ -80,30 +79,30 @@ class Runner:
             return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
-        arguments = (str(folder), "--device", self.device, *flags)
-        return Job(folder.name, "experiments.worker", arguments, folder / "output.txt", ready)
+        arguments = (str(folder), "--device", self.executor.device, *flags)
+        return Job(folder.name, worker.__name__, arguments, folder / "output.txt", ready)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
-        return Job("floors", "experiments.floors", arguments, self.folder / "floors.txt")
+        return Job("floors", floors.__name__, arguments, self.folder / "floors.txt")
 
     def _measure_costs(self) -> None:
         """After all cells, with all the machine's threads."""
-        arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.device)
+        arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
             return not costs.is_current(self.folder / COSTS, self.plan)
 
-        job = Job("latency", "experiments.costs", arguments, self.folder / "costs.txt", ready, fresh=True)
-        Pool(1, self._report, self.device).run([job])
+        job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
+        run_jobs(type(self.executor)(1, self.executor.device), [job], self._report)
 
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:
-        if job.module != "experiments.worker":
+        if job.module != worker.__name__:
             words = "done" if exit_status == 0 else f"FAILED, see {job.output}"
             self.failed_extras += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
-        if exit_status == BUSY:
+        if exit_status == worker.BUSY:
             return
         status, cause = status_of(self.folder / job.title)
         if status in UNFINISHED:

@@ -10,6 +10,10 @@ class SwarmformerError(Exception):
     """Base of every error that a user can cause and mend."""
 
 
+class UsageError(SwarmformerError):
+    """A command line that cannot be read."""
+
+
 class SpecError(SwarmformerError, ValueError):
     """A variant, a grid or an override that cannot be carried out.
 

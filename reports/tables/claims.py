@@ -12,7 +12,7 @@ from .cells import named_grid
 @table("claims")
 def claims(study: Study) -> list[Table]:
     """One table, a row per claim in the order of published.yaml."""
-    from ..claims import judge_all, notes  # noqa: PLC0415 (claims judge with everything that there is)
+    from ..claims import judge_all, notes
 
     judged = judge_all(study)
     columns = (

@@ -37,7 +37,7 @@ METHOD = (
     "Effect: mean of the runs where the factor is on less the mean where it is off; of an interaction: mean where both "
     "or neither are on less the mean where one is, half of what both together gain beyond the sum of each. Terms that "
     "are not shown are taken to be zero. Holm's correction within the main effects, and within the interactions. A "
-    f"main effect that depends on another factor is no verdict: its simple effects stand below it (↳)."
+    "main effect that depends on another factor is no verdict: its simple effects stand below it (↳)."
 )
 
 

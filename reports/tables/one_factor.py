@@ -94,6 +94,6 @@ def _notes(contrasts: Sequence[Contrast]) -> list[str]:
     return [
         "Differences: arm minus base of the family, paired by seed, with 95 % interval; Holm's correction within each "
         "family. Base of one in: no factor; of one out: all, so that a negative difference says that the factor is "
-        f"missed. n: seeds. FLOPs: forward pass, multiply-adds × 2. —: not measured.",
+        "missed. n: seeds. FLOPs: forward pass, multiply-adds × 2. —: not measured.",
         "McNemar (secondary, exact, of these trained models only: it does not know that seeds vary): " + said + ".",
     ]

@@ -23,7 +23,7 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
 from swarmformer.cli.command import HELP, USAGE, exit_status
-from swarmformer.errors import SpecError, suggest
+from swarmformer.errors import SpecError, UsageError, suggest
 
 GROUP = "swarmformer.commands"
 """Entry points of commands that live outside the library: ``main(arguments) -> exit status``."""
@@ -40,16 +40,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in HELP:
         print(_overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
+    return exit_status(lambda: _command(words[0])(words[1:]))
+
+
+def _command(name: str) -> Command:
     points = _points()
-    if words[0] not in OWN and words[0] not in points:
+    if name not in (*OWN, *points):
         known = [*points, *OWN]
-        hint = suggest(words[0], known)
-        print(f"error: no command {words[0]!r}.{hint} Commands: {', '.join(known)}", file=sys.stderr)
-        return USAGE
-    return exit_status(lambda: _command(words[0], points)(words[1:]))
-
-
-def _command(name: str, points: dict[str, list[EntryPoint]]) -> Command:
+        raise UsageError(f"no command {name!r}.{suggest(name, known)} Commands: {', '.join(known)}")
     if name in OWN:
         if name in points:
             raise SpecError(f"command {name!r} is swarmformer's own and of {_origins(points[name])}; uninstall that")

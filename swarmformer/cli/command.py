@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from swarmformer.errors import InterruptedRunError, SwarmformerError
+from swarmformer.errors import InterruptedRunError, SwarmformerError, UsageError
 
 DONE, FAULT, USAGE, STOPPED = 0, 1, 2, 130
 HELP = ("help", "-h", "--help")
@@ -27,11 +27,11 @@ def exit_status(run: Callable[[], int | None], stopped: str = "stopped") -> int:
         return DONE
     except (SwarmformerError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAULT
+        return USAGE if isinstance(error, UsageError) else FAULT
     except (InterruptedRunError, KeyboardInterrupt):
         print(stopped, file=sys.stderr)
         return STOPPED
-    except SystemExit as end:  # argparse: 0 after help, 2 after a usage message
+    except SystemExit as end:  # argparse: 0 after help, 2 after a message
         return end.code if isinstance(end.code, int) else USAGE
 
 
@@ -40,6 +40,17 @@ def command_parser(name: str, about: str | None) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(
         prog=f"swarmformer {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+
+
+def assignments(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, example: str) -> list[str]:
+    """The words of a command line in sacred's style (``with KEY=VALUE …``), which starts nothing without words."""
+    parser.usage = parser.usage or "%(prog)s [print_config] with KEY=VALUE …"
+    words = words_of(arguments)
+    if not words:
+        parser.error(f"say what, as in: {parser.prog} {example}")
+    if any(word in HELP for word in words):
+        parser.parse_args(["--help"])
+    return words
 
 
 def words_of(arguments: Sequence[str] | None) -> list[str]:

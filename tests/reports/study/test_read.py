@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import synthetic_runs as runs
 
 from reports.errors import ReportError
-from reports.read import Cell, Status, read_grid, read_runs
+from reports.study.read import Cell, Status, read_grid, read_runs
+from tests.reports import synthetic_runs as runs
 
 
 def only_cell(grid: Path) -> Cell:
@@ -47,7 +47,7 @@ def test_every_state_is_told_apart_and_nothing_is_touched(tmp_path: Path) -> Non
         (b'{"schema": 1, "stat', "cannot be read as JSON"),
         (b"", "cannot be read as JSON"),
         (b"\xff\xfe\x00", "cannot be read as JSON"),
-        (b'{"schema": 2}', "schema 2; this report reads schema 1"),
+        (b'{"schema": 2}', "schema 2; this version reads schema 1"),
         (b"[1, 2]", "schema None"),
         (b'{"schema": 1}', "run_key: Field required"),
     ],

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import synthetic_runs as runs
 
-from reports.build import build
-from reports.matched import matched_pairs
-from reports.read import read_grid
-from reports.registration import followed
+from reports.study.build import study
+from reports.study.matched import matched_pairs
+from reports.study.read import read_grid
+from reports.study.registration import followed
+from tests.reports import synthetic_runs as runs
 
 START = "2026-01-02T00:00:00+00:00"
 
@@ -58,15 +58,15 @@ def test_a_plan_that_was_kept_to(tmp_path: Path) -> None:
     assert found.deviations == ()
     assert "registered 2026-01-01T00:00:00+00:00 at code abc" in found.registered and "±0.3 points" in found.registered
     assert "The runs followed it." in found.registered
-    build([grid], tmp_path / "out")
-    for name in ("status.md", "arms_demo.md", "arms_demo.html", "arms_demo.tex"):
-        assert "The runs followed it." in (tmp_path / "out" / name).read_text(encoding="utf-8"), name
+    (found_grid,) = study([grid]).grids
+    assert (found_grid.registered, found_grid.deviations) == (found.registered, ())
+    assert found.registered in found_grid.notes
 
 
 def test_a_grid_that_was_not_registered_says_so(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
-    build([grid], tmp_path / "out")
-    assert "not registered before its runs" in (tmp_path / "out" / "arms_demo.md").read_text(encoding="utf-8")
+    (found,) = study([grid]).grids
+    assert "not registered before its runs" in found.registered
 
 
 def swap_key(plan: dict[str, Any]) -> None:
@@ -117,8 +117,7 @@ def test_every_deviation_is_named(tmp_path: Path, case: str) -> None:
     alter, said = CASES[case]
     alter(grid)
     assert any(said in deviation for deviation in deviations(grid)), deviations(grid)
-    build([grid], tmp_path / "out")
-    assert "was not kept to" in (tmp_path / "out" / "arms_demo.md").read_text(encoding="utf-8")
+    assert any("was not kept to" in warning for warning in study([grid]).grids[0].warnings)
 
 
 @pytest.mark.parametrize(
@@ -137,8 +136,9 @@ def test_pairs_are_held_against_their_tolerance(tmp_path: Path, quantity: str, r
         runs.write_cell(grid, runs.result("base", seed, 0.5, started_at=START, **times))
     (found,) = matched_pairs(read_grid(grid))
     assert found.ratio == pytest.approx(ratio, rel=1e-4) and found.holds is holds and found.runs == 2
-    build([grid], tmp_path / "out")
-    assert found.words.split(":")[0] in (tmp_path / "out" / "status.md").read_text(encoding="utf-8")
+    shown = study([grid]).grids[0]
+    assert shown.matched == (found,)
+    assert any(found.words in line for line in (shown.notes if holds else shown.warnings))
 
 
 def test_a_pair_without_runs_on_one_device_is_not_known(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from ...statistics.interval import Interval, wilson
 from ...study.model import Arm, GridStudy, Reference
 from ...words import plural, with_bounds
 from ..amounts import Amount, above, below
-from ..judgement import Finding, Ruling, listed, once, untestable
+from ..judgement import Finding, Ruling, joined, once, untestable
 from ..rule import Rule, register
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Reproduced(Rule):
         return Finding(
             Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED,
             f"{with_bounds(best.accuracy)} %, {plural(best.arm.n, 'seed')}",
-            listed(run.words for run in runs),
+            joined(run.words for run in runs),
             "our interval reaches the published figure" if reached else
             "our training stays below it, which refutes nothing: the published one, with augmentation, is another",
             once(source for run in runs for source in run.arm.sources),
@@ -106,7 +106,7 @@ class Baselines(Rule):
         return Finding(
             Ruling.REFUTED if over else proven,
             f"{best.name}: {with_bounds(best.accuracy)} %",
-            listed(f"{each.name} {with_bounds(each.accuracy)}" for each in baselines),
+            joined(f"{each.name} {with_bounds(each.accuracy)}" for each in baselines),
             f"above the published {number.text}: {', '.join(over) or 'none'}; "
             f"below it: {', '.join(under) or 'none'}",
             once((*(source for each in baselines for source in each.sources), number.source)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...words import ratio
 from ..amounts import Amount, below
-from ..judgement import Finding, listed, once, ruling, untestable
+from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
 
@@ -78,8 +78,8 @@ class Cheaper(Rule):
         return Finding(
             ruling(is_less for each in deciding for is_less in each.less.values()),
             f"{self.by}: {', '.join(each.short for each in deciding)}",
-            listed(each.words for each in ratios),
-            listed(each.verdict for each in deciding),
+            joined(each.words for each in ratios),
+            joined(each.verdict for each in deciding),
             once(each.source for each in ratios),
         )
 

@@ -27,7 +27,7 @@ ONE = Amount.exact(1.0)
 class Ratios:
     """By length, of one quantity in one mode, to the base."""
 
-    quantity: Literal["FLOPs", "seconds"]
+    quantity: str
     mode: str
     at: Mapping[int, Amount]
     source: str

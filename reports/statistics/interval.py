@@ -27,17 +27,32 @@ class Interval:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
+def has_spread(values: Sequence[float]) -> bool:
+    """Whether values differ by more than rounding."""
+    return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.max(np.abs(values))))
+
+
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Student-t interval of a mean over independent runs; None without values, no bounds for one."""
+    """Student-t interval of a mean over independent runs.
+
+    None without values; without bounds for one, and where all agree: no spread observed is no certainty.
+    """
     n = len(values)
     if n == 0:
         return None
     mean = float(np.mean(values))
-    if n == 1:
-        return Interval(mean, None, None, 1)
-    # Not stats.t.interval: it gives NaN where all runs agree (scale 0), though the width is then 0.
+    if not has_spread(values):
+        return Interval(mean, None, None, n)
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def accuracy_interval(values: Sequence[float]) -> Interval | None:
+    """Interval of a mean of shares over independent runs, inside 0 to 1."""
+    interval = mean_interval(values)
+    if interval is None or interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.mean, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
 
 
 def paired_difference(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:

@@ -1,17 +1,103 @@
-"""What an interval says, given the margin within which a difference does not matter."""
+"""The one rule by which a comparison is decided, whatever shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from .interval import Interval
+
+ALPHA = 0.05
+"""Of p after Holm's correction."""
 
 
 class Verdict(StrEnum):
-    """Of an arm against its base, or of a factor."""
+    """What is said of a comparison. Every output prints this very word."""
 
     BETTER = "better"
     WORSE = "worse"
     EQUIVALENT = "equivalent"
     UNDECIDED = "undecided"
+    DEPENDS = "depends"
+    """A main effect whose factor interacts with another: its simple effects say what holds."""
+    INTERACTS = "interacts"
+    """Of an interaction that is there; an interaction is never better or worse."""
+
+
+def judge(interval: Interval | None, p_holm: float | None, margin: float | None) -> tuple[Verdict | None, str]:
+    """The verdict on a difference, a main effect or a simple effect, and what it rests on.
+
+    margin: within which a difference does not matter, in the interval's unit; without one there is no verdict.
+
+    Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
+    small to matter. Better or worse where it lies off zero and ``p_holm`` is below 0.05. Else undecided. No spread
+    observed is no certainty: without bounds nothing is decided.
+
+    Rates, for an interval that covers as it promises: in a family without any difference "better" or "worse" is said
+    at most 5 % of the time; with a true difference of ±margin "equivalent" is said at most 2.5 % of the time (two
+    one-sided tests at 2.5 % each, stricter than the customary two at 5 %).
+
+    Raises ValueError for a margin that is not positive.
+
+    Source: D. J. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", 1987.
+    """
+    if margin is not None and margin <= 0:
+        raise ValueError(f"the margin must be positive, got {margin}")
+    if margin is None:
+        return None, "no margin was registered"
+    if interval is None or interval.low is None or interval.high is None:
+        return Verdict.UNDECIDED, _unbounded(interval)
+    if -margin < interval.low and interval.high < margin:
+        return Verdict.EQUIVALENT, f"interval within ±{100 * margin:.4g} points"
+    if interval.low <= 0 <= interval.high:
+        return Verdict.UNDECIDED, "interval holds zero and passes the margin"
+    if p_holm is None or p_holm >= ALPHA:
+        return Verdict.UNDECIDED, f"interval off zero, but {_p(p_holm)}"
+    return Verdict.BETTER if interval.low > 0 else Verdict.WORSE, f"interval off zero, {_p(p_holm)}"
+
+
+def judge_interaction(
+    interval: Interval | None, p_holm: float | None, margin: float | None, aliases: Sequence[str] = ()
+) -> tuple[Verdict | None, str]:
+    """An interaction is there or undecided. aliases: what may be there in its stead, named in the reason."""
+    verdict, reason = judge(interval, p_holm, margin)
+    if verdict in (Verdict.BETTER, Verdict.WORSE) or is_significant(p_holm):
+        verdict, reason = Verdict.INTERACTS if margin is not None else None, _p(p_holm)
+    return verdict, with_aliases(reason, aliases)
+
+
+def judge_main(
+    interval: Interval | None,
+    p_holm: float | None,
+    margin: float | None,
+    interacts_with: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+) -> tuple[Verdict | None, str]:
+    """A main effect; no verdict on one whose factor interacts significantly with others."""
+    verdict, reason = judge(interval, p_holm, margin)
+    if interacts_with and margin is not None:
+        verdict, reason = Verdict.DEPENDS, f"interacts with {' or '.join(interacts_with)}"
+    return verdict, with_aliases(reason, aliases)
+
+
+def is_significant(p_holm: float | None) -> bool:
+    return p_holm is not None and p_holm < ALPHA
+
+
+def with_aliases(reason: str, aliases: Sequence[str]) -> str:
+    return f"{reason}; not told from {', '.join(aliases)}" if aliases else reason
+
+
+def _unbounded(interval: Interval | None) -> str:
+    if interval is None:
+        return "no seed in common is completed"
+    return "one seed in common" if interval.n < 2 else "seeds agree exactly: no spread observed is not certainty"
+
+
+def _p(p_holm: float | None) -> str:
+    if p_holm is None:
+        return "no p"
+    return "p < 0.001 after Holm" if p_holm < 0.001 else f"p {p_holm:.3f} after Holm"
 
 
 def verdict(low: float | None, high: float | None, margin: float) -> Verdict:

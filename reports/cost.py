@@ -13,7 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import ReportError
-from .measured import RESULTS, Bounded, Figure, Fit, Growth, Point, Speed, TimedArm, read_growth, read_speed, revision_of
+from .measured import (
+    RESULTS,
+    Bounded,
+    Figure,
+    Fit,
+    Growth,
+    Point,
+    Speed,
+    TimedArm,
+    read_growth,
+    read_speed,
+    revision_of,
+)
 from .render import FORMATS, Column, Entry, Row, Table
 from .words import ratio
 
@@ -35,7 +47,8 @@ def written(folder: Path) -> dict[str, str]:
         "figures.md": [made for name, speed in speeds.items()
                        for made in (_figures(name, speed, revision_of(folder / name)), _arms(name, speed))],
         "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
-        "scaling.md": [made for words, growth in growths for made in (_points(words, growth), _exponents(words, growth))],
+        "scaling.md": [made for words, growth in growths
+                       for made in (_points(words, growth), _exponents(words, growth))],
     }  # fmt: skip
     return {name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
@@ -48,7 +61,9 @@ def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, co
 
 def _figures(name: str, speed: Speed, revision: str) -> Table:
     head = "figure; ours / against; ratio; p20 to p80; n; at least; aim; reached"
-    return _table(f"{name}: ratios", head, [_figure(row) for row in speed.figures], f"{speed.machine}; code {revision}.")
+    return _table(
+        f"{name}: ratios", head, [_figure(row) for row in speed.figures], f"{speed.machine}; code {revision}."
+    )
 
 
 def _figure(row: Figure) -> tuple[str, ...]:
@@ -82,7 +97,9 @@ def _compared(usual: Speed, kept: Speed | None) -> Table:
         (row.figure, _goal(row, row.least), _goal(row, row.aim), _spread(row), _spread(others.get(row.figure)))
         for row in usual.figures
     ]
-    return _table("Speed", "figure; at least; aim; ratio (p20 to p80); with freed memory kept", rows, f"{usual.machine}.")
+    return _table(
+        "Speed", "figure; at least; aim; ratio (p20 to p80); with freed memory kept", rows, f"{usual.machine}."
+    )
 
 
 def _spread(row: Figure | None) -> str:

@@ -1,7 +1,7 @@
 """A table or figure of the paper, defined in a small file each: ``reports/definitions/NAME.yaml``.
 
 title: Effects of the eight enhancements
-table: effects            # or figure: KIND; a kind is a file in reports/tables or reports/figures, or package.module:name
+table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
 committed: true           # made for committed reports alone, as it needs their measurements
 note: what a reader should know

@@ -15,6 +15,7 @@ from . import figures, trace
 from .definition import Definition
 from .errors import ReportError
 from .render import FORMATS, TEXTS, Table, terminal, utf8
+from .study.frame import MEASURES
 from .study.model import GridStudy, Study
 
 RUNS, STATUS = "results.parquet", "status.md"
@@ -65,7 +66,7 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     drawings, status = drawings_of(study, definitions), status_markdown(study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
-    named += [(f"{drawing.name}.csv", utf8(drawing.frame.to_csv(index=False, lineterminator="\n"))) for drawing in drawings]
+    named += [(f"{drawing.name}.csv", utf8(_csv(drawing.frame))) for drawing in drawings]
     named += [(trace.NAME, utf8(trace.sources_json(tables, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
@@ -95,20 +96,27 @@ def runs_parquet(runs: pd.DataFrame) -> bytes:
 
     The same table gives the same bytes; a value that a run does not have is null.
     """
-    whole = {column: "Int64" for column in runs if _is_whole(runs[column])}
-    texts = {column: runs[column].map(lambda text: utf8(str(text)).decode(), na_action="ignore").astype("string")
-             for column in runs if runs[column].dtype == object or runs[column].dtype == "string"}  # fmt: skip
-    frame = runs.astype(whole).assign(**{name: text for name, text in texts.items() if name not in whole})
+    texts = {name: runs[name].map(lambda text: utf8(text).decode(), na_action="ignore")
+             for name in runs if _type(name) == pa.string()}  # fmt: skip
+    schema = pa.schema([(name, _type(name)) for name in runs])
+    table = pa.Table.from_pandas(runs.assign(**texts), schema=schema, preserve_index=False)
     buffer = pa.BufferOutputStream()
-    pq.write_table(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None), buffer, compression="zstd")
+    pq.write_table(table.replace_schema_metadata(None), buffer, compression="zstd")
     return bytes(buffer.getvalue())
 
 
 WHOLE = ("seed", "test_examples", "parameters_", "flops_", "truncated_")
+"""What the names of columns of whole numbers begin with."""
 
 
-def _is_whole(column: pd.Series) -> bool:
-    return str(column.name).startswith(WHOLE)
+def _type(column: str) -> pa.DataType:
+    if column.startswith(WHOLE):
+        return pa.int64()
+    return pa.float64() if column in MEASURES else pa.string()
+
+
+def _csv(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def same_runs(first: bytes, second: Path) -> bool:

@@ -143,7 +143,8 @@ def _file(table: Path) -> Path:
     places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
     if len(places) != 1:
         listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
-        raise ReportError(f"{name}: in {f'several reports: {listed}' if places else 'no committed report'}; give a path")
+        where = f"several reports: {listed}" if places else "no committed report"
+        raise ReportError(f"{name}: in {where}; give a path")
     return places[0] / table
 
 

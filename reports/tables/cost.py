@@ -95,8 +95,8 @@ def _ms(seconds: float) -> str:
 def _notes(growth: Growth, base: str, mode: Mode, folder: str) -> list[str]:
     first, limits = growth.rows[0], growth.limits
     return [
-        f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths in "
-        f"the same rounds, {growth.device}; code {revision_of(RESULTS / folder)}. Limits of the machine: "
+        f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
+        f"in the same rounds, {growth.device}; code {revision_of(RESULTS / folder)}. Limits of the machine: "
         f"{engineering(limits['matmul_flops_per_s'])}FLOP/s in matrix products, "
         f"{engineering(limits['copy_bytes_per_s'])}B/s in copies.",
         f"Ratios are to {base} at the same length; of time: the median over rounds with its 95 % interval. n: rounds. "

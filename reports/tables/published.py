@@ -176,8 +176,8 @@ def _notes(known: Published) -> list[str]:
     documents = {number.document for number in known.numbers if number.model.startswith("original")}
     said = [f"{key}: {document.title}" for key, document in known.documents.items() if key in documents]
     return [
-        "Published: as printed. Ours: mean [95 % interval] over seeds (n); the published numbers have no interval. Only "
-        "runs of the published sizes on the whole task count; unlike recipes are rows of their own. "
+        "Published: as printed. Ours: mean [95 % interval] over seeds (n); the published numbers have no interval. "
+        "Only runs of the published sizes on the whole task count; unlike recipes are rows of their own. "
         f"{MISSING}: not measured.",
         "Times are of another machine than the published ones: they say what the work is, not who is faster.",
         f"Documents: {'; '.join(said)}.",

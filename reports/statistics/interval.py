@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 
@@ -47,12 +47,26 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     return Interval(mean, mean - half, mean + half, n)
 
 
-def accuracy_interval(values: Sequence[float]) -> Interval | None:
-    """Interval of a mean of shares over independent runs, inside 0 to 1."""
-    interval = mean_interval(values)
+def accuracy_interval(shares: Sequence[float]) -> Interval | None:
+    """Interval of the mean of shares over independent runs, inside 0 to 1; None and without bounds as for a mean.
+
+    Student-t on the log-odds of the mean, whose error follows from that of the mean (delta method): symmetric near
+    one half, longer towards the middle near 0 and 1, where values are skewed. What it covers: ``docs/method.md``.
+    """
+    interval = mean_interval(shares)
+    if interval is None or interval.half is None:
+        return interval
+    mean = interval.mean
+    half = interval.half / (mean * (1 - mean))
+    low, high = special.expit(special.logit(mean) + np.array([-half, half]))
+    return Interval(mean, float(low), float(high), interval.n)
+
+
+def within(interval: Interval | None, low: float, high: float) -> Interval | None:
+    """The part of an interval that is possible."""
     if interval is None or interval.low is None or interval.high is None:
         return interval
-    return Interval(interval.mean, max(interval.low, 0.0), min(interval.high, 1.0), interval.n)
+    return Interval(interval.mean, max(interval.low, low), min(interval.high, high), interval.n)
 
 
 def paired_difference(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:

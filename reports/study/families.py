@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..schema import Design, Plan
 from ..statistics.contrast import Estimate, difference, pooled_spread
+from ..statistics.interval import within
 from ..statistics.multiple import holm
 from ..statistics.power import detectable_difference
 from ..statistics.verdict import judge
@@ -76,7 +77,7 @@ def _once(wanted: Sequence[Planned]) -> Iterator[Planned]:
 
 def _family(planned: Planned, arms: Mapping[str, Arm], margin: float | None, correct: Correct) -> Family:
     values = {name: arm.values for name, arm in arms.items()}
-    estimates = {arm: difference(values, arm, planned.base) for arm in planned.arms}
+    estimates = {arm: possible(difference(values, arm, planned.base)) for arm in planned.arms}
     adjusted = holm([estimate.p for estimate in estimates.values()])
     contrasts = tuple(
         _difference(planned, arm, estimate, p_holm, margin, arms, correct)
@@ -97,6 +98,11 @@ def _difference(
         sources=tuple(source for each in both for source in each.sources),
         p_mcnemar=p_of_examples(correct, arm, planned.base),
     )  # fmt: skip
+
+
+def possible(estimate: Estimate) -> Estimate:
+    """Of shares, which differ by no more than one."""
+    return replace(estimate, interval=within(estimate.interval, -1, 1))
 
 
 def _power(planned: Planned, estimates: Sequence[Estimate]) -> str:

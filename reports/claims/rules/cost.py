@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...words import ratio
 from ..amounts import Amount, below
-from ..judgement import Finding, listed, once, ruling, untestable
+from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
 
@@ -27,7 +27,7 @@ ONE = Amount.exact(1.0)
 class Ratios:
     """By length, of one quantity in one mode, to the base."""
 
-    quantity: Literal["FLOPs", "seconds"]
+    quantity: str
     mode: str
     at: Mapping[int, Amount]
     source: str
@@ -78,8 +78,8 @@ class Cheaper(Rule):
         return Finding(
             ruling(is_less for each in deciding for is_less in each.less.values()),
             f"{self.by}: {', '.join(each.short for each in deciding)}",
-            listed(each.words for each in ratios),
-            listed(each.verdict for each in deciding),
+            joined(each.words for each in ratios),
+            joined(each.verdict for each in deciding),
             once(each.source for each in ratios),
         )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..schema import Design, Plan
+from swarmformer.records import Design, Plan
+
 from ..statistics.contrast import Estimate, difference, pooled_spread
 from ..statistics.interval import within
 from ..statistics.multiple import holm

@@ -13,7 +13,8 @@ from typing import Literal
 
 import pandas as pd
 
-from ..schema import Plan
+from swarmformer.records import Plan
+
 from ..statistics.independent import independent_difference
 from ..statistics.interval import Interval
 from ..statistics.verdict import Verdict as Verdict

@@ -34,7 +34,7 @@ def evidence() -> Study:
 
 @pytest.fixture(scope="module")
 def measurements() -> Measurements:
-    return read_measurements(RESULTS, DEFINITION["options"]["measurements"])
+    return read_measurements(RESULTS, DEFINITION["options"]["measured"])
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,17 @@ class Ruling(StrEnum):
     NOT_CONFIRMED = "not confirmed"
     REFUTED = "refuted"
     UNTESTABLE = "not testable here"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule gives. See ``Judgement``; ``sources`` without the claim's own entry."""
+
+    verdict: Ruling
+    measured: str
+    figures: str
+    why: str
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,3 +47,25 @@ class Judgement:
     why: str
     sources: tuple[str, ...]
     fact: int | None = None
+
+
+def untestable(why: str) -> Finding:
+    """Of a claim that the evidence at hand does not reach."""
+    return Finding(Ruling.UNTESTABLE, "", "", why)
+
+
+def ruling(verdicts: Iterable[bool | None]) -> Ruling:
+    """Confirmed where all hold, refuted where all fail; None is open. Needs at least one."""
+    kinds = set(verdicts)
+    if kinds == {True}:
+        return Ruling.CONFIRMED
+    return Ruling.REFUTED if kinds == {False} else Ruling.NOT_CONFIRMED
+
+
+def joined(parts: Iterable[str]) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def once(sources: Iterable[str]) -> tuple[str, ...]:
+    """Each source once, in their order."""
+    return tuple(dict.fromkeys(sources))

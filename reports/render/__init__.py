@@ -151,8 +151,9 @@ def _grid(table: Table, columns: Sequence[int]) -> Grid:
     for index in columns:
         head, right = _shown(table.columns[index].head), table.right[index]
         grid.add_column(head, justify="right" if right else "left", overflow="fold", max_width=LONG)
-    for row in table.rows:
-        if row.ruled:
+    shown = [row for row in table.rows if len(columns) == 1 or any(row.entries[index].text for index in columns[1:])]
+    for number, row in enumerate(shown):
+        if row.ruled and number:
             grid.add_row()
         grid.add_row(*(_shown(row.entries[index].text) for index in columns))
     return grid

@@ -94,7 +94,7 @@ class Table:
 
     @cached_property
     def right(self) -> tuple[bool, ...]:
-        """Whether each column holds numbers, which stand right; the first one never does."""
+        """Whether each column holds numbers for the most part, which stand right; the first one never does."""
         return tuple(index > 0 and self._is_number(index) for index in range(len(self.columns)))
 
     def _is_number(self, index: int) -> bool:
@@ -102,7 +102,7 @@ class Table:
         texts = [text for text in texts if text not in ("", MISSING)]
         if self.columns[index].is_code or any(len(text) > LONG for text in texts):
             return False
-        return any(_NUMBER.match(text) for text in texts)
+        return 2 * sum(bool(_NUMBER.match(text)) for text in texts) > len(texts)
 
     @cached_property
     def csv_columns(self) -> tuple[CsvColumn, ...]:

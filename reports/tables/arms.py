@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from ..render.table import MISSING, Column, Entry, Row, Table, Value
@@ -23,7 +24,6 @@ from .cells import (
     parameters,
     reasons,
     reference_accuracy,
-    reference_name,
     runs_of,
     title,
     verdict,
@@ -51,11 +51,10 @@ def arms(study: Study) -> list[Table]:
 
 def _table(grid: GridStudy, name: str, heading: str) -> Table:
     every = (*grid.arms, *grid.others)
-    references = sorted(grid.references, key=lambda reference: reference.kind == "oracle")
     cells = _cells(grid, every)
     rows = [Row(tuple(of_arm(arm) for _, of_arm, _ in cells), ruled=arm in grid.others[:1]) for arm in every]
     kind = "arm"
-    for reference in references:
+    for reference in grid.references:
         entries = tuple(of_reference(reference) for _, _, of_reference in cells)
         rows.append(Row(entries, ruled=reference.kind != kind))
         kind = reference.kind
@@ -71,16 +70,16 @@ def _cells(grid: GridStudy, every: tuple[Arm, ...]) -> list[Cells]:
     runs = runs_of(every)
     return [
         (Column("arm", is_code=True), partial(_name, grid), partial(_reference_name, grid)),
-        (Column("test accuracy, %"), _accuracy, reference_accuracy),
+        (Column("test accuracy, %"), _accuracy, _reference_accuracy),
         (Column("n"), _count, examples),
         (Column("difference to base, points"), partial(_difference, grid, found), _blank),
         (Column("verdict", in_csv_only=not decided), partial(_verdict, grid, found), _blank),
         (PARAMETERS, lambda arm: parameters(arm.size), _blank),
         (size, lambda arm: flops(arm.size, size), _blank),
         *((_latency_column(every, batch), partial(_latency, every, batch), _blank) for batch in BATCHES),
-        (Column("config key", is_code=True), lambda arm: Entry(arm.run_key or MISSING, {"run_key": arm.run_key}), _blank),
+        (Column("config key", is_code=True), _key, _blank),
         *(
-            (Column(head, True, in_csv_only=runs[key].nunique() < 2), partial(_of_runs, key), partial(_data, grid, key))
+            (Column(head, True, in_csv_only=runs[key].nunique() < 2), partial(_of_runs, key), partial(_data, key))
             for key, head in PROVENANCE.items()
         ),
         (Column("further measures", in_csv_only=True), _measures, _detail),
@@ -97,13 +96,18 @@ def _name(grid: GridStudy, arm: Arm) -> Entry:
 
 
 def _reference_name(grid: GridStudy, reference: Reference) -> Entry:
-    name = reference_name(reference)
-    raw: dict[str, Value] = {"grid": grid.name, "task": grid.task, "kind": reference.kind, "name": name}
-    return Entry(f"{name} ({reference.kind})", {**raw, "variant": "", "is_base": False}, reference.sources)
+    raw: dict[str, Value] = {"grid": grid.name, "task": grid.task, "kind": reference.kind, "name": reference.name}
+    return Entry(f"{reference.name} ({reference.kind})", {**raw, "variant": "", "is_base": False}, reference.sources)
 
 
 def _accuracy(arm: Arm) -> Entry:
-    return mean("accuracy", arm.accuracy, arm.sources)
+    entry = mean("accuracy", arm.accuracy, arm.sources)
+    return replace(entry, raw={**entry.raw, "accuracy_interval": "over seeds"})
+
+
+def _reference_accuracy(reference: Reference) -> Entry:
+    entry = reference_accuracy(reference)
+    return replace(entry, raw={**entry.raw, "accuracy_interval": "over examples"})
 
 
 def _count(arm: Arm) -> Entry:
@@ -144,13 +148,17 @@ def _latency(every: tuple[Arm, ...], batch: int, arm: Arm) -> Entry:
     return Entry(text, raw, tuple(dict.fromkeys((*speed.sources, *arm.sources))))
 
 
+def _key(arm: Arm) -> Entry:
+    return Entry(arm.run_key or MISSING, {"run_key": arm.run_key}, arm.sources)
+
+
 def _of_runs(key: str, arm: Arm) -> Entry:
     value = "; ".join(sorted(set(arm.runs[key]))) if arm.n else ""
     return Entry(value or MISSING, {key: value}, arm.sources)
 
 
-def _data(grid: GridStudy, key: str, reference: Reference) -> Entry:
-    return Entry("", {key: grid.data_key if key == "data_key" else ""}, reference.sources)
+def _data(key: str, reference: Reference) -> Entry:
+    return Entry("", {key: reference.data_key if key == "data_key" else ""}, reference.sources)
 
 
 def _measures(arm: Arm) -> Entry:
@@ -167,7 +175,7 @@ def _detail(reference: Reference) -> Entry:
 
 def _notes(grid: GridStudy, every: tuple[Arm, ...]) -> list[str]:
     contrasts = [contrast for arm in grid.arms if (contrast := _difference_of(grid, arm))]
-    parts = (_meaning(grid), *reasons(contrasts), _common(every), *_references(grid), _cut(every))
+    parts = (_meaning(grid), *reasons(contrasts), *_references(grid), grid.timing, _cut(every))
     return [part for part in parts if part]
 
 
@@ -179,17 +187,10 @@ def _meaning(grid: GridStudy) -> str:
     )
 
 
-def _common(every: tuple[Arm, ...]) -> str:
-    runs = runs_of(every)
-    common = {head: set(runs[key]) for key, head in PROVENANCE.items()}
-    said = [f"{head} {values.pop()}" for head, values in common.items() if len(values) == 1]
-    return f"All finished arms: {'; '.join(said)}." if said else ""
-
-
 def _references(grid: GridStudy) -> list[str]:
     if not grid.references:
         return []
-    details = [f"{reference_name(one)}: {one.detail}" for one in grid.references if one.detail]
+    details = [f"{one.name}: {one.detail}" for one in grid.references if one.detail]
     left_out = [f"Left out: {'; '.join(grid.left_out)}."] if grid.left_out else []
     return [REFERENCES_NOTE, *([f"{'; '.join(details)}."] if details else []), *left_out]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..render.table import MISSING, Column, Entry
 from ..statistics.interval import Interval
-from ..study.model import Arm, Contrast, GridStudy, Reference, Size, Study
+from ..study.model import Arm, Contrast, GridStudy, Reference, Size
 from ..words import engineering, p_value, plural, signed, with_bounds
 
 BLANK = Entry("")
@@ -53,11 +53,12 @@ def verdict(contrast: Contrast) -> Entry:
 
 
 def reasons(contrasts: Iterable[Contrast]) -> list[str]:
-    """What the verdicts rest on: ``Undecided, as …: a, b.``"""
+    """What the verdicts rest on, without aliases: ``Undecided (interval holds zero and passes the margin): a, b.``"""
     named: dict[tuple[str, str], list[str]] = {}
     for contrast in contrasts:
-        if contrast.verdict is not None and contrast.reason:
-            named.setdefault((str(contrast.verdict), contrast.reason), []).append(contrast.name)
+        reason = contrast.reason.partition("; not told from")[0]
+        if contrast.verdict is not None and reason:
+            named.setdefault((str(contrast.verdict), reason), []).append(contrast.name)
     return [f"{said.capitalize()} ({reason}): {', '.join(names)}." for (said, reason), names in named.items()]
 
 
@@ -94,8 +95,9 @@ def size_difference(key: str, value: int | None, sources: Sequence[str]) -> Entr
     return missing(key) if value is None else Entry(signed(value), {key: value}, tuple(sources))
 
 
-def reference_name(reference: Reference) -> str:
-    return reference.name if reference.split == "test" else f"{reference.name} ({reference.split} split)"
+def on_its_data(grid: GridStudy) -> list[Reference]:
+    """Baselines, then oracles, that were measured on the data of the arms."""
+    return [reference for reference in grid.references if reference.data_key == grid.data_key]
 
 
 def reference_accuracy(reference: Reference) -> Entry:
@@ -105,16 +107,6 @@ def reference_accuracy(reference: Reference) -> Entry:
 def examples(reference: Reference) -> Entry:
     n = reference.accuracy.n
     return Entry(plural(n, "example"), {"n": n}, reference.sources)
-
-
-def references_on(study: Study, task: str, data_key: str) -> list[Reference]:
-    """Baselines, then oracles, that were measured on this data, in whichever grid; of one name, the first."""
-    named: dict[str, Reference] = {}
-    for grid in study.grids:
-        if (grid.task, grid.data_key) == (task, data_key):
-            for reference in grid.references:
-                named.setdefault(reference.name, reference)
-    return sorted(named.values(), key=lambda reference: reference.kind == "oracle")
 
 
 def title(grid: GridStudy) -> str:
@@ -129,13 +121,6 @@ def runs_of(arms: Iterable[Arm]) -> pd.DataFrame:
     """The runs of several arms, one below the other."""
     frames = [arm.runs for arm in arms if arm.n]
     return pd.concat(frames) if frames else pd.DataFrame(columns=["where", *PROVENANCE])
-
-
-def provenance(arms: Iterable[Arm]) -> str:
-    """What all runs have in common."""
-    runs = runs_of(arms)
-    said = [f"{name} {'; '.join(sorted(set(runs[column])))}" for column, name in PROVENANCE.items()]
-    return f"{plural(len(runs), 'run')}: {', '.join(said)}." if len(runs) else "No run is completed."
 
 
 def named_grid(grid: GridStudy, said: Iterable[str]) -> list[str]:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from ..claims.judge import judge_claims
 from ..claims.judgement import Judgement
+from ..claims.measurements import read_measurements
+from ..claims.notes import claim_notes
+from ..measured import RESULTS
+from ..published import read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
 from .cells import named_grid
 
+COLUMNS = (
+    Column("document"), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
+    Column("key", is_code=True, in_csv_only=True),
+)  # fmt: skip
+
 
 @table("claims")
-def claims(study: Study) -> list[Table]:
-    """One table, a row per claim in the order of published.yaml."""
-    from ..claims import judge_all, notes
+def claims(study: Study, *, measured: dict[str, str]) -> list[Table]:
+    """One table, a row per claim in the order of published.yaml.
 
-    judged = judge_all(study)
-    columns = (
-        Column("document"), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
-        Column("key", is_code=True, in_csv_only=True),
-    )  # fmt: skip
+    measured: name that claims call it by → file, relative to reports/results.
+    """
+    published = read_published()
+    judged = judge_claims(study, published, read_measurements(RESULTS, measured))
     warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
-    return [Table("", "", columns, tuple(map(_row, judged)), warnings, tuple(notes(study)))]
+    return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, published))]
 
 
 def _row(one: Judgement) -> Row:

@@ -19,13 +19,11 @@ from .cells import (
     label,
     mean,
     metric_words,
+    on_its_data,
     parameters,
     probability,
-    provenance,
     reasons,
     reference_accuracy,
-    reference_name,
-    references_on,
     seeds,
     title,
     verdict,
@@ -51,7 +49,7 @@ def effects(study: Study, *, order: Literal[1, 2] = 2) -> list[Table]:
     for grid in study.grids:
         for number, design in enumerate(grid.effects, 1):
             name = grid.name + (f"_{number}" if len(grid.effects) > 1 else "")
-            made += [_effects(grid, design, order, name), _arms(study, grid, design, f"{name}_arms")]
+            made += [_effects(grid, design, order, name), _arms(grid, design, f"{name}_arms")]
     return made
 
 
@@ -64,8 +62,7 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
         Column("effect of"), Column(f"on {metric_words(grid)}, points"), Column("p"), Column("p Holm"),
         Column("verdict"), Column("aliases"),
     )  # fmt: skip
-    arms = [arm for arm in grid.arms if arm.name in design.levels]
-    notes = (METHOD, _aliasing(design), *reasons(contrasts), design.power, provenance(arms), *grid.notes)
+    notes = (METHOD, _aliasing(design), *reasons(contrasts), design.power, *grid.notes)
     return Table(name, title(grid), columns, tuple(rows), grid.warnings, tuple(filter(None, notes)))
 
 
@@ -91,17 +88,18 @@ def _aliasing(design: Design) -> str:
     if design.resolution is None:
         return "Full factorial: nothing is aliased."
     made = f", generators {design.generators}" if design.generators else ""
+    resolution, size = ROMAN.get(design.resolution, design.resolution), plural(len(design.levels), "arm")
     return (
-        f"Fraction of resolution {ROMAN.get(design.resolution, design.resolution)} ({plural(len(design.levels), 'arm')}, "
-        f"{plural(len(design.factors), 'factor')}{made}): an effect is the sum of its own and of its aliases', named "
-        "below. Main effects carry interactions of three factors and more, which are not named and taken to be zero."
+        f"Fraction of resolution {resolution} ({size}, {plural(len(design.factors), 'factor')}{made}): an effect is "
+        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and more, "
+        "which are not named and taken to be zero."
     )
 
 
-def _arms(study: Study, grid: GridStudy, design: Design, name: str) -> Table:
+def _arms(grid: GridStudy, design: Design, name: str) -> Table:
     """Every arm with its levels, then the baselines and oracles that were measured on the same data."""
     arms = [arm for arm in grid.arms if arm.name in design.levels]
-    references = references_on(study, grid.task, grid.data_key) if grid.metric == "accuracy" else []
+    references = on_its_data(grid) if grid.metric == "accuracy" else []
     size = flops_column(arm.size for arm in arms)
     rows = [
         Row((label("arm", arm.name), *_levels(design, design.levels[arm.name]), seeds(arm),
@@ -109,7 +107,7 @@ def _arms(study: Study, grid: GridStudy, design: Design, name: str) -> Table:
         for arm in arms
     ]  # fmt: skip
     rows += [
-        Row((label("arm", reference_name(one)), *[BLANK] * len(design.factors), examples(one), reference_accuracy(one),
+        Row((label("arm", one.name), *[BLANK] * len(design.factors), examples(one), reference_accuracy(one),
              BLANK, BLANK), ruled=not number)
         for number, one in enumerate(references)
     ]  # fmt: skip
@@ -118,7 +116,7 @@ def _arms(study: Study, grid: GridStudy, design: Design, name: str) -> Table:
         PARAMETERS, size,
     )  # fmt: skip
     said = f"{ON} on, {OFF} off. Mean [95 % interval] over seeds (n)."
-    notes = (said, *([REFERENCES_NOTE] if references else []), provenance(arms), *grid.notes)
+    notes = (said, *([REFERENCES_NOTE] if references else []), *grid.notes)
     return Table(name, f"{title(grid)}, the arms", columns, tuple(rows), grid.warnings, notes)
 
 

@@ -16,7 +16,6 @@ from .cells import (
     missing,
     parameters,
     probability,
-    provenance,
     reasons,
     seeds,
     size_difference,
@@ -31,22 +30,26 @@ def one_factor(study: Study, *, leave_out: tuple[str, ...] = ()) -> list[Table]:
 
     leave_out: families that stand elsewhere.
     """
-    found = [(grid, [family for family in grid.families if family.base and family.name not in leave_out])
-             for grid in study.grids]  # fmt: skip
-    return [_table(grid, families) for grid, families in found if families]
+    shown = [(grid, _families(grid, leave_out)) for grid in study.grids]
+    return [_table(grid, families) for grid, families in shown if families]
+
+
+def _families(grid: GridStudy, leave_out: Sequence[str]) -> list[Family]:
+    """The arms of a factorial stand in the table of its effects."""
+    hidden = {*leave_out, *(["arms"] if grid.effects else [])}
+    return [family for family in grid.families if family.base and family.name not in hidden]
 
 
 def _table(grid: GridStudy, families: Sequence[Family]) -> Table:
     rows = [row for family in families for row in _rows(grid, family)]
     contrasts = [contrast for family in families for contrast in family.contrasts]
-    shown = [arm for arm in grid.arms if any(arm.name in (one.name, one.against) for one in contrasts)]
     columns = (
         Column("family"), Column("arm", is_code=True), Column("factor"), Column("n"),
         Column(f"{metric_words(grid)}, %"), Column("difference to base, points"), Column("p"), Column("p Holm"),
         Column("verdict"), Column("p McNemar"), PARAMETERS, Column("Δ parameters"), Column("Δ FLOPs"),
     )  # fmt: skip
     powers = [family.power for family in families if family.power]
-    notes = (*_notes(contrasts), *reasons(contrasts), *powers, provenance(shown), *grid.notes)
+    notes = (*_notes(contrasts), *reasons(contrasts), *powers, *grid.notes)
     return Table(grid.name, title(grid), columns, tuple(rows), grid.warnings, notes)
 
 
@@ -68,8 +71,11 @@ def _head(grid: GridStudy, family: Family, name: str) -> tuple[Entry, ...]:
 
 def _entries(grid: GridStudy, family: Family, contrast: Contrast, base: Arm | None) -> tuple[Entry, ...]:
     arm = grid.arm(contrast.name)
-    ours, theirs = arm.size if arm else None, base.size if base else None
-    sources = (*(ours.sources if ours else ()), *(theirs.sources if theirs else ()))
+    sizes = [one.size for one in (arm, base) if one and one.size]
+    ours, theirs = sizes if len(sizes) == 2 else (None, None)
+    of_sizes = tuple(source for size in sizes for source in size.sources)
+    more = ours.parameters - theirs.parameters if ours and theirs else None
+    flops = ours.flops - theirs.flops if ours and theirs else None
     everyone = tuple(dict.fromkeys(source for one in family.contrasts for source in one.sources))
     return (
         *_head(grid, family, contrast.name),
@@ -79,8 +85,8 @@ def _entries(grid: GridStudy, family: Family, contrast: Contrast, base: Arm | No
         verdict(contrast),
         probability("p_mcnemar", contrast.p_mcnemar, contrast.sources),
         _parameters(arm),
-        size_difference("parameters_difference", ours.parameters - theirs.parameters if ours and theirs else None, sources),
-        size_difference("flops_difference", ours.flops - theirs.flops if ours and theirs else None, sources),
+        size_difference("parameters_difference", more, of_sizes),
+        size_difference("flops_difference", flops, of_sizes),
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from typing import Annotated
 from pydantic import Field
 
 from ..render.table import Column, Entry, Row, Table
-from ..statistics.independent import independent_difference
 from ..study.model import Arm, GridStudy, Reference, Study
 from . import table
 from .cells import (
@@ -21,13 +20,10 @@ from .cells import (
     flops_column,
     label,
     mean,
-    missing,
     named_grid,
+    on_its_data,
     parameters,
-    provenance,
     reference_accuracy,
-    reference_name,
-    references_on,
     seeds,
 )
 
@@ -67,12 +63,11 @@ def peers(study: Study, *, peers: Names, ours: Names) -> list[Table]:
 def _table(study: Study, task: str, shown: Sequence[Shown]) -> Table:
     size, rows = flops_column(one.arm.size for one in shown), list[Row]()
     for key in dict.fromkeys(one.grid.data_key for one in shown):
-        references = references_on(study, task, key)
-        best = max((one for one in references if one.kind == "baseline" and one.split == "test"),
-                   key=lambda one: one.accuracy.mean, default=None)  # fmt: skip
         of_data = [one for one in shown if one.grid.data_key == key]
-        rows += [Row(_entries(one, best, size), ruled=not number) for number, one in enumerate(of_data)]
-        rows += [Row(_reference(one, best), ruled=not number) for number, one in enumerate(references)]
+        grid = of_data[0].grid
+        rows += [Row(_entries(one, size), ruled=not number) for number, one in enumerate(of_data)]
+        rows += [Row(_reference(one, one is grid.best_baseline), ruled=not number)
+                 for number, one in enumerate(on_its_data(grid))]  # fmt: skip
     columns = (
         Column("grid"), Column("arm", is_code=True), Column("role"), Column("n"), Column("validation accuracy, %"),
         Column("test accuracy, %"), Column("to the best baseline, points"), PARAMETERS, size,
@@ -80,7 +75,7 @@ def _table(study: Study, task: str, shown: Sequence[Shown]) -> Table:
     grids = list(dict.fromkeys(one.grid.name for one in shown))
     used = [grid for grid in study.grids if grid.name in grids and grid.task == task]
     warnings = [said for grid in used for said in named_grid(grid, grid.warnings)]
-    notes = [said for grid in used for said in named_grid(grid, [provenance(grid.arms), *grid.notes])]
+    notes = [said for grid in used for said in named_grid(grid, grid.notes)]
     return Table(task, f"task {task}", columns, tuple(rows), tuple(warnings), (*NOTES, *notes))
 
 
@@ -116,13 +111,10 @@ def _best(grid: GridStudy) -> dict[str, tuple[str, tuple[str, ...]]]:
     return found
 
 
-def _entries(one: Shown, best: Reference | None, size: Column) -> tuple[Entry, ...]:
-    arm = one.arm
-    if arm.accuracy is None or best is None:
-        difference = missing("difference", "difference_low", "difference_high")
-    else:
-        found = independent_difference(arm.accuracy, best.accuracy)
-        difference = mean("difference", found, (*arm.sources, *best.sources), "+")
+def _entries(one: Shown, size: Column) -> tuple[Entry, ...]:
+    arm, best = one.arm, one.grid.best_baseline
+    above = one.grid.above_baseline(arm)
+    difference = mean("difference", above, (*arm.sources, *best.sources) if above and best else (), "+")
     entries = (
         label("grid", one.grid.name), label("arm", arm.name), label("role", one.role), seeds(arm),
         mean("validation_accuracy", arm.validation, arm.sources), mean("accuracy", arm.accuracy, arm.sources),
@@ -131,9 +123,9 @@ def _entries(one: Shown, best: Reference | None, size: Column) -> tuple[Entry, .
     return tuple(replace(entry, sources=tuple(dict.fromkeys((*entry.sources, *one.chosen_from)))) for entry in entries)
 
 
-def _reference(one: Reference, best: Reference | None) -> tuple[Entry, ...]:
-    role = label("role", f"best {one.kind}" if one is best else one.kind)
+def _reference(one: Reference, is_best: bool) -> tuple[Entry, ...]:
+    role = label("role", f"best {one.kind}" if is_best else one.kind)
     return (
-        BLANK, label("arm", reference_name(one)), role, examples(one), BLANK, reference_accuracy(one), BLANK, BLANK,
+        BLANK, label("arm", one.name), role, examples(one), BLANK, reference_accuracy(one), BLANK, BLANK,
         BLANK,
     )  # fmt: skip

@@ -234,6 +234,20 @@ def get(slot: str, name: str, place: str = "") -> type:
     )
 
 
+def shortest_name(slot: str, name: str) -> str:
+    """The registered name of what ``package.module:Class`` names, where it has one; else ``name`` itself.
+
+    Raises:
+        SpecError: as ``get``.
+    """
+    if ":" not in name:
+        return name
+    cls = get(slot, name)
+    paths = {name, f"{cls.__module__}:{cls.__qualname__}"}
+    entries = list_components(slot)
+    return next((entry.name for entry in entries if paths & {entry.origin, getattr(entry, "target", "")}), name)
+
+
 def _from_path(slot: str, path: str, place: str) -> type:
     module_name, _, class_name = path.partition(":")
     try:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 
@@ -27,17 +27,46 @@ class Interval:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
+def has_spread(values: Sequence[float]) -> bool:
+    """Whether values differ by more than rounding."""
+    return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.max(np.abs(values))))
+
+
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Student-t interval of a mean over independent runs; None without values, no bounds for one."""
+    """Student-t interval of a mean over independent runs.
+
+    None without values; without bounds for one, and where all agree: no spread observed is no certainty.
+    """
     n = len(values)
     if n == 0:
         return None
     mean = float(np.mean(values))
-    if n == 1:
-        return Interval(mean, None, None, 1)
-    # Not stats.t.interval: it gives NaN where all runs agree (scale 0), though the width is then 0.
+    if not has_spread(values):
+        return Interval(mean, None, None, n)
     half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def accuracy_interval(shares: Sequence[float]) -> Interval | None:
+    """Interval of the mean of shares over independent runs, inside 0 to 1; None and without bounds as for a mean.
+
+    Student-t on the log-odds of the mean, whose error follows from that of the mean (delta method): symmetric near
+    one half, longer towards the middle near 0 and 1, where values are skewed. What it covers: ``docs/method.md``.
+    """
+    interval = mean_interval(shares)
+    if interval is None or interval.half is None:
+        return interval
+    mean = interval.mean
+    half = interval.half / (mean * (1 - mean))
+    low, high = special.expit(special.logit(mean) + np.array([-half, half]))
+    return Interval(mean, float(low), float(high), interval.n)
+
+
+def within(interval: Interval | None, low: float, high: float) -> Interval | None:
+    """The part of an interval that is possible."""
+    if interval is None or interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.mean, max(interval.low, low), min(interval.high, high), interval.n)
 
 
 def paired_difference(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:

@@ -53,6 +53,8 @@ Predictor = Callable[[RawSplit], np.ndarray]
 class Task(ABC):
     """A classification task. Options are the constructor's keyword-only parameters."""
 
+    VERSION: ClassVar[int] = 1
+    """As of a component: raised when the same options give other examples, or when a default changes."""
     num_classes: int
     per_token: bool = False
     """Asks at positions of its texts (``RawSplit.questions``), not once per text. Needs its own

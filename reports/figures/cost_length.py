@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -12,12 +11,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from pydantic import Field
 
-from ..cost_rows import Growth, read_growth
+from ..measured import RESULTS, Growth, read_growth
 from ..study.model import Study
 from .kind import Figure, Options, figure
 from .look import line_styles, log_ticks
 
-FOLDER = Path(__file__).parents[1] / "results" / "cost"
 NAMES = {"flops": "FLOPs", "seconds": "seconds, median\n(bars: p20 to p80)", "memory": "memory, bytes"}
 KINDS = {"forward": "A forward pass", "training": "A training step"}
 EXPONENT = ("exponent", "exponent_low", "exponent_high")
@@ -46,7 +44,7 @@ class CostLength(Figure[CostLengthOptions]):
 
     def read(self, study: Study, options: CostLengthOptions) -> Iterator[dict[str, Any]]:
         """Raises ReportError where a measurement cannot be read."""
-        for folder in (FOLDER / name for name in options.measured):
+        for folder in (RESULTS / "cost" / name for name in options.measured):
             for row in _rows(read_growth(folder)) if folder.exists() else ():
                 if options.variants is None or row["variant"] in options.variants:
                     yield {"measured": folder.name, **row}

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
-from ..cell_files import read_curve
-from ..errors import UnreadableFileError
+from swarmformer.records import UnreadableFileError, read_curve
+
 from ..statistics.interval import mean_interval
 from ..study.model import Arm, GridStudy, Study
 from .kind import Figure, Options, bounds, figure, label, panels
@@ -80,7 +80,8 @@ def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     curves = []
     for where in arm.runs.sort_values("seed")["where"] if arm.n else ():
         try:
-            curves.append(read_curve(grid.folder / Path(where).name))
+            lines = read_curve(grid.folder / Path(where).name)
+            curves.append(pd.DataFrame([line.model_dump() for line in lines]))
         except UnreadableFileError:
             continue  # the figure counts the curves that it has, and says so
     return [curve for curve in curves if not curve.empty]

@@ -45,12 +45,8 @@ def line_style(index: int) -> dict[str, Any]:
     """A line whose dashes and marker together are its own among 77, so that they are told apart without colour."""
     # Viridis grows lighter all the way, so that its order survives in grey; its last quarter is too light on white.
     look = {"marker": SHAPES[index % len(SHAPES)], "linestyle": LINES[index % len(LINES)], "markersize": 5}
-    return {
-        **look,
-        "color": colormaps["viridis"](index * 3 % 7 / 9),
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.5,
-    }
+    edge = {"markeredgecolor": "white", "markeredgewidth": 0.5}
+    return {**look, **edge, "color": colormaps["viridis"](index * 3 % 7 / 9)}
 
 
 def line_styles(values: Iterable[str]) -> dict[str, dict[str, Any]]:

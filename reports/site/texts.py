@@ -10,8 +10,10 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..errors import ReportError
-from .answers import Answered
+from .examples import Answered
 
+MOST_TEXTS = 2000
+"""Of one set of examples, unless the caller says otherwise."""
 MOST_CHARACTERS = 3000
 """Of one text; a longer one is cut, and the page says so."""
 
@@ -87,14 +89,14 @@ def _check_labels(task: str, answered: Sequence[Answered]) -> None:
                                   "differ); make a page of each.")  # fmt: skip
 
 
-def most_divided(runs: Sequence[Answered], texts: Texts, most: int) -> tuple[list[tuple[int, str]], int]:
-    """Place and text of the examples that runs answer differently, and how many such examples there are.
+def most_divided(runs: Sequence[Answered], texts: Texts, most: int) -> tuple[list[tuple[int, str, int]], int]:
+    """Place, text and whole length of the examples that runs answer differently, and how many such examples there are.
 
     At most ``most`` texts: first those about which the runs are most evenly divided into right and wrong.
     """
     answers = np.stack([run.answers for run in runs])
     divided = np.flatnonzero((answers != answers[0]).any(axis=0))
     share = (answers[:, divided] == runs[0].labels[divided]).mean(axis=0)
-    order = divided[np.argsort(np.abs(share - 0.5), kind="stable")]
-    found = ((int(place), texts.of(str(runs[0].names[place]))) for place in order[:most])
-    return sorted((place, text) for place, text in found if text is not None), len(divided)
+    order = divided[np.argsort(np.abs(share - 0.5), kind="stable")][:most]
+    known = ((int(place), texts.of(str(runs[0].names[place]))) for place in np.sort(order))
+    return [(place, text[:MOST_CHARACTERS], len(text)) for place, text in known if text is not None], len(divided)

@@ -7,21 +7,21 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..definition import for_any_runs
+from ..definition import for_any_runs, read_definitions
 from ..errors import ReportError
-from ..evidence import STRATA, gather
+from ..study.alike import STRATA
+from ..study.build import study
 from .folder import write_site
-from .shown import pictures
-from .site import MOST_TEXTS, make_site
+from .make import make_site
+from .texts import MOST_TEXTS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0 for a page, 1 where none can be made."""
     options = _parser().parse_args(arguments)
     try:
-        evidence = gather(options.runs, options.mix)
-        shown = pictures(evidence, for_any_runs())
-        files = make_site(evidence, shown=shown, texts=dict(options.texts), most_texts=options.most_texts)
+        definitions = for_any_runs(read_definitions(*options.tables))
+        files = make_site(study(options.runs, options.mix), definitions, dict(options.texts), options.most_texts)
         write_site(options.out, files)
     except ReportError as error:
         print(f"No page: {error}", file=sys.stderr)
@@ -33,26 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m reports.page", description="Run folders → a page.")
-    parser.add_argument("runs", nargs="+", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder to write the page into")
-    parser.add_argument(
-        "--mix",
-        type=_mix,
-        default=(),
-        metavar="WHAT",
-        help=f"average and pair cells that differ in these, comma-separated: {','.join(STRATA)}",
-    )
-    parser.add_argument(
-        "--texts",
-        type=_texts,
-        action="append",
-        default=[],
-        metavar="TASK=FILE",
-        help="JSON lines with name and text of a task's test examples, shown where arms disagree",
-    )
-    parser.add_argument(
-        "--most-texts", type=_count, default=MOST_TEXTS, metavar="N", help="texts of a task that the page holds at most"
-    )
+    add = parser.add_argument
+    add("runs", nargs="+", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
+    add("--out", required=True, type=Path, metavar="DIR", help="folder to write the page into")
+    names = ",".join(STRATA)
+    add("--mix", type=_mix, default=(), metavar="WHAT",
+        help=f"average and pair cells that differ in these, comma-separated: {names}")  # fmt: skip
+    add("--tables", type=Path, action="append", default=[], metavar="DIR", help="folder with further definitions")
+    add("--texts", type=_texts, action="append", default=[], metavar="TASK=FILE",
+        help="JSON lines with name and text of a task's test examples, shown where arms disagree")  # fmt: skip
+    add("--most-texts", type=_count, default=MOST_TEXTS, metavar="N", help="texts of a task that the page holds")
     return parser
 
 

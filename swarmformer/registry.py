@@ -54,8 +54,6 @@ SLOTS: dict[str, type] = {
     "augmentation": contracts.Augmentation,
     "stage": contracts.Stage,
 }
-INGREDIENTS = ("objective", "optimiser", "augmentation")
-"""Slots of training that a run fills once; of stages it has a list."""
 WITHOUT_DIMS = ("task", "optimiser", "stage")
 """Slots whose constructor takes options alone."""
 
@@ -248,6 +246,20 @@ def get(slot: str, name: str, place: str = "") -> type:
         f"To use your own: decorate it with @swarmformer.register({slot!r}, {name!r}) and import it first; or "
         f"declare the entry point '{slot}.{name}' in group {GROUP!r}; or name it as 'package.module:Class'."
     )
+
+
+def shortest_name(slot: str, name: str) -> str:
+    """The registered name of what ``package.module:Class`` names, where it has one; else ``name`` itself.
+
+    Raises:
+        SpecError: as ``get``.
+    """
+    if ":" not in name:
+        return name
+    cls = get(slot, name)
+    paths = {name, f"{cls.__module__}:{cls.__qualname__}"}
+    entries = list_components(slot)
+    return next((entry.name for entry in entries if paths & {entry.origin, getattr(entry, "target", "")}), name)
 
 
 def _from_path(slot: str, path: str, place: str) -> type:

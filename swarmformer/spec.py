@@ -7,8 +7,6 @@ of range are refused, with the place of the key) and goes back by ``to_dict``.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Annotated, Any, ClassVar
@@ -20,11 +18,12 @@ from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree
+from swarmformer.run_key import Content, content_of, departures, digest, part_content
 from swarmformer.schema import Locate, check_options, dotted, options_of, validate
 from swarmformer.train_section import TrainBudget, departing, short_names, spread
 
-SPEC_VERSION = 1
-"""Part of every run key: raise it when the meaning of a specification changes."""
+SPEC_VERSION = 2
+"""Part of every run key: raise it when the meaning of a specification changes, or a default of data or training."""
 
 
 def nowhere(path: tuple[str, ...]) -> str:
@@ -33,8 +32,9 @@ def nowhere(path: tuple[str, ...]) -> str:
 
 
 class ComponentSpec(Strict):
-    """A component by name with all its options, defaults filled in."""
+    """What fills a slot: by name, with all its options, defaults filled in."""
 
+    slot: str
     name: str
     options: dict[str, Any] = {}
 
@@ -47,10 +47,13 @@ class ComponentSpec(Strict):
         if not isinstance(name, str):
             raise SpecError(f"{place}needs a 'name'; available: {_names(slot)}")
         component = registry.get(slot, name, place)
-        return cls(name=name, options=check_options(component, given, path, locate))
+        return cls(slot=slot, name=name, options=check_options(component, given, path, locate))
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options}
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        return part_content(self.slot, self.name, self.options, versions=versions)
 
 
 class ModelSpec(Strict):
@@ -74,7 +77,7 @@ class ModelSpec(Strict):
         sizes = _mapping(_take(given, "dims", path, locate), (*path, "dims"), locate)
         dims = validate(Dims, sizes, (*path, "dims"), locate)
         slots = {
-            slot: ComponentSpec.from_dict(slot, _take(given, slot, path, locate), (*path, slot), locate)
+            slot: ComponentSpec.from_dict(slot, _filling(family, slot, given, path, locate), (*path, slot), locate)
             for slot in family.slots
         }
         _refuse_unknown(given, family, path, locate)
@@ -83,6 +86,13 @@ class ModelSpec(Strict):
     def to_dict(self) -> dict[str, Any]:
         slots = {slot: spec.to_dict() for slot, spec in self.slots.items()}
         return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options}
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        own = part_content("model", self.name, self.options, versions=versions)
+        usual = registry.get("model", self.name).default_slots  # type: ignore[attr-defined]
+        parts = {slot: spec.key_content(versions=versions) for slot, spec in self.slots.items()}
+        departing = {slot: part for slot, part in parts.items() if part != {"name": usual.get(slot)}}
+        return {**own, "dims": self.dims.model_dump(), "slots": departing}
 
 
 class DataSpec(Strict):
@@ -109,6 +119,10 @@ class DataSpec(Strict):
 
     def to_dict(self) -> dict[str, Any]:
         return {**self.model_dump(), "task": self.task.to_dict()}
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        plain = self.model_copy(update={"buckets": 1, "pad_to_max": False}) if self.pad_to_max else self
+        return departures(plain, versions=versions)
 
 
 class _DataOptions(DataSpec):
@@ -146,6 +160,15 @@ class StageSpec(Strict):
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options, **self.changes}
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        own = part_content("stage", self.name, self.options, versions=versions)
+        kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
+        for slot in train_section.USUAL.keys() & kept.keys():
+            if "name" in kept[slot]:
+                part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
+                kept[slot] = part.key_content(versions=versions)
+        return {**own, "changes": kept} if kept else own
 
 
 def _ingredient(slot: str) -> Any:
@@ -212,7 +235,8 @@ def all_of(*parts: Callable[[], Any]) -> list[Any]:
     return results
 
 
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every generator takes that is seeded with it; numpy's takes 32 bits."""
 
 
 class RunSpec(Strict):
@@ -226,19 +250,12 @@ class RunSpec(Strict):
 
     @property
     def run_key(self) -> str:
-        """16 hex digits over everything in the specification that changes a result; not seed, device and names.
+        """16 hex digits over all that changes a result and departs from its default; not seed, device and names.
 
         What a tokenizer or data file contains is not in it but in the data key (``EncodedData.key``).
         """
-        train = {k: v for k, v in self.train.to_dict().items() if k not in TrainSpec.OUTSIDE_KEY}
-        content = {
-            "version": SPEC_VERSION,
-            "model": self.model.to_dict(),
-            "data": self.data.to_dict(),
-            "train": train,
-        }
-        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+        sections = {name: content_of(getattr(self, name)) for name in ("model", "data", "train")}
+        return digest({"version": SPEC_VERSION, **sections})
 
     @property
     def padded_lengths(self) -> tuple[int, ...]:
@@ -288,6 +305,15 @@ def _take(given: dict[str, Any], key: str, path: tuple[str, ...], locate: Locate
     if key not in given:
         raise SpecError(f"{locate(path)}{dotted((*path, key))}: missing")
     return given.pop(key)
+
+
+def _filling(family: type[Model], slot: str, given: dict[str, Any], path: tuple[str, ...], locate: Locate) -> Any:
+    """What is given for a slot; where it names no component, or nothing is given, the slot's default is meant."""
+    usual = family.default_slots.get(slot)
+    if usual is None:
+        return _take(given, slot, path, locate)
+    value = given.pop(slot, usual)
+    return {"name": usual, **value} if isinstance(value, Mapping) else value
 
 
 def _names(slot: str) -> str:

@@ -43,6 +43,9 @@ class Component(nn.Module):
 
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
+    VERSION: ClassVar[int] = 1
+    """Of the arithmetic, and part of the run key: raised when the same options give other numbers than before, or when
+    a default changes. A new option whose default keeps the old behaviour needs no new version."""
     honours_mask: bool = True
     whole_batch: bool = False
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""

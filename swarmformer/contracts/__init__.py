@@ -15,6 +15,7 @@ where an operand wants no gradient (a constant, a frozen weight), or where it co
 loss); a router with one states its ``broadcast_flops`` too.
 """
 
+from swarmformer.contracts.augmentation import Augmentation
 from swarmformer.contracts.cluster import Cluster
 from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
 from swarmformer.contracts.embedding import Embedding
@@ -22,25 +23,37 @@ from swarmformer.contracts.feedback import Feedback
 from swarmformer.contracts.local import Local
 from swarmformer.contracts.model import Model, ModelOutput
 from swarmformer.contracts.norm import Norm
+from swarmformer.contracts.objective import Forward, Loss, Objective
+from swarmformer.contracts.optimiser import Optimiser, decay_groups
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
+from swarmformer.contracts.stage import Judge, Metrics, Stage
 
 __all__ = [
     "PASSES",
     "Assignment",
+    "Augmentation",
     "Cluster",
     "Component",
     "Dims",
     "Embedding",
     "Feedback",
+    "Forward",
+    "Judge",
     "Local",
+    "Loss",
+    "Metrics",
     "Model",
     "ModelOutput",
     "Norm",
+    "Objective",
+    "Optimiser",
     "Pooling",
     "Probability",
     "Pyramid",
     "Router",
+    "Stage",
     "Strict",
+    "decay_groups",
 ]

@@ -1,0 +1,114 @@
+"""``cost``: parameters, FLOPs, time and memory of every variant by length, as ``experiments.scaling`` measured them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ..errors import ReportError
+from ..measured import RESULTS, Growth, Point, read_growth, revision_of
+from ..render.table import Column, Entry, Row, Table, Value
+from ..study.model import Study
+from ..words import engineering, plural, ratio, three
+from . import table
+from .cells import PARAMETERS, label, missing
+
+Mode = Literal["forward", "training"]
+WORDS: dict[Mode, str] = {"forward": "a forward pass", "training": "a training step"}
+COLUMNS = (
+    Column("tokens"), Column("variant", is_code=True), PARAMETERS, Column("FLOPs"), Column("FLOPs / base"),
+    Column("median, ms"), Column("p20 to p80, ms"), Column("time / base"), Column("n"), Column("memory, MiB"),
+    Column("memory / base"), Column("of least time"),
+)  # fmt: skip
+KEYS: tuple[tuple[str, ...], ...] = (
+    ("parameters_total", "parameters_without_embedding"), ("flops",), ("flops_ratio",), ("median_s",),
+    ("p20_s", "p80_s"), ("time_ratio", "time_ratio_low", "time_ratio_high"), ("repeats",), ("memory_bytes",),
+    ("memory_ratio",), ("share_of_least",),
+)  # fmt: skip
+"""CSV columns behind each column from the third on."""
+
+
+@table("cost")
+def cost(
+    study: Study, *, measured: dict[Mode, str], lengths: Annotated[tuple[int, ...], Field(min_length=1)], base: str
+) -> list[Table]:
+    """One table per kind of pass; none where nothing lies in its folder.
+
+    measured: forward, training → folder with ``costs.json``, relative to reports/results. lengths: what the table must
+    speak of, measured or not. base: the variant that ratios are to, the first of the measurement. Raises ReportError
+    where a measurement cannot be read, is relative to another base, or is above physics.
+    """
+    return [_table(mode, folder, lengths, base) for mode, folder in measured.items() if (RESULTS / folder).exists()]
+
+
+def _table(mode: Mode, folder: str, lengths: Sequence[int], base: str) -> Table:
+    growth = read_growth(RESULTS / folder)
+    if base not in growth.variants[:1]:
+        raise ReportError(f"{folder}: measured against {growth.variants[:1]}, but the table's base is {base}")
+    rows = [
+        Row(_entries(growth, base, variant, length, f"{folder}/costs.json"), ruled=not number)
+        for length in lengths
+        for number, variant in enumerate(growth.variants)
+    ]
+    notes = (*_notes(growth, base, mode, folder), *_gaps(growth, lengths))
+    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=notes)
+
+
+def _entries(growth: Growth, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
+    head = (Entry(f"{length:,}", {"length": length}), label("variant", variant))
+    point, first = growth.at(variant, length), growth.at(base, length)
+    if point is None:
+        return (*head, *(missing(*keys) for keys in KEYS))
+    cells = zip(KEYS, _cells(point, first), strict=True)
+    made = [missing(*keys) if cell is None else Entry(cell[0], dict(zip(keys, cell[1], strict=True)), (source,))
+            for keys, cell in cells]  # fmt: skip
+    return (*head, *made)
+
+
+def _cells(point: Point, first: Point | None) -> list[tuple[str, Sequence[Value]] | None]:
+    """Text and raw values of each column from the third on; None where there is no base to hold against."""
+    total, without, of = point.parameters.total, point.parameters.without_embedding, point.of_first
+    return [
+        (f"{total:,} ({without:,})", (total, without)),
+        (engineering(point.flops), (point.flops,)),
+        _ratio(point.flops, first.flops if first else None),
+        (_ms(point.median_s), (point.median_s,)),
+        (f"{_ms(point.p20_s)} to {_ms(point.p80_s)}", (point.p20_s, point.p80_s)),
+        (ratio(of.value, of.low, of.high), (of.value, of.low, of.high)) if of else None,
+        (str(point.repeats), (point.repeats,)),
+        (three(point.growth_bytes / 2**20), (point.growth_bytes,)),
+        _ratio(point.growth_bytes, first.growth_bytes if first else None),
+        (f"{point.share_of_least:.0%}", (point.share_of_least,)),
+    ]
+
+
+def _ratio(ours: int, base: int | None) -> tuple[str, Sequence[Value]] | None:
+    return (ratio(ours / base, None, None), (ours / base,)) if base else None
+
+
+def _ms(seconds: float) -> str:
+    return f"{1e3 * seconds:,.0f}" if seconds >= 0.9995 else three(1e3 * seconds)
+
+
+def _notes(growth: Growth, base: str, mode: Mode, folder: str) -> list[str]:
+    first, limits = growth.rows[0], growth.limits
+    return [
+        f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
+        f"in the same rounds, {growth.device}; code {revision_of(RESULTS / folder)}. Limits of the machine: "
+        f"{engineering(limits['matmul_flops_per_s'])}FLOP/s in matrix products, "
+        f"{engineering(limits['copy_bytes_per_s'])}B/s in copies.",
+        f"Ratios are to {base} at the same length; of time: the median over rounds with its 95 % interval. n: rounds. "
+        "FLOPs: multiply-adds × 2. Memory: what the pass takes in a fresh process beyond the built model. Of least "
+        "time: the least time that the machine's limits allow over the median. —: not measured.",
+    ]
+
+
+def _gaps(growth: Growth, lengths: Sequence[int]) -> list[str]:
+    """Why entries are missing."""
+    reasons = {(gap.variant, gap.length): gap.reason for gap in growth.missing}
+    unknown = [(name, length) for length in lengths for name in growth.variants if growth.at(name, length) is None]
+    said = [f"Missing: {key[0]} at {key[1]:,} tokens: {reasons[key]}." for key in unknown if key in reasons]
+    silent = sorted({key[1] for key in unknown if key not in reasons})
+    return [*said, *(f"Missing: {length:,} tokens were not asked for in this measurement." for length in silent)]

@@ -67,7 +67,7 @@ class Scope:
         return self._field(self.table, self.row, term) or self.published.number(term).amount
 
     def _field(self, table: Table | None, row: Row, path: str) -> Amount | None:
-        value = reduce(_part, path.split("."), row)
+        value: Any = reduce(_part, path.split("."), row)
         return Amount.exact(value, table.source) if table and _is_number(value) else None
 
     def take(self, step: Step) -> Amount:

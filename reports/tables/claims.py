@@ -20,13 +20,13 @@ COLUMNS = (
 
 
 @table("claims")
-def claims(study: Study, *, measurements: dict[str, str]) -> list[Table]:
+def claims(study: Study, *, measured: dict[str, str]) -> list[Table]:
     """One table, a row per claim in the order of published.yaml.
 
-    measurements: name that claims call it by → file, relative to reports/results.
+    measured: name that claims call it by → file, relative to reports/results.
     """
     published = read_published()
-    judged = judge_claims(study, published, read_measurements(RESULTS, measurements))
+    judged = judge_claims(study, published, read_measurements(RESULTS, measured))
     warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
     return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, published))]
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ...errors import ReportError
 from ..amounts import COMPARISONS, Amount
-from ..judgement import Finding, Ruling, listed, once, ruling, untestable
+from ..judgement import Finding, Ruling, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
 from ..steps import Part, Scope, Step, Where
@@ -72,15 +72,20 @@ class Measured(Rule):
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         """See the class."""
+        try:
+            return self._judged(published, measurements)
+        except (ReportError, LookupError, ValueError) as error:
+            raise ReportError(f"claim {claim.key}: {error}") from error
+
+    def _judged(self, published: Published, measurements: Measurements) -> Finding:
         table = measurements.table(self.rows) if self.rows else None
         if self.rows and table is None:
             return untestable(measurements.missing(self.rows))
-        try:
-            deciding = self._scopes(table, self.where, published, measurements)
-            shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
-            return self._found(deciding, shown) if deciding else untestable(f"{self.rows} has no rows of this claim")
-        except (ReportError, LookupError, ValueError) as error:
-            raise ReportError(f"claim {claim.key}: {error}") from error
+        deciding = self._scopes(table, self.where, published, measurements)
+        if not deciding:
+            return untestable(f"{self.rows} has no rows of this claim")
+        shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
+        return self._finding(deciding, shown)
 
     def _scopes(
         self, table: Table | None, where: Where, published: Published, measurements: Measurements
@@ -93,10 +98,10 @@ class Measured(Rule):
             scopes.append(scope)
         return scopes
 
-    def _found(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
+    def _finding(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
         verdict = self._verdict([self._holds(scope, check) for scope in deciding for check in self.checks])
         first = deciding[0]
-        figures = listed([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
+        figures = joined([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
         why = self.why.get(verdict, "the rows say different things")
         sources = once(source for scope in (*deciding, *shown) for source in (*scope.sources, *self._limits(scope)))
         return Finding(verdict, first.text(self.measured), figures, first.text(why), sources)

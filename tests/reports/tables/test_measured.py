@@ -10,18 +10,17 @@ import pytest
 
 from reports.definition import read_definitions
 from reports.errors import ReportError
-from reports.evidence import gather
-from reports.makers import MAKERS
 from reports.published import read_published
-from reports.sheet import MISSING, Sheet
-from tests.reports.makers_help import entry, rows_of, sheets
+from reports.render import MISSING, Table
+from reports.study.build import study
 from tests.reports.synthetic_runs import metrics, result, write, write_cell
+from tests.reports.tables.made_tables import entry, rows_of, ruled, tables
 
 
-def table1(*grids: Path) -> Sheet:
-    (definition,) = (each for each in read_definitions() if each.name == "table1")
-    (sheet,) = MAKERS["published"](gather(grids), definition)
-    return sheet
+def table1(*grids: Path) -> Table:
+    (definition,) = read_definitions(only=["table1"])
+    (table,) = definition.tables(study(grids))
+    return table
 
 
 def run(grid: Path, seed: int, lr: float, accuracy: float, **dims: int) -> Path:
@@ -47,26 +46,27 @@ def test_unlike_recipes_are_rows_of_their_own(tmp_path: Path) -> None:
         run(tmp_path / "mine", seed, 5e-4, accuracy)
     run(tmp_path / "mine", 0, 2e-3, 0.80)
     run(tmp_path / "mine", 0, 1e-4, 0.99, d_model=64)
-    sheet = table1(tmp_path / "mine")
-    scores = [row for row in sheet.rows if (row[0].text, row[1].text) == ("original_small", "accuracy")]
-    assert [(row[4].raw["ours"], row[6].text) for row in scores] == [
+    table = table1(tmp_path / "mine")
+    scores = [row for row in table.rows if row.title == "original_small, accuracy"]
+    assert [(row.entries[4].raw["ours"], row.entries[6].text) for row in scores] == [
         (pytest.approx(0.85), "2"), (pytest.approx(0.80), "1")
     ]  # fmt: skip
-    assert scores[0][5].text.startswith("−1.20 points"), "published 86.20"
-    assert "learning rate 0.0005" in scores[0][7].text
-    assert len(scores[0][4].sources) == 2 and scores[0][2].sources == ("published.yaml#small_accuracy",)
-    assert any("model.dims.d_model is 64, not 128" in note for note in sheet.notes)
+    assert scores[0].entries[5].text.startswith("−1.20 points"), "published 86.20"
+    assert "learning rate 0.0005" in scores[0].detail[0]
+    assert len(scores[0].entries[4].sources) == 2
+    assert scores[0].entries[2].sources == ("published.yaml#small_accuracy",)
+    assert any("model.dims.d_model is 64, not 128" in note for note in table.notes)
 
 
 def test_what_was_not_measured_is_missing_with_the_reason(tmp_path: Path) -> None:
     write_cell(tmp_path / "other", result("base", 0, 0.5))
-    sheet = table1(tmp_path / "other")
+    table = table1(tmp_path / "other")
     asked = [number for number in read_published().numbers if number.model in ("original_small", "original_base")]
-    shown = {source for row in sheet.rows for source in row[2].sources}
+    shown = {source for row in table.rows for source in row.entries[2].sources}
     assert {number.source for number in asked if number.quantity in ("accuracy", "f1", "peak_memory")} <= shown
-    for row in sheet.rows:
-        if row[1].text != "time of a batch":
-            assert row[4].text == MISSING and row[4].raw["ours"] is None and row[7].text
+    for row in table.rows:
+        if row.entries[1].text != "time of a batch":
+            assert row.entries[4].text == MISSING and row.entries[4].raw["ours"] is None and "Ours: n" in row.detail[0]
 
 
 def point(variant: str, length: int, flops: int, median_s: float, share: float = 0.5) -> dict[str, Any]:
@@ -87,23 +87,23 @@ def measured(folder: Path, *rows: dict[str, Any]) -> Path:
     return folder
 
 
-def cost(folder: Path, tmp_path: Path, lengths: tuple[int, ...] = (256, 768, 4096)) -> list[Sheet]:
+def cost(folder: Path, tmp_path: Path, lengths: tuple[int, ...] = (256, 768, 4096)) -> list[Table]:
     write_cell(tmp_path / "any", result("base", 0, 0.5))
-    return sheets("cost", tmp_path / "any", measured={"forward": str(folder)}, lengths=list(lengths), base="base")
+    return tables("cost", tmp_path / "any", measured={"forward": str(folder)}, lengths=list(lengths), base="base")
 
 
 def test_cost_by_length_with_what_is_missing(tmp_path: Path) -> None:
     rows = (point("base", 256, 100, 0.01), point("base+other", 256, 150, 0.015), point("base", 768, 300, 0.03))
-    (sheet,) = cost(measured(tmp_path / "scaling", *rows), tmp_path)
-    assert len(sheet.rows) == 6 and sheet.rules == {2, 4}
-    first, other, _, gap, never, _ = sheet.rows
+    (table,) = cost(measured(tmp_path / "scaling", *rows), tmp_path)
+    assert len(table.rows) == 6 and ruled(table) == [0, 2, 4]
+    first, other, _, gap, never, _ = [row.entries for row in table.rows]
     assert [each.text for each in first[3:9]] == ["100", "1.00", "10.0", "9.00 to 11.0", "1.50 [1.40, 1.60]", "5"]
     assert other[4].raw["flops_ratio"] == 1.5 and other[9].text == "256"
     assert all(each.text == MISSING for each in (*gap[2:], *never[2:]))
-    assert "Missing: base+other at 768 tokens: too large." in sheet.notes
-    assert "Missing: 4,096 tokens were not asked for in this measurement." in sheet.notes
-    assert rows_of(sheet, "variant")["base"]["flops"] is None, "the last row of base is that of 4,096"
-    assert entry(sheet, "variant", "base", "flops").sources == (f"{tmp_path / 'scaling'}/costs.json",)
+    assert "Missing: base+other at 768 tokens: too large." in table.notes
+    assert "Missing: 4,096 tokens were not asked for in this measurement." in table.notes
+    assert rows_of(table, "variant")["base"]["flops"] is None, "the last row of base is that of 4,096"
+    assert entry(table, "variant", "base", "flops").sources == (f"{tmp_path / 'scaling'}/costs.json",)
 
 
 def test_cost_above_physics_or_of_another_base_is_refused(tmp_path: Path) -> None:

@@ -129,6 +129,6 @@ def test_a_rule_that_does_not_fit_is_refused(options: dict[str, Any]) -> None:
 def test_files_that_are_no_measurement_are_refused(tmp_path: Path) -> None:
     for content in ("[1]", "{"):
         (tmp_path / "file.json").write_text(content)
-        with pytest.raises(ReportError, match=r"file\.json: not a measurement"):
+        with pytest.raises(ReportError, match=r"file\.json: .*; measure it again"):
             read_measurements(tmp_path, {"file": "file.json"})
     assert not read_measurements(tmp_path, {"gone": "gone.json"}).content

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from . import costs
-from .cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
-from .plan import Cell, Plan
-from .plan.registration import register
-from .pool import Job, Pool
-from .worker import BUSY
+from swarmformer import records
+from swarmformer.records import COSTS, PLAN, RESULT, UnreadableFileError
+
+from .. import costs, floors, worker
+from ..cells import Status, lock_of, prepare, status_of
+from ..plan import Cell, Plan
+from ..plan.registration import register
+from . import Executor, Job, run_jobs
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
@@ -26,9 +28,8 @@ UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 class Runner:
     """Runs the unfinished cells of a plan in ``folder``; several may work on one folder at once."""
 
-    def __init__(self, plan: Plan, grid_file: Path, folder: Path, workers: int, device: str) -> None:
-        self.plan, self.grid_file, self.folder, self.device = plan, grid_file, folder, device
-        self.pool = Pool(workers, self._report, device)
+    def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor) -> None:
+        self.plan, self.grid_file, self.folder, self.executor = plan, grid_file, folder, executor
         self.done, self.total = 0, len(list(plan.cells()))
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
@@ -41,11 +42,12 @@ class Runner:
         jobs = [self._floors()] if self.plan.grid.floors else []
         while cells := self._unfinished():
             self.done = self.total - len(cells)
-            self.pool.run(jobs + [self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING])
+            jobs += [self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING]
+            run_jobs(self.executor, jobs, self._report)
             jobs = []
             if left := self._unfinished():
                 self._wait_for_others(left)
-        self.pool.run(jobs)
+        run_jobs(self.executor, jobs, self._report)
         if self.plan.grid.latency is not None:
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
@@ -53,19 +55,22 @@ class Runner:
     def _wait_for_others(self, left: list[Cell]) -> None:
         """Another grid works on what is left; if it dies, the cells are ours."""
         if not self.waiting:
-            logger.info("waiting for cells that another process runs: %s", ", ".join(cell.name for cell in left))
+            logger.info("waiting for cells that another process runs: %s", ", ".join(map(self._name, left)))
         self.waiting = True
         time.sleep(BUSY_POLL_S)
 
     def _status(self, cell: Cell) -> Status:
-        return status_of(self.folder / cell.name)[0]
+        return status_of(cell.folder(self.folder))[0]
+
+    def _name(self, cell: Cell) -> str:
+        return cell.folder(self.folder).name
 
     def _unfinished(self) -> list[Cell]:
-        cells = [cell for cell in self.plan.cells() if self.silent_deaths[cell.name] < MAX_DEATHS]
+        cells = [cell for cell in self.plan.cells() if self.silent_deaths[self._name(cell)] < MAX_DEATHS]
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _job(self, cell: Cell) -> Job:
-        folder = self.folder / cell.name
+        folder = cell.folder(self.folder)
 
         def ready() -> bool:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
@@ -74,30 +79,30 @@ class Runner:
             return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
-        arguments = (str(folder), "--device", self.device, *flags)
-        return Job(cell.name, "experiments.worker", arguments, folder / "output.txt", ready)
+        arguments = (str(folder), "--device", self.executor.device, *flags)
+        return Job(folder.name, worker.__name__, arguments, folder / "output.txt", ready)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
-        return Job("floors", "experiments.floors", arguments, self.folder / "floors.txt")
+        return Job("floors", floors.__name__, arguments, self.folder / "floors.txt")
 
     def _measure_costs(self) -> None:
         """After all cells, with all the machine's threads."""
-        arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.device)
+        arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
-            return not costs.is_current(self.folder / costs.NAME, self.plan)
+            return not costs.is_current(self.folder / COSTS, self.plan)
 
-        job = Job("latency", "experiments.costs", arguments, self.folder / "costs.txt", ready, fresh=True)
-        Pool(1, self._report, self.device).run([job])
+        job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
+        run_jobs(type(self.executor)(1, self.executor.device), [job], self._report)
 
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:
-        if job.module != "experiments.worker":
+        if job.module != worker.__name__:
             words = "done" if exit_status == 0 else f"FAILED, see {job.output}"
             self.failed_extras += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
-        if exit_status == BUSY:
+        if exit_status == worker.BUSY:
             return
         status, cause = status_of(self.folder / job.title)
         if status in UNFINISHED:
@@ -107,29 +112,31 @@ class Runner:
         self.done += 1
         accuracy = ""
         if status is Status.COMPLETED:
-            result = read_json(self.folder / job.title / "result.json")
-            accuracy = f" {100 * result['metrics']['test']['accuracy']:.2f} %"
+            result = records.load(self.folder / job.title / RESULT, records.Result)
+            accuracy = f" {100 * result.metrics.test.accuracy:.2f} %"
         logger.info("[%d/%d] %s: %s%s %s(%.0f s)", self.done, self.total, job.title, status, accuracy, cause, seconds)
 
 
 def store_plan(plan: Plan, folder: Path) -> None:
     """Write plan.json; a different one that is there is kept beside it under another name."""
-    path = folder / "plan.json"
+    path = folder / PLAN
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "plan.lock"):
+        planned = plan.record(folder)
         if path.exists():
-            if _is_plan(path, plan):
+            if _is_plan(path, planned):
                 return
             kept = _free_name(folder, "plan", ".json")
             path.replace(kept)
             logger.warning("the grid file changed since the last start; the former plan is kept as %s", kept.name)
-        write_json(path, plan.to_dict())
+        records.save(path, planned)
 
 
-def _is_plan(path: Path, plan: Plan) -> bool:
+def _is_plan(path: Path, planned: records.Plan) -> bool:
+    """Whether the plan that is there says the same; a hash over the keys of an older version may differ."""
     try:
-        return read_json(path) == {"schema": SCHEMA, **plan.to_dict()}
-    except CellError as error:
+        return records.load(path, records.Plan).hashed() == planned
+    except UnreadableFileError as error:
         logger.warning("%s", error)
         return False
 
@@ -145,7 +152,7 @@ def retry(plan: Plan, folder: Path) -> int:
     """Set the failures of a plan aside, so that ``run`` starts those cells anew; returns how many."""
     count = 0
     for cell in plan.cells():
-        place = folder / cell.name
+        place = cell.folder(folder)
         if status_of(place)[0] is Status.FAILED:
             with suppress(Timeout), lock_of(place):  # a cell that is being run again already is left alone
                 # failure.json goes last: a retry that is killed half-way is still a failed cell.

@@ -102,8 +102,8 @@ def _flops(table: Table, variant: str) -> dict[int, Amount]:
 
 def _seconds(table: Table, variant: str) -> dict[int, Amount]:
     rows = sorted(table.where({"variant": variant}), key=lambda row: row["length"])
-    found = {row["length"]: row["of_first"] for row in rows if row.get("of_first")}
-    return {length: Amount(of["value"], _end(of, "low"), _end(of, "high")) for length, of in found.items()}
+    ratios = {row["length"]: row["of_first"] for row in rows if row.get("of_first")}
+    return {length: Amount(of["value"], _end(of, "low"), _end(of, "high")) for length, of in ratios.items()}
 
 
 def _end(of_first: Mapping[str, float | None], end: str) -> float:

@@ -85,7 +85,7 @@ class Measured(Rule):
         if not deciding:
             return untestable(f"{self.rows} has no rows of this claim")
         shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
-        return self._found(deciding, shown)
+        return self._finding(deciding, shown)
 
     def _scopes(
         self, table: Table | None, where: Where, published: Published, measurements: Measurements
@@ -98,7 +98,7 @@ class Measured(Rule):
             scopes.append(scope)
         return scopes
 
-    def _found(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
+    def _finding(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
         verdict = self._verdict([self._holds(scope, check) for scope in deciding for check in self.checks])
         first = deciding[0]
         figures = joined([*(scope.text(self.figures) for scope in shown), first.text(self.also)])

@@ -20,6 +20,8 @@ from .look import RC, key, key_height, literal, page, settle, wrapped
 
 FORMATS = ("svg", "png")
 NO_DATES: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+QUIET = "Glyph .* missing from|The 'warn' method is deprecated"
+"""A character that a font lacks costs no figure; adjustText complains of sub-figures in an old-fashioned way."""
 
 
 class Options(BaseModel):
@@ -84,7 +86,7 @@ class Figure(ABC, Generic[OptionsT]):
         if frame.empty:
             raise ValueError(f"{title}: nothing to draw")
         with matplotlib.rc_context(RC), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            warnings.filterwarnings("ignore", QUIET)
             figure = self._paint(frame.map(literal), literal(title))
             settle(figure)
         return figure
@@ -132,7 +134,7 @@ def drawn(painted: mpl.Figure, suffix: str) -> bytes:
     """The file of a figure, svg or png, without dates or versions in it; nothing that is drawn is cut off."""
     buffer = BytesIO()
     with matplotlib.rc_context(RC), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("ignore", QUIET)
         painted.savefig(buffer, format=suffix, dpi=160, bbox_inches="tight", metadata=NO_DATES[suffix])
     return buffer.getvalue()
 

@@ -26,7 +26,7 @@ const arms = {
   /** @param {any} cell @param {{key: string}} options */
   amount(cell, { key }) {
     const amount = cell.getData()[key];
-    const text = amount.from ? link({ from: amount.from }, amount.text) : amount.text;
+    const text = amount.from && amount.value !== undefined ? link({ from: amount.from }, amount.text) : amount.text;
     return el("span", {}, text, key === "difference" && amount.low !== undefined ? arms.whisker(amount) : null);
   },
 
@@ -38,16 +38,16 @@ const arms = {
       el("circle", { cx: x(value), cy: 6, r: 3 }));
   },
 
-  /** Heads as text with a unit below. @param {string} head @param {string} unit */
-  head: (head, unit) => () => el("span", {}, head, unit ? el("small", {}, unit) : null),
+  /** A head is a button, for keyboards; its click reaches the head that sorts. @param {string} head @param {string} unit */
+  head: (head, unit) => () => el("button", { type: "button" }, head, unit ? el("small", {}, unit) : null),
 
   columns() {
     const amounts = INDEX.columns.map(({ key, head, unit }) => ({
       title: head, titleFormatter: arms.head(head, unit), field: `${key}.value`, sorterParams: LAST, headerSortStartingDir: "desc",
       sorter: ["verdict", "run_key"].includes(key) ? "alphanum" : "number", formatter: arms.amount, formatterParams: { key }, cssClass: `amount ${key}`,
     }));
-    const names = NAMES.map((name) => ({ title: name, field: name, sorter: "alphanum", frozen: name === "arm", cssClass: name }));
-    return [{ ...names[0], formatter: arms.name, variableHeight: true }, ...names.slice(1), ...amounts];
+    const names = NAMES.map((name) => ({ title: name, titleFormatter: arms.head(name), field: name, sorter: "alphanum", frozen: name === "arm", cssClass: name }));
+    return [{ ...names[0], formatter: arms.name }, ...amounts.slice(0, 3), ...names.slice(1), ...amounts.slice(3)];
   },
 
   start() {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.reports import synthetic_curves as curves
 from tests.reports import synthetic_runs as runs
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -42,9 +43,8 @@ def answers(arm: str, seed: int) -> np.ndarray:
 def write_cell_files(cell: Path, answered: np.ndarray) -> None:
     logits = np.eye(3, dtype="f4")[answered]
     np.savez_compressed(cell / "predictions.npz", names=np.array(NAMES), labels=labels(), logits=logits)
-    train = [{"kind": "train", "step": step, "loss": 2 / step} for step in range(1, 901)]
-    curve = [*train, {"kind": "validation", "step": 900, "epoch": 1, "accuracy": 0.5, "n": 10}]
-    (cell / "curve.jsonl").write_text("".join(json.dumps(record) + "\n" for record in curve), encoding="utf-8")
+    train = [curves.train_line(step, 2 / step) for step in range(1, 901)]
+    curves.write_curve(cell, [*train, curves.validation_line(900, 1, 0.5)])
     runs.write(cell / "environment.json", {"packages": {"torch": "2.13.0"}, "git": {"revision": "abcdef0"}})
 
 

@@ -7,27 +7,25 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from page_evidence import ACCURACIES, HOSTILE, NAMES, answers, labels, write_evidence, write_hostile, write_texts
+from site_evidence import ACCURACIES, HOSTILE, NAMES, answers, labels, write_evidence, write_hostile, write_texts
 
-from reports.evidence import gather
-from reports.page.__main__ import main
-from reports.page.answers import pack, pack_names
-from reports.page.script import part
-from reports.page.site import make_site
+from reports.definition import for_any_runs, read_definitions
+from reports.site.__main__ import main
+from reports.site.make import make_site, script
+from reports.study.build import study
 from tests.reports import synthetic_runs as runs
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = st.one_of(st.text(), st.text("<>/!-&\"'\\`script]]>\u2028\u2029 \ud800"), st.just(HOSTILE), st.just("__proto__"))
 PRINTED = st.characters(codec="utf-8", exclude_categories=("Cc",))
-COUNTED = st.builds(lambda p, a, n: [f"{p}{a + i}" for i in range(n)], TEXT, st.integers(0), st.integers(0, 9))
 JSON = st.recursive(
     st.one_of(TEXT, st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.none()),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXT, inner, max_size=3)),
@@ -35,12 +33,18 @@ JSON = st.recursive(
 )
 
 
-def value_of(script: str) -> tuple[str, Any]:
+def value_of(text: str) -> tuple[str, Any]:
     """Key and value of a part, read as JavaScript reads it: two string literals, the second one parsed as JSON."""
-    found = re.fullmatch(r'\(window\.PARTS \?\?= new Map\(\)\)\.set\((".*"), JSON\.parse\((".*")\)\);\n', script)
+    found = re.fullmatch(r'\(window\.PARTS \?\?= new Map\(\)\)\.set\((".*"), JSON\.parse\((".*")\)\);\n', text)
     assert found
     key, text = (json.loads(literal) for literal in found.groups())
     return key, json.loads(text)
+
+
+def made(*folders: Path, mix: Sequence[str] = (), **options: Any) -> dict[str, bytes]:
+    """A page without figures."""
+    definitions = [each for each in for_any_runs(read_definitions()) if each.figure is None]
+    return make_site(study(folders, mix), definitions, **options)
 
 
 def parts_of(site: dict[str, bytes]) -> dict[str, Any]:
@@ -54,13 +58,14 @@ def grid(tmp_path: Path) -> Path:
 
 @given(key=TEXT, value=JSON)
 def test_no_text_gets_out_of_a_script(key: str, value: object) -> None:
-    script = part(key, value)
-    assert script.isascii() and script.count("\n") == 1 and not set("<>&") & set(script)
-    assert value_of(script) == (key, value)
+    text = script(key, value).decode()
+    assert text.isascii() and text.count("\n") == 1 and not set("<>&") & set(text)
+    assert value_of(text) == (key, value)
 
 
 def test_what_is_not_finite_is_missing() -> None:
-    assert value_of(part("x", {"loss": [1.5, float("nan"), float("inf")]}))[1] == {"loss": [1.5, None, None]}
+    text = script("x", {"loss": [1.5, float("nan"), float("inf")]}).decode()
+    assert value_of(text)[1] == {"loss": [1.5, None, None]}
 
 
 class Tags(HTMLParser):
@@ -91,7 +96,7 @@ def test_names_stay_text_whatever_they_are(tmp_path_factory: pytest.TempPathFact
             cell["cell"] = f"cell{number}"
         runs.write(folder / "plan.json", {**record, "grid": arm})
         runs.write_cell(folder, runs.result(arm, 0, 0.5, **changes), folder="cell0")
-        return Tags(make_site(gather([folder]), shown=())["index.html"].decode())
+        return Tags(made(folder)["index.html"].decode())
 
     plain, odd = index("plain"), index(name)
     assert odd.tags == plain.tags
@@ -112,44 +117,51 @@ def test_the_same_evidence_gives_the_same_bytes_anywhere(grid: Path, tmp_path: P
 
 
 def test_every_number_names_exactly_its_runs(grid: Path) -> None:
-    index = parts_of(make_site(gather([grid]), shown=()))["index"]
-    rows = {row["arm"]: row["amounts"] for row in index["rows"]}
-    sources = index["sources"]
+    index = parts_of(made(grid))["index"]
+    rows, sources = {row["arm"]: row for row in index["rows"]}, index["sources"]
     base, windowed = (["demo/base-0", "demo/base-1"], ["demo/base+windowed-0", "demo/base+windowed-1"])
     assert sources[rows["base"]["accuracy"]["from"]] == base
-    assert sources[rows["base+windowed"]["difference"]["from"]] == windowed + base
-    assert sources[rows["base+layer_norm"]["difference"]["from"]] == ["demo/base+layer_norm-0", "demo/base-0"]
-    assert sources[rows["base"]["latency_1"]["from"]] == ["demo/costs.json"]
+    assert sorted(sources[rows["base+windowed"]["difference"]["from"]]) == sorted(windowed + base)
+    assert sources[rows["base+layer_norm"]["accuracy"]["from"]] == ["demo/base+layer_norm-0"]
+    assert "demo/costs.json" in sources[rows["base"]["latency_b1_median_s"]["from"]]
     assert sources[rows["majority"]["accuracy"]["from"]] == ["demo/floors.json"]
     assert rows["base+windowed"]["difference"]["value"] == pytest.approx(0.11)
-    assert rows["base+layer_norm"]["latency_1"] == {"text": "—"} and rows["majority"]["difference"] == {"text": ""}
+    assert rows["base+layer_norm"]["latency_b1_median_s"] == {"text": "—"}
+    assert rows["majority"]["difference"] == {"text": ""}
     known = {record["source"] for record in index["records"]}
     assert {source for listed in sources.values() for source in listed} <= known
 
 
+def test_every_entry_of_a_table_names_its_sources(grid: Path) -> None:
+    index = parts_of(made(grid))["index"]
+    assert index["tables"]
+    for rows in index["tables"].values():
+        assert {name for row in rows for name in row} - {""} <= index["sources"].keys()
+
+
 def test_runs_of_other_code_are_not_among_a_numbers_sources(grid: Path) -> None:
     runs.write_cell(grid, runs.result("base", 1, 0.52, code_revision="1234567"))
-    index = parts_of(make_site(gather([grid]), shown=()))["index"]
-    windowed = next(row["amounts"] for row in index["rows"] if row["arm"] == "base+windowed")
-    listed = index["sources"][windowed["difference"]["from"]]
-    assert listed == ["demo/base+windowed-0", "demo/base+windowed-1", "demo/base-0"]
-    bases = [(row["detail"], row["amounts"]["n"]["value"]) for row in index["rows"] if row["isBase"]]
-    assert sorted(bases) == [("1234567", 1), ("abcdef0", 1)]
-    mixed = parts_of(make_site(gather([grid], ["code"]), shown=()))["index"]["rows"]
-    assert [row["amounts"]["n"]["value"] for row in mixed if row["isBase"]] == [2]
+    index = parts_of(made(grid))["index"]
+    windowed = next(row for row in index["rows"] if row["arm"] == "base+windowed")
+    assert "demo/base-1" not in index["sources"][windowed["difference"]["from"]]
+    bases = [(row["detail"], row["n"]["value"]) for row in index["rows"] if row["arm"] == "base"]
+    assert sorted(bases) == [("", 1), ("code 1234567", 1)]
+    mixed = parts_of(made(grid, mix=["code"]))["index"]["rows"]
+    assert [row["n"]["value"] for row in mixed if row["isBase"]] == [2]
 
 
 def test_the_status_tells_what_failed_and_what_cannot_be_read(grid: Path) -> None:
     (grid / "base-0" / "result.json").write_text("{half", encoding="utf-8")
     (grid / "base-1" / "environment.json").write_text("[", encoding="utf-8")
     (grid / "base-1" / "predictions.npz").write_bytes(b"PK\x03\x04 cut short")
-    site = make_site(gather([grid]), shown=())
+    site = made(grid)
     html = Tags(site["index.html"].decode()).text
     assert f"NaN {HOSTILE} (step 120)" in html and "result.json" in html and "predictions.npz" in html
     parts = parts_of(site)
-    run = next(value for value in parts.values() if isinstance(value, dict) and value.get("where") == "demo/base-1")
-    assert len(run["problems"]) == 1 and run["problems"][0].startswith("environment.json:")
-    assert run["result"]["metrics"]["test"]["accuracy"] == 0.52
+    part = next(record["part"] for record in parts["index"]["records"] if record["source"] == "demo/base-1")
+    said = Tags(parts[part]["html"]).text
+    assert said.count("Not readable: environment.json") == 1 and said.count("Not readable") == 1
+    assert "52.00" in said
     (examples,) = parts["index"]["sets"]
     assert {entry["where"] for entry in examples["runs"]} == {
         "demo/base+windowed-0", "demo/base+windowed-1", "demo/base+layer_norm-0",
@@ -162,23 +174,9 @@ def test_the_same_folder_name_twice_is_refused(grid: Path, tmp_path: Path, capsy
     assert "two folders must not have one" in capsys.readouterr().err and not (tmp_path / "site").exists()
 
 
-@given(st.lists(st.integers(0, 2000), max_size=30))
-def test_answers_are_packed_without_loss(values: list[int]) -> None:
-    packed = pack(np.array(values, dtype="i8"))
-    width, digits = packed["width"], packed["digits"]
-    assert [int(digits[at : at + width], 36) for at in range(0, len(digits), width)] == values
-
-
-@given(st.lists(TEXT, max_size=5) | COUNTED)
-def test_names_are_packed_without_loss(names: list[str]) -> None:
-    packed = pack_names(names)
-    listed = packed.get("names") or [f"{packed['prefix']}{packed['start'] + i}" for i in range(packed.get("count", 0))]
-    assert listed == names
-
-
 def test_texts_are_those_of_the_most_divided_examples(grid: Path, tmp_path: Path) -> None:
     texts = {"listops": write_texts(tmp_path / "texts.jsonl")}
-    site = parts_of(make_site(gather([grid]), shown=(), texts=texts, most_texts=10))
+    site = parts_of(made(grid, texts=texts, most=10))
     (examples,) = [value for key, value in site.items() if key.startswith("examples/")]
     given_ = [answers(arm, seed) for arm, seeds in ACCURACIES.items() for seed in seeds]
     divided = [at for at in range(len(NAMES)) if len({int(answer[at]) for answer in given_}) > 1]
@@ -212,19 +210,20 @@ def test_texts_that_do_not_fit_are_refused(
 
 
 def test_a_page_of_hostile_runs_has_no_element_of_theirs(tmp_path: Path) -> None:
-    site = make_site(gather([write_hostile(tmp_path / "hostile")]), shown=())
+    site = made(write_hostile(tmp_path / "hostile"))
     assert HOSTILE in Tags(site["index.html"].decode()).text
     assert all(HOSTILE.encode() not in content for content in site.values())
 
 
 def test_the_page_asks_for_nothing_from_elsewhere(grid: Path) -> None:
-    site = make_site(gather([grid]), shown=())
+    site = made(grid)
     html = site["index.html"].decode()
     assert "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'" in html
     assert set(re.findall(r'(?:src|href)="([^"#]+)"', html)) <= site.keys()
     elements = Tags(html).tags
     assert not any(name.startswith("on") or name == "style" for _, names in elements for name in names)
     assert ("style", ()) not in elements and all("src" in names for tag, names in elements if tag == "script")
-    code = b"".join(content for name, content in site.items() if name.startswith("static/") and name.endswith(".js"))
-    assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp|^import ", code, re.M)
-    assert max(len(content.splitlines()) for name, content in site.items() if name.endswith(".js")) < 170
+    ours = [content for name, content in site.items() if re.fullmatch(r"static/\w+\.js", name)]
+    assert len(ours) == 5
+    assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp", b"".join(ours))
+    assert sum(len(content) for name, content in site.items() if "vendor" in name) < 600_000

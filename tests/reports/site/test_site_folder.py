@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.errors import ReportError
-from reports.page.folder import MARK, write_site
+from reports.site.folder import MARK, write_site
 
 FILES = {"index.html": b"<p>", "data/index.js": b"1", "data/runs/0.js": b"2"}
 

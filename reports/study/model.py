@@ -110,7 +110,7 @@ class Arm:
     variant: str
     run_key: str
     is_base: bool
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)
     planned: int
     accuracy: Interval | None
     value: Interval | None
@@ -238,4 +238,4 @@ class Study:
     """Everything that was read: a ``GridStudy`` per grid and task, and ``runs``, one tidy row per cell."""
 
     grids: tuple[GridStudy, ...]
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)

@@ -139,6 +139,12 @@ def test_speeds_are_those_of_the_configuration_at_its_length(tmp_path: Path) -> 
         study([folder])
 
 
+def test_arms_can_be_told_apart(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    first, again = only(folder), only(folder)
+    assert first.arm("x") == again.arm("x") != first.arm("base") and first.arm("x") in again.arms
+
+
 def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
     folders = [runs.write_grid(tmp_path / parent / "demo", ACCURACIES) for parent in ("a", "b")]
     with pytest.raises(ReportError, match="rename one"):

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.definition import Definition
-from reports.evidence import gather
 from reports.makers import MAKERS
 from reports.sheet import Entry, Sheet
+
+from reports.definition import Definition
+from reports.evidence import gather
 
 
 def sheets(kind: str, *grids: Path, mix: Sequence[str] = (), **options: Any) -> list[Sheet]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import synthetic_runs as runs
+from reports.manifest import read_manifest
 
 from reports.build import main
 from reports.committed import ROOT, differences, rewrite
 from reports.errors import ReportError
-from reports.manifest import read_manifest
 
 ENTRY = "- {out: results/demo/report, runs: [results/demo], tables: [arms, figure1]}\n"
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reports.cost_rows import read_growth
 
 from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
-from reports.cost_rows import read_growth
 from reports.errors import ReportError
 from swarmformer.cost import count_parameters
 from swarmformer.variants import load_variant

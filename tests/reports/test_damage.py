@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from reports.definition import for_any_runs
-from reports.evidence import gather
 from reports.layout import head
 from reports.makers import MAKERS
 from reports.sheet import Sheet
 from reports.status import status_markdown
+
+from reports.definition import for_any_runs
+from reports.evidence import gather
 from tests.reports.synthetic_design import write_design
 
 TOUCHED = "base+windowed+multi_head+pyramid+gumbel-1"

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from reports.manifest import read_manifest
 
 from reports.committed import differences
 from reports.cost import FOLDER as COST
 from reports.errors import ReportError
-from reports.manifest import read_manifest
 from reports.readme import ROOT, filled
 
 FOLDERS = sorted(path.parent for path in (ROOT / "reports" / "results").glob("*/report"))

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reports.makers import MAKERS
+from reports.sheet import MISSING
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
@@ -16,8 +18,6 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 from reports.definition import Definition, read_definitions
 from reports.errors import ReportError
 from reports.evidence import gather
-from reports.makers import MAKERS
-from reports.sheet import MISSING
 from reports.statistics.independent import independent_difference
 from reports.statistics.interval import wilson
 from tests.reports.makers_help import changed, entry, rows_of, sheets

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reports.makers import MAKERS
+from reports.sheet import MISSING, Sheet
 
 from reports.definition import read_definitions
 from reports.errors import ReportError
 from reports.evidence import gather
-from reports.makers import MAKERS
 from reports.published import read_published
-from reports.sheet import MISSING, Sheet
 from tests.reports.makers_help import entry, rows_of, sheets
 from tests.reports.synthetic_runs import metrics, result, write, write_cell
 

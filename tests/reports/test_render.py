@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 import synthetic_runs as runs
+from reports.latex import escape
 
 from reports.build import build, main
-from reports.latex import escape
 from reports.words import engineering
 
 ARMS = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}

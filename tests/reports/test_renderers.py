@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-
 from reports.csvfile import sheet_csv
 from reports.html import document, sheet_html
 from reports.latex import escape, sheet_latex

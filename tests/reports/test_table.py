@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import synthetic_runs as runs
+from reports.rows import Row, Table
 from scipy import stats
 
 from reports.errors import ReportError
 from reports.read import read_runs
-from reports.rows import Row, Table
 from reports.table import build_tables
 
 

@@ -27,6 +27,12 @@ class Interval:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
+def t_quantile(df: float) -> float:
+    """Half the width of a ``LEVEL`` interval, in standard errors."""
+    # Not stats.t.ppf, which takes a tenth of a millisecond: a study asks for thousands.
+    return float(special.stdtrit(df, (1 + LEVEL) / 2))
+
+
 def has_spread(values: Sequence[float]) -> bool:
     """Whether values differ by more than rounding."""
     return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.max(np.abs(values))))
@@ -43,7 +49,7 @@ def mean_interval(values: Sequence[float]) -> Interval | None:
     mean = float(np.mean(values))
     if not has_spread(values):
         return Interval(mean, None, None, n)
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    half = t_quantile(n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 
 

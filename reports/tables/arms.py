@@ -52,7 +52,8 @@ def arms(study: Study) -> list[Table]:
 def _table(grid: GridStudy, name: str, heading: str) -> Table:
     every = (*grid.arms, *grid.others)
     cells = _cells(grid, every)
-    rows = [Row(tuple(of_arm(arm) for _, of_arm, _ in cells), ruled=arm in grid.others[:1]) for arm in every]
+    rows = [Row(tuple(of_arm(arm) for _, of_arm, _ in cells), ruled=number == len(grid.arms))
+            for number, arm in enumerate(every)]  # fmt: skip
     kind = "arm"
     for reference in grid.references:
         entries = tuple(of_reference(reference) for _, _, of_reference in cells)
@@ -120,7 +121,7 @@ def _difference_of(grid: GridStudy, arm: Arm) -> Contrast | None:
 
 
 def _difference(grid: GridStudy, found: dict[str, Contrast | None], arm: Arm) -> Entry:
-    contrast = found.get(arm.name) if arm in grid.arms else None
+    contrast = None if arm.unlike else found.get(arm.name)
     raw = {**bounds("difference", contrast.interval if contrast else None), "pairs": contrast.n if contrast else None}
     if arm.is_base or contrast is None:
         return Entry("base" if arm.is_base else MISSING, raw)
@@ -128,7 +129,7 @@ def _difference(grid: GridStudy, found: dict[str, Contrast | None], arm: Arm) ->
 
 
 def _verdict(grid: GridStudy, found: dict[str, Contrast | None], arm: Arm) -> Entry:
-    contrast = found.get(arm.name) if arm in grid.arms else None
+    contrast = None if arm.unlike else found.get(arm.name)
     return verdict(contrast) if contrast else Entry("", {"verdict": None, "reason": None})
 
 

@@ -14,7 +14,7 @@ from . import table
 from .cells import named_grid
 
 COLUMNS = (
-    Column("document"), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
+    Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
     Column("key", is_code=True, in_csv_only=True),
 )  # fmt: skip
 

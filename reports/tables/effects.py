@@ -91,8 +91,8 @@ def _aliasing(design: Design) -> str:
     resolution, size = ROMAN.get(design.resolution, design.resolution), plural(len(design.levels), "arm")
     return (
         f"Fraction of resolution {resolution} ({size}, {plural(len(design.factors), 'factor')}{made}): an effect is "
-        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and more, "
-        "which are not named and taken to be zero."
+        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and "
+        "more, which are not named and taken to be zero."
     )
 
 

@@ -1,4 +1,7 @@
-"""``swarmformer check``: the conformance kit from the shell."""
+"""Hold components to the contracts of their slots: the conformance kit (``swarmformer.testing``) from the shell.
+
+NAME is slot.name (router.learned) or package.module:Class, which may lie in the current folder.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmformer import registry
+from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
 from swarmformer.testing import Outcome, Report, Status, check_component
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 1 where a check failed."""
+    parser = command_parser("check", __doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to check")
+    parser.add_argument("--all", dest="everything", action="store_true", help="every known component")
+    parser.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
+    options = parser.parse_args(words_of(arguments))
+    if bool(options.names) == options.everything:
+        parser.error("name what to check (router.learned, package.module:Class), or give --all; not both")
+    return run_checks(options.names, options.everything, options.slot)
+
+
 def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
     """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
-    if bool(names) == everything:
-        raise SpecError("name what to check (router.learned, package.module:Class), or give --all; not both")
     total = Report()
     for report in _all() if everything else (_named(name, slot) for name in names):
         total += report

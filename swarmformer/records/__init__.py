@@ -17,6 +17,7 @@ from .base import (
     load,
     load_json,
     save,
+    save_json,
     write_bytes_atomically,
 )
 from .code import Code, Supplier
@@ -122,6 +123,7 @@ __all__ = [
     "read_curve",
     "read_predictions",
     "save",
+    "save_json",
     "save_predictions",
     "todays_key",
     "write_bytes_atomically",

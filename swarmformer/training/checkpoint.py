@@ -7,7 +7,6 @@ JSON in the file's metadata. The file is written beside the old one, flushed to 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from swarmformer.errors import SpecError
+from swarmformer.records import todays_key, write_bytes_atomically
 
 FORMAT = "1"
 Tensors = dict[str, Tensor]
@@ -48,19 +48,6 @@ class RunIdentity:
         return {"format": FORMAT, "run_key": self.run_key, "seed": str(self.seed), "data": self.data_key}
 
 
-def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Progress) -> None:
     """Replace the checkpoint at ``path`` in one step."""
     metadata = {**run.words(), "progress": json.dumps(asdict(progress))}
@@ -82,7 +69,7 @@ def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
     except (SafetensorError, OSError) as error:
         raise SpecError(f"{path}: cannot be read ({error}); move it away to start this run anew") from None
     for key, expected in run.words().items():
-        if metadata.get(key) != expected:
+        if todays_key(metadata.get(key, "")) != expected:
             raise SpecError(
                 f"{path}: belongs to {key} {metadata.get(key)}, not to {key} {expected}; "
                 "move it away to start this run anew"

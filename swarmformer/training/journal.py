@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import TrainingDivergedError
-from swarmformer.training.checkpoint import write_bytes_atomically
+from swarmformer.records import write_bytes_atomically
 
 
 class Journal:

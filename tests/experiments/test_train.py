@@ -71,7 +71,7 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
 def test_faults_end_with_one_message_and_no_run(
     tmp_path: Path, words: list[str], message: str, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.command_line(["with", f"runs={tmp_path}", *words]) == 1
+    assert train.main(["with", f"runs={tmp_path}", *words]) == 1
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said

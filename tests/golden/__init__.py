@@ -1,6 +1,6 @@
 """What must not change unseen: keys of shipped variants, defaults of all parts, aliases of committed runs.
 
-``python -m tests.golden`` writes ``keys.yaml``, ``defaults.yaml`` and ``swarmformer/records/aliases.yaml`` anew: after a
+``python -m tests.golden`` writes ``keys.yaml``, ``defaults.yaml`` and ``swarmformer/records/aliases.yaml`` anew: for a
 change of the specification's form, never to silence a failing test.
 """
 

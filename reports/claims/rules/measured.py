@@ -105,7 +105,8 @@ class Measured(Rule):
         first = deciding[0]
         figures = joined([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
         why = self.why.get(verdict, "the rows say different things")
-        sources = once(source for part in (*deciding, *shown, *checks) for source in part.sources)
+        of_parts = [part.sources for part in (*deciding, *shown)] + [check.sources for check in checks]
+        sources = once(source for of_part in of_parts for source in of_part)
         return Finding(verdict, first.text(self.measured), figures, first.text(why), sources)
 
     def _verdict(self, holds: list[bool | None]) -> Ruling:

@@ -18,6 +18,7 @@ to mend, or a check or a run that failed; 2 a command line that cannot be read; 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in HELP:
         print(_overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
+    if os.getcwd() not in sys.path:  # for package.module:Class of the current folder, as under python -m
+        sys.path.append(os.getcwd())
     return exit_status(lambda: _command(words[0])(words[1:]))
 
 

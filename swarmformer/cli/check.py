@@ -6,8 +6,6 @@ NAME is slot.name (router.learned) or package.module:Class, which may lie in the
 from __future__ import annotations
 
 import importlib
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -63,9 +61,7 @@ def _named(name: str, slot: str | None) -> Report:
 
 
 def _from_path(path: str) -> Any:
-    """The class at ``package.module:Class``, also in the current folder; the kit judges it."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """The class at ``package.module:Class``; the kit judges it."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -54,7 +54,7 @@ def measure(_config: Config, model: Config, data: Config, train: Config) -> None
             folder,
             device=device,
             threads=max(settings.threads),
-            ceilings=measurement.ceilings,
+            limits=measurement.limits,
             rows=measurement.rows,
             missing=measurement.missing,
         )

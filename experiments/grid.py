@@ -39,19 +39,20 @@ def print_plan(plan: Plan) -> None:
         print(f"{arm.name:40} {arm.spec.run_key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {len(list(plan.cells()))} cells; all of them build")
     for design in plan.designs:
-        resolution = f" of resolution {design['resolution']}" if design["resolution"] else ""
-        print(f"{design['kind']} design{resolution}: {len(design['levels'])} arms, base {design['base']}, "
-              f"factors {', '.join(design['factors'])}")  # fmt: skip
+        resolution = f" of resolution {design.resolution}" if design.resolution else ""
+        print(f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "
+              f"factors {', '.join(design.factors)}")  # fmt: skip
     for pair in plan.matched:
-        found = "known after the runs" if pair["ratio"] is None else f"{pair['ratio']:.4f}"
-        print(f"matched in {pair['quantity']}: {pair['arm']} / {pair['control']} = {found} (±{pair['tolerance']:g})")
+        ratio = "known after the runs" if pair.ratio is None else f"{pair.ratio:.4f}"
+        print(f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})")
     if plan.grid.primary is not None:
         print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
 
 
 def print_status(plan: Plan, folder: Path) -> Counter[Status]:
     """Counts first, then every cell that is not completed, with its cause."""
-    found = {cell.name: status_of(folder / cell.name) for cell in plan.cells()}
+    folders = [cell.folder(folder) for cell in plan.cells()]
+    found = {place.name: status_of(place) for place in folders}
     counts = Counter(status for status, _ in found.values())
     print(", ".join(f"{status} {counts[status]}" for status in Status if counts[status]))
     for name, (status, cause) in found.items():

@@ -106,7 +106,7 @@ def measure(_config: Config, model: Config, train: Config) -> None:
             folder,
             device=device,
             threads=settings.threads,
-            ceilings={(settings.threads, settings.precision): growth.ceilings},
+            limits={(settings.threads, settings.precision): growth.limits},
             rows=growth.rows,
             missing=growth.missing,
             growth=growth.exponents(),

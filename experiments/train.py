@@ -24,7 +24,7 @@ from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
-from .cells import cell_name
+from .cells import cell_folder
 from .progress import logged_exit_status
 from .runner import run_cell, use_threads
 from .store import Config, make_experiment, run_command_line
@@ -64,7 +64,7 @@ def resolve(config: Config) -> Config:
     patch = nest({key: config[key] for key in SECTIONS})
     spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
     rehearse(spec)
-    folder = Path(settings.runs) / cell_name(settings.variant, spec)
+    folder = cell_folder(Path(settings.runs), settings.variant, spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 
@@ -77,7 +77,7 @@ def train(_config: Config, model: Config, data: Config, train: Config) -> dict[s
     folder = Path(config["folder"])
     result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
-    return result and result["metrics"]
+    return result and result.metrics.model_dump()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,6 +10,7 @@ import json
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
@@ -105,6 +106,12 @@ def check_options(cls: type, values: Mapping[str, Any], path: tuple[str, ...], l
     model = create_model(cls.__name__, __config__=OPTIONS, **fields)  # type: ignore[call-overload]
     checked = validate(model, values, path, locate, known=[str(o) for o in options])
     return checked.model_dump(mode="json")
+
+
+@cache
+def default_options(cls: type) -> dict[str, Any]:
+    """The defaults of all options of a component, as JSON values."""
+    return check_options(cls, {}, (), lambda path: "")
 
 
 def _leading(cls: type) -> tuple[str, ...]:

@@ -7,9 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from swarmformer import load_variant
+from swarmformer import load_variant, registry
+from swarmformer.components.local.identity import Identity
+from swarmformer.contracts import Dims, Strict
 from swarmformer.errors import SpecError
-from swarmformer.spec import ModelSpec, RunSpec, TrainSpec
+from swarmformer.run_key import content_of
+from swarmformer.schema import default_options
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec, nowhere
+from swarmformer.train_section import TrainBudget
 from swarmformer.variants import list_variants, load_factors, resolve_run
 
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
@@ -66,11 +71,15 @@ def other_value(value: Any, field: str) -> Any:
     return OTHER[field] if isinstance(value, str) else (value + 0.01 if value < 0.5 else value - 0.01)
 
 
-@pytest.mark.parametrize("field", sorted(set(TrainSpec.model_fields) - TrainSpec.OUTSIDE_KEY))
+SHORT = {key: value for part in TrainSpec.from_dict({}).to_dict().values() if isinstance(part, dict)
+         for key, value in part.items() if key != "name"}  # fmt: skip
+BUDGET = {key: value for key, value in TrainSpec.from_dict({}).to_dict().items() if key in TrainBudget.model_fields}
+
+
+@pytest.mark.parametrize("field", sorted({*BUDGET, *SHORT} - TrainSpec.OUTSIDE_KEY))
 def test_run_key_follows_every_field_of_training(field: str) -> None:
-    spec = run()
-    changed = run(patch={"train": {field: other_value(spec.train.to_dict()[field], field)}})
-    assert changed.run_key != spec.run_key
+    changed = run(patch={"train": {field: other_value({**BUDGET, **SHORT}[field], field)}})
+    assert changed.run_key != run().run_key
 
 
 @pytest.mark.parametrize(
@@ -99,6 +108,105 @@ def test_run_key_does_not_depend_on_the_way_it_was_written() -> None:
     assert run(patch=written).run_key == run().run_key
 
 
+@pytest.mark.parametrize("label_smoothing", [0, 0.0, -0.0])
+def test_a_default_is_left_out_of_the_key_however_it_is_written(label_smoothing: float) -> None:
+    assert run(patch={"train": {"label_smoothing": label_smoothing}}).run_key == run().run_key
+
+
+def test_number_of_buckets_says_nothing_where_all_is_padded_to_the_maximum() -> None:
+    key = run(patch={"data": {"pad_to_max": True}}).run_key
+    assert run(patch={"data": {"pad_to_max": True, "buckets": 2}}).run_key == key
+    assert run(patch={"data": {"buckets": 1}}).run_key == key
+
+
+def test_the_order_of_keys_does_not_matter() -> None:
+    def turned(value: Any) -> Any:
+        return {key: turned(value[key]) for key in reversed(value)} if isinstance(value, dict) else value
+
+    spec = run("enhanced")
+    assert RunSpec.from_dict(turned(spec.to_dict())).run_key == spec.run_key
+
+
+def test_a_path_to_a_registered_class_is_its_name() -> None:
+    path = f"{Identity.__module__}:{Identity.__qualname__}"
+    assert run(patch={"model": {"local": path}}).run_key == run(patch={"model": {"local": "identity"}}).run_key
+
+
+def test_a_new_option_leaves_the_key_until_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = run(patch={"model": {"local": "identity"}}).run_key
+
+    def with_option(self: Identity, dims: Dims, *, later: float = 0.5) -> None: ...
+
+    monkeypatch.setattr(Identity, "__init__", with_option)
+    default_options.cache_clear()
+    try:
+        keys = [spec_key(Identity, later=later) for later in (0.5, 0.25)]
+    finally:
+        monkeypatch.undo()
+        default_options.cache_clear()
+    assert keys[0] == before != keys[1]
+
+
+def spec_key(cls: type, **options: Any) -> str:
+    """The key of base with another ``local``, without building it."""
+    spec = run()
+    part = ComponentSpec.from_dict("local", {"name": cls.registered_name, **options}, (), nowhere)  # type: ignore[attr-defined]
+    model = spec.model.model_copy(update={"slots": {**spec.model.slots, "local": part}})
+    return spec.model_copy(update={"model": model}).run_key
+
+
+@pytest.mark.parametrize(
+    ("slot", "name"), [("local", "rolling_shift"), ("norm", "none"), ("model", "swarmformer"), ("task", "listops")]
+)
+def test_a_raised_version_changes_the_key(slot: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, other = run().run_key, run("bag_of_embeddings").run_key
+    monkeypatch.setattr(registry.get(slot, name), "VERSION", 2)
+    assert run().run_key != before
+    assert (run("bag_of_embeddings").run_key == other) == (slot != "task")
+
+
+def test_a_new_slot_with_a_default_leaves_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, family = run(), registry.get("model", "swarmformer")
+    before, filled = spec.run_key, spec.model.slots["norm"]
+    without = {slot: part for slot, part in spec.model.to_dict().items() if slot != "norm"}
+    monkeypatch.setattr(family, "slots", tuple(slot for slot in family.slots if slot != "norm"))  # type: ignore[attr-defined]
+    old = spec.model_copy(update={"model": ModelSpec.from_dict(without)})
+    monkeypatch.undo()
+    monkeypatch.setattr(family, "default_slots", {"norm": "none"})
+    new = spec.model_copy(update={"model": ModelSpec.from_dict(without)})
+    key = old.run_key
+    assert new.run_key == spec.run_key == key != before
+    assert new.model.slots["norm"] == filled
+    changed = ModelSpec.from_dict({**without, "norm": "layer_norm"})
+    assert spec.model_copy(update={"model": changed}).run_key != key
+    monkeypatch.setattr(registry.get("norm", "none"), "VERSION", 2)
+    assert new.run_key != key
+
+
+class Ingredient(Strict):
+    """As training ingredients are declared: a part with a default, below train."""
+
+    objective: ComponentSpec = ComponentSpec(slot="pyramid", name="constant")
+    rate: float = 0.5
+
+
+def test_a_default_part_below_a_section_is_left_out_until_its_version_is_raised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert content_of(Ingredient()) == {}
+    other = ComponentSpec(slot="pyramid", name="halving")
+    assert content_of(Ingredient(objective=other, rate=1.0)) == {"objective": {"name": "halving"}, "rate": 1.0}
+    monkeypatch.setattr(registry.get("pyramid", "constant"), "VERSION", 3)
+    assert content_of(Ingredient()) == {"objective": {"name": "constant", "version": 3}}
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_cannot_take_is_refused(seed: int) -> None:
+    with pytest.raises(SpecError, match="seed"):
+        run(seed=seed)
+    run(seed=2**32 - 1)
+
+
 # Faults, each answered with place, key and nearest name.
 
 
@@ -122,7 +230,7 @@ def test_run_key_does_not_depend_on_the_way_it_was_written() -> None:
         ({"model": {"cluster": {"tie": "all"}}}, r"cli: model\.cluster\.tie: .*'qkv_pure'.*got 'all'"),
         ({"model": {"cluster": {"heads": 3}}}, r"cli: model\.cluster\.heads: .*does not divide d_model = 128"),
         ({"model": {"cluster": {"heads": True}}}, r"cli: model\.cluster\.heads: .*integer, got True"),
-        ({"train": {"lr": "1e-3"}}, r"cli: train\.lr: .*'1e-3' \(text; YAML reads.*write 0\.001 or 1\.0e-3\)"),
+        ({"train": {"lr": "1e-3"}}, r"cli: train\.optimiser\.lr: .*'1e-3' \(text; YAML reads.*0\.001 or 1\.0e-3\)"),
         ({"train": {"epochs": 2.5}}, r"cli: train\.epochs: .*integer, got 2\.5"),
         ({"train": {"compile": 1}}, r"cli: train\.compile: .*boolean, got 1"),
         ({"train": {"epoch": 2}}, r"cli: train\.epoch: unknown option.*'epochs'"),
@@ -141,7 +249,7 @@ def test_faults_name_place_key_and_nearest_name(patch: dict[str, Any], words: st
 
 
 def test_several_faults_are_told_at_once() -> None:
-    with pytest.raises(SpecError, match=r"(?s)train\.epochs: .*train\.lr: "):
+    with pytest.raises(SpecError, match=r"(?s)train\.epochs: .*train\.optimiser\.lr: "):
         run(patch={"train": {"lr": -1.0, "epochs": 0}})
 
 

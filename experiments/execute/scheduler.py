@@ -10,8 +10,11 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from swarmformer import records
+from swarmformer.records import COSTS, PLAN, RESULT, UnreadableFileError
+
 from .. import costs, floors, worker
-from ..cells import SCHEMA, CellError, Status, lock_of, prepare, read_json, status_of, write_json
+from ..cells import Status, lock_of, prepare, status_of
 from ..plan import Cell, Plan
 from ..plan.registration import register
 from . import Executor, Job, run_jobs
@@ -52,19 +55,22 @@ class Runner:
     def _wait_for_others(self, left: list[Cell]) -> None:
         """Another grid works on what is left; if it dies, the cells are ours."""
         if not self.waiting:
-            logger.info("waiting for cells that another process runs: %s", ", ".join(cell.name for cell in left))
+            logger.info("waiting for cells that another process runs: %s", ", ".join(map(self._name, left)))
         self.waiting = True
         time.sleep(BUSY_POLL_S)
 
     def _status(self, cell: Cell) -> Status:
-        return status_of(self.folder / cell.name)[0]
+        return status_of(cell.folder(self.folder))[0]
+
+    def _name(self, cell: Cell) -> str:
+        return cell.folder(self.folder).name
 
     def _unfinished(self) -> list[Cell]:
-        cells = [cell for cell in self.plan.cells() if self.silent_deaths[cell.name] < MAX_DEATHS]
+        cells = [cell for cell in self.plan.cells() if self.silent_deaths[self._name(cell)] < MAX_DEATHS]
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _job(self, cell: Cell) -> Job:
-        folder = self.folder / cell.name
+        folder = cell.folder(self.folder)
 
         def ready() -> bool:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
@@ -74,7 +80,7 @@ class Runner:
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
         arguments = (str(folder), "--device", self.executor.device, *flags)
-        return Job(cell.name, worker.__name__, arguments, folder / "output.txt", ready)
+        return Job(folder.name, worker.__name__, arguments, folder / "output.txt", ready)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
@@ -85,7 +91,7 @@ class Runner:
         arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
-            return not costs.is_current(self.folder / costs.NAME, self.plan)
+            return not costs.is_current(self.folder / COSTS, self.plan)
 
         job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
         run_jobs(type(self.executor)(1, self.executor.device), [job], self._report)
@@ -106,29 +112,31 @@ class Runner:
         self.done += 1
         accuracy = ""
         if status is Status.COMPLETED:
-            result = read_json(self.folder / job.title / "result.json")
-            accuracy = f" {100 * result['metrics']['test']['accuracy']:.2f} %"
+            result = records.load(self.folder / job.title / RESULT, records.Result)
+            accuracy = f" {100 * result.metrics.test.accuracy:.2f} %"
         logger.info("[%d/%d] %s: %s%s %s(%.0f s)", self.done, self.total, job.title, status, accuracy, cause, seconds)
 
 
 def store_plan(plan: Plan, folder: Path) -> None:
     """Write plan.json; a different one that is there is kept beside it under another name."""
-    path = folder / "plan.json"
+    path = folder / PLAN
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "plan.lock"):
+        planned = plan.record(folder)
         if path.exists():
-            if _is_plan(path, plan):
+            if _is_plan(path, planned):
                 return
             kept = _free_name(folder, "plan", ".json")
             path.replace(kept)
             logger.warning("the grid file changed since the last start; the former plan is kept as %s", kept.name)
-        write_json(path, plan.to_dict())
+        records.save(path, planned)
 
 
-def _is_plan(path: Path, plan: Plan) -> bool:
+def _is_plan(path: Path, planned: records.Plan) -> bool:
+    """Whether the plan that is there says the same; a hash over the keys of an older version may differ."""
     try:
-        return read_json(path) == {"schema": SCHEMA, **plan.to_dict()}
-    except CellError as error:
+        return records.load(path, records.Plan).hashed() == planned
+    except UnreadableFileError as error:
         logger.warning("%s", error)
         return False
 
@@ -144,7 +152,7 @@ def retry(plan: Plan, folder: Path) -> int:
     """Set the failures of a plan aside, so that ``run`` starts those cells anew; returns how many."""
     count = 0
     for cell in plan.cells():
-        place = folder / cell.name
+        place = cell.folder(folder)
         if status_of(place)[0] is Status.FAILED:
             with suppress(Timeout), lock_of(place):  # a cell that is being run again already is left alone
                 # failure.json goes last: a retry that is killed half-way is still a failed cell.

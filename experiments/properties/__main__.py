@@ -16,11 +16,12 @@ from typing import Any
 import torch
 
 from swarmformer.cli.command import command_parser, exit_status, words_of
+from swarmformer.code import library_code, start
 from swarmformer.cost.timing import torch_threads
-from swarmformer.environment import code_revision, describe, device_name
+from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SpecError
+from swarmformer.records import ENVIRONMENT, Environment, save, save_json
 
-from ..cells import write_json
 from ..execute.local import usable_cores
 from ..properties import behaviour, sizes
 from ..properties.memory import BATCHES, memory_rows
@@ -44,8 +45,8 @@ def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
     found = measure(threads, batches)
     folder.mkdir(parents=True, exist_ok=True)
     with torch_threads(threads):
-        write_json(folder / "environment.json", {"code_revision": code_revision(), **describe(CPU)})
-    write_json(folder / "properties.json", found)
+        save(folder / ENVIRONMENT, Environment(starts=(start(CPU, library_code()),)))
+    save_json(folder / "properties.json", found)
     print(folder / "properties.json")
 
 

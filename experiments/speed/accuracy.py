@@ -24,10 +24,11 @@ from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
 from swarmformer.fast import use_fast
+from swarmformer.records import save_json
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
 
-from ..cells import load_config, write_json
+from ..cells import load_config
 from ..runner import load_data
 
 CPU = torch.device("cpu")
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> None:
     found = measure(options.cell)
-    write_json(options.out, found)
+    save_json(options.out, found)
     for row in found["rows"]:
         shown = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
         print(f"{row['way']:20} {shown}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -38,6 +39,9 @@ class Model(Component, ABC):
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
+    default_slots: ClassVar[Mapping[str, str]] = {}
+    """slot → component of slots that joined later: a configuration need not name them, and the run key leaves them out
+    where they hold their default."""
     per_token: bool = False
     dims: Dims
     spec: Any

@@ -1,4 +1,4 @@
-"""What a task is: raw examples with labels, predictors that any model must beat, and ceilings."""
+"""What a task is: raw examples with labels, predictors that any model must beat, and oracles."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ Predictor = Callable[[RawSplit], np.ndarray]
 class Task(ABC):
     """A classification task. Options are the constructor's keyword-only parameters."""
 
+    VERSION: ClassVar[int] = 1
+    """As of a component: raised when the same options give other examples, or when a default changes."""
     num_classes: int
     per_token: bool = False
     """Asks at positions of its texts (``RawSplit.questions``), not once per text. Needs its own
@@ -82,6 +84,6 @@ class Task(ABC):
         """Predictors by name that at most count labels of ``train``; the caller adds the majority class."""
         return {}
 
-    def ceilings(self, train: RawSplit) -> dict[str, Predictor]:
+    def oracles(self, train: RawSplit) -> dict[str, Predictor]:
         """Predictors by name that know how the task is made, where it can be known: none can do better."""
         return {}

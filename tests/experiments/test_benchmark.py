@@ -12,8 +12,8 @@ from experiments import benchmark, scaling
 from experiments.measure import benchmark_rows, scaling_rows
 from reports.costs import check_costs
 from reports.errors import ReportError
-from reports.schema import Costs, load
-from swarmformer.cost import Ceilings, TooLargeError, machine
+from swarmformer.cost import Limits, TooLargeError, machine
+from swarmformer.records import Costs, load
 
 SMALL = ["model.dims.d_model=8", "model.dims.vocab_size=50", "model.dims.seq_len=32"]
 LISTOPS = ["data.task.name=listops", "data.task.max_length=24", "data.task.min_length=4", "data.task.max_depth=2"]
@@ -27,7 +27,7 @@ MEMORY = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**22)
-    monkeypatch.setattr(benchmark_rows, "LEAST_CEILING_S", 0.1)
+    monkeypatch.setattr(benchmark_rows, "LEAST_LIMIT_S", 0.1)
 
 
 def costs_of(folder: Path) -> dict[str, Any]:
@@ -54,9 +54,9 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
         *((v, n) for v, n in (("original_small", 16), ("base", 16), ("base", 37))),
     }
     assert ("base", 16, "training keeps its weights in fp32") in gaps
-    assert "missing: original_small (length 37)" in said and "of floor" in said
-    assert {found["measured_for"] for found in costs["ceilings_by"]} == {"fp32", "bf16_weights"}
-    assert all(row["flops"] and 0 < row["share_of_ceiling"] <= row["share_of_floor"] for row in costs["rows"])
+    assert "missing: original_small (length 37)" in said and "of least" in said
+    assert {found["measured_for"] for found in costs["limits_by"]} == {"fp32", "bf16_weights"}
+    assert all(row["flops"] and 0 < row["share_of_limit"] <= row["share_of_least"] for row in costs["rows"])
     # Fast paths save operations; rows are held against those that are left.
     forward = [row for row in costs["rows"] if row["mode"] == "forward"]
     assert all(row["computed_flops"] < row["flops"] for row in forward)
@@ -106,10 +106,10 @@ def test_what_is_too_large_is_missing(
     assert "(mode forward, length 16, batch 3, precision fp32): needs more memory" in capsys.readouterr().out
 
 
-def test_a_row_above_the_ceiling_leaves_no_costs(
+def test_a_row_above_the_limit_leaves_no_costs(
     tmp_path: Path, own_signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(benchmark_rows, "ceilings_for", lambda *a: Ceilings(1.0, 1e12, (1, 1, 1), "none"))
+    monkeypatch.setattr(benchmark_rows, "limits_for", lambda *a: Limits(1.0, 1e12, (1, 1, 1), "none"))
     words = ["variants=base", "lengths=16", "memory=False", "budget_s=0.5", f"runs={tmp_path}", *SMALL]
     assert benchmark.main(["with", *words]) == 1
     assert "breaks physics" in capsys.readouterr().err

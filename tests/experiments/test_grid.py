@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from experiments import execute, grid
-from experiments.cells import Status, is_locked, status_of, write_json
+from experiments.cells import Status, identity, is_locked, status_of
 from experiments.execute import Job, scheduler
 from experiments.plan import load_plan
-from reports.schema import Config, Plan, Result, load
+from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
 from tests.experiments.conftest import ROOT, command, run_module
 
 Grid = Callable[..., Path]
@@ -195,9 +195,10 @@ def test_a_retry_that_is_killed_half_way_leaves_a_failed_cell(
     tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = load_plan(tiny_grid(arms=["base"], seeds=[0]))
-    (cell,) = (tmp_path / cell.name for cell in plan.cells())
+    (planned,) = plan.cells()
+    cell = planned.folder(tmp_path)
     cell.mkdir()
-    write_json(cell / "failure.json", {"cause": "diverged"})
+    save(cell / FAILURE, Failure(**identity("base", planned.spec), cause="diverged", step=3))
     (cell / "checkpoint.safetensors").write_bytes(b"diverged weights")
     real, moved = Path.replace, []
 

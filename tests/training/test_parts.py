@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 import swarmformer
 from swarmformer.errors import SpecError, TrainingDivergedError
-from swarmformer.spec import TrainSpec
 from swarmformer.training import checkpoint as ckpt
+from swarmformer.training.evaluate import classification_metrics
 from swarmformer.training.journal import Journal, check_finite
-from swarmformer.training.metrics import classification_metrics
-from swarmformer.training.optimiser import build_optimiser, learning_rate
+from swarmformer.training.optimisers.adamw import AdamW
 
 CPU = torch.device("cpu")
 
@@ -27,7 +26,7 @@ CPU = torch.device("cpu")
 
 def test_norms_biases_gates_and_vectors_are_not_decayed() -> None:
     model = swarmformer.build_model("base+windowed+layer_norm+tied_qkv+positions", dims={"vocab_size": 9, "d_model": 8})
-    optimiser = build_optimiser(model, TrainSpec.from_dict({"weight_decay": 0.3, "beta1": 0.8, "beta2": 0.9}), CPU)
+    optimiser = AdamW(weight_decay=0.3, beta1=0.8, beta2=0.9).build([model], CPU)
     names = {id(p): name for name, p in model.named_parameters()}
     decay = {names[id(p)]: group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
     assert decay.keys() == set(names.values()), "every parameter is in one group"
@@ -43,13 +42,13 @@ def test_norms_biases_gates_and_vectors_are_not_decayed() -> None:
 
 @pytest.mark.parametrize(("warmup", "total"), [(0.0, 10), (0.06, 50), (0.25, 40), (0.9, 10), (0.5, 1)])
 def test_learning_rate_in_closed_form(warmup: float, total: int) -> None:
-    spec = TrainSpec.from_dict({"lr": 0.2, "warmup": warmup, "min_lr": 0.1})
+    options: dict[str, float] = {"lr": 0.2, "warmup": warmup, "min_lr": 0.1}
     rise = math.ceil(warmup * total)
-    rates = [learning_rate(step, total, spec) for step in range(total)]
+    rates = [AdamW(**options).learning_rate(step, total) for step in range(total)]
     assert rates[:rise] == pytest.approx([0.2 * (step + 1) / rise for step in range(rise)])
     fall = [0.02 + 0.18 * math.cos(math.pi / 2 * k / (total - rise)) ** 2 for k in range(total - rise)]
     assert rates[rise:] == pytest.approx(fall)
-    flat = [learning_rate(step, total, spec.model_copy(update={"schedule": "constant"})) for step in range(total)]
+    flat = [AdamW(**options, schedule="constant").learning_rate(step, total) for step in range(total)]
     assert flat == pytest.approx(rates[:rise] + [0.2] * (total - rise))
 
 
@@ -142,8 +141,8 @@ def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: 
     with pytest.raises(SpecError, match="cannot be read"):
         ckpt.load_checkpoint(path, RUN)
     path.write_bytes(whole)
-    monkeypatch.setattr(ckpt, "FORMAT", "2")
-    with pytest.raises(SpecError, match="belongs to format 1, not to format 2; move it away"):
+    monkeypatch.setattr(ckpt, "FORMAT", "3")
+    with pytest.raises(SpecError, match="belongs to format 2, not to format 3; move it away"):
         ckpt.load_checkpoint(path, RUN)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.runner import load_data
 from swarmformer.data.encoded import load_encoded
-from swarmformer.data.floors import compute_floors
+from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.files import Files
 from swarmformer.errors import DataError, SpecError
@@ -211,12 +211,12 @@ def test_the_number_of_classes_reaches_the_model_and_is_checked(tmp_path: Path, 
         load_data(spec)
 
 
-def test_it_is_encoded_and_has_floors_like_any_task(tmp_path: Path, cache: Path, vocabulary: Path) -> None:
+def test_it_is_encoded_and_has_baselines_like_any_task(tmp_path: Path, cache: Path, vocabulary: Path) -> None:
     texts = [f"{'good' if row % 2 else 'bad'} film" for row in range(60)]
     for name in ("train", "test"):
         as_jsonl(tmp_path / f"{name}.jsonl", text=texts, label=[row % 2 for row in range(60)])
     task = Files(train=str(tmp_path / "train.jsonl"), test=str(tmp_path / "test.jsonl"))
     data = load_encoded(task, tokenizer="bert", seq_len=8, validation_fraction=0.2, split_seed=0)
     assert {name: len(split) for name, split in data.splits.items()} == {"train": 48, "validation": 12, "test": 60}
-    rows = {row["name"]: row["accuracy"] for row in compute_floors(task, validation_fraction=0.2, split_seed=0)}
+    rows = {row["name"]: row["accuracy"] for row in compute_predictors(task, validation_fraction=0.2, split_seed=0)}
     assert rows["majority class"] == 0.5 and rows["NB-SVM, unigrams"] == 1.0

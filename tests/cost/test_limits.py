@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from swarmformer.components.embedding.token_position import TokenPositionEmbedding
-from swarmformer.cost import CeilingError, Ceilings, Work, judge
-from swarmformer.cost.floor import forward_work
+from swarmformer.cost import LimitError, Limits, Work, judge
+from swarmformer.cost.limits import forward_work
 
-LIMITS = Ceilings(1e9, 1e8, (1, 1, 1), "none", {1000: 1e9, 10_000: 4e8})
+LIMITS = Limits(1e9, 1e8, (1, 1, 1), "none", {1000: 1e9, 10_000: 4e8})
 
 
 @pytest.mark.parametrize(
-    ("work", "floor_s", "compute_s"),
+    ("work", "least_s", "compute_s"),
     [
         (Work(2 * 10**6, 100), 2e-3, 2e-3),
         (Work(10, 1000), 1e-6, 1e-8),  # copied in the cache
@@ -20,13 +20,13 @@ LIMITS = Ceilings(1e9, 1e8, (1, 1, 1), "none", {1000: 1e9, 10_000: 4e8})
         (Work(10, 10**6), 1e-2, 1e-8),
     ],
 )
-def test_floor_is_the_larger_of_the_two(work, floor_s, compute_s):
+def test_least_time_is_the_larger_of_the_two(work, least_s, compute_s):
     found = judge("a", work, 0.02, LIMITS)
-    assert found["floor_s"] == pytest.approx(floor_s)
-    assert found["share_of_floor"] == pytest.approx(floor_s / 0.02)
-    assert found["share_of_ceiling"] == pytest.approx(compute_s / 0.02)
-    assert found["floor_s"] == pytest.approx(
-        max(work.flops / found["ceiling_flops_per_s"], work.least_bytes / found["ceiling_bytes_per_s"])
+    assert found["least_s"] == pytest.approx(least_s)
+    assert found["share_of_least"] == pytest.approx(least_s / 0.02)
+    assert found["share_of_limit"] == pytest.approx(compute_s / 0.02)
+    assert found["least_s"] == pytest.approx(
+        max(work.flops / found["limit_flops_per_s"], work.least_bytes / found["limit_bytes_per_s"])
     )
 
 
@@ -38,16 +38,16 @@ def test_floor_is_the_larger_of_the_two(work, floor_s, compute_s):
     ],
 )
 def test_what_breaks_physics_is_refused(work, message):
-    half = 0.5 * judge("a", work, 1.0, LIMITS)["floor_s"]
-    with pytest.raises(CeilingError, match=f"planted: {message}"):
+    half = 0.5 * judge("a", work, 1.0, LIMITS)["least_s"]
+    with pytest.raises(LimitError, match=f"planted: {message}"):
         judge("planted", work, half, LIMITS)
-    assert judge("a", work, 2 * half, LIMITS)["share_of_floor"] == pytest.approx(1.0)
+    assert judge("a", work, 2 * half, LIMITS)["share_of_least"] == pytest.approx(1.0)
 
 
-def test_operations_that_a_fast_path_saves_are_not_in_the_floor():
+def test_operations_that_a_fast_path_saves_are_not_in_the_least_time():
     found = judge("a", Work(4 * 10**6, 8, computed_flops=10**6), 2e-3, LIMITS)
-    assert (found["flops"], found["computed_flops"], found["floor_s"]) == (4 * 10**6, 10**6, pytest.approx(1e-3))
-    with pytest.raises(CeilingError, match=r"1e\+06 FLOPs.*2\.00 times"):
+    assert (found["flops"], found["computed_flops"], found["least_s"]) == (4 * 10**6, 10**6, pytest.approx(1e-3))
+    with pytest.raises(LimitError, match=r"1e\+06 FLOPs.*2\.00 times"):
         judge("a", Work(1, 8, computed_flops=10**6), 0.5e-3, LIMITS)
 
 

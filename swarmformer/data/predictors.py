@@ -1,6 +1,6 @@
-"""What a model must beat, and what it cannot: majority class, trivial predictors, NB-SVM, ceilings.
+"""What a model must beat, and what it cannot: majority class, trivial predictors, NB-SVM, oracles.
 
-All see the same train, validation and test examples as the models. Test is read once for each floor.
+All see the same train, validation and test examples as the models. Test is read once for each predictor.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ SPACED = r"(?u)\S+"
 """Tokens of tasks with their own vocabulary."""
 
 
-def compute_floors(task: Task, *, validation_fraction: float, split_seed: int) -> list[dict[str, Any]]:
+def compute_predictors(task: Task, *, validation_fraction: float, split_seed: int) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
-    ``kind`` is "floor", or "ceiling" for predictors that know how the task is made; they come last. n counts
+    ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
     labels: texts, or the tokens asked about.
 
     Raises:
@@ -42,12 +42,12 @@ def compute_floors(task: Task, *, validation_fraction: float, split_seed: int) -
     rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
     if not left_out(task):
         rows += _bags_of_words(splits, task)
-    ceilings = task.ceilings(train).items()
-    return rows + [_row(name, predict(asked), test, kind="ceiling") for name, predict in ceilings]
+    oracles = task.oracles(train).items()
+    return rows + [_row(name, predict(asked), test, kind="oracle") for name, predict in oracles]
 
 
 def left_out(task: Task) -> dict[str, str]:
-    """Floors that this task cannot have, with the reason."""
+    """Baselines that this task cannot have, with the reason."""
     if not task.per_token:
         return {}
     return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
@@ -63,7 +63,7 @@ def _bags_of_words(splits: dict[str, RawSplit], task: Task) -> list[dict[str, An
 
 
 def _row(
-    name: str, predicted: np.ndarray, test: RawSplit, detail: dict[str, Any] | None = None, kind: str = "floor"
+    name: str, predicted: np.ndarray, test: RawSplit, detail: dict[str, Any] | None = None, kind: str = "baseline"
 ) -> dict[str, Any]:
     accuracy = float((predicted == np.asarray(test.labels)).mean())
     found = {"accuracy": accuracy, "n": len(test.labels), "split": "test", "detail": detail or {}}

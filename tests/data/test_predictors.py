@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 from toy_tasks import Toy, make_split
 
-from swarmformer.data.floors import compute_floors, log_count_ratio
+from swarmformer.data.predictors import compute_predictors, log_count_ratio
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.data.tasks.listops import ListOps
 
@@ -32,7 +32,7 @@ def ordered_pairs(count: int, seed: int) -> list[str]:
 def test_bigrams_see_order_and_unigrams_do_not(toy: Toy) -> None:
     train, test = make_split("train", ordered_pairs(400, 0)), make_split("test", ordered_pairs(200, 1))
     toy.splits = {"train": train, "test": test}
-    rows = {row["name"]: row for row in compute_floors(toy, validation_fraction=0.2, split_seed=0)}
+    rows = {row["name"]: row for row in compute_predictors(toy, validation_fraction=0.2, split_seed=0)}
     assert list(rows) == ["majority class", "NB-SVM, unigrams", "NB-SVM, unigrams and bigrams"]
     assert rows["majority class"]["accuracy"] == 0.5
     assert rows["NB-SVM, unigrams"]["accuracy"] < 0.65
@@ -46,14 +46,14 @@ def test_labels_of_test_do_not_reach_a_prediction(toy: Toy) -> None:
     accuracies = []
     for labels in (test.labels, 1 - test.labels):
         toy.splits = {"train": train, "test": type(test)(test.texts, labels, test.ids)}
-        floors = compute_floors(toy, validation_fraction=0.2, split_seed=0)
-        accuracies.append(np.array([row["accuracy"] for row in floors]))
+        rows = compute_predictors(toy, validation_fraction=0.2, split_seed=0)
+        accuracies.append(np.array([row["accuracy"] for row in rows]))
     np.testing.assert_allclose(accuracies[0] + accuracies[1], 1.0)
 
 
 def test_rows_of_a_task_with_ten_classes_and_predictors_of_its_own() -> None:
     task = ListOps(num_train=3000, num_validation=300, num_test=2000, max_length=64)
-    rows = compute_floors(task, validation_fraction=0.1, split_seed=0)
+    rows = compute_predictors(task, validation_fraction=0.1, split_seed=0)
     accuracy = {row["name"]: row["accuracy"] for row in rows}
     assert accuracy["majority class"] < accuracy["operator at the root"] < accuracy["root with its literal children"]
     assert accuracy["NB-SVM, unigrams and bigrams"] > accuracy["majority class"]
@@ -66,6 +66,6 @@ def test_rows_of_a_task_with_ten_classes_and_predictors_of_its_own() -> None:
 def test_nb_svm_on_the_real_reviews_is_where_it_is_known_to_be(real_data: Callable[[str], Path]) -> None:
     """Known: 88.89 and 91.36 with all 25,000 training reviews; here 10 % of them are held out."""
     real_data("imdb/train.parquet")
-    rows = {row["name"]: row for row in compute_floors(Imdb(), validation_fraction=0.1, split_seed=0)}
+    rows = {row["name"]: row for row in compute_predictors(Imdb(), validation_fraction=0.1, split_seed=0)}
     assert 100 * rows["NB-SVM, unigrams"]["accuracy"] == pytest.approx(88.89, abs=0.6)
     assert 100 * rows["NB-SVM, unigrams and bigrams"]["accuracy"] == pytest.approx(91.36, abs=0.6)

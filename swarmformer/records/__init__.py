@@ -1,0 +1,130 @@
+"""What is written on disk, defined once: typed, versioned, checksummed. Imports no torch.
+
+plan.json, registered.json      a grid: what is to run, and what was planned before the first run
+floors.json, costs.json         baselines and oracles of its task; seconds of its arms
+config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
+"""
+
+from .aliases import former_keys, todays_key
+from .base import (
+    Count,
+    Document,
+    NotNegative,
+    Positive,
+    Record,
+    Share,
+    UnreadableFileError,
+    load,
+    load_json,
+    save,
+    save_json,
+    write_bytes_atomically,
+)
+from .code import Code, Supplier
+from .costs import Costs, Gap, Latency, Limits, Measured
+from .curve import CURVE, CurveLine, TrainLine, ValidationLine, read_curve
+from .environment import Environment, Start
+from .plan import (
+    DECIDED,
+    FACTORIALS,
+    Design,
+    DesignKind,
+    Flops,
+    Identity,
+    Matched,
+    Parameters,
+    Plan,
+    PlannedArm,
+    PlannedCell,
+    Primary,
+    Registration,
+    plan_hash,
+)
+from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
+from .predictors import Floor, Floors
+from .run import (
+    AttentionUse,
+    Config,
+    EpochFlops,
+    Failure,
+    Metrics,
+    PaddedFlops,
+    Result,
+    Seconds,
+    Spec,
+    SplitMetrics,
+    Truncated,
+)
+
+PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"
+CONFIG, RESULT, FAILURE, ENVIRONMENT = "config.json", "result.json", "failure.json", "environment.json"
+
+__all__ = [
+    "CONFIG",
+    "COSTS",
+    "CURVE",
+    "DECIDED",
+    "ENVIRONMENT",
+    "FACTORIALS",
+    "FAILURE",
+    "FLOORS",
+    "PLAN",
+    "PREDICTIONS",
+    "REGISTERED",
+    "RESULT",
+    "AttentionUse",
+    "Code",
+    "Config",
+    "Costs",
+    "Count",
+    "CurveLine",
+    "Design",
+    "DesignKind",
+    "Document",
+    "Environment",
+    "EpochFlops",
+    "Failure",
+    "Floor",
+    "Floors",
+    "Flops",
+    "Gap",
+    "Identity",
+    "Latency",
+    "Limits",
+    "Matched",
+    "Measured",
+    "Metrics",
+    "NotNegative",
+    "PaddedFlops",
+    "Parameters",
+    "Plan",
+    "PlannedArm",
+    "PlannedCell",
+    "Positive",
+    "Predictions",
+    "Primary",
+    "Record",
+    "Registration",
+    "Result",
+    "Seconds",
+    "Share",
+    "Spec",
+    "SplitMetrics",
+    "Start",
+    "Supplier",
+    "TrainLine",
+    "Truncated",
+    "UnreadableFileError",
+    "ValidationLine",
+    "former_keys",
+    "load",
+    "load_json",
+    "plan_hash",
+    "read_curve",
+    "read_predictions",
+    "save",
+    "save_json",
+    "save_predictions",
+    "todays_key",
+    "write_bytes_atomically",
+]

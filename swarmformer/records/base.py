@@ -1,0 +1,134 @@
+"""What every file has in common: strict and frozen records, a schema number, whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import SwarmformerError
+from .aliases import todays_key
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+RunKey = Annotated[str, AfterValidator(todays_key)]
+"""A run key in the form of today: one that an older version wrote is read as what that configuration has now."""
+DocumentT = TypeVar("DocumentT", bound="Document")
+
+
+class UnreadableFileError(SwarmformerError):
+    """One file cannot be used; ``reason`` says what is wrong without naming the path."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class Record(BaseModel):
+    """Base of every part of a file: types are not coerced, numbers are finite.
+
+    Keys that this version does not know are passed over, so that a newer one may add to a file without a new
+    schema number.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore", allow_inf_nan=False)
+
+
+class Document(Record):
+    """A whole file. ``SCHEMA`` is raised when a key changes its name or its meaning."""
+
+    SCHEMA: ClassVar[int] = 1
+
+    @classmethod
+    def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
+        """The content of a file with an older ``schema`` (1 or more) as this version writes it."""
+        return raw
+
+
+def save(path: Path, document: Document) -> None:
+    """Write a file atomically: a reader sees the old one or the new one, never a half.
+
+    Raises:
+        ValueError: a number that is not finite in a part that takes any JSON value.
+    """
+    save_json(path, document.model_dump(mode="json"), document.SCHEMA)
+
+
+def save_json(path: Path, content: Mapping[str, Any], schema: int = 1) -> None:
+    """Write a measurement that has no record of its own as ``save`` writes one.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
+    text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=False)
+    write_bytes_atomically(path, (text + "\n").encode())
+
+
+def load(path: Path, model: type[DocumentT]) -> DocumentT:
+    """Read one file whole.
+
+    Raises:
+        UnreadableFileError: it is no JSON, has a schema number of another version, or is not what ``model`` says.
+    """
+    raw = load_json(path)
+    schema = raw.get("schema")
+    if not isinstance(schema, int) or not 1 <= schema <= model.SCHEMA:
+        known = "1" if model.SCHEMA == 1 else f"1 to {model.SCHEMA}"
+        raise UnreadableFileError(path, f"schema {schema!r}; this version reads schema {known}")
+    try:
+        if schema < model.SCHEMA:
+            raw = model.upgraded(raw, schema)
+        return model.model_validate_json(json.dumps(raw))
+    except (ValidationError, KeyError, TypeError, AttributeError) as error:
+        raise UnreadableFileError(path, first_problem(error)) from None
+
+
+def load_json(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file.
+
+    Raises:
+        UnreadableFileError: unreadable, or something else.
+    """
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnreadableFileError(path, f"cannot be read as JSON: {in_a_line(error)}") from None
+    if not isinstance(raw, dict):
+        raise UnreadableFileError(path, "schema None: it holds no mapping")
+    return raw
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def first_problem(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    if not isinstance(error, ValidationError):
+        return f"not as its schema number says: {type(error).__name__} {in_a_line(error)}"
+    first = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    more = error.error_count() - 1
+    return f"{key}: {first['msg']}" + (f" (and {more} more)" if more else "")
+
+
+def in_a_line(error: Exception) -> str:
+    """An error's text; an OSError's own holds the absolute path, which differs from machine to machine."""
+    return str(error.strerror) if isinstance(error, OSError) else " ".join(str(error).split())

@@ -1,0 +1,97 @@
+"""``costs.json``: seconds of a grid's arms beside the limits of the machine."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey
+
+FORMER_WORDS = {
+    "ceilings": "limits",
+    "ceilings_by": "limits_by",
+    "ceiling_flops_per_s": "limit_flops_per_s",
+    "ceiling_bytes_per_s": "limit_bytes_per_s",
+    "floor_s": "least_s",
+    "share_of_ceiling": "share_of_limit",
+    "share_of_floor": "share_of_least",
+}
+"""Keys of measured files of schema 1, and what they are called now."""
+
+
+def renamed(value: Any) -> Any:
+    """A JSON value of schema 1 under the words of today."""
+    if isinstance(value, dict):
+        return {FORMER_WORDS.get(key, key): renamed(part) for key, part in value.items()}
+    return [renamed(part) for part in value] if isinstance(value, list) else value
+
+
+class Measured(Document):
+    """Base of files with measured costs: those of schema 1 called the machine's limits ceilings and floors."""
+
+    SCHEMA: ClassVar[int] = 2
+
+    @classmethod
+    def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
+        return dict(renamed(raw))
+
+
+class Limits(Record):
+    """The machine's best rates: operations (multiply-adds × 2), and bytes copied (read + written) per second.
+
+    best_product: M, K, N of the matrix product that reached the rate, in ``precision``.
+    """
+
+    matmul_flops_per_s: Positive
+    copy_bytes_per_s: Positive
+    best_product: tuple[int, ...] = ()
+    precision: str = ""
+
+
+class Latency(Record):
+    """Seconds of one call on a whole batch, model only: a forward pass, unless ``mode`` says otherwise.
+
+    Rows of a benchmark have limits of their own: those of their precision and number of threads. ``flops`` are of
+    the whole batch; ``computed_flops`` what fast paths leave of them; ``least_s`` the least time that the machine
+    needs for them, and ``share_of_least`` the share of the median that it makes up.
+    """
+
+    run_key: RunKey
+    variant: str
+    mode: str = "forward"
+    precision: str = "fp32"
+    threads: Natural | None = None
+    batch: Natural
+    length: Count
+    repeats: Count = 0
+    median_s: Positive
+    p20_s: Positive | None = None
+    p80_s: Positive | None = None
+    p90_s: Positive | None = None
+    p95_s: Positive
+    flops: Count
+    computed_flops: Count | None = None
+    least_bytes: Count = 0
+    limit_flops_per_s: Positive | None = None
+    limit_bytes_per_s: Positive | None = None
+    least_s: NotNegative = 0.0
+    share_of_limit: NotNegative
+    share_of_least: NotNegative = 0.0
+
+
+class Gap(Record):
+    """A row that was asked for and is not there."""
+
+    variant: str
+    reason: str
+
+
+class Costs(Measured):
+    """``costs.json`` of a grid, and the rows of a benchmark that compare with it."""
+
+    machine: dict[str, Any] = {}
+    device: str
+    threads: int
+    precision: str = "fp32"
+    limits: Limits
+    rows: tuple[Latency, ...]
+    missing: tuple[Gap, ...] = ()

@@ -1,0 +1,100 @@
+"""``curve.jsonl``: one line per logged step and per validation, appended as it happens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ConfigDict, ValidationError
+
+from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
+from .run import Metrics
+
+CURVE = "curve.jsonl"
+
+
+class CurveLine(Record):
+    """``step`` counts optimiser steps that are done."""
+
+    kind: str
+    step: Count
+
+    def to_line(self) -> str:
+        """As it is appended, with the line's end."""
+        return json.dumps(self.model_dump(mode="json"), allow_nan=False) + "\n"
+
+
+class TrainLine(CurveLine):
+    """Means since the line before; the largest norm. Parts of the loss and telemetry of layers stand beside them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    kind: Literal["train"] = "train"
+    loss: float
+    norm: float
+    lr: float
+
+
+class ValidationLine(CurveLine, Metrics):
+    """After epoch ``epoch``, counted from 1."""
+
+    kind: Literal["validation"] = "validation"
+    epoch: Count
+
+
+class StageLine(CurveLine):
+    """A line of a stage before the last, named ``stage``: of its training, or of a validation after ``epoch``."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    kind: Literal["stage_train", "stage_validation"]
+    stage: str
+
+
+KINDS: dict[str, type[CurveLine]] = {
+    "train": TrainLine,
+    "validation": ValidationLine,
+    "stage_train": StageLine,
+    "stage_validation": StageLine,
+}
+
+
+def read_curve(cell: Path) -> list[CurveLine]:
+    """The lines of a cell's curve; none where it has none. A last line that is half-written is left out.
+
+    Raises:
+        UnreadableFileError: a line that is not one of ``KINDS``.
+    """
+    path = cell / CURVE
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(path, in_a_line(error)) from None
+    if lines and not _is_json(lines[-1]):
+        del lines[-1]
+    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(path: Path, number: int, line: str) -> CurveLine:
+    try:
+        raw: Any = json.loads(line)
+    except ValueError:
+        raise UnreadableFileError(path, f"line {number} is not JSON") from None
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    if kind not in KINDS:
+        raise UnreadableFileError(path, f"line {number}: kind {kind!r} is none of {', '.join(KINDS)}")
+    try:
+        return KINDS[kind].model_validate_json(line)
+    except ValidationError as error:
+        raise UnreadableFileError(path, f"line {number}: {first_problem(error)}") from None

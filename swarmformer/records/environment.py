@@ -1,0 +1,48 @@
+"""``environment.json``: what every start of a run found."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .base import Document, Record
+from .code import Supplier
+
+
+class Start(Record):
+    """One start: when (UTC, ISO 8601), with which code and packages, on which machine and device; ``continued`` from a
+    checkpoint, or from nothing."""
+
+    started_at: str = ""
+    continued: bool = False
+    code_revision: str = "unknown"
+    code_hash: str = ""
+    suppliers: tuple[Supplier, ...] = ()
+    python: str
+    platform: str
+    packages: dict[str, str | None]
+    git: dict[str, Any] | None
+    machine: dict[str, Any]
+    threads: dict[str, int]
+    device: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """As of a result."""
+        return self.code_hash or self.code_revision
+
+
+class Environment(Document):
+    """All starts, the first one first. A run that was stopped and continued has several."""
+
+    SCHEMA: ClassVar[int] = 2
+
+    starts: tuple[Start, ...]
+
+    @classmethod
+    def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Schema 1 had the last start alone."""
+        return {"schema": schema, "starts": [raw]}
+
+    @property
+    def last(self) -> Start:
+        return self.starts[-1]

@@ -1,0 +1,140 @@
+"""``plan.json`` and ``registered.json``: what a grid is to run, and what was planned before the first run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Count, Document, Positive, Record, RunKey
+
+
+class Parameters(Record):
+    total: Count
+    without_embedding: Count
+
+
+class Flops(Record):
+    """Of one example at the padded ``length`` in tokens, multiply-adds × 2; ``training`` is a step's share of it."""
+
+    forward: Count
+    training: Count | None = None
+    length: Count
+
+
+class PlannedArm(Record):
+    arm: str
+    variant: str
+    run_key: RunKey
+    parameters: Parameters
+    flops: Flops
+
+
+class Identity(Record):
+    """What says which cell a file belongs to."""
+
+    run_key: RunKey
+    arm: str
+    seed: int
+
+
+class PlannedCell(Identity):
+    """``cell`` is the name of its folder."""
+
+    cell: str
+
+
+DesignKind = Literal["one_in", "one_out", "factorial", "fractional"]
+FACTORIALS: tuple[DesignKind, ...] = ("factorial", "fractional")
+"""Kinds that main effects are estimated from."""
+
+
+class Design(Record):
+    """Arms that differ by factors. ``levels`` says for each arm which factors are on; ``base`` is what they are held
+    against: the arm without any for one_in and factorials, the arm with all for one_out. ``resolution`` of a
+    fraction; None where nothing is aliased."""
+
+    kind: DesignKind
+    base: str
+    factors: tuple[str, ...]
+    levels: dict[str, tuple[str, ...]]
+    generators: str = ""
+    resolution: int | None = None
+
+
+class Matched(Record):
+    """Two arms that are to cost the same; ``ratio`` is arm over control, None where only runs can tell (seconds)."""
+
+    arm: str
+    control: str
+    quantity: Literal["parameters", "flops", "seconds"]
+    tolerance: Positive
+    ratio: Positive | None = None
+
+
+class Primary(Record):
+    """What the grid is to decide by: a metric of the test split, and the margin within which arms are equivalent."""
+
+    metric: Literal["accuracy", "f1"]
+    margin_points: Positive
+
+
+class Plan(Document):
+    """``plan.json``. ``hash`` is over what it decides; plans older than it have none."""
+
+    grid: str
+    description: str = ""
+    base: str | None
+    seeds: tuple[int, ...] = ()
+    designs: tuple[Design, ...] = ()
+    matched: tuple[Matched, ...] = ()
+    primary: Primary | None = None
+    arms: tuple[PlannedArm, ...]
+    cells: tuple[PlannedCell, ...]
+    hash: str = ""
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Plan:
+        names = [arm.arm for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError("two arms have the same name")
+        unknown = ({cell.arm for cell in self.cells} | {self.base} - {None}) - set(names)
+        if unknown:
+            raise ValueError(f"not among its arms: {', '.join(sorted(map(str, unknown)))}")
+        return self
+
+    def hashed(self) -> Plan:
+        """The same plan with the hash of what it decides."""
+        return self.model_copy(update={"hash": plan_hash(self.model_dump(mode="json"))})
+
+    def decides_as(self, other: Plan) -> bool:
+        """Whether both decide the same, whatever version named their keys and folders."""
+        return self._decided() == other._decided()
+
+    def _decided(self) -> dict[str, Any]:
+        decided = {key: getattr(self, key) for key in DECIDED}
+        return {**decided, "cells": [(cell.arm, cell.seed, cell.run_key) for cell in self.cells]}
+
+
+DECIDED = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
+"""What a plan decides; its hash is over these."""
+
+
+def plan_hash(raw: Mapping[str, Any]) -> str:
+    """SHA-256 over the JSON values of what a plan decides as they stand in its file; a missing key counts as null."""
+    decided = {key: raw.get(key) for key in DECIDED}
+    text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class Registration(Document):
+    """``registered.json``: the plan as it was before the first run."""
+
+    hash: Annotated[str, Field(min_length=1)]
+    registered_at: str
+    code_revision: str
+    code_hash: str = ""
+    plan: Plan

@@ -1,0 +1,137 @@
+"""The files of a cell that are JSON: ``config.json``, ``result.json``, ``failure.json``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict
+
+from .base import Count, Document, Natural, Record, Share
+from .code import Supplier
+from .plan import Flops, Identity, Parameters
+
+
+class RunIdentity(Identity, Document):
+    """A cell and the name of its configuration."""
+
+    variant: str = ""
+
+
+class TaskSpec(Record):
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+
+
+class DataSpec(Record):
+    model_config = ConfigDict(extra="allow")
+
+    task: TaskSpec
+
+
+class Spec(Record):
+    """The sections of a resolved specification; ``swarmformer.spec.RunSpec`` is what they mean."""
+
+    model: dict[str, Any] = {}
+    data: DataSpec
+    train: dict[str, Any] = {}
+
+
+class Config(RunIdentity):
+    """``config.json``: what is run, written before anything is."""
+
+    spec: Spec
+
+
+class Failure(RunIdentity):
+    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one."""
+
+    status: Literal["FAILED"] = "FAILED"
+    cause: str
+    step: int | None
+    traceback: str = ""
+
+
+class Metrics(Record):
+    """Of a split; ``n`` counts labels."""
+
+    accuracy: Share
+    precision: Share
+    recall: Share
+    f1: Share
+    loss: float
+    n: Natural
+
+
+class SplitMetrics(Record):
+    validation: Metrics
+    test: Metrics
+
+
+class Truncated(Record):
+    """Examples cut at the length limit, by split."""
+
+    train: Count
+    validation: Count
+    test: Count
+
+
+class Seconds(Record):
+    """Of training alone, and of the whole run."""
+
+    train: float
+    total: float
+
+
+class PaddedFlops(Record):
+    """``padded`` is what is computed, ``real`` what the real tokens take, ``wasted`` = 1 − real / padded."""
+
+    padded: Count
+    real: Count
+    wasted: float
+
+
+class EpochFlops(Record):
+    forward: PaddedFlops
+    training: PaddedFlops
+
+
+class AttentionUse(Record):
+    """Which back end took a kind of call, and why."""
+
+    kind: str
+    backend: str
+    reason: str
+
+
+class Result(RunIdentity):
+    """``result.json``: the only mark of completion.
+
+    ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
+    before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    """
+
+    status: Literal["COMPLETED"] = "COMPLETED"
+    task: str
+    metrics: SplitMetrics
+    best_epoch: Count = 0
+    epochs: Count = 0
+    steps: Count = 0
+    parameters: Parameters
+    flops: Flops
+    epoch_flops: dict[str, EpochFlops] = {}
+    fast_paths: bool = True
+    attention: tuple[AttentionUse, ...] = ()
+    data_key: str
+    truncated: Truncated
+    code_revision: str
+    code_hash: str = ""
+    suppliers: tuple[Supplier, ...] = ()
+    device: str
+    started_at: str = ""
+    seconds: Seconds
+
+    @property
+    def code(self) -> str:
+        """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
+        return self.code_hash or self.code_revision

@@ -6,9 +6,7 @@ NAME is slot.name (router.learned), package.module:Class (also in the current fo
 from __future__ import annotations
 
 import importlib
-import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -66,9 +64,7 @@ def _named(name: str, slot: str | None) -> Report:
 
 
 def _from_path(path: str) -> Any:
-    """The class at ``package.module:Class``, also in the current folder; the kit judges it."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """The class at ``package.module:Class``; the kit judges it."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "plugin"
 BROKEN = {
     "local.no_module": ("broken_nowhere:Thing", "ModuleNotFoundError: No module named 'broken_nowhere'"),
@@ -49,6 +50,26 @@ class Shadow(Local):
 '''
 
 
+BROKEN_FILES = {
+    "base.yaml": "description: mine\n",
+    "typo.yaml": "base: bse\n",
+    "with-minus.yaml": "base: base\n",
+    "mean_field.yaml": "base: base\n",
+    "factors.yaml": "windowed: {description: mine, patch: {}}\nhalf: {patch: {}}\n",
+    "grids/demo.yaml": "description: mine\n",
+}
+FAULTS = (
+    "variant 'base' of broken-parts 1.0 (broken_parts_folder) is also the name of one of built-in",
+    "unknown variant 'bse'. Did you mean 'base'",
+    "'+' and '-' add and take out factors",
+    "variant 'mean_field' of broken-parts 1.0 (broken_parts_folder) is also the name of one of swarmformer-mean-field",
+    "factor 'windowed' of broken-parts 1.0 (broken_parts_folder) is also the name of one of built-in",
+    "half: a factor has exactly a description and a patch",
+    "grid 'demo' of broken-parts 1.0 (broken_parts_folder) is also the name of one of built-in",
+    "CANNOT BE READ: broken-parts 1.0 (broken_nowhere.variants): broken_nowhere.variants is no folder",
+)
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of installed packages with the example in it, built into a wheel first."""
@@ -84,9 +105,22 @@ def test_it_is_listed_with_its_package_and_its_options(site: Path) -> None:
 
 
 def test_a_variant_uses_it(site: Path) -> None:
-    done = swarmformer(site, "show", str(EXAMPLE / "mean_field.yaml"))
+    done = swarmformer(site, "show", "mean_field")
     assert done.returncode == 0, done.stderr
     assert "mean_field" in done.stdout and "swarmformer-mean-field" in done.stdout
+
+
+def test_its_factor_and_its_grid_are_found_by_name(site: Path, tmp_path: Path) -> None:
+    done = swarmformer(site, "variants")
+    assert done.returncode == 0, done.stderr
+    origin = r"  \[swarmformer-mean-field 0\.1\.0 \(swarmformer_mean_field\.variants\)\]"
+    assert len(re.findall(rf"^mean_field +\w.*{origin}$", done.stdout, re.MULTILINE)) == 3, "variant, factor, grid"
+    assert "CANNOT BE" not in done.stdout
+    shown = swarmformer(site, "show", "base+layer_norm+mean_field")
+    assert shown.returncode == 0 and "cluster.mean_field" in shown.stdout
+    plan = run(site, "-m", "experiments.grid", "plan", "mean_field", "--runs", str(tmp_path))
+    assert plan.returncode == 0, plan.stderr
+    assert "2 arms × 3 seeds = 6 cells" in plan.stdout
 
 
 def test_it_trains_two_steps(site: Path, tmp_path: Path) -> None:
@@ -95,7 +129,7 @@ def test_it_trains_two_steps(site: Path, tmp_path: Path) -> None:
         "data.task.min_length=6", "data.task.max_length=32", "data.task.max_depth=3",
     ]  # fmt: skip
     sizes = ["model.dims.d_model=16", "model.dims.seq_len=32", "train.max_steps=2", "train.batch_size=8"]
-    keys = [f"variant={EXAMPLE / 'mean_field.yaml'}", f"runs={tmp_path}", "device=cpu", *task, *sizes]
+    keys = ["variant=mean_field", f"runs={tmp_path}", "device=cpu", *task, *sizes]
     done = run(site, "-m", "experiments.train", "with", *keys)
     assert done.returncode == 0, done.stderr
     assert len(list(tmp_path.glob("*/result.json"))) == 1
@@ -123,7 +157,13 @@ def broken(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-parts\nVersion: 1.0\n")
     points = "\n".join(f"{name} = {target}" for name, (target, _) in BROKEN.items())
-    (info / "entry_points.txt").write_text(f"[swarmformer.components]\n{points}\n")
+    folders = "one = broken_parts_folder\ntwo = broken_nowhere.variants"
+    (info / "entry_points.txt").write_text(
+        f"[swarmformer.components]\n{points}\n[swarmformer.variants]\n{folders}\n"
+    )
+    for path, text in BROKEN_FILES.items():
+        (folder / "broken_parts_folder" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "broken_parts_folder" / path).write_text(text)
     return folder
 
 
@@ -134,7 +174,19 @@ def test_broken_plugins_are_listed_with_their_faults_and_break_nothing_else(brok
         block = done.stdout.partition(f"broken-parts 1.0 ({target})")[2].partition("[")[0]
         assert "CANNOT BE USED" in block and fault in block, (target, done.stdout)
     assert "local.windowed_attention" in done.stdout
-    assert swarmformer(broken, "show", str(EXAMPLE / "mean_field.yaml")).returncode == 0
+
+
+def test_broken_folders_are_listed_with_their_faults_and_break_nothing_else(broken: Path, tmp_path: Path) -> None:
+    done = swarmformer(broken, "variants")
+    assert done.returncode == 0, done.stderr
+    for fault in FAULTS:
+        assert fault in done.stdout, (fault, done.stdout)
+    assert swarmformer(broken, "show", "base+windowed").returncode == 0
+    taken = swarmformer(broken, "show", "mean_field")
+    assert taken.returncode == 1, "neither of two wins"
+    assert "swarmformer-mean-field 0.1.0" in taken.stderr and "broken-parts 1.0" in taken.stderr
+    plan = run(broken, "-m", "experiments.grid", "plan", "demo", "--runs", str(tmp_path))
+    assert plan.returncode == 0, plan.stderr
 
 
 def test_a_broken_plugin_fails_when_it_is_asked_for(broken: Path) -> None:

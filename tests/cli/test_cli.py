@@ -118,6 +118,14 @@ def test_check_prints_what_ran_and_counts_last(capsys: pytest.CaptureFixture[str
     )
 
 
+def test_check_takes_variants_by_name_and_by_path(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("base: bag_of_embeddings\nmodel: {dropout: 0.2}\n", encoding="utf-8")
+    out = shown(capsys, "check", "bag_of_embeddings", str(mine), "pyramid.constant")
+    assert out.startswith("bag_of_embeddings\n") and f"\n{mine}\n" in out
+    assert "checks ran on 3 components" in out.splitlines()[-1]
+
+
 def test_check_all_tries_everything_known(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     known = registry.list_components("norm")
     monkeypatch.setattr(registry, "list_components", lambda slot=None: known)

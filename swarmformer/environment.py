@@ -34,7 +34,6 @@ PACKAGES = (
     "pyarrow",
     "scikit-learn",
     "scipy",
-    "statsmodels",
     "pyDOE3",
     "jinja2",
     "pandas",

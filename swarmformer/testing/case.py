@@ -85,10 +85,9 @@ class Case:
             raise
 
     def _leading(self, dims: Dims) -> tuple[Any, ...]:
-        if self.slot == "task":
-            return ()
-        slots = getattr(self.cls, "slots", ())
-        return (dims, Parts(dims, self._components(slots))) if slots else (dims,)
+        leading = registry.leading_of(self.slot, self.cls)
+        given = {"dims": lambda: dims, "parts": lambda: Parts(dims, self._components(self.cls.slots))}
+        return tuple(given[name]() for name in leading)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:
         usual = _usual_parts()

@@ -96,10 +96,9 @@ class Case:
             raise
 
     def _leading(self) -> tuple[Any, ...]:
-        if self.slot == "task":
-            return ()
-        slots = getattr(self.cls, "slots", ())
-        return (DIMS, Parts(DIMS, self._components(slots))) if slots else (DIMS,)
+        leading = registry.leading_of(self.slot, self.cls)
+        given = {"dims": lambda: DIMS, "parts": lambda: Parts(DIMS, self._components(self.cls.slots))}
+        return tuple(given[name]() for name in leading)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:
         usual = _usual_parts()

@@ -4,6 +4,7 @@ from types import ModuleType
 
 from swarmformer.testing.check import Check
 from swarmformer.testing.checks import (
+    augmentations,
     clusters,
     costs,
     declared,
@@ -12,8 +13,11 @@ from swarmformer.testing.checks import (
     models,
     norms,
     numbers,
+    objectives,
+    optimisers,
     pyramids,
     routers,
+    stages,
     states,
     tasks,
     texts,
@@ -30,5 +34,6 @@ SCHEMA = declared.constructor_is_a_schema
 CHECKS = (
     *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(norms),
     *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(models), *_of(tasks),
+    *_of(objectives), *_of(optimisers), *_of(augmentations), *_of(stages),
 )  # fmt: skip
 """All checks, in the order they are run and reported."""

@@ -48,7 +48,7 @@ class Local(Executor):
         slot = next(slot for slot in range(self.workers) if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
-        context = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
         if context.get_start_method() == "forkserver":
             context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)

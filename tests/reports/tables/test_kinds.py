@@ -97,7 +97,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
 def test_every_definition_makes_tables_with_names_of_their_own(made: list[Table]) -> None:
     assert len({table.name for table in made}) == len(made) == 10
     for table in made:
-        assert table.rows and all(table.notes), table.name
+        assert table.rows and table.notes and all(table.notes), table.name
         for row in table.rows:
             keys = [key for each in row.entries for key in each.raw]
             assert len(set(keys)) == len(keys), (table.name, keys)

@@ -63,7 +63,7 @@ def test_missing_runs_are_told_and_never_zero(tmp_path: Path) -> None:
     (table,) = tables("one_factor", grid)
     row = rows_of(table, "arm")["base+a"]
     assert row["accuracy"] is None and row["difference"] is None and row["n"] == 0
-    assert entry(table, "arm", "base+b", "n").text == "2 of 3"
+    assert entry(table, "arm", "base+b", "n").text == "2 of 3 seeds"
     said = " ".join(table.warnings)
     assert "base+a-0 (INCOMPLETE)" in said and "base+b-0/result.json (UNREADABLE)" in said
 

@@ -62,6 +62,7 @@ def _words(grid: GridStudy, spec: Mapping[str, Any]) -> str:
 
 
 def _is_published(published: Published, grid: GridStudy, spec: Mapping[str, Any]) -> bool:
-    sizes = [[published.of(variant)[key].plain for key in DECIDING] for variant in PUBLISHED]
+    known = [numbers for variant in PUBLISHED if (numbers := published.of(variant)).keys() >= set(DECIDING)]
+    sizes = [[numbers[key].plain for key in DECIDING] for numbers in known]
     ours = [value_at(spec, f"model.dims.{key}") for key in DECIDING]
     return ours in sizes and grid.task == TASK and not value_at(spec, "data.task.limit")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ..claims.judge import judge_claims
 from ..claims.judgement import Judgement
 from ..claims.measurements import read_measurements
 from ..claims.notes import claim_notes
 from ..measured import RESULTS
-from ..published import read_published
+from ..published import PATH, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
@@ -20,15 +22,16 @@ COLUMNS = (
 
 
 @table("claims")
-def claims(study: Study, *, measured: dict[str, str]) -> list[Table]:
-    """One table, a row per claim in the order of published.yaml.
+def claims(study: Study, *, published: str = "", measured: dict[str, str] | None = None) -> list[Table]:
+    """One table, a row per claim in the order of their file.
 
-    measured: name that claims call it by → file, relative to reports/results.
+    published: a file of claims, ours where empty. measured: name that claims call it by → file, relative to
+    reports/results.
     """
-    published = read_published()
-    judged = judge_claims(study, published, read_measurements(RESULTS, measured))
+    claimed = read_published(Path(published) if published else PATH)
+    judged = judge_claims(study, claimed, read_measurements(RESULTS, measured or {}))
     warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
-    return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, published))]
+    return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, claimed))]
 
 
 def _row(one: Judgement) -> Row:

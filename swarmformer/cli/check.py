@@ -1,18 +1,20 @@
 """Hold components to the contracts of their slots: the conformance kit (``swarmformer.testing``) from the shell.
 
-NAME is slot.name (router.learned) or package.module:Class, which may lie in the current folder.
+NAME is slot.name (router.learned), package.module:Class, which may lie in the current folder, or a variant, which is
+held to the contract of a model (base+windowed).
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmformer import registry
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
-from swarmformer.testing import Outcome, Report, Status, check_component
+from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,12 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
     options = parser.parse_args(words_of(arguments))
     if bool(options.names) == options.everything:
-        parser.error("name what to check (router.learned, package.module:Class), or give --all; not both")
+        parser.error("name what to check, or give --all; not both")
     return run_checks(options.names, options.everything, options.slot)
 
 
 def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
-    """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
+    """Print a report per component or variant, and last a line that counts; 1 where something failed or nothing ran."""
     total = Report()
     for report in _all() if everything else (_named(name, slot) for name in names):
         total += report
@@ -53,6 +55,8 @@ def _report(entry: registry.Entry) -> Report:
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
         return check_component(_from_path(name), slot)
+    if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
+        return check_variant(name)
     own_slot, _, component = name.partition(".")
     entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
     if not entries:

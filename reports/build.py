@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check() if options.check else _rewrite()
         print(build(options.runs, options.out, options.mix, options.tables))
     except ReportError as error:
-        print(f"No report: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     print(f"Written to {options.out}")
     return 0

@@ -96,7 +96,7 @@ def _difference(
     return Contrast(
         kind="difference", name=arm, against=planned.base, family=planned.name, interval=estimate.interval,
         p=estimate.p, p_holm=p_holm, verdict=verdict, reason=reason, n=len(estimate.by_seed),
-        sources=tuple(source for each in both for source in each.sources),
+        sources=tuple(source for each in both for source in each.sources_of(estimate.by_seed)),
         p_mcnemar=p_of_examples(correct, arm, planned.base),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -126,6 +126,11 @@ class Arm:
     @property
     def n(self) -> int:
         return len(self.runs)
+
+    def sources_of(self, seeds: Collection[int]) -> Sources:
+        """Of the runs with these seeds; of all of the arm where it has none of them."""
+        pairs = zip(self.runs["where"], self.runs["seed"], strict=True)
+        return tuple(where for where, seed in pairs if seed in seeds) or self.sources
 
     @property
     def seeds(self) -> tuple[int, ...]:

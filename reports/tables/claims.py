@@ -11,10 +11,10 @@ from ..published import read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .cells import named_grid
+from .columns import named_grid
 
 COLUMNS = (
-    Column("document"), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
+    Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
     Column("key", is_code=True, in_csv_only=True),
 )  # fmt: skip
 

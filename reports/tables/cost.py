@@ -13,12 +13,12 @@ from ..render.table import Column, Entry, Row, Table, Value
 from ..study.model import Study
 from ..words import engineering, plural, ratio, three
 from . import table
-from .cells import PARAMETERS, label, missing
+from .columns import missing, parameters
 
 Mode = Literal["forward", "training"]
 WORDS: dict[Mode, str] = {"forward": "a forward pass", "training": "a training step"}
 COLUMNS = (
-    Column("tokens"), Column("variant", is_code=True), PARAMETERS, Column("FLOPs"), Column("FLOPs / base"),
+    Column("tokens"), Column("variant", is_code=True), Column(parameters.head), Column("FLOPs"), Column("FLOPs / base"),
     Column("median, ms"), Column("p20 to p80, ms"), Column("time / base"), Column("n"), Column("memory, MiB"),
     Column("memory / base"), Column("of least time"),
 )  # fmt: skip
@@ -57,7 +57,7 @@ def _table(mode: Mode, folder: str, lengths: Sequence[int], base: str) -> Table:
 
 
 def _entries(growth: Growth, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
-    head = (Entry(f"{length:,}", {"length": length}), label("variant", variant))
+    head = (Entry(f"{length:,}", {"length": length}), Entry(variant, {"variant": variant}))
     point, first = growth.at(variant, length), growth.at(base, length)
     if point is None:
         return (*head, *(missing(*keys) for keys in KEYS))
@@ -99,9 +99,6 @@ def _notes(growth: Growth, base: str, mode: Mode, folder: str) -> list[str]:
         f"in the same rounds, {growth.device}; code {revision_of(RESULTS / folder)}. Limits of the machine: "
         f"{engineering(limits['matmul_flops_per_s'])}FLOP/s in matrix products, "
         f"{engineering(limits['copy_bytes_per_s'])}B/s in copies.",
-        f"Ratios are to {base} at the same length; of time: the median over rounds with its 95 % interval. n: rounds. "
-        "FLOPs: multiply-adds × 2. Memory: what the pass takes in a fresh process beyond the built model. Of least "
-        "time: the least time that the machine's limits allow over the median. —: not measured.",
     ]
 
 

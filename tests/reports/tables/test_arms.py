@@ -36,8 +36,8 @@ def test_numbers_are_shown_and_missing_is_shown_as_missing(grid: Path) -> None:
     assert rows["base"][1].startswith("37.00 [") and rows["base"][2:4] == ["3 seeds", "base"]
     assert rows["base+tied_qkv"][1:4] == ["41.00 (no interval)", "1 of 3 seeds", "+5.00 (no interval)"]
     assert rows["base+x"][1:4] == [MISSING, "0 of 3 seeds", MISSING]
-    assert rows["base"][4:8] == ["123,456 (23,456)", "12.3 M", "2.00 (3.00)", "43.2 (64.8)"]
-    assert rows["base+tied_qkv"][6:8] == ["2.00 (3.00)", MISSING] and rows["base+x"][6:8] == [MISSING, MISSING]
+    assert rows["base"][4:8] == ["123,456 (23,456)", "12.3 M @ 64", "2.00 (3.00) @ 64", "43.2 (64.8) @ 64"]
+    assert rows["base+tied_qkv"][6:8] == ["2.00 (3.00) @ 64", MISSING] and rows["base+x"][6:8] == [MISSING, MISSING]
     assert rows["base"][8] == runs.run_key("base")
     assert rows["majority (baseline)"][1:4] == ["17.00 [15.42, 18.71]", "2,000 examples", ""]
     assert ruled(table) == [3]

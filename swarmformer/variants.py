@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer import registry
-from swarmformer.assembly import assemble_without_weights
+from swarmformer.assembly import assemble_without_weights, check_ingredients
 from swarmformer.catalogue import BUILT_IN, find_item, list_items
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
 from swarmformer.schema import validate
 from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
+from swarmformer.train_section import spread
 from swarmformer.yaml import display, read_yaml
 
-SECTIONS = ("model", "data", "train")
+TRAIN = "train"
+SECTIONS = ("model", "data", TRAIN)
 BESIDE = ("base", "description", "factors")
 NAME = re.compile(r"(?P<first>.*\.ya?ml|[^+-]*)(?P<changes>([+-][^+-]*)*)", re.DOTALL)
 Override = tuple[Mapping[str, Any], str]
@@ -162,6 +164,9 @@ def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str, beside: tup
             raise SpecError(f"{source}: {key}: unknown section.{suggest(key, known)} Known: {', '.join(known)}")
         if not isinstance(value, Mapping):
             raise SpecError(f"{source}: {key}: expected a mapping of options, got {value!r}")
+    if TRAIN in patch:
+        below = tree.values.get(TRAIN, {})
+        patch = {**patch, TRAIN: spread(patch[TRAIN], below, (TRAIN,), lambda path: f"{source}: ")}
     tree.merge(patch, source)
 
 
@@ -179,9 +184,10 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
     data = DataSpec.from_dict(tree.values["data"], tree.locate)
     model = ModelSpec.from_dict(tree.values.get("model", {}), tree.locate)
     model = _fit_to_task(model, data, tree, [source for _, source in overrides])
+    train = TrainSpec.from_dict(tree.values.get(TRAIN, {}), tree.locate)
     with tree.located():
         assemble_without_weights(model)
-    train = TrainSpec.from_dict(tree.values.get("train", {}), tree.locate)
+        check_ingredients(train, model.dims)
     return RunSpec(variant=name.variant, model=model, data=data, train=train, seed=name.seed)
 
 

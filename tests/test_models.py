@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import swarmformer
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.components.gate import Gate
 from swarmformer.contracts import Model
 from swarmformer.cost import counted_flops, counted_training_flops
 from swarmformer.variants import list_variants, load_factors, load_variant
@@ -131,6 +132,20 @@ def test_training_flops_in_closed_form_equal_the_counted_ones(variant: str) -> N
 def test_training_flops_agree_at_other_lengths(N: int) -> None:
     for variant in ("enhanced", *COMBINED):
         assert small(variant).training_flops(3, N) == counted_training_flops(small(variant), 3, N)
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_gates_norms_biases_and_vectors_take_no_weight_decay(variant: str) -> None:
+    """The rule, stated here by the modules' types; the components name their gates themselves."""
+    model = small(variant)
+    spared = {
+        id(parameter)
+        for module in model.modules()
+        for whole in [isinstance(module, Gate | nn.LayerNorm | nn.RMSNorm)]
+        for name, parameter in module.named_parameters(recurse=whole)
+        if whole or parameter.ndim < 2 or "bias" in name
+    }
+    assert {name for name, parameter in model.named_parameters() if id(parameter) in spared} == model.undecayed()
 
 
 @pytest.mark.parametrize("case", cases(*MODEL_SLOTS), ids=str)

@@ -112,16 +112,24 @@ def settle(figure: Figure) -> None:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
     for axis in figure.findobj(Axes):
         axis.set_position(Bbox(axis.get_position().get_points().round(6)))
-        levels, points = ([text for text in axis.texts if text.get_gid() == gid] for gid in ("level", "point"))
-        ends = {"target_x": [1.0] * len(levels), "target_y": [text.get_position()[1] for text in levels]}
-        _spread(
-            axis, levels, only_move="y", ensure_inside_axes=False, avoid_self=False, prevent_crossings=False, **ends
-        )
-        _spread(axis, points, expand=(1.3, 1.4), force_text=(0.3, 0.5))
+        _spread_levels(axis, sorted(_labelled(axis, "level"), key=lambda text: text.get_position()[1]))
+        _spread(axis, _labelled(axis, "point"), expand=(1.3, 1.4), force_text=(0.3, 0.5))
+
+
+def _labelled(axis: Axes, gid: str) -> list[Any]:
+    return [text for text in axis.texts if text.get_gid() == gid]
+
+
+def _spread_levels(axis: Axes, texts: Sequence[Any]) -> None:
+    levels, (low, high) = [text.get_position()[1] for text in texts], axis.get_ylim()
+    for rank, text in enumerate(texts):  # two at one height would be pushed the same way
+        text.set_y(levels[rank] + rank * (high - low) / 500)
+    free: dict[str, Any] = {"ensure_inside_axes": False, "avoid_self": False, "prevent_crossings": False}
+    _spread(axis, texts, only_move="y", target_x=[1.0] * len(texts), target_y=levels, **free)
 
 
 def _spread(axis: Axes, texts: Sequence[Any], **options: Any) -> None:
-    adjust_text(texts, ax=axis, iter_lim=500, min_arrow_len=1, arrowprops=LEADER, clip_on=False, **options)
+    adjust_text(texts, ax=axis, iter_lim=300, min_arrow_len=1, arrowprops=LEADER, clip_on=False, **options)
 
 
 def log_ticks(axis: Axis, values: Sequence[float]) -> None:

@@ -13,6 +13,7 @@ the default is ``PASSES`` × ``flops``. A component says otherwise where an oper
 constant, a frozen weight), or where it computes more in training (an auxiliary loss).
 """
 
+from swarmformer.contracts.augmentation import Augmentation
 from swarmformer.contracts.cluster import Cluster
 from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
 from swarmformer.contracts.embedding import Embedding
@@ -20,25 +21,37 @@ from swarmformer.contracts.feedback import Feedback
 from swarmformer.contracts.local import Local
 from swarmformer.contracts.model import Model, ModelOutput
 from swarmformer.contracts.norm import Norm
+from swarmformer.contracts.objective import Forward, Loss, Objective
+from swarmformer.contracts.optimiser import Optimiser, decay_groups
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
+from swarmformer.contracts.stage import Judge, Metrics, Stage
 
 __all__ = [
     "PASSES",
     "Assignment",
+    "Augmentation",
     "Cluster",
     "Component",
     "Dims",
     "Embedding",
     "Feedback",
+    "Forward",
+    "Judge",
     "Local",
+    "Loss",
+    "Metrics",
     "Model",
     "ModelOutput",
     "Norm",
+    "Objective",
+    "Optimiser",
     "Pooling",
     "Probability",
     "Pyramid",
     "Router",
+    "Stage",
     "Strict",
+    "decay_groups",
 ]

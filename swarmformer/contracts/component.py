@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,9 +55,36 @@ class Component(nn.Module):
     """How ``flops`` grows, in the symbols of ``swarmformer.order``, as in ``N·D² + N·W·D``; ``0`` without any
     matrix product, empty where it is not stated. Set on the instance where it depends on options."""
 
+    no_decay: ClassVar[tuple[str, ...]] = ()
+    """Parameters, or modules inside with all of theirs, that take no weight decay beside biases and vectors."""
+
+    def undecayed(self) -> set[str]:
+        """Names of the parameters, those of components inside included, that weight decay leaves alone.
+
+        They are what has fewer than two dimensions or "bias" in its name, and what ``no_decay`` names.
+        """
+        within = dict(_within(self))
+        inside, listed = tuple(f"{name}." for name in within), tuple(f"{name}." for name in self.no_decay)
+        own = {
+            name
+            for name, parameter in self.named_parameters(remove_duplicate=False)
+            if not name.startswith(inside)
+            and (parameter.ndim < 2 or "bias" in name.rpartition(".")[2] or f"{name}.".startswith(listed))
+        }
+        return own.union(*({f"{name}.{inner}" for inner in part.undecayed()} for name, part in within.items()))
+
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.
 
         What follows a schedule keeps the share in a persistent buffer, so that saved weights are
         evaluated as they were when they were saved.
         """
+
+
+def _within(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Component]]:
+    """The components inside a module, by name; one inside another belongs to that one."""
+    for name, child in module.named_children():
+        if isinstance(child, Component):
+            yield prefix + name, child
+        else:
+            yield from _within(child, f"{prefix}{name}.")

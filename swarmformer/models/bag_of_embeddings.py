@@ -1,4 +1,4 @@
-"""Mean of embeddings and a linear layer: the floor that any model of text must beat."""
+"""Mean of embeddings and a linear layer: the baseline that any model of text must beat."""
 
 from __future__ import annotations
 

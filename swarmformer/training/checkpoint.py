@@ -19,13 +19,17 @@ from torch import Tensor
 from swarmformer.errors import SpecError
 from swarmformer.records import todays_key, write_bytes_atomically
 
-FORMAT = "1"
+FORMAT = "2"
 Tensors = dict[str, Tensor]
 
 
 @dataclass
 class Progress:
-    """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done."""
+    """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
+
+    Epochs and steps are counted through all stages; ``best`` is of ``stage``. ``optimiser`` is what of its state is no
+    tensor.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -34,6 +38,8 @@ class Progress:
     best_epoch: int = -1
     best: dict[str, float | int] = field(default_factory=dict)
     validations: list[dict[str, float | int]] = field(default_factory=list)
+    stage: int = 0
+    optimiser: Any = None
 
 
 @dataclass(frozen=True)
@@ -86,19 +92,27 @@ def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
     return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
-    """Moments and step counts, named "<parameter index>/<key>"."""
-    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
-    return {f"{index}/{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
+def split_state(value: Any, name: str = "state") -> tuple[Any, Tensors]:
+    """A nested state as JSON values, and its tensors, by the names that stand in their places."""
+    if isinstance(value, Tensor):
+        return {"tensor": name}, {name: value}
+    if not isinstance(value, dict | list | tuple):
+        return value, {}
+    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+    parts = [split_state(part, f"{name}/{key}") for key, part in items]
+    plain = [[key, part] for (key, _), (part, _) in zip(items, parts, strict=True)]
+    return {type(value).__name__: plain}, {key: t for _, tensors in parts for key, t in tensors.items()}
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Inverse of ``optimiser_tensors``; groups and hyperparameters stay as built."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+def joined_state(plain: Any, tensors: Tensors) -> Any:
+    """Inverse of ``split_state``."""
+    if not isinstance(plain, dict):
+        return plain
+    [(kind, content)] = plain.items()
+    if kind == "tensor":
+        return tensors[content]
+    items = {key: joined_state(part, tensors) for key, part in content}
+    return items if kind == "dict" else {"list": list, "tuple": tuple}[kind](items.values())
 
 
 def rng_tensors(device: torch.device) -> Tensors:

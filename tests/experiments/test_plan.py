@@ -32,7 +32,7 @@ def test_a_cell_is_the_run_that_the_same_overrides_give(tiny_grid: Grid) -> None
 def test_the_arm_s_own_patch_wins(tiny_grid: Grid) -> None:
     arms = ["base", {"name": "slow", "variant": "base", "train": {"lr": 0.0001}}]
     plan = load_plan(tiny_grid(arms=arms))
-    assert [arm.spec.train.lr for arm in plan.arms] == [0.003, 0.0001]
+    assert [arm.spec.train.optimiser.options["lr"] for arm in plan.arms] == [0.003, 0.0001]
 
 
 OTHER_TASK = {"name": "harder", "variant": "base", "data": {"task": {"max_depth": 3}}}

@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
         (["varant=base"], "unknown key 'varant'. Did you mean 'variant'"),
         (["data.task=imbd"], "data.task: unknown task 'imbd'. Did you mean 'imdb'"),
         (["data.task=listops", "train.epoch=3"], "train.epoch: unknown option. Did you mean 'epochs'"),
-        (["data.task=listops", "train.lr=fast"], "train.lr: Input should be a valid number, got 'fast'"),
+        (["data.task=listops", "train.lr=fast"], "train.optimiser.lr: Input should be a valid number, got 'fast'"),
         (["data.task=listops", "model.cluster.heads=3"], "model.cluster.heads: cluster.attention: heads = 3"),
         ([], "names no task: set data.task"),
         (["seed=-1"], "seed: Input should be greater than or equal to 0"),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from reports.cost_rows import read_growth
 
 from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written

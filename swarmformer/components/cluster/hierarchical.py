@@ -29,6 +29,7 @@ class Hierarchical(Cluster):
         dropout: on the MLP's result and on u.
     """
 
+    no_decay = ("gate",)
     order = "C·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:

@@ -18,6 +18,7 @@ class GatedLinear(Feedback):
         dropout: on g, drawn anew for each token.
     """
 
+    no_decay = ("gate",)
     order = "N·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:

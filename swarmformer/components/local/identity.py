@@ -1,4 +1,4 @@
-"""No local update: the floor of every comparison between local updates."""
+"""No local update: the baseline of every comparison between local updates."""
 
 from __future__ import annotations
 

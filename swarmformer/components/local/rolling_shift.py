@@ -64,6 +64,7 @@ class RollingShift(Local):
             start, before their mean; without it the update cannot tell left from right, as published.
     """
 
+    no_decay = ("gate",)
     order = "T·N·D²"
     test_options = ({"T_local": 1}, {"positions": True, "masked": False})
 

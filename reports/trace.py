@@ -205,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         found = trace(options.table, options.row, options.column)
     except ReportError as error:
-        print(f"Not traced: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
     text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import swarmformer
 from swarmformer.contracts import Model
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 
 PUBLISHED = ("original_base", "original_small")
 CONTRASTS = ("base", "base+windowed", "base+positions", "base+shift_positions")

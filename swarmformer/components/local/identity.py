@@ -15,8 +15,6 @@ class Identity(Local):
     There is no MLP and no attention inside, so ``norm`` is not used.
     """
 
-    order = "0"
-
     def __init__(self, dims: Dims) -> None:
         super().__init__()
 

@@ -1,6 +1,7 @@
 """Hold components to the contracts of their slots: the conformance kit (``swarmformer.testing``) from the shell.
 
-NAME is slot.name (router.learned), package.module:Class (also in the current folder), or a variant (base+windowed).
+NAME is slot.name (router.learned), package.module:Class, which may lie in the current folder, or a variant, which is
+held to the contract of a model (base+windowed).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
     options = parser.parse_args(words_of(arguments))
     if bool(options.names) == options.everything:
-        parser.error("name what to check (router.learned, package.module:Class, base+windowed) or give --all, not both")
+        parser.error("name what to check, or give --all; not both")
     return run_checks(options.names, options.everything, options.slot)
 
 

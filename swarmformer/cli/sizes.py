@@ -16,6 +16,8 @@ from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768)
+WITHOUT_SIZE = ("task", "objective", "optimiser", "augmentation", "stage")
+"""Slots beside the model's."""
 WITHOUT_PRODUCTS = ("norm", "pyramid")
 """Slots whose contract has no ``flops``."""
 

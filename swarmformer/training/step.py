@@ -59,7 +59,7 @@ class TrainingStep:
         return record
 
     def parts_of(self, batch: Batch) -> list[Batch]:
-        """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs; else the batch."""
+        """The batch in pieces where its gradient is the sum of theirs and they are quicker, or else itself."""
         whole = self.model.whole_batch or not self.objective.in_pieces or self.train.compile
         if whole or batch.at_M is not None:
             return [batch]

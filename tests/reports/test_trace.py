@@ -91,7 +91,7 @@ def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: py
     assert main([str(report / "arms_demo.md"), "1", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sources"][1]["source"] == "demo/base-1"
     assert main([str(report / "arms_demo.md"), "99", "2"]) == 1
-    assert "Not traced" in capsys.readouterr().err
+    assert "error: " in capsys.readouterr().err
 
 
 def test_a_name_alone_is_looked_for_in_the_committed_reports() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from docs.cells import code
 from swarmformer import registry
+from swarmformer.catalogue import variants_dir
 from swarmformer.cost.variants import spec_of
 from swarmformer.registry import SLOTS, Entry, PlugIn
 from swarmformer.spec import ComponentSpec
-from swarmformer.variants import load_factors, load_variant, variants_dir
+from swarmformer.variants import load_factors, load_variant
 from swarmformer.yaml import read_yaml
 
 ROOT = "../.."

@@ -1,4 +1,4 @@
-"""Measure what variants cost: ``python -m experiments.benchmark with variants=[base,base+windowed] lengths=[256,768]``.
+"""Measure what variants cost: ``swarmformer bench with variants=[base,base+windowed] lengths=[256,768]``.
 
 Keys (lists may be one value): variants, lengths (tokens), batches (texts), threads, precision (fp32, bf16,
 bf16_weights), modes (forward, training: fixed shapes; single_stream, offline: real texts of data.task, with
@@ -13,15 +13,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swarmformer.cli.command import assignments, command_parser
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import resolve_device
 from swarmformer.merge import nest
 
+from . import scaling
 from .measure.benchmark_rows import Measurement
 from .measure.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
 from .measure.cost_table import print_costs
 from .measure.measured import new_folder, write_costs_json, write_start
-from .progress import exit_status
+from .progress import logged_exit_status
 from .speed.command import run_figures
 from .speed.depth import DEPTHS
 from .store import Config, make_experiment, run_command_line
@@ -40,7 +42,7 @@ def _checked(config: Config) -> tuple[Settings, Config]:
     return settings, nest({key: config[key] for key in SECTIONS})
 
 
-def main(_config: Config, model: Config, data: Config, train: Config) -> None:
+def measure(_config: Config, model: Config, data: Config, train: Config) -> None:
     # Sacred keeps what the command line said, lists in a shell's words among it: check once more.
     settings, patch = _checked({key: _config[key] for key in DEFAULTS})
     device, folder = resolve_device(settings.device), Path(_config["folder"])
@@ -52,24 +54,30 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> None:
             folder,
             device=device,
             threads=max(settings.threads),
-            ceilings=measurement.ceilings,
+            limits=measurement.limits,
             rows=measurement.rows,
             missing=measurement.missing,
         )
     print_costs(folder / "costs.json")
 
 
-def command_line(words: Sequence[str]) -> int:
-    """What follows ``python -m experiments.benchmark``; the exit status, with one message where something is wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: ``swarmformer bench``."""
+    parser = command_parser("bench", __doc__)
+    parser.usage = "%(prog)s quick|full [KEY=VALUE …] | [print_config] with KEY=VALUE … | scaling …"
 
-    def run() -> None:
-        if words and words[0] in DEPTHS:
+    def run() -> int | None:
+        words = assignments(parser, arguments, "quick")
+        if words[0] == "scaling":
+            return scaling.main(words[1:])
+        if words[0] in DEPTHS:
             run_figures(words[0], words[1:])
         else:
-            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, main), words)
+            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, measure), words)
+        return None
 
-    return exit_status(run, "stopped; nothing was written")
+    return logged_exit_status(run, "stopped; nothing was written")
 
 
 if __name__ == "__main__":
-    sys.exit(command_line(sys.argv[1:]))
+    sys.exit(main())

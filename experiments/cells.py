@@ -1,7 +1,7 @@
 """A cell: one run in one folder. Its files are the contract between training and reports.
 
 config.json         the resolved specification, written before anything runs
-environment.json    packages, code, machine, device of the last start
+environment.json    packages, code, machine, device of every start
 log.txt, curve.jsonl, checkpoint.safetensors
 output.txt          what the process printed, where a grid started it
 sacred/             sacred's record of every start
@@ -14,18 +14,20 @@ lock                held while a process works on the cell; the system frees it 
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from filelock import FileLock, Timeout
 
+from swarmformer import records
+from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
+from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
 from swarmformer.spec import RunSpec
-from swarmformer.training.checkpoint import write_bytes_atomically
 
-SCHEMA = 1
+LONGEST = 100
+"""Bytes of an arm's name that a folder's name keeps; no usual file system takes more than 255 for all of it."""
 
 
 class Status(StrEnum):
@@ -51,36 +53,29 @@ class CellFailedError(CellError):
     """The cell failed before and is not run again without being asked to."""
 
 
-class InterruptedRunError(Exception):
-    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
+class Identity(TypedDict):
+    run_key: str
+    variant: str
+    arm: str
+    seed: int
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write atomically: a reader never sees half a file."""
-    text = json.dumps({"schema": SCHEMA, **value}, indent=1, allow_nan=False)
-    write_bytes_atomically(path, (text + "\n").encode())
+def cell_name(arm: str, spec: RunSpec, run_key: str = "") -> str:
+    """Folder name: readable, unique per configuration and seed, safe on every file system.
 
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a file written by ``write_json``.
-
-    Raises:
-        CellError: unreadable, not JSON, or of another schema.
+    Args:
+        run_key: of an older version, for the name that it gave.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CellError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        found = value.get("schema") if isinstance(value, dict) else None
-        raise CellError(f"{path}: schema {found!r}, this version reads {SCHEMA}; move it away or use another folder")
-    return value
-
-
-def cell_name(arm: str, spec: RunSpec) -> str:
-    """Folder name: readable, unique per configuration and seed, safe on every file system."""
     safe = "".join(c if c.isalnum() or c in "+-_." else "_" for c in arm)
-    return f"{safe}-s{spec.seed}-{spec.run_key[:8]}"
+    short = safe.encode()[:LONGEST].decode(errors="ignore")
+    return f"{short}-s{spec.seed}-{(run_key or spec.run_key)[:8]}"
+
+
+def cell_folder(grid: Path, arm: str, spec: RunSpec) -> Path:
+    """A cell's folder: under the name of today, or under the one that an older version gave it where that is there."""
+    today = grid / cell_name(arm, spec)
+    former = [grid / cell_name(arm, spec, key) for key in records.former_keys(spec.run_key)]
+    return today if today.exists() else next((folder for folder in former if folder.exists()), today)
 
 
 def lock_of(folder: Path, timeout: float = 0) -> FileLock:
@@ -91,15 +86,15 @@ def lock_of(folder: Path, timeout: float = 0) -> FileLock:
 def status_of(folder: Path) -> tuple[Status, str]:
     """Status of a cell and, where something is wrong, why."""
     try:
-        if (folder / "result.json").exists():
-            read_json(folder / "result.json")
+        if (folder / RESULT).exists():
+            records.load(folder / RESULT, records.Result)
             return Status.COMPLETED, ""
-        if (folder / "failure.json").exists():
-            return Status.FAILED, str(read_json(folder / "failure.json").get("cause", ""))
-        if not (folder / "config.json").exists():
+        if (folder / FAILURE).exists():
+            return Status.FAILED, records.load(folder / FAILURE, records.Failure).cause
+        if not (folder / CONFIG).exists():
             return Status.PENDING, ""
         load_config(folder)
-    except CellError as error:
+    except (CellError, UnreadableFileError) as error:
         return Status.UNREADABLE, str(error)
     return (Status.RUNNING, "") if is_locked(folder) else (Status.INTERRUPTED, "")
 
@@ -126,33 +121,38 @@ def prepare(folder: Path, arm: str, spec: RunSpec) -> None:
         CellError: the folder belongs to another configuration.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "config.json"
+    path = folder / CONFIG
     if path.exists():
-        _, found = load_config(folder)
-        if (found.run_key, found.seed) != (spec.run_key, spec.seed):
-            raise CellError(f"{folder}: holds run {found.run_key} seed {found.seed}; choose another folder")
-        if found == spec:
+        _, there = load_config(folder)
+        if (there.run_key, there.seed) != (spec.run_key, spec.seed):
+            raise CellError(f"{folder}: holds run {there.run_key} seed {there.seed}; choose another folder")
+        if there == spec:
             return
-    sections = {k: v for k, v in spec.to_dict().items() if k not in ("variant", "seed")}
-    identity = {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
-    write_json(path, {**identity, "spec": sections})
+    sections = records.Spec.model_validate({k: v for k, v in spec.to_dict().items() if k not in ("variant", "seed")})
+    records.save(path, records.Config(**identity(arm, spec), spec=sections))
+
+
+def identity(arm: str, spec: RunSpec) -> Identity:
+    """What every file of a cell says of it."""
+    return {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
 
 
 def load_config(folder: Path) -> tuple[str, RunSpec]:
     """(arm, specification) of a prepared cell.
 
     Raises:
-        CellError: damaged, or the stored key is not that of the stored specification under this version.
+        CellError: not a configuration of this version, or the stored key is not that of the stored specification.
+        UnreadableFileError: damaged.
     """
-    config = read_json(folder / "config.json")
+    config = records.load(folder / CONFIG, records.Config)
+    sections = config.spec.model_dump(mode="json")
     try:
-        spec = RunSpec.from_dict({"variant": config["variant"], "seed": config["seed"], **config["spec"]})
-        arm, run_key = config["arm"], config["run_key"]
-    except (KeyError, TypeError, SpecError) as error:
-        raise CellError(f"{folder / 'config.json'}: not a configuration of this version: {error!r}") from None
-    if spec.run_key != run_key:
+        spec = RunSpec.from_dict({"variant": config.variant, "seed": config.seed, **sections})
+    except SpecError as error:
+        raise CellError(f"{folder / CONFIG}: not a configuration of this version: {error}") from None
+    if spec.run_key != config.run_key:
         raise CellError(
-            f"{folder}: config.json was written by another version (key {run_key}, here {spec.run_key}); "
+            f"{folder}: config.json was written by another version (key {config.run_key}, here {spec.run_key}); "
             "use that version or another runs folder"
         )
-    return arm, spec
+    return config.arm, spec

@@ -1,12 +1,14 @@
 """Latency of a grid's arms, written to costs.json: ``python -m experiments.costs GRID.yaml --runs FOLDER``.
 
-All arms are timed in one process, interleaved, beside the machine's measured ceilings. Weights do not
+All arms are timed in one process, interleaved, beside the machine's measured limits. Weights do not
 change what a pass costs, so fresh ones are used.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,21 +19,18 @@ from filelock import FileLock
 from swarmformer.assembly import assemble
 from swarmformer.cost import measure_costs
 from swarmformer.environment import resolve_device
+from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
 
-from .cells import CellError, read_json, write_json
+from .execute.local import usable_cores
 from .plan import Arm, Plan, load_plan
 from .plan.grid_file import Latency
-from .pool import usable_cores
-from .supervised import stop_with_parent
-
-NAME = "costs.json"
 
 
 def write_costs(grid: Path, folder: Path, threads: int, device: str) -> None:
     """Time every arm at its maximum length; nothing is done where costs.json has all arms already."""
     plan = load_plan(grid)
     with FileLock(folder / "costs.lock"):  # two grids on one folder must not time each other
-        if plan.grid.latency is not None and not is_current(folder / NAME, plan):
+        if plan.grid.latency is not None and not is_current(folder / COSTS, plan):
             _write(plan, folder, plan.grid.latency, threads, device)
 
 
@@ -42,7 +41,7 @@ def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str
     parts = [
         _measure(arms, length, latency.batches, resolve_device(device), threads, budget) for length, arms in groups
     ]
-    write_json(folder / NAME, _joined(parts))
+    save(folder / COSTS, _joined(parts))
 
 
 def _length(arm: Arm) -> int:
@@ -56,11 +55,12 @@ def _measure(
     return measure_costs(models, length=length, batches=batches, device=device, threads=threads, budget_s=budget_s)
 
 
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """One document: the rows of all lengths under the highest ceilings seen."""
-    ceilings = max((part["ceilings"] for part in parts), key=lambda part: part["matmul_flops_per_s"])
-    ceilings["copy_bytes_per_s"] = max(part["ceilings"]["copy_bytes_per_s"] for part in parts)
-    return {**parts[0], "ceilings": ceilings, "rows": [row for part in parts for row in part["rows"]]}
+def _joined(parts: list[dict[str, Any]]) -> Costs:
+    """One document: the rows of all lengths under the highest limits that were reached."""
+    limits = max((part["limits"] for part in parts), key=lambda part: part["matmul_flops_per_s"])
+    limits["copy_bytes_per_s"] = max(part["limits"]["copy_bytes_per_s"] for part in parts)
+    rows = tuple(row for part in parts for row in part["rows"])
+    return Costs.model_validate_json(json.dumps({**parts[0], "limits": limits, "rows": rows}))
 
 
 def is_current(path: Path, plan: Plan) -> bool:
@@ -68,17 +68,18 @@ def is_current(path: Path, plan: Plan) -> bool:
     batches = plan.grid.latency.batches if plan.grid.latency else []
     wanted = {(arm.spec.run_key, batch) for arm in plan.arms for batch in batches}
     try:
-        return wanted <= {(row["run_key"], row["batch"]) for row in read_json(path)["rows"]}
-    except (CellError, KeyError):
+        return wanted <= {(row.run_key, row.batch) for row in load(path, Costs).rows}
+    except UnreadableFileError:
         return False
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Started by the grid."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--device", default="auto")
-    options = parser.parse_args()
-    stop_with_parent()
+    options = parser.parse_args(arguments)
     write_costs(options.grid, options.runs, options.threads, options.device)
+    return 0

@@ -1,4 +1,4 @@
-"""Plan, run and watch a grid: ``python -m experiments.grid plan|run|status|retry GRID.yaml``.
+"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry GRID``.
 
 plan    resolve and build every cell, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
@@ -17,15 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
+from swarmformer.cli.command import command_parser, words_of
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SwarmformerError
 
 from .cells import Status, status_of
+from .execute import find_executor
+from .execute.scheduler import Runner, retry
 from .plan import Plan, load_plan
+from .plan.grid_file import grid_path
 from .plan.registration import register
-from .pool import default_workers
-from .progress import terminal_log
-from .scheduler import Runner, retry
+from .progress import logged_exit_status
 
 logger = logging.getLogger("swarmformer.grid")
 
@@ -38,19 +39,20 @@ def print_plan(plan: Plan) -> None:
         print(f"{arm.name:40} {arm.spec.run_key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {len(list(plan.cells()))} cells; all of them build")
     for design in plan.designs:
-        resolution = f" of resolution {design['resolution']}" if design["resolution"] else ""
-        print(f"{design['kind']} design{resolution}: {len(design['levels'])} arms, base {design['base']}, "
-              f"factors {', '.join(design['factors'])}")  # fmt: skip
+        resolution = f" of resolution {design.resolution}" if design.resolution else ""
+        print(f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "
+              f"factors {', '.join(design.factors)}")  # fmt: skip
     for pair in plan.matched:
-        found = "known after the runs" if pair["ratio"] is None else f"{pair['ratio']:.4f}"
-        print(f"matched in {pair['quantity']}: {pair['arm']} / {pair['control']} = {found} (±{pair['tolerance']:g})")
+        ratio = "known after the runs" if pair.ratio is None else f"{pair.ratio:.4f}"
+        print(f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})")
     if plan.grid.primary is not None:
         print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
 
 
 def print_status(plan: Plan, folder: Path) -> Counter[Status]:
     """Counts first, then every cell that is not completed, with its cause."""
-    found = {cell.name: status_of(folder / cell.name) for cell in plan.cells()}
+    folders = [cell.folder(folder) for cell in plan.cells()]
+    found = {place.name: status_of(place) for place in folders}
     counts = Counter(status for status, _ in found.values())
     print(", ".join(f"{status} {counts[status]}" for status in Status if counts[status]))
     for name, (status, cause) in found.items():
@@ -66,32 +68,29 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m experiments.grid", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("command", choices=("plan", "run", "status", "retry"))
-    parser.add_argument("grid", type=Path, help="a grid file, such as experiments/grids/demo.yaml")
+def _parser() -> argparse.ArgumentParser:
+    parser = command_parser("grid", __doc__)
+    parser.add_argument("command", choices=COMMANDS)
+    parser.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
-    parser.add_argument("--workers", type=int, default=0, help="processes at once (default: one per GPU or core)")
+    parser.add_argument("--executor", default="local", metavar="NAME", help="where cells run (default: local)")
+    parser.add_argument("--workers", type=int, default=0, help="cells at once (local: one per GPU or core)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
-    options = parser.parse_args(arguments)
-    if options.workers < 0:
-        parser.error("--workers must not be negative")
-    return options
+    return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0 where every cell is completed (for run and retry) or nothing is wrong."""
-    options = _arguments(arguments)
-    try:
-        with terminal_log():
-            return COMMANDS[options.command](options, load_plan(options.grid))
-    except (SwarmformerError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    """Command line: ``swarmformer grid``; 1 where a cell is not completed after run or retry."""
+    parser = _parser()
+
+    def run() -> int:
+        options = parser.parse_args(words_of(arguments))
+        if options.workers < 0:
+            parser.error("--workers must not be negative")
+        options.grid = grid_path(options.grid)
+        return COMMANDS[options.command](options, load_plan(options.grid))
+
+    return logged_exit_status(run, "stopped; the same command goes on from here")
 
 
 def _plan(options: argparse.Namespace, plan: Plan) -> int:
@@ -110,8 +109,9 @@ def _run(options: argparse.Namespace, plan: Plan) -> int:
     resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
     folder, cells = options.runs / plan.name, len(list(plan.cells()))
-    workers = options.workers or default_workers(cells, options.device)
-    runner = Runner(plan, options.grid, folder, workers, options.device)
+    executor = find_executor(options.executor)
+    workers = options.workers or executor.default_workers(cells, options.device)
+    runner = Runner(plan, options.grid, folder, executor(workers, options.device))
     counts = runner.run()
     print_status(plan, folder)
     print(f"runs are in {folder}")

@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from swarmformer.errors import SwarmformerError
+from swarmformer.cli.command import exit_status
 from swarmformer.training.loop import OnStep
-
-from .cells import InterruptedRunError
 
 
 @contextmanager
@@ -50,18 +48,11 @@ def terminal_log() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-def exit_status(run: Callable[[], None], stopped: str) -> int:
-    """Run what a command line asks for: 0; 1 and one message for a fault of the user; 130 and ``stopped`` where it was.
+def logged_exit_status(run: Callable[[], int | None], stopped: str) -> int:
+    """``exit_status`` with the log shown meanwhile."""
 
-    Faults of the code pass through.
-    """
-    try:
+    def logged() -> int | None:
         with terminal_log():
-            run()
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except (InterruptedRunError, KeyboardInterrupt):
-        print(stopped, file=sys.stderr)
-        return 130
-    return 0
+            return run()
+
+    return exit_status(logged, stopped)

@@ -2,49 +2,47 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from filelock import Timeout
 
-from swarmformer import hub
-from swarmformer.attention import recording
+from swarmformer import hub, records
+from swarmformer.code import code_of, start
 from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
 from swarmformer.data.encoded import EncodedData, load_encoded
-from swarmformer.environment import code_revision, describe, device_name, resolve_device
+from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
-from swarmformer.fast import enabled
-from swarmformer.fast.memory import keep_freed_memory
+from swarmformer.ops.attention import recording
+from swarmformer.ops.memory import keep_freed_memory
+from swarmformer.ops.switch import enabled
+from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Environment, Predictions, Result, Start
 from swarmformer.spec import RunSpec
-from swarmformer.training.checkpoint import write_bytes_atomically
-from swarmformer.training.loop import Trainer, TrainResult
+from swarmformer.training.loop import Trainer
 from swarmformer.variants import make_task
 
 from .cells import (
     CellBusyError,
     CellFailedError,
     InterruptedRunError,
+    identity,
     lock_of,
     prepare,
-    read_json,
-    write_json,
 )
 from .progress import step_display
 
 logger = logging.getLogger("swarmformer")
 LOCK_PATIENCE_S = 2.0
+RUNNER = (Path(__file__),)
+"""What of the experiments can change a result."""
 
 
-def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> dict[str, Any] | None:
+def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> Result | None:
     """Train, test and write result.json; a cell that already has one is left alone.
 
     Returns:
@@ -58,10 +56,10 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with lock_of(folder, LOCK_PATIENCE_S):
-            if (folder / "result.json").exists():
+            if (folder / RESULT).exists():
                 _discard_checkpoint(folder)
                 return None
-            if (folder / "failure.json").exists():
+            if (folder / FAILURE).exists():
                 raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
             prepare(folder, arm, spec)
             with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
@@ -70,13 +68,11 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
         raise CellBusyError(f"{folder}: another process works on this cell") from None
 
 
-def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> dict[str, Any]:
+def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> Result:
     started = time.monotonic()
     device = resolve_device(device_word)
     keep_freed_memory()
-    revision = _revision_of_all_starts(folder)
-    begun = _first_start(folder)
-    write_json(folder / "environment.json", {"code_revision": revision, "started_at": begun, **describe(device)})
+    starts = _begin(folder, spec, device)
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
     data = load_data(spec)
     truncated = {name: split.truncated for name, split in data.splits.items()}
@@ -84,59 +80,61 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
     with step_display(f"{arm} seed {spec.seed}") as on_step, recording() as attention:
         trainer = Trainer(spec, data, device, folder, on_step)
         outcome = trainer.run()
-    _save_predictions(folder / "predictions.npz", data, outcome)
+    test = data.splits["test"]
+    records.save_predictions(folder, Predictions(test.answer_names, test.labels, outcome.test_logits_NK.numpy()))
     if keep_weights:
         hub.save_model(trainer.model, folder / "model")
-    length = spec.model.dims.seq_len
-    result = {
-        "status": "COMPLETED",
-        **_identity(arm, spec),
+    result = Result.model_validate({
+        **identity(arm, spec),
         "task": spec.data.task.name,
         "metrics": {"validation": outcome.validation, "test": outcome.test},
         "best_epoch": outcome.best_epoch,
         "epochs": outcome.epochs,
         "steps": outcome.steps,
         "parameters": count_parameters(trainer.model),
-        "flops": flops_of_text(trainer.model, length),
+        "flops": flops_of_text(trainer.model, spec.model.dims.seq_len),
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
-        "attention": attention.rows(),
+        "attention": tuple(attention.rows()),
         "data_key": data.key,
         "truncated": truncated,
-        "code_revision": revision,
+        "code_revision": _joined([start.code_revision for start in starts]),
+        "code_hash": _joined([start.code for start in starts]),
+        "suppliers": starts[-1].suppliers,
         "device": device_name(device),
-        "started_at": begun,
+        "started_at": starts[0].started_at,
         "seconds": {"train": outcome.seconds, "total": time.monotonic() - started},
-    }
-    write_json(folder / "result.json", result)
+    })  # fmt: skip
+    records.save(folder / RESULT, result)
     _discard_checkpoint(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
     return result
 
 
+def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
+    """Add a start to environment.json; returns the starts that have a part in the result: since the last from nothing.
+
+    Raises:
+        UnreadableFileError: an environment.json that cannot be read; it is left alone.
+    """
+    path, continued = folder / ENVIRONMENT, (folder / "checkpoint.safetensors").exists()
+    before = records.load(path, Environment).starts if path.exists() else ()
+    code = code_of(spec, RUNNER)
+    starts = (*before, start(device, code, continued=continued))
+    records.save(path, Environment(starts=starts))
+    own = list(starts[max(number for number, start in enumerate(starts) if number == 0 or not start.continued) :])
+    if len({start.code for start in own}) > 1:
+        logger.warning("continuing a run of code %s with %s", own[-2].code_revision, code.revision)
+    return own
+
+
+def _joined(names: list[str]) -> str:
+    """``old+new`` where a run was continued with other code, so that reports keep it apart."""
+    return "+".join(dict.fromkeys(names))
+
+
 def _discard_checkpoint(folder: Path) -> None:
     (folder / "checkpoint.safetensors").unlink(missing_ok=True)
-
-
-def _revision_of_all_starts(folder: Path) -> str:
-    """The code's revision; "old+new" where a checkpoint of other code is continued, so that reports keep it apart."""
-    revision = code_revision()
-    if not (folder / "checkpoint.safetensors").exists() or not (folder / "environment.json").exists():
-        return revision
-    before = str(read_json(folder / "environment.json").get("code_revision", "unknown"))
-    if revision in before.split("+"):
-        return before
-    logger.warning("continuing a run of code revision %s with %s", before, revision)
-    return f"{before}+{revision}"
-
-
-def _first_start(folder: Path) -> str:
-    """When the run began (UTC): now, or at its first start where a checkpoint is continued."""
-    if (folder / "checkpoint.safetensors").exists() and (folder / "environment.json").exists():
-        before = read_json(folder / "environment.json").get("started_at")
-        if before is not None:
-            return str(before)
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def load_data(spec: RunSpec) -> EncodedData:
@@ -162,17 +160,6 @@ def load_data(spec: RunSpec) -> EncodedData:
     return data
 
 
-def _identity(arm: str, spec: RunSpec) -> dict[str, Any]:
-    return {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
-
-
-def _save_predictions(path: Path, data: EncodedData, outcome: TrainResult) -> None:
-    """Plain arrays: names of what was asked, labels, logits [n, K] of the test split, for paired tests."""
-    test, buffer = data.splits["test"], io.BytesIO()
-    np.savez_compressed(buffer, names=test.answer_names, labels=test.labels, logits=outcome.test_logits_NK.numpy())
-    write_bytes_atomically(path, buffer.getvalue())
-
-
 @contextmanager
 def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
     """Write failure.json for errors; an interruption leaves the cell to be continued."""
@@ -185,8 +172,8 @@ def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
         step = error.step if isinstance(error, TrainingDivergedError) else None
         cause = f"{type(error).__name__}: {error}"
         logger.error("FAILED: %s", cause)
-        failure = {"status": "FAILED", **_identity(arm, spec), "cause": cause, "step": step}
-        write_json(folder / "failure.json", {**failure, "traceback": traceback.format_exc()})
+        failure = records.Failure(**identity(arm, spec), cause=cause, step=step, traceback=traceback.format_exc())
+        records.save(folder / FAILURE, failure)
         raise
 
 

@@ -1,4 +1,4 @@
-"""How cost grows with length: ``python -m experiments.scaling with variants=[base,base+windowed] lengths=[256,768]``.
+"""How cost grows with length: ``swarmformer bench scaling with variants=[base,base+windowed] lengths=[256,768]``.
 
 FLOPs, seconds and peak memory of a pass at every length, with fitted exponents; all variants and lengths are
 timed in the same rounds. The defaults are what the claims of the enhanced model are about: every enhancement,
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from swarmformer.cli.command import assignments, command_parser
 from swarmformer.contracts import Strict
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
@@ -26,7 +27,7 @@ from .measure.benchmark_settings import AtLeastOne, check_keys
 from .measure.cost_table import print_costs, print_growth
 from .measure.measured import new_folder, write_costs_json, write_start
 from .measure.scaling_rows import Growth
-from .progress import exit_status
+from .progress import logged_exit_status
 from .store import Config, make_experiment, run_command_line
 
 DEFAULTS: Config = {
@@ -93,7 +94,7 @@ def _checked(config: Config) -> tuple[Settings, Config]:
     return settings, nest({key: config[key] for key in SECTIONS})
 
 
-def main(_config: Config, model: Config, train: Config) -> None:
+def measure(_config: Config, model: Config, train: Config) -> None:
     # Sacred keeps what the command line said, lists in a shell's words among it: check once more.
     settings, patch = _checked({key: _config[key] for key in DEFAULTS})
     device, folder = resolve_device(settings.device), Path(_config["folder"])
@@ -105,7 +106,7 @@ def main(_config: Config, model: Config, train: Config) -> None:
             folder,
             device=device,
             threads=settings.threads,
-            ceilings={(settings.threads, settings.precision): growth.ceilings},
+            limits={(settings.threads, settings.precision): growth.limits},
             rows=growth.rows,
             missing=growth.missing,
             growth=growth.exponents(),
@@ -114,14 +115,16 @@ def main(_config: Config, model: Config, train: Config) -> None:
     print_growth(folder / "costs.json")
 
 
-def command_line(words: Sequence[str]) -> int:
-    """What follows ``python -m experiments.scaling``; the exit status, with one message where something is wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: ``swarmformer bench scaling``."""
+    parser = command_parser("bench scaling", __doc__)
 
     def run() -> None:
-        run_command_line(make_experiment("scaling", DEFAULTS, resolve, main), words)
+        words = assignments(parser, arguments, "with variants=[base,enhanced] lengths=[256,1024]")
+        run_command_line(make_experiment("scaling", DEFAULTS, resolve, measure), words)
 
-    return exit_status(run, "stopped; no costs.json was written")
+    return logged_exit_status(run, "stopped; no costs.json was written")
 
 
 if __name__ == "__main__":
-    sys.exit(command_line(sys.argv[1:]))
+    sys.exit(main())

@@ -7,7 +7,9 @@ completion is our own result.json, curves are our own append-only files.
 
 from __future__ import annotations
 
+import ast
 import logging
+import math
 import signal
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,17 +22,16 @@ from docopt import docopt
 warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # sacred's own concern
 
 from sacred import SETTINGS, Experiment  # noqa: E402
-from sacred.arg_parser import get_config_updates  # noqa: E402
 from sacred.observers import FileStorageObserver  # noqa: E402
-from sacred.utils import SacredError, SacredInterrupt  # noqa: E402
+from sacred.utils import SacredInterrupt  # noqa: E402
 
-from swarmformer.errors import SpecError  # noqa: E402
-
-from .cells import InterruptedRunError  # noqa: E402
+from swarmformer.errors import InterruptedRunError, SpecError, UsageError  # noqa: E402
+from swarmformer.merge import nest  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 Config = dict[str, Any]
+PLAIN = "use text, finite numbers, True/False, None, lists, or mappings with text keys"
 
 
 class Terminated(InterruptedRunError, SacredInterrupt):  # noqa: N818 - the name sacred's users know
@@ -101,19 +102,57 @@ def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
     caller, who tells faults of the user from faults of the code.
     """
     _prepare(experiment)
-    _, usage, internal_usage = experiment.get_usage()
-    arguments = docopt(internal_usage, list(words), default_help=False)
-    if arguments["--help"]:
-        print(usage)
-        return
-    updates, named_configs = get_config_updates(_spell_out_names(arguments["UPDATE"]))
-    command = arguments.get("COMMAND") or experiment.default_command
+    words = words[:-1] if words[-1] == "with" else words  # with nothing: everything as it is by default
+    _, _, usage = experiment.get_usage()
     try:
-        experiment.run(command, updates, named_configs, options=arguments)
-    except SacredInterrupt:
-        raise
-    except SacredError as error:  # an unknown command, or a word without '='
-        raise SpecError(f"command line: {error}") from None
+        arguments = docopt(usage, list(words), default_help=False)
+    except SystemExit as error:
+        raise UsageError(f"{' '.join(words)}: cannot be read; {str(error).strip()}") from None
+    command = arguments.get("COMMAND") or experiment.default_command
+    if command not in dict(experiment.gather_commands()) and command != experiment.default_command:
+        raise UsageError(f"no command {command!r}; write: with KEY=VALUE …, or print_config with KEY=VALUE …")
+    experiment.run(command, read_updates(arguments["UPDATE"]), (), options=arguments)
+
+
+def read_updates(updates: Sequence[str]) -> Config:
+    """``KEY=VALUE`` words as nested values; a value is a Python literal that can be stored, else text.
+
+    Sacred's own reading passes values through jsonpickle, which can make any object.
+
+    Raises:
+        SpecError: a word without ``=``; a literal that no configuration can hold: a complex number, bytes, a set,
+            infinity.
+    """
+    values: Config = {}
+    for update in _spell_out_names(list(updates)):
+        key, equals, text = update.partition("=")
+        if not equals:
+            raise SpecError(f"command line: {update!r}: write KEY=VALUE")
+        values[key.strip()] = _value(key.strip(), text.strip())
+    return nest(values)
+
+
+def _value(key: str, text: str) -> Any:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    except (TypeError, MemoryError, RecursionError):  # unhashable keys, or brackets a thousand deep
+        raise SpecError(f"command line: {key}: {text[:80]!r} cannot be read; {PLAIN}") from None
+    try:
+        return _plain(value)
+    except ValueError as error:
+        raise SpecError(f"command line: {key}: {error}; {PLAIN}, or \"'{text}'\" for the text") from None
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(part) for key, part in value.items()}
+    raise ValueError(f"{value!r} ({type(value).__name__}) cannot be stored in a configuration")
 
 
 def _spell_out_names(updates: list[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Train one variant: ``python -m experiments.train with variant=original_small data.task=imdb seed=0``.
+"""Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
 keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import Field
 
 from swarmformer.assembly import rehearse
+from swarmformer.cli.command import assignments, command_parser
 from swarmformer.contracts import Strict
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError, suggest
@@ -23,8 +24,8 @@ from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
-from .cells import cell_name
-from .progress import exit_status
+from .cells import cell_folder
+from .progress import logged_exit_status
 from .runner import run_cell, use_threads
 from .store import Config, make_experiment, run_command_line
 
@@ -63,11 +64,11 @@ def resolve(config: Config) -> Config:
     patch = nest({key: config[key] for key in SECTIONS})
     spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
     rehearse(spec)
-    folder = Path(settings.runs) / cell_name(settings.variant, spec)
+    folder = cell_folder(Path(settings.runs), settings.variant, spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 
-def main(_config: Config, model: Config, data: Config, train: Config) -> dict[str, Any] | None:
+def train(_config: Config, model: Config, data: Config, train: Config) -> dict[str, Any] | None:
     config = _config
     spec = RunSpec.from_dict({key: config[key] for key in ("variant", "seed", *SECTIONS)})
     if spec.run_key != config["run_key"]:
@@ -76,17 +77,19 @@ def main(_config: Config, model: Config, data: Config, train: Config) -> dict[st
     folder = Path(config["folder"])
     result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
-    return result and result["metrics"]
+    return result and result.metrics.model_dump()
 
 
-def command_line(words: Sequence[str]) -> int:
-    """What follows ``python -m experiments.train``; the exit status, with one message where something is wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: ``swarmformer train``."""
+    parser = command_parser("train", __doc__)
 
     def run() -> None:
-        run_command_line(make_experiment("train", DEFAULTS, resolve, main), words)
+        words = assignments(parser, arguments, "with variant=base data.task=listops")
+        run_command_line(make_experiment("train", DEFAULTS, resolve, train), words)
 
-    return exit_status(run, "stopped; the same command goes on from the last checkpoint")
+    return logged_exit_status(run, "stopped; the same command goes on from the last checkpoint")
 
 
 if __name__ == "__main__":
-    sys.exit(command_line(sys.argv[1:]))
+    sys.exit(main())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from .cells import CellBusyError, InterruptedRunError, load_config
 from .progress import terminal_log
 from .runner import run_cell, use_threads
 from .store import Config, make_experiment, run_recorded
-from .supervised import stop_with_parent
 
 BUSY, STOPPED = 3, 143
 
@@ -25,32 +25,33 @@ def resolve(config: Config) -> Config:
     return {"arm": arm, "run_key": spec.run_key, "run": spec.to_dict()}
 
 
-def main(_config: Config, run: Config) -> dict[str, Any] | None:
+def work(_config: Config, run: Config) -> dict[str, Any] | None:
     folder = Path(_config["folder"])
     arm, spec = load_config(folder)
     use_threads(_config["threads"])
     result = run_cell(folder, arm, spec, _config["device"], _config["keep_weights"])
-    return result and result["metrics"]
+    return result and result.metrics.model_dump()
 
 
-def _options() -> argparse.Namespace:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--keep-weights", action="store_true")
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    options = _options()
-    stop_with_parent()
+    options = parser.parse_args(arguments)
     defaults: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}
     updates = {**vars(options), "folder": str(options.folder), "seed": load_config(options.folder)[1].seed}
     try:
         with terminal_log():
-            run_recorded(make_experiment("cell", defaults, resolve, main), updates)
+            run_recorded(make_experiment("cell", defaults, resolve, work), updates)
     except CellBusyError:
-        sys.exit(BUSY)
+        return BUSY
     except InterruptedRunError:
-        sys.exit(STOPPED)
+        return STOPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

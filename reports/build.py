@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check() if options.check else _rewrite()
         report = build(options.runs, options.out, options.mix, options.tables)
     except ReportError as error:
-        print(f"No report: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     print(utf8(report.shown(shutil.get_terminal_size((120, 24)).columns)).decode())
     print(f"Written to {options.out}")

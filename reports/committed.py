@@ -78,9 +78,9 @@ def differences(root: Path = ROOT) -> list[str]:
     found = list[str]()
     for committed in committed_reports(root):
         found += _report(committed.make(), committed.out, committed.out.relative_to(root).as_posix())
-    for path, text in _following(root).items():
+    for path, text in _costs(root).items():
         found += _file(path, text.encode(), path.relative_to(root).as_posix())
-    return found
+    return [*found, *_readme(root)]
 
 
 def rewrite(root: Path = ROOT) -> Iterator[Path]:
@@ -105,8 +105,12 @@ def _costs(root: Path) -> dict[Path, str]:
     return {folder / name: text for name, text in cost.written(folder).items()}
 
 
-def _following(root: Path) -> dict[Path, str]:
-    return {**_costs(root), **readme.filled_files(root)}
+def _readme(root: Path) -> Iterator[str]:
+    try:
+        for path, text in readme.filled_files(root).items():
+            yield from _file(path, text.encode(), path.relative_to(root).as_posix())
+    except ReportError as error:  # a report that it shows is not there
+        yield str(error)
 
 
 def _report(report: Report, out: Path, where: str) -> Iterator[str]:

@@ -13,24 +13,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import ReportError
-from .measured import (
-    RESULTS,
-    Bounded,
-    Figure,
-    Fit,
-    Growth,
-    Point,
-    Speed,
-    TimedArm,
-    read_growth,
-    read_speed,
-    revision_of,
-)
+from .measured import RESULTS, Bounded, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
 from .render import FORMATS, Column, Entry, Row, Table
+from .tables.cost import Mode, by_length
 from .words import ratio
 
 FOLDER = RESULTS / "cost"
-MODES = {"scaling": "A forward pass", "scaling_training": "A training step"}
+MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
 
 
@@ -39,17 +28,14 @@ def written(folder: Path) -> dict[str, str]:
 
     Raises ReportError where there is none, or one cannot be read.
     """
-    growths = [(words, read_growth(folder / mode)) for mode, words in MODES.items() if (folder / mode).exists()]
     speeds = {path.parent.name: read_speed(path.parent) for path in sorted(folder.glob("*/figures.json"))}
     if not (folder / "scaling").exists() or USUAL not in speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
     made = {
-        "figures.md": [made for name, speed in speeds.items()
-                       for made in (_figures(name, speed, revision_of(folder / name)), _arms(name, speed))],
+        "figures.md": [_arms(name, speed, revision_of(folder / name)) for name, speed in speeds.items()],
         "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
-        "scaling.md": [made for words, growth in growths
-                       for made in (_points(words, growth), _exponents(words, growth))],
-    }  # fmt: skip
+        "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
+    }
     return {name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
@@ -59,29 +45,15 @@ def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, co
     return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
 
 
-def _figures(name: str, speed: Speed, revision: str) -> Table:
-    head = "figure; ours / against; ratio; p20 to p80; n; at least; aim; reached"
-    return _table(
-        f"{name}: ratios", head, [_figure(row) for row in speed.figures], f"{speed.machine}; code {revision}."
-    )
-
-
-def _figure(row: Figure) -> tuple[str, ...]:
-    spread = "" if row.ratio_p20 is None else f"{row.ratio_p20:.2f} to {row.ratio_p80:.2f}"
-    return (
-        row.figure, f"{row.ours} / {row.reference}", f"{row.ratio:.2f}", spread, str(row.rounds),
-        _goal(row, row.least), _goal(row, row.aim), "yes" if row.reached else "no",
-    )  # fmt: skip
-
-
 def _goal(row: Figure, value: float) -> str:
     return f"{'≤ ' if row.growth else ''}{value:g}"
 
 
-def _arms(name: str, speed: Speed) -> Table:
+def _arms(name: str, speed: Speed, revision: str) -> Table:
     gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
     head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
-    return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms], *gaps)
+    return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms],
+                  f"{speed.machine}; code {revision}.", *gaps)  # fmt: skip
 
 
 def _arm(row: TimedArm) -> tuple[str, ...]:
@@ -94,12 +66,12 @@ def _compared(usual: Speed, kept: Speed | None) -> Table:
     """Ratios of two measurements side by side: the allocator as it comes, and with freed memory kept by all arms."""
     others = {row.figure: row for row in kept.figures} if kept else {}
     rows = [
-        (row.figure, _goal(row, row.least), _goal(row, row.aim), _spread(row), _spread(others.get(row.figure)))
+        (row.figure, f"{row.ours} / {row.reference}", _goal(row, row.least), _goal(row, row.aim), _spread(row),
+         _spread(others.get(row.figure)), str(row.rounds))
         for row in usual.figures
-    ]
-    return _table(
-        "Speed", "figure; at least; aim; ratio (p20 to p80); with freed memory kept", rows, f"{usual.machine}."
-    )
+    ]  # fmt: skip
+    head = "figure; ours / against; at least; aim; ratio (p20 to p80); with freed memory kept; rounds"
+    return _table("Speed", head, rows, f"{usual.machine}.")
 
 
 def _spread(row: Figure | None) -> str:
@@ -109,30 +81,15 @@ def _spread(row: Figure | None) -> str:
     return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
 
 
-def _points(words: str, growth: Growth) -> Table:
-    first = growth.rows[0]
-    where = f"{words} of {first.batch} text{'s' if first.batch > 1 else ''}, {growth.device}, {first.precision}."
-    gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in growth.missing]
-    head = "variant; tokens; MFLOP; median, ms; p20 to p80; of base; n; MiB; of least time"
-    return _table(words, head, [_point(row) for row in growth.rows], where, *gaps, code=True)
-
-
-def _point(row: Point) -> tuple[str, ...]:
-    return (
-        row.variant, f"{row.length:,}", f"{row.flops / 1e6:,.1f}", f"{1e3 * row.median_s:,.4g}",
-        f"{1e3 * row.p20_s:,.4g} to {1e3 * row.p80_s:,.4g}", "" if row.of_first is None else _bounded(row.of_first),
-        str(row.repeats), f"{row.growth_bytes / 2**20:,.0f}", f"{row.share_of_least:.0%}",
-    )  # fmt: skip
-
-
-def _exponents(words: str, growth: Growth) -> Table:
-    note = "Fitted over all lengths (95 % interval: how far from one power law)."
-    rows = [_fit(row) for row in growth.growth]
-    return _table(f"{words}: exponents of the length", "variant; FLOPs; seconds; memory", rows, note, code=True)
-
-
-def _fit(row: Fit) -> tuple[str, ...]:
-    return row.variant, *map(_bounded, (row.flops, row.seconds, row.memory))
+def _growth(folder: Path, mode: str) -> list[Table]:
+    """Every variant at every length, then the fitted exponents."""
+    note, title = "Fitted over all lengths (95 % interval: how far from one power law).", f"{MODES[mode]}: exponents"
+    rows = [(row.variant, *map(_bounded, (row.flops, row.seconds, row.memory)))
+            for row in read_growth(folder / mode).growth]  # fmt: skip
+    return [
+        by_length(MODES[mode], folder / mode),
+        _table(f"{title} of the length", "variant; FLOPs; seconds; memory", rows, note, code=True),
+    ]
 
 
 def _bounded(found: Bounded) -> str:
@@ -147,7 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         texts = written(folder)
     except ReportError as error:
-        print(f"No report: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")

@@ -4,7 +4,7 @@ title: Effects of the eight enhancements
 table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
 committed: true           # made for committed reports alone, as it needs their measurements
-note: what a reader should know
+notes: [what a reader should know, before what the kind itself says]
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Definition(BaseModel):
     figure: str | None = None
     options: dict[str, Any] = {}
     committed: bool = False
-    note: str = ""
+    notes: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _is_of_one_kind(self) -> Self:
@@ -46,7 +46,7 @@ class Definition(BaseModel):
         return self
 
     def tables(self, study: Study) -> list[Table]:
-        """What the kind makes of a study, under this definition's name, title and note; nothing for a figure.
+        """What the kind makes of a study, under this definition's name, title and notes; nothing for a figure.
 
         Raises ReportError where there is no such kind or option, or the kind cannot make its tables.
         """
@@ -62,7 +62,7 @@ class Definition(BaseModel):
     def _completed(self, table: Table) -> Table:
         name = re.sub(r"[^\w+-]+", "-", "_".join(filter(None, (self.name, table.name))))
         title = ": ".join(filter(None, (self.title, table.title)))
-        return replace(table, name=name, title=title, notes=tuple(filter(None, (*table.notes, self.note))))
+        return replace(table, name=name, title=title, notes=(*self.notes, *table.notes))
 
 
 def read_definitions(*folders: Path, only: Collection[str] | None = None) -> list[Definition]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from swarmformer.records import Count, NotNegative, Parameters, Positive, Record, UnreadableFileError, load
 from swarmformer.records.costs import Limits, Measured
@@ -53,9 +53,13 @@ class Fit(Record):
     memory: Bounded
 
 
-class LengthGap(Record):
-    variant: str
-    length: Count
+class Gap(Record):
+    """What was asked for and is not there: a variant at a length, or an arm of a group."""
+
+    variant: str = ""
+    length: Count = 0
+    group: str = ""
+    arm: str = ""
     reason: str
 
 
@@ -64,9 +68,9 @@ class Growth(Measured):
 
     device: str
     threads: Count
-    limits: dict[str, Any]
+    limits: Limits
     rows: tuple[Point, ...]
-    missing: tuple[LengthGap, ...]
+    missing: tuple[Gap, ...]
     growth: tuple[Fit, ...]
 
     def at(self, variant: str, length: int) -> Point | None:
@@ -106,12 +110,6 @@ class TimedArm(Record):
     load_average: tuple[float, float]
 
 
-class ArmGap(Record):
-    group: str
-    arm: str
-    reason: str
-
-
 class Speed(Measured):
     """``figures.json`` of ``experiments.benchmark``."""
 
@@ -121,7 +119,7 @@ class Speed(Measured):
     limits: dict[str, Limits]
     figures: tuple[Figure, ...]
     arms: tuple[TimedArm, ...]
-    missing: tuple[ArmGap, ...]
+    missing: tuple[Gap, ...]
 
     @property
     def machine(self) -> str:

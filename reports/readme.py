@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         texts = filled_files()
     except ReportError as error:
-        print(f"Nothing changed: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     for path, text in texts.items():
         path.write_text(text, encoding="utf-8", newline="\n")

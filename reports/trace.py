@@ -1,5 +1,7 @@
 """``python -m reports.trace TABLE ROW COLUMN``: the runs, configurations, code and machines behind one number.
 
+Without ROW and COLUMN the table is shown with its rows and columns counted.
+
 TABLE is a file of a report (``…/table2.md``, ``.tex``, ``.csv``, ``.html``), that path without its ending, or the name
 of a table of a committed report. ROW and COLUMN count the table's body from 1, as that file shows it; a CSV has columns
 of its own.
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,10 +29,10 @@ from swarmformer.records import UnreadableFileError, load_json
 from .errors import ReportError
 from .measured import RESULTS
 from .origin import origin
-from .render import FORMATS, Table, utf8
+from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
 from .study.model import Study
 
-NAME = "sources.json"
+NAME, SCHEMA = "sources.json", 2
 REPORTS = Path(__file__).parent
 SUFFIXES = tuple(f".{suffix}" for suffix in FORMATS)
 
@@ -44,7 +47,7 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
     number = {source: place for place, source in enumerate(sources)}
     set_number = {of_set: place for place, of_set in enumerate(sets)}
     record = {
-        "schema": 2,
+        "schema": SCHEMA,
         "roots": _roots(sources, study, home),
         "sources": sources,
         "sets": [[number[source] for source in of_set] for of_set in sets],
@@ -115,13 +118,8 @@ def trace(table: Path, row: int, column: int) -> Traced:
 
     Raises ReportError where there is no such table, row or column, or a source is gone.
     """
-    path = _file(table)
-    record = _record(path.parent)
-    name = path.stem if path.suffix in SUFFIXES else path.name
-    found = record["tables"].get(name)
-    if found is None:
-        raise ReportError(f"{path}: no table of that report, which has {', '.join(sorted(record['tables']))}")
-    columns = _columns(found, path.suffix)
+    path, record, found = _found(table)
+    name, columns = _name(path), _columns(found, path.suffix)
     for given, most, what in ((row, len(found["rows"]), "row"), (column, len(columns), "column")):
         if not 1 <= given <= most:
             raise ReportError(f"{name} has no {what} {given}: its body has {what}s 1 to {most}")
@@ -133,13 +131,37 @@ def trace(table: Path, row: int, column: int) -> Traced:
     return Traced(entries[0][0], head, text, tuple(origin(source, roots[root_of(source)]) for source in sources))
 
 
+def counted(table: Path, width: int) -> str:
+    """A table for a terminal of ``width`` characters, rows and columns counted. Raises ReportError: see ``trace``."""
+    path, _, found = _found(table)
+    columns = _columns(found, path.suffix)
+    heads = [Column(f"{head} ({number})") for number, (_, head) in enumerate(columns, 1)]
+    rows = [Row((Entry(str(number)), *(Entry(row[index][0]) for index, _ in columns)))
+            for number, row in enumerate(found["rows"], 1)]  # fmt: skip
+    return terminal(Table("", found["title"], (Column("row"), *heads), tuple(rows)), width)
+
+
+def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
+    """A table's file, and what sources.json beside it says of the report and of the table."""
+    path = _file(table)
+    record = _record(path.parent)
+    found = record["tables"].get(_name(path))
+    if found is None:
+        raise ReportError(f"{path}: no table of that report, which has {', '.join(sorted(record['tables']))}")
+    return path, record, found
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix in SUFFIXES else path.name
+
+
 def _file(table: Path) -> Path:
     """The table's place: as given, or by its name among the committed reports."""
     if (table.parent / NAME).exists():
         return table
     if table.parent != Path("."):
         raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
-    name = table.stem if table.suffix in SUFFIXES else table.name
+    name = _name(table)
     places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
     if len(places) != 1:
         listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
@@ -149,10 +171,14 @@ def _file(table: Path) -> Path:
 
 
 def _record(folder: Path) -> dict[str, Any]:
+    again = "make the report again with reports.build"
     try:
-        return load_json(folder / NAME)
+        record = load_json(folder / NAME)
     except UnreadableFileError as error:
-        raise ReportError(f"{folder / NAME}: cannot be read: make the report again with reports.build") from error
+        raise ReportError(f"{folder / NAME}: cannot be read: {again}") from error
+    if record.get("schema") != SCHEMA:
+        raise ReportError(f"{folder / NAME}: schema {record.get('schema')}, not {SCHEMA}: {again}")
+    return record
 
 
 def _columns(table: dict[str, Any], suffix: str) -> list[tuple[int, str]]:
@@ -167,14 +193,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0, or 1 where the entry cannot be traced."""
     parser = argparse.ArgumentParser(prog="python -m reports.trace", description="An entry of a table → its runs.")
     parser.add_argument("table", type=Path, help="file of a report, or a table's name in a committed report")
-    parser.add_argument("row", type=int, help="row of the body, from 1")
-    parser.add_argument("column", type=int, help="column, from 1")
+    parser.add_argument("row", type=int, nargs="?", help="row of the body, from 1")
+    parser.add_argument("column", type=int, nargs="?", help="column, from 1")
     parser.add_argument("--json", action="store_true", help="for machines")
     options = parser.parse_args(arguments)
+    if (options.row is None) != (options.column is None):
+        parser.error("give both ROW and COLUMN, or neither")
     try:
+        if options.row is None:
+            print(utf8(counted(options.table, shutil.get_terminal_size((120, 24)).columns)).decode(), end="")
+            return 0
         found = trace(options.table, options.row, options.column)
     except ReportError as error:
-        print(f"Not traced: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
     text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words

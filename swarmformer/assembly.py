@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
-from swarmformer.contracts import Model
+from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
-from swarmformer.spec import ModelSpec, RunSpec
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec
+from swarmformer.train_section import USUAL
 
 
 def assemble(spec: ModelSpec) -> Model:
@@ -33,6 +35,32 @@ def assemble(spec: ModelSpec) -> Model:
         raise SpecError(str(error), path=("model",)) from error
     model.spec = spec
     return model
+
+
+@dataclass(frozen=True)
+class Ingredients:
+    """What a section ``train``, its stages aside, is made of."""
+
+    objective: Objective
+    optimiser: Optimiser
+    augmentation: Augmentation
+
+
+def make_ingredients(train: TrainSpec, dims: Dims) -> Ingredients:
+    """Build them; initial weights of an objective depend on torch's global seed.
+
+    Raises:
+        SpecError: options that do not fit together or to the sizes; the error's ``path`` names the key.
+    """
+    return Ingredients(*(_ingredient(slot, getattr(train, slot), dims) for slot in USUAL))
+
+
+def _ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
+    cls = registry.get(slot, spec.name)
+    try:
+        return cls(*(dims,)[: len(registry.leading_of(slot, cls))], **spec.options)
+    except ValueError as error:
+        raise SpecError(str(error), path=("train", slot)) from error
 
 
 def assemble_without_weights(spec: ModelSpec) -> Model:
@@ -63,6 +91,13 @@ class _NoDraws(TorchFunctionMode):
         return function(*args, **named)
 
 
+def check_ingredients(train: TrainSpec, dims: Dims) -> None:
+    """Raise SpecError, as making them would, where the ingredients of a stage do not fit."""
+    with without_weights():
+        for stage in train.stages:
+            make_ingredients(train.of_stage(stage), dims)
+
+
 def rehearse(spec: RunSpec) -> Model:
     """Pass a batch of every padded length through the model, without weights or memory.
 
@@ -85,7 +120,14 @@ def rehearse(spec: RunSpec) -> Model:
 
 
 def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
-    """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text."""
+    """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text.
+
+    Or where an augmentation moves the tokens that are asked about.
+    """
+    for stage in spec.train.stages:
+        name = spec.train.of_stage(stage).augmentation.name
+        if per_token and not registry.get("augmentation", name).keeps_places:  # type: ignore[attr-defined]
+            raise SpecError(f"task {spec.data.task.name!r} asks at tokens, but augmentation {name!r} moves them")
     if model.per_token == per_token:
         return
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")

@@ -10,6 +10,10 @@ class SwarmformerError(Exception):
     """Base of every error that a user can cause and mend."""
 
 
+class UsageError(SwarmformerError):
+    """A command line that cannot be read."""
+
+
 class SpecError(SwarmformerError, ValueError):
     """A variant, a grid or an override that cannot be carried out.
 
@@ -35,6 +39,10 @@ class TrainingDivergedError(SwarmformerError, ArithmeticError):
     def __init__(self, step: int, message: str) -> None:
         super().__init__(message)
         self.step = step
+
+
+class InterruptedRunError(Exception):
+    """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

@@ -20,8 +20,8 @@ from torch import Tensor
 from swarmformer.assembly import assemble
 from swarmformer.contracts import Model
 from swarmformer.errors import SpecError
+from swarmformer.records import write_bytes_atomically
 from swarmformer.spec import ModelSpec
-from swarmformer.training.checkpoint import write_bytes_atomically
 from swarmformer.variants import load_variant
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"

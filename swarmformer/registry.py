@@ -28,7 +28,15 @@ from swarmformer.errors import ComponentError, SpecError, suggest
 from swarmformer.schema import Option, options_of
 
 GROUP = "swarmformer.components"
-BUILTIN_PACKAGES = ("swarmformer.components", "swarmformer.models", "swarmformer.data.tasks")
+BUILTIN_PACKAGES = (
+    "swarmformer.components",
+    "swarmformer.models",
+    "swarmformer.data.tasks",
+    "swarmformer.training.objectives",
+    "swarmformer.training.optimisers",
+    "swarmformer.training.augmentations",
+    "swarmformer.training.stages",
+)
 
 SLOTS: dict[str, type] = {
     "embedding": contracts.Embedding,
@@ -41,7 +49,13 @@ SLOTS: dict[str, type] = {
     "pooling": contracts.Pooling,
     "model": contracts.Model,
     "task": Task,
+    "objective": contracts.Objective,
+    "optimiser": contracts.Optimiser,
+    "augmentation": contracts.Augmentation,
+    "stage": contracts.Stage,
 }
+WITHOUT_DIMS = ("task", "optimiser", "stage")
+"""Slots whose constructor takes options alone."""
 
 
 @dataclass
@@ -84,7 +98,7 @@ def summary_of(cls: type) -> str:
 
 def leading_of(slot: str, cls: type) -> tuple[str, ...]:
     """Positional constructor parameters: what the builder passes before the options."""
-    if slot == "task":
+    if slot in WITHOUT_DIMS:
         return ()
     return ("dims", "parts") if getattr(cls, "slots", ()) else ("dims",)
 
@@ -219,6 +233,9 @@ def get(slot: str, name: str, place: str = "") -> type:
     """
     if ":" in name:
         return _from_path(slot, name, place)
+    load_builtins()
+    if (slot, name) in _entries:
+        return _entries[slot, name].load()
     entries = list_components(slot)
     for entry in entries:
         if entry.name == name:

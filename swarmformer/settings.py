@@ -1,4 +1,4 @@
-"""What the environment says: where data and caches live, how things are computed. Nothing else is hidden there."""
+"""What the environment says: where data, caches and variants live, how things are computed. Nothing else is hidden."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from swarmformer.errors import SpecError
 
 DATA_VARIABLE = "SWARMFORMER_DATA"
 CACHE_VARIABLE = "SWARMFORMER_CACHE"
+VARIANTS_VARIABLE = "SWARMFORMER_VARIANTS"
 ATTENTION_VARIABLE = "SWARMFORMER_ATTENTION"
 FAST_VARIABLE = "SWARMFORMER_FAST"
 
@@ -23,6 +24,12 @@ def cache_dir() -> Path:
     """Folder of tokenised data (``SWARMFORMER_CACHE``, else ``~/.cache/swarmformer``)."""
     value = os.environ.get(CACHE_VARIABLE)
     return Path(value).expanduser() if value else Path.home() / ".cache" / "swarmformer"
+
+
+def variant_dirs() -> list[Path]:
+    """Folders of one's own variants, factors and grids (``SWARMFORMER_VARIANTS``, separated as in ``PATH``)."""
+    value = os.environ.get(VARIANTS_VARIABLE, "")
+    return [Path(part).expanduser() for part in value.split(os.pathsep) if part]
 
 
 def attention_backend() -> str | None:

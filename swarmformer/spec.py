@@ -6,17 +6,21 @@ of range are refused, with the place of the key) and goes back by ``to_dict``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+import copy
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from swarmformer import registry
+from swarmformer import registry, train_section
 from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
 from swarmformer.errors import SpecError, suggest
+from swarmformer.merge import Tree
 from swarmformer.run_key import Content, content_of, departures, digest, part_content
 from swarmformer.schema import Locate, check_options, dotted, options_of, validate
+from swarmformer.train_section import TrainBudget, departing, short_names, spread
 
 SPEC_VERSION = 2
 """Part of every run key: raise it when the meaning of a specification changes, or a default of data or training."""
@@ -125,40 +129,110 @@ class _DataOptions(DataSpec):
     task: ClassVar[None] = None  # type: ignore[assignment, misc]
 
 
-class TrainSpec(Strict):
-    """Budget and optimisation. The learning rate warms up linearly, then falls on a half cosine.
+class StageSpec(Strict):
+    """A stage by name with its options, and what it sets otherwise than the section ``train`` it stands in."""
 
-    ``warmup`` is a share of all steps; ``min_lr`` a share of ``lr``; ``clip_norm`` 0 turns clipping off;
-    ``ema_decay`` 0 turns the moving average of weights off; ``max_steps`` 0 means all epochs.
-    """
+    name: str
+    options: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
 
-    epochs: int = Field(8, ge=1)
-    max_steps: int = Field(0, ge=0)
-    batch_size: int = Field(64, ge=1)
-    lr: float = Field(5e-4, gt=0)
-    weight_decay: float = Field(0.05, ge=0)
-    beta1: float = Field(0.9, ge=0, lt=1)
-    beta2: float = Field(0.999, ge=0, lt=1)
-    warmup: float = Field(0.06, ge=0, lt=1)
-    schedule: Literal["cosine", "constant"] = "cosine"
-    min_lr: float = Field(0.0, ge=0, le=1)
-    clip_norm: float = Field(1.0, ge=0)
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    ema_decay: float = Field(0.0, ge=0, lt=1)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    compile: bool = False
-    eval_batch_size: int = Field(256, ge=1)
-    checkpoint_seconds: float = Field(60.0, ge=0)
+    @classmethod
+    def from_dict(cls, value: Any, train: TrainSpec, path: tuple[str, ...], locate: Locate) -> StageSpec:
+        """``{"name": …, option or key of train: …}`` or a bare name; of the keys, those are kept that change something.
+
+        Raises:
+            SpecError: naming the file, the key and the nearest names.
+        """
+        given = {"name": value} if isinstance(value, str) else dict(_mapping(value, path, locate))
+        if train_section.STAGES in given:
+            raise SpecError(f"{locate(path)}{dotted((*path, train_section.STAGES))}: a stage has no stages")
+        name, place = given.get("name"), f"{locate(path)}{dotted(path)}: "
+        if not isinstance(name, str):
+            raise SpecError(f"{place}needs a 'name'; available: {_names('stage')}")
+        family = registry.get("stage", name, place)
+        names = ("name", *(option.name for option in options_of(family, registry.leading_of("stage", family))))
+        stage = ComponentSpec.from_dict("stage", {k: given.pop(k) for k in names if k in given}, path, locate)
+        usual = {key: value for key, value in train.to_dict().items() if key != train_section.STAGES}
+        tree = Tree(copy.deepcopy(usual))
+        tree.merge(spread(given, usual, path, locate), "")
+        changed = TrainSpec.from_dict(tree.values, locate, path).to_dict()
+        return cls(name=stage.name, options=stage.options, changes=departing(changed, usual))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name, **self.options, **self.changes}
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        own = part_content("stage", self.name, self.options, versions=versions)
+        kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
+        for slot in train_section.USUAL.keys() & kept.keys():
+            if "name" in kept[slot]:
+                part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
+                kept[slot] = part.key_content(versions=versions)
+        return {**own, "changes": kept} if kept else own
+
+
+def _ingredient(slot: str) -> Any:
+    return Field(default_factory=lambda: ComponentSpec.from_dict(slot, train_section.USUAL[slot], (slot,), nowhere))
+
+
+class TrainSpec(TrainBudget):
+    """Budget, objective, optimiser, augmentation, and the stages that may set each of these anew."""
+
+    objective: ComponentSpec = _ingredient("objective")
+    optimiser: ComponentSpec = _ingredient("optimiser")
+    augmentation: ComponentSpec = _ingredient("augmentation")
+    stages: tuple[StageSpec, ...] = (StageSpec(name="supervised"),)
 
     OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
     """Fields that cannot change a result."""
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("train",)) -> TrainSpec:
-        return validate(cls, _mapping(value, path, locate), path, locate)
+        """Check a mapping of the budget, the ingredients, their options in short, and the stages.
+
+        Raises:
+            SpecError: all faults, naming the file, the key and the nearest names.
+        """
+        given = spread(_mapping(value, path, locate), {}, path, locate)
+        short = short_names(given, {}, path, locate)
+        parts = {slot: given.pop(slot, name) for slot, name in train_section.USUAL.items()}
+        stages = given.pop(train_section.STAGES, None)
+        budget, *specs = all_of(
+            lambda: validate(TrainBudget, given, path, locate, [*train_section.KEYS, *short]),
+            *(partial(ComponentSpec.from_dict, slot, part, (*path, slot), locate) for slot, part in parts.items()),
+        )
+        train = cls(**budget.model_dump(), **dict(zip(parts, specs, strict=True)))
+        return train if stages is None else train.model_copy(update={"stages": train._staged(stages, path, locate)})
+
+    def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
+        place = (*path, train_section.STAGES)
+        if not isinstance(value, list | tuple) or not value:
+            raise SpecError(f"{locate(place)}{dotted(place)}: expected a list, of {_names('stage')}; got {value!r}")
+        return tuple(StageSpec.from_dict(stage, self, (*place, str(n)), locate) for n, stage in enumerate(value))
 
     def to_dict(self) -> dict[str, Any]:
-        return self.model_dump()
+        budget = {name: getattr(self, name) for name in TrainBudget.model_fields}
+        parts = {slot: getattr(self, slot).to_dict() for slot in train_section.USUAL}
+        return {**budget, **parts, train_section.STAGES: [stage.to_dict() for stage in self.stages]}
+
+    def of_stage(self, stage: StageSpec) -> TrainSpec:
+        """The section as this stage, one of its own, has it."""
+        tree = Tree(self.to_dict())
+        tree.merge(stage.changes, "")
+        return TrainSpec.from_dict({**tree.values, train_section.STAGES: [{"name": stage.name, **stage.options}]})
+
+
+def all_of(*parts: Callable[[], Any]) -> list[Any]:
+    """What each gives, or all their faults at once."""
+    results, faults = [], []
+    for part in parts:
+        try:
+            results.append(part())
+        except SpecError as error:
+            faults.append(str(error))
+    if faults:
+        raise SpecError("\n".join(faults))
+    return results
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**32)]

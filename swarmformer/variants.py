@@ -15,16 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer import registry
-from swarmformer.assembly import assemble_without_weights
+from swarmformer.assembly import assemble_without_weights, check_ingredients
+from swarmformer.catalogue import BUILT_IN, find_item, list_items
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
 from swarmformer.schema import validate
 from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
+from swarmformer.train_section import spread
 from swarmformer.yaml import display, read_yaml
 
-SECTIONS = ("model", "data", "train")
-FACTORS = "factors"
+TRAIN = "train"
+SECTIONS = ("model", "data", TRAIN)
 BESIDE = ("base", "description", "factors")
 NAME = re.compile(r"(?P<first>.*\.ya?ml|[^+-]*)(?P<changes>([+-][^+-]*)*)", re.DOTALL)
 Override = tuple[Mapping[str, Any], str]
@@ -43,25 +45,22 @@ class Variant:
         return ModelSpec.from_dict(self.tree.values.get("model", {}), self.tree.locate)
 
 
-def variants_dir() -> Path:
-    """The folder of shipped variants: in the wheel, or beside the package in a checkout."""
-    package = Path(__file__).parent
-    packed = package / "_variants"
-    return packed if packed.is_dir() else package.parent / "variants"
-
-
 def list_variants() -> list[str]:
-    """Names of the shipped variants."""
-    return sorted(path.stem for path in variants_dir().glob("*.yaml") if path.stem != FACTORS)
+    """Names of the variants that can be used: the shipped ones first."""
+    return [item.name for item in list_items("variant") if item.fault is None]
 
 
 def load_factors() -> dict[str, dict[str, Any]]:
-    """Named patches: factor → {"description", "patch"}."""
-    factors = read_yaml(variants_dir() / f"{FACTORS}.yaml")
-    for name, factor in factors.items():
-        if not isinstance(factor, dict) or set(factor) != {"description", "patch"}:
-            raise SpecError(f"{FACTORS}.yaml: {name}: a factor has exactly a description and a patch")
-    return factors
+    """Named patches: factor → {"description", "patch"}, the shipped ones first.
+
+    Raises:
+        SpecError: the shipped ones cannot be read; those of others are left out where they cannot.
+    """
+    factors = list_items("factor")
+    for item in factors:
+        if item.fault is not None and item.origin == BUILT_IN:
+            raise SpecError(item.fault)
+    return {item.name: item.factor for item in factors if item.fault is None and item.factor is not None}
 
 
 def load_variant(name: str, overrides: Sequence[Override] = ()) -> Variant:
@@ -122,18 +121,16 @@ class _Laying:
         return str(description)
 
     def factor(self, factor: str, where: str = "") -> None:
-        known = load_factors()
-        if factor not in known:
-            hint = suggest(factor, known)
-            raise SpecError(f"{where}unknown factor {factor!r} in {self.name!r}.{hint} Known: {', '.join(known)}")
+        item = find_item("factor", factor, where)
+        patch = (item.factor or {})["patch"]
         if factor in self.laid:
             raise SpecError(f"{where}{self.name!r}: factor {factor!r} is there already")
         if where and factor in self.without:
             self.left_out.append(factor)
             return
-        self._refuse_clash(factor, known[factor]["patch"])
+        self._refuse_clash(factor, patch)
         self.laid.append(factor)
-        _lay_sections(self.tree, known[factor]["patch"], f"variants/{FACTORS}.yaml ({factor})")
+        _lay_sections(self.tree, patch, f"{display(item.path)} ({factor})")
 
     def _refuse_clash(self, factor: str, patch: Mapping[str, Any]) -> None:
         """The last would win in silence, and the name would promise both."""
@@ -157,14 +154,7 @@ def _find(name: str, folder: Path) -> Path:
         if not path.is_file():
             raise SpecError(f"no variant file {display(path)}")
         return path
-    path = variants_dir() / f"{name}.yaml"
-    if name == FACTORS or not path.is_file():
-        names = list_variants()
-        raise SpecError(
-            f"unknown variant {name!r}.{suggest(name, names)} Available: {', '.join(names)}; "
-            "or give the path of a .yaml file; factors are added with '+' and taken out with '-'"
-        )
-    return path
+    return find_item("variant", name).path
 
 
 def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str, beside: tuple[str, ...] = ()) -> None:
@@ -174,6 +164,9 @@ def _lay_sections(tree: Tree, patch: Mapping[str, Any], source: str, beside: tup
             raise SpecError(f"{source}: {key}: unknown section.{suggest(key, known)} Known: {', '.join(known)}")
         if not isinstance(value, Mapping):
             raise SpecError(f"{source}: {key}: expected a mapping of options, got {value!r}")
+    if TRAIN in patch:
+        below = tree.values.get(TRAIN, {})
+        patch = {**patch, TRAIN: spread(patch[TRAIN], below, (TRAIN,), lambda path: f"{source}: ")}
     tree.merge(patch, source)
 
 
@@ -191,9 +184,10 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
     data = DataSpec.from_dict(tree.values["data"], tree.locate)
     model = ModelSpec.from_dict(tree.values.get("model", {}), tree.locate)
     model = _fit_to_task(model, data, tree, [source for _, source in overrides])
+    train = TrainSpec.from_dict(tree.values.get(TRAIN, {}), tree.locate)
     with tree.located():
         assemble_without_weights(model)
-    train = TrainSpec.from_dict(tree.values.get("train", {}), tree.locate)
+        check_ingredients(train, model.dims)
     return RunSpec(variant=name.variant, model=model, data=data, train=train, seed=name.seed)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 import swarmformer
 from swarmformer import load_variant
 from swarmformer.assembly import assemble_without_weights
+from swarmformer.catalogue import variants_dir
 from swarmformer.contracts import Model
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.errors import SpecError
@@ -29,7 +30,7 @@ def spec(name: str) -> dict[str, Any]:
 
 
 def test_enhanced_is_the_base_with_the_eight() -> None:
-    assert read_yaml(swarmformer.variants.variants_dir() / "enhanced.yaml")["factors"] == list(EIGHT)
+    assert read_yaml(variants_dir() / "enhanced.yaml")["factors"] == list(EIGHT)
     assert spec("enhanced") == spec("base+" + "+".join(EIGHT)) == spec("base+" + "+".join(reversed(EIGHT)))
     enhanced = spec("enhanced")
     assert {slot: enhanced[slot]["name"] for slot in ("local", "router", "feedback", "norm", "pyramid")} == {

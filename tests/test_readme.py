@@ -54,7 +54,7 @@ def rehearse(line: str, scratch: Path) -> int:
     commands = {"experiments.train": train, "experiments.benchmark": benchmark, "experiments.scaling": scaling}
     first = [word for word in arguments if word in benchmark.DEPTHS]
     rest = [word for word in arguments if word not in ("print_config", *first)]
-    return commands[module].command_line([*first, "print_config", *rest])  # type: ignore[attr-defined]
+    return commands[module].main([*first, "print_config", *rest])  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -14,6 +14,7 @@ from swarmformer.errors import SpecError
 from swarmformer.run_key import content_of
 from swarmformer.schema import default_options
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec, nowhere
+from swarmformer.train_section import TrainBudget
 from swarmformer.variants import list_variants, load_factors, resolve_run
 
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
@@ -70,11 +71,15 @@ def other_value(value: Any, field: str) -> Any:
     return OTHER[field] if isinstance(value, str) else (value + 0.01 if value < 0.5 else value - 0.01)
 
 
-@pytest.mark.parametrize("field", sorted(set(TrainSpec.model_fields) - TrainSpec.OUTSIDE_KEY))
+SHORT = {key: value for part in TrainSpec.from_dict({}).to_dict().values() if isinstance(part, dict)
+         for key, value in part.items() if key != "name"}  # fmt: skip
+BUDGET = {key: value for key, value in TrainSpec.from_dict({}).to_dict().items() if key in TrainBudget.model_fields}
+
+
+@pytest.mark.parametrize("field", sorted({*BUDGET, *SHORT} - TrainSpec.OUTSIDE_KEY))
 def test_run_key_follows_every_field_of_training(field: str) -> None:
-    spec = run()
-    changed = run(patch={"train": {field: other_value(spec.train.to_dict()[field], field)}})
-    assert changed.run_key != spec.run_key
+    changed = run(patch={"train": {field: other_value({**BUDGET, **SHORT}[field], field)}})
+    assert changed.run_key != run().run_key
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_a_seed_that_numpy_cannot_take_is_refused(seed: int) -> None:
         ({"model": {"cluster": {"tie": "all"}}}, r"cli: model\.cluster\.tie: .*'qkv_pure'.*got 'all'"),
         ({"model": {"cluster": {"heads": 3}}}, r"cli: model\.cluster\.heads: .*does not divide d_model = 128"),
         ({"model": {"cluster": {"heads": True}}}, r"cli: model\.cluster\.heads: .*integer, got True"),
-        ({"train": {"lr": "1e-3"}}, r"cli: train\.lr: .*'1e-3' \(text; YAML reads.*write 0\.001 or 1\.0e-3\)"),
+        ({"train": {"lr": "1e-3"}}, r"cli: train\.optimiser\.lr: .*'1e-3' \(text; YAML reads.*0\.001 or 1\.0e-3\)"),
         ({"train": {"epochs": 2.5}}, r"cli: train\.epochs: .*integer, got 2\.5"),
         ({"train": {"compile": 1}}, r"cli: train\.compile: .*boolean, got 1"),
         ({"train": {"epoch": 2}}, r"cli: train\.epoch: unknown option.*'epochs'"),
@@ -244,7 +249,7 @@ def test_faults_name_place_key_and_nearest_name(patch: dict[str, Any], words: st
 
 
 def test_several_faults_are_told_at_once() -> None:
-    with pytest.raises(SpecError, match=r"(?s)train\.epochs: .*train\.lr: "):
+    with pytest.raises(SpecError, match=r"(?s)train\.epochs: .*train\.optimiser\.lr: "):
         run(patch={"train": {"lr": -1.0, "epochs": 0}})
 
 

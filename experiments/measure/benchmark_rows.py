@@ -1,7 +1,7 @@
 """The measurements of ``experiments.benchmark``, one pass per number of threads and precision.
 
-A pass measures the ceilings, times group by group (arms that differ in the variant alone, side by side), and
-measures the ceilings again; then every row is held against them.
+A pass measures the limits, times group by group (arms that differ in the variant alone, side by side), and
+measures the limits again; then every row is held against them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Any, get_args
 import torch
 
 from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
-from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.machine import Limits
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
-from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products, work_at
+from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
@@ -29,8 +29,8 @@ from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, spl
 
 logger = logging.getLogger("swarmformer.benchmark")
 FIXED: tuple[Mode, ...] = get_args(Mode)
-LEAST_CEILING_S = 2.0
-"""Seconds for either measurement of the ceilings, whatever the budget: too low a ceiling refuses right rows."""
+LEAST_LIMIT_S = 2.0
+"""Seconds for either measurement of the limits, whatever the budget: too low a limit refuses right rows."""
 
 START_S = 120.0
 """Seconds that a fresh process may take beside its calls."""
@@ -46,7 +46,7 @@ class Shape:
 
 
 class Measurement:
-    """Everything that a command asks for; ``run`` fills ``rows``, ``missing`` and ``ceilings``.
+    """Everything that a command asks for; ``run`` fills ``rows``, ``missing`` and ``limits``.
 
     Raises:
         SpecError: a variant that cannot be read, or real texts asked for without a task.
@@ -60,7 +60,7 @@ class Measurement:
         self.arms, self.missing = split_missing(found)
         self.streams = StreamRows(settings, patch, device)
         self.rows: list[dict[str, Any]] = []
-        self.ceilings: dict[tuple[int, str], Ceilings] = {}
+        self.limits: dict[tuple[int, str], Limits] = {}
         self.memory: dict[tuple[CostArm, Shape, Precision], MemoryRow | None] = {}
 
     def run(self) -> None:
@@ -110,23 +110,23 @@ class Measurement:
 
     def _pass(self, threads: int, precision: Precision, budget_s: float) -> None:
         logger.info("threads %d, %s: %.0f s", threads, precision, budget_s)
-        share = max(LEAST_CEILING_S, budget_s * CEILING_SHARE / 2)
+        share = max(LEAST_LIMIT_S, budget_s * LIMIT_SHARE / 2)
         end = now_s() + budget_s - share
-        before = self._measure_ceilings(precision, share)
+        before = self._measure_limits(precision, share)
         groups = [*self._fixed_groups(threads, precision), *self.streams.groups(precision, threads)]
         timed: list[Timed] = []
         for done, group in enumerate(groups):
             timed += group((end - now_s()) / (len(groups) - done))
-        ceilings = before.raised_by(self._measure_ceilings(precision, share))
-        self.ceilings[threads, precision] = ceilings
+        limits = before.raised_by(self._measure_limits(precision, share))
+        self.limits[threads, precision] = limits
         same = {"threads": threads, "precision": precision}
-        self.rows += [row.judged(ceilings, same) for row in timed]
+        self.rows += [row.judged(limits, same) for row in timed]
 
-    def _measure_ceilings(self, precision: Precision, budget_s: float) -> Ceilings:
+    def _measure_limits(self, precision: Precision, budget_s: float) -> Limits:
         models = [*(arm.build_without_weights() for arm in self.arms), *self.streams.models()]
         rows = [length * batch for length, batch in product(self.settings.lengths, self.settings.batches)]
         works = [work_at(arm.build_without_weights(), shape.batch, shape.length) for arm, shape, _ in self.memory]
-        return ceilings_for(works, model_products(models, rows), self.device, precision, budget_s)
+        return limits_for(works, model_products(models, rows), self.device, precision, budget_s)
 
     def _fixed_groups(self, threads: int, precision: Precision) -> Iterator[Callable[[float], list[Timed]]]:
         for shape in self._shapes():

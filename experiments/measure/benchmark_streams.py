@@ -41,7 +41,7 @@ class StreamRows:
         self.sample = cache(self._sample)
 
     def models(self) -> list[Model]:
-        """Without weights: what the ceilings are tried with."""
+        """Without weights: what the limits are tried with."""
         return [_arm(name, spec).build_without_weights() for name, spec in self.specs.items()]
 
     def groups(self, precision: Precision, threads: int) -> Iterator[Callable[[float], list[Timed]]]:

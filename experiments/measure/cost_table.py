@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..cells import read_json
+from swarmformer.records import load_json
 
 Row = Mapping[str, Any]
 WIDTH = 170
@@ -39,7 +39,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "n": lambda row: str(row["repeats"]),
     "texts/s": _optional("texts_per_s", lambda rate: f"{rate:.4g}"),
     "GFLOP": lambda row: f"{row['flops'] / 1e9:.4g}",
-    "of floor": lambda row: f"{row['share_of_floor']:.1%}",
+    "of least": lambda row: f"{row['share_of_least']:.1%}",
     "peak, MiB": _optional("peak_bytes", lambda size: f"{size / 2**20:.0f}"),
     "against first": _optional("of_first", lambda found: _interval(found)),
     "of calls": _optional("growth_bytes", lambda size: f"{size / 2**20:.0f}"),
@@ -50,8 +50,8 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 
 
 def print_costs(path: Path) -> None:
-    """Print the rows, the machine's ceilings, the load meanwhile, and what is missing with its reason."""
-    costs = read_json(path)
+    """Print the rows, the machine's limits, the load meanwhile, and what is missing with its reason."""
+    costs = load_json(path)
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
@@ -73,7 +73,7 @@ def _table(rows: list[Row]) -> Table:
 def notes(costs: Mapping[str, Any]) -> list[str]:
     """What a reader of the rows must know."""
     lines = [costs["device"]]
-    lines += [_ceiling(found) for found in costs["ceilings_by"]]
+    lines += [_limit(found) for found in costs["limits_by"]]
     loads = [load for row in costs["rows"] for load in row["load_average"]]
     if loads:
         lines.append(f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}")
@@ -87,11 +87,11 @@ def notes(costs: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _ceiling(found: Row) -> str:
+def _limit(found: Row) -> str:
     rate, copy = found["matmul_flops_per_s"] / 1e9, found["copy_bytes_per_s"] / 1e9
     product = " × ".join(map(str, found["best_product"]))
     where = f"threads {found['threads']}, {found['measured_for']}"
-    return f"ceiling ({where}): {rate:.0f} GFLOP/s at {product}, copying {copy:.1f} GB/s"
+    return f"limit ({where}): {rate:.0f} GFLOP/s at {product}, copying {copy:.1f} GB/s"
 
 
 def _scaled_down(rows: list[Row]) -> list[str]:
@@ -106,7 +106,7 @@ def _scaled_down(rows: list[Row]) -> list[str]:
 
 def print_growth(path: Path) -> None:
     """Print the exponents of every variant, fitted over all lengths and from each length to the next."""
-    growth = read_json(path)["growth"]
+    growth = load_json(path)["growth"]
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)

@@ -2,7 +2,7 @@
 
 settings.json       what was asked
 environment.json    packages, code, machine, device
-costs.json          ceilings, rows, and what is missing with its reason
+costs.json          limits, rows, and what is missing with its reason
 sacred/             sacred's record
 """
 
@@ -18,21 +18,23 @@ import psutil
 import torch
 
 from swarmformer.assembly import assemble, assemble_without_weights
+from swarmformer.code import library_code, start
 from swarmformer.contracts import Model
-from swarmformer.cost.floor import Work, judge
-from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.limits import Work, judge
+from swarmformer.cost.machine import Limits
 from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.report import ceilings_dict, work_at
+from swarmformer.cost.report import limits_dict, work_at
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
-from swarmformer.environment import code_revision, describe, describe_machine, device_name
+from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
-from swarmformer.fast import enabled
+from swarmformer.ops.switch import enabled
+from swarmformer.records import COSTS, ENVIRONMENT, Costs, Environment, save, save_json
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
 
-from ..cells import CellError, write_json
+from ..cells import CellError
 from ..store import Config
 
 MEMORY_SHARE = 0.8
@@ -84,20 +86,20 @@ class CostArm:
 
 @dataclass(frozen=True)
 class Timed:
-    """A row before the ceilings are known; ``place`` names it in errors."""
+    """A row before the limits are known; ``place`` names it in errors."""
 
     place: str
     columns: dict[str, Any]
     samples: Samples
     work: Work
 
-    def judged(self, ceilings: Ceilings, same: Mapping[str, Any]) -> dict[str, Any]:
+    def judged(self, limits: Limits, same: Mapping[str, Any]) -> dict[str, Any]:
         """The finished row.
 
         Raises:
-            CeilingError: it is faster than the machine.
+            LimitError: it is faster than the machine.
         """
-        held = judge(self.place, self.work, self.samples.p50, ceilings)
+        held = judge(self.place, self.work, self.samples.p50, limits)
         return {**self.columns, **same, **self.samples.to_dict(), **held}
 
 
@@ -157,7 +159,7 @@ def new_folder(runs: str, name: str) -> Path:
     if not name or name != os.path.basename(name) or name.startswith("."):
         raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
     folder = Path(runs) / name
-    if (folder / "costs.json").exists():
+    if (folder / COSTS).exists():
         raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
     return folder
 
@@ -165,8 +167,8 @@ def new_folder(runs: str, name: str) -> Path:
 def write_start(folder: Path, settings: Config, device: torch.device) -> None:
     """What was asked, and on what; before anything is measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "settings.json", settings)
-    write_json(folder / "environment.json", {"code_revision": code_revision(), **describe(device)})
+    save_json(folder / "settings.json", settings)
+    save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
 
 
 def write_costs_json(
@@ -174,30 +176,30 @@ def write_costs_json(
     *,
     device: torch.device,
     threads: int,
-    ceilings: Mapping[tuple[int, str], Ceilings],
+    limits: Mapping[tuple[int, str], Limits],
     rows: Sequence[Mapping[str, Any]],
     missing: Sequence[Missing],
     **more: Any,
 ) -> None:
-    """The outcome; ``ceilings`` by threads and precision, the highest of them at the top as well.
+    """The outcome; ``limits`` by threads and precision, the highest of them at the top as well.
 
     Raises:
         CellError: somebody else has written there meanwhile.
     """
-    if (folder / "costs.json").exists():
+    if (folder / COSTS).exists():
         raise CellError(f"{folder}: costs.json appeared while measuring; nothing was overwritten")
-    best = max(ceilings.values(), key=lambda found: found.matmul_flops_per_s)
-    copy = max(found.copy_bytes_per_s for found in ceilings.values())
+    best = max(limits.values(), key=lambda found: found.matmul_flops_per_s)
+    copy = max(found.copy_bytes_per_s for found in limits.values())
     content = {
         "machine": describe_machine(),
         "device": device_name(device),
         "threads": threads,
-        "ceilings": {**ceilings_dict(best), "copy_bytes_per_s": copy},
-        "ceilings_by": [
-            {"threads": n, "measured_for": word, **ceilings_dict(found)} for (n, word), found in ceilings.items()
+        "limits": {**limits_dict(best), "copy_bytes_per_s": copy},
+        "limits_by": [
+            {"threads": n, "measured_for": word, **limits_dict(found)} for (n, word), found in limits.items()
         ],
         "rows": list(rows),
         "missing": [gap.to_dict() for gap in missing],
         **more,
     }
-    write_json(folder / "costs.json", content)
+    save_json(folder / COSTS, content, Costs.SCHEMA)

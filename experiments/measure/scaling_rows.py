@@ -12,10 +12,10 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
-from swarmformer.cost.floor import Work
-from swarmformer.cost.machine import Ceilings
+from swarmformer.cost.limits import Work
+from swarmformer.cost.machine import Limits
 from swarmformer.cost.passes import check_result, make_call, random_batch
-from swarmformer.cost.report import CEILING_SHARE, ceilings_for, model_products
+from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.data.batching import Batch
 from swarmformer.spec import TrainSpec
@@ -30,13 +30,13 @@ START_S = 60.0
 
 
 class Growth:
-    """Every variant at every length; ``run`` fills ``rows``, ``missing`` and ``ceilings``.
+    """Every variant at every length; ``run`` fills ``rows``, ``missing`` and ``limits``.
 
     Raises:
         SpecError: a variant that cannot be read.
     """
 
-    ceilings: Ceilings
+    limits: Limits
 
     def __init__(self, settings: Mapping[str, Any], patch: Mapping[str, Any], device: torch.device) -> None:
         self.settings, self.device = settings, device
@@ -51,11 +51,11 @@ class Growth:
         """Memory first, which tells what is too large; then all that fits, in the same rounds."""
         memory = {arm: found for arm in self.arms if (found := self._memory(arm)) is not None}
         works = {arm: arm.work(self.settings["batch"], self.settings["mode"], self.device) for arm in memory}
-        share = self.settings["budget_s"] * CEILING_SHARE / 2
+        share = self.settings["budget_s"] * LIMIT_SHARE / 2
         end = now_s() + self.settings["budget_s"] - share
-        before = self._measure_ceilings(works, share)
+        before = self._measure_limits(works, share)
         samples = self._time(list(memory), end - now_s()) if memory else {}
-        self.ceilings = before.raised_by(self._measure_ceilings(works, share))
+        self.limits = before.raised_by(self._measure_limits(works, share))
         for arm, timed in samples.items():
             self.samples[arm.variant, arm.length] = timed
             self.rows.append(self._row(arm, timed, memory[arm], works[arm]))
@@ -83,10 +83,10 @@ class Growth:
         logger.info("%s at %d: %.2f s a call in a fresh process", arm.variant, arm.length, found["call_s"])
         return found
 
-    def _measure_ceilings(self, works: Mapping[CostArm, Work], budget_s: float) -> Ceilings:
+    def _measure_limits(self, works: Mapping[CostArm, Work], budget_s: float) -> Limits:
         models = [arm.build_without_weights() for arm in self.arms]
         products = model_products(models, [self.settings["batch"] * length for length in self.settings["lengths"]])
-        return ceilings_for(works.values(), products, self.device, self.settings["precision"], budget_s)
+        return limits_for(works.values(), products, self.device, self.settings["precision"], budget_s)
 
     def _time(self, arms: list[CostArm], budget_s: float) -> dict[CostArm, Samples]:
         by_place = {f"{arm.variant} (length {arm.length})": arm for arm in arms}
@@ -115,7 +115,7 @@ class Growth:
         first = self.samples.get((self.settings["variants"][0], arm.length))
         if first is not None:
             columns["of_first"] = median_ratio(samples.seconds, first.seconds).to_dict()
-        return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work).judged(self.ceilings, same)
+        return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work).judged(self.limits, same)
 
     def exponents(self) -> list[dict[str, Any]]:
         """For every variant with at least two lengths: fitted and local exponents."""

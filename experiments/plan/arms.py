@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from swarmformer import records
 from swarmformer.assembly import rehearse
 from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
 from swarmformer.errors import DataError, SpecError
@@ -24,14 +24,14 @@ class Arm:
     parameters: ParameterCount
     flops: TextFlops
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "arm": self.name,
-            "variant": self.spec.variant,
-            "run_key": self.spec.run_key,
-            "parameters": dict(self.parameters),
-            "flops": self.flops,
-        }
+    def record(self) -> records.PlannedArm:
+        return records.PlannedArm(
+            arm=self.name,
+            variant=self.spec.variant,
+            run_key=self.spec.run_key,
+            parameters=records.Parameters(**self.parameters),
+            flops=records.Flops(**self.flops),
+        )
 
 
 class Arms:
@@ -41,7 +41,7 @@ class Arms:
         self.grid, self.where = grid, where
         self.by_key: dict[str, Arm] = {}
 
-    def design(self, number: int) -> dict[str, Any]:
+    def design(self, number: int) -> records.Design:
         """Add the arms of a design; those that another design has already keep its names.
 
         Returns:
@@ -59,14 +59,14 @@ class Arms:
         base = by_levels.get(tuple(design.factors) if design.kind == "one_out" else ())
         if base is None:
             raise SpecError(f"{self.where}: {place}: generators: no arm has all factors off, so there is no base")
-        return {
-            "kind": design.kind,
-            "base": base,
-            "factors": design.factors,
-            "levels": {name: list(on) for on, name in by_levels.items()},
-            "generators": design.generators,
-            "resolution": resolution,
-        }
+        return records.Design(
+            kind=design.kind,
+            base=base,
+            factors=tuple(design.factors),
+            levels={name: tuple(on) for on, name in by_levels.items()},
+            generators=design.generators,
+            resolution=resolution,
+        )
 
     def listed(self) -> None:
         """Add the arms that are listed one by one."""

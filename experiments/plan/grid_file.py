@@ -22,12 +22,15 @@ A grid file (YAML) has::
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
+from swarmformer.catalogue import find_item
 from swarmformer.contracts import Strict
+from swarmformer.records import Primary
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
@@ -47,14 +50,35 @@ class Latency(Strict):
     budget_s: float = Field(default=30.0, gt=0)
 
 
+UNPRINTABLE = {"Cc": "a control character", "Cs": "half of a surrogate pair", "Zl": "a line end", "Zp": "a line end"}
+
+
+def _in_a_line(name: str) -> str:
+    """An arm's name stands in tables, figures and terminals: any characters but those that break a line."""
+    for character in name:
+        if (category := unicodedata.category(character)) in UNPRINTABLE:
+            raise ValueError(f"{name!r} has {UNPRINTABLE[category]} ({character!r}); name the arm in one line")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1), AfterValidator(_in_a_line)]
+
+
 class ArmSpec(Strict):
     """An arm that is more than the name of a variant."""
 
-    name: str = Field(min_length=1)
+    name: Name
     variant: str
     model: Patch = {}
     data: Patch = {}
     train: Patch = {}
+
+
+def _written_as(arm: Any) -> str:
+    return "name" if isinstance(arm, str) else "mapping"
+
+
+Arm = Annotated[Annotated[Name, Tag("name")] | Annotated[ArmSpec, Tag("mapping")], Discriminator(_written_as)]
 
 
 class PrimarySpec(Strict):
@@ -63,8 +87,8 @@ class PrimarySpec(Strict):
     metric: Literal["accuracy", "f1"] = "accuracy"
     margin: float = Field(gt=0)
 
-    def to_dict(self) -> dict[str, Any]:
-        return {"metric": self.metric, "margin_points": self.margin}
+    def record(self) -> Primary:
+        return Primary(metric=self.metric, margin_points=self.margin)
 
 
 class GridSpec(Strict):
@@ -72,7 +96,7 @@ class GridSpec(Strict):
 
     description: str = ""
     base: str | None = None
-    arms: list[str | ArmSpec] = []
+    arms: list[Arm] = []
     designs: list[DesignSpec] = []
     matched: list[MatchedSpec] = []
     primary: PrimarySpec | None = None
@@ -89,6 +113,15 @@ class GridSpec(Strict):
         if not self.arms and not self.designs:
             raise ValueError("no arms: give arms, or designs")
         return self
+
+
+def grid_path(name: str) -> Path:
+    """The file of a grid: a path (ending in .yaml), or the name of a grid that is shipped or of a plug-in.
+
+    Raises:
+        SpecError: no such grid.
+    """
+    return Path(name) if name.endswith((".yaml", ".yml")) else find_item("grid", name).path
 
 
 def first_spec(path: Path) -> RunSpec:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from swarmformer.contracts import Strict
 from swarmformer.cost import ParameterCount, TextFlops
 from swarmformer.errors import SpecError
+from swarmformer.records import Matched
 
 
 class MatchedSpec(Strict):
@@ -25,7 +26,7 @@ class MatchedSpec(Strict):
     quantity: Literal["parameters", "flops", "seconds"] = "parameters"
     tolerance: float = Field(default=0.02, gt=0)
 
-    def check(self, prices: dict[str, tuple[ParameterCount, TextFlops]]) -> dict[str, Any]:
+    def check(self, prices: dict[str, tuple[ParameterCount, TextFlops]]) -> Matched:
         """The pair as plan.json has it, with the ratio found.
 
         Raises:
@@ -40,7 +41,7 @@ class MatchedSpec(Strict):
                 f"{self.arm!r} has {ratio:.3f} times the {self.quantity} of {self.control!r}, beyond the tolerance of "
                 f"{self.tolerance:g}: change a width of one of them (patches of an arm: model, data, train)"
             )
-        return {**self.model_dump(), "ratio": ratio}
+        return Matched(**self.model_dump(), ratio=ratio)
 
     def _of(self, price: tuple[ParameterCount, TextFlops]) -> int:
         parameters, flops = price

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from swarmformer import records
 from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.yaml import display
 
-from ..cells import cell_name
+from ..cells import cell_folder
 from ..plan.arms import Arm, Arms
 from ..plan.grid_file import GridSpec, read_grid
 
@@ -25,9 +23,9 @@ class Cell:
     arm: str
     spec: RunSpec
 
-    @property
-    def name(self) -> str:
-        return cell_name(self.arm, self.spec)
+    def folder(self, grid: Path) -> Path:
+        """Where it is, or will be, in a grid's folder."""
+        return cell_folder(grid, self.arm, self.spec)
 
 
 @dataclass(frozen=True)
@@ -41,8 +39,8 @@ class Plan:
     name: str
     grid: GridSpec
     arms: tuple[Arm, ...]
-    designs: tuple[dict[str, Any], ...] = ()
-    matched: tuple[dict[str, Any], ...] = ()
+    designs: tuple[records.Design, ...] = ()
+    matched: tuple[records.Matched, ...] = ()
 
     def cells(self) -> Iterator[Cell]:
         """Seeds outermost, so that every prefix of the work is a balanced table."""
@@ -50,35 +48,25 @@ class Plan:
             for arm in self.arms:
                 yield Cell(arm.name, arm.spec.model_copy(update={"seed": seed}))
 
-    def to_dict(self) -> dict[str, Any]:
-        """The content of plan.json."""
-        cells = [
-            {"cell": cell.name, "arm": cell.arm, "seed": cell.spec.seed, "run_key": cell.spec.run_key}
+    def record(self, folder: Path) -> records.Plan:
+        """The content of plan.json in this grid's folder."""
+        cells = tuple(
+            records.PlannedCell(
+                cell=cell.folder(folder).name, arm=cell.arm, seed=cell.spec.seed, run_key=cell.spec.run_key
+            )
             for cell in self.cells()
-        ]
-        content = {
-            "grid": self.name,
-            "description": self.grid.description,
-            "base": self.grid.base,
-            "seeds": self.grid.seeds,
-            "designs": list(self.designs),
-            "matched": list(self.matched),
-            "primary": self.grid.primary.to_dict() if self.grid.primary else None,
-            "arms": [arm.to_dict() for arm in self.arms],
-            "cells": cells,
-        }
-        return {**content, "hash": plan_hash(content)}
-
-
-DECIDED = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
-"""What a plan decides; its hash is over these."""
-
-
-def plan_hash(content: Mapping[str, Any]) -> str:
-    """SHA-256 over what the plan decides, as JSON with sorted keys and without white space."""
-    decided = {key: content[key] for key in DECIDED}
-    text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+        )
+        return records.Plan(
+            grid=self.name,
+            description=self.grid.description,
+            base=self.grid.base,
+            seeds=tuple(self.grid.seeds),
+            designs=self.designs,
+            matched=self.matched,
+            primary=self.grid.primary.record() if self.grid.primary else None,
+            arms=tuple(arm.record() for arm in self.arms),
+            cells=cells,
+        ).hashed()
 
 
 def load_plan(path: Path) -> Plan:
@@ -104,7 +92,7 @@ def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:
         raise SpecError(f"{where}: seeds: a seed is given twice")
 
 
-def _matched(grid: GridSpec, arms: list[Arm], where: str) -> Iterator[dict[str, Any]]:
+def _matched(grid: GridSpec, arms: list[Arm], where: str) -> Iterator[records.Matched]:
     prices = {arm.name: (arm.parameters, arm.flops) for arm in arms}
     for number, pair in enumerate(grid.matched):
         try:

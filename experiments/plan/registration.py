@@ -12,36 +12,32 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from swarmformer.code import library_hash
 from swarmformer.environment import code_revision
+from swarmformer.records import CONFIG, REGISTERED, Registration, load, save
 
-from ..cells import read_json, write_json
 from ..plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
-NAME = "registered.json"
 
 
 def register(plan: Plan, folder: Path) -> str:
     """Register a plan in its grid's folder, unless a cell has started there; returns the registered hash.
 
     Raises:
-        CellError: a registered.json that cannot be read; it is left alone.
+        UnreadableFileError: a registered.json that cannot be read; it is left alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content, path = plan.to_dict(), folder / NAME
     with FileLock(folder / "plan.lock"):
-        found = str(read_json(path).get("hash", "")) if path.exists() else None
-        if found is not None and found == content["hash"]:
-            return found
-        if found is not None and _has_started(folder):
+        planned, path = plan.record(folder), folder / REGISTERED
+        before = load(path, Registration) if path.exists() else None
+        if before is not None and before.plan.decides_as(planned):
+            return before.hash
+        if before is not None and any(folder.glob(f"*/{CONFIG}")):
             logger.warning("runs have started under the plan registered as %s, so the changed plan is not "
-                           "registered; reports will say so", found[:12])  # fmt: skip
-            return found
+                           "registered; reports will say so", before.hash[:12])  # fmt: skip
+            return before.hash
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = {"hash": content["hash"], "registered_at": now, "code_revision": code_revision(), "plan": content}
-        write_json(path, record)
-    return str(content["hash"])
-
-
-def _has_started(folder: Path) -> bool:
-    return any(folder.glob("*/config.json"))
+        save(path, Registration(hash=planned.hash, registered_at=now, code_revision=code_revision(),
+                                code_hash=library_hash(), plan=planned))  # fmt: skip
+    return planned.hash

@@ -8,7 +8,6 @@ environment.json    packages, code, machine, device
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 
 import torch
 
+from swarmformer.cli.command import command_parser, exit_status, words_of
+from swarmformer.code import library_code, start
 from swarmformer.cost.timing import torch_threads
-from swarmformer.environment import code_revision, describe, device_name
+from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SpecError
+from swarmformer.records import ENVIRONMENT, Environment, save, save_json
 
-from ..cells import write_json
-from ..pool import usable_cores
-from ..progress import exit_status
+from ..execute.local import usable_cores
 from ..properties import behaviour, sizes
 from ..properties.memory import BATCHES, memory_rows
 
@@ -45,20 +45,24 @@ def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
     found = measure(threads, batches)
     folder.mkdir(parents=True, exist_ok=True)
     with torch_threads(threads):
-        write_json(folder / "environment.json", {"code_revision": code_revision(), **describe(CPU)})
-    write_json(folder / "properties.json", found)
+        save(folder / ENVIRONMENT, Environment(starts=(start(CPU, library_code()),)))
+    save_json(folder / "properties.json", found)
     print(folder / "properties.json")
 
 
-def main(words: Sequence[str]) -> int:
-    """0; 1 or 130 with a message where it was refused or stopped."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.properties", description=__doc__.splitlines()[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 1 or 130 with a message where it was refused or stopped."""
+    parser = command_parser("properties", __doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
-    options = parser.parse_args(words)
-    return exit_status(lambda: write(options.out, options.threads, options.batches), "stopped; nothing was written")
+
+    def run() -> None:
+        options = parser.parse_args(words_of(arguments))
+        write(options.out, options.threads, options.batches)
+
+    return exit_status(run, "stopped; nothing was written")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -10,6 +10,7 @@ import argparse
 import copy
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,16 @@ import torch
 from torch import Tensor
 
 from swarmformer import hub
+from swarmformer.cli.command import exit_status, words_of
 from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
-from swarmformer.errors import SwarmformerError
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
+from swarmformer.records import save_json
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
 
-from ..cells import load_config, write_json
+from ..cells import load_config
 from ..runner import load_data
 
 CPU = torch.device("cpu")
@@ -82,23 +84,21 @@ def _row(logits_MK: Tensor, expected_MK: Tensor, batches: Batches) -> dict[str, 
     }
 
 
-def main(words: list[str]) -> int:
-    """Measure, write, print; 0, or 1 with a message."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: measure, write, print."""
     parser = argparse.ArgumentParser(prog="python -m experiments.speed.accuracy", description=__doc__)
     parser.add_argument("cell", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    options = parser.parse_args(words)
-    try:
-        found = measure(options.cell)
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    write_json(options.out, found)
+    return exit_status(lambda: _write(parser.parse_args(words_of(arguments))))
+
+
+def _write(options: argparse.Namespace) -> None:
+    found = measure(options.cell)
+    save_json(options.out, found)
     for row in found["rows"]:
         shown = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
         print(f"{row['way']:20} {shown}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,7 +1,7 @@
 """Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
-demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.fast.memory``). ``quick`` takes small
+demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.ops.memory``). ``quick`` takes small
 samples and three repeats, under five minutes on two cores; ``full`` takes the sizes of the figures. Real texts need
 SWARMFORMER_DATA.
 """
@@ -19,16 +19,16 @@ import torch
 from pydantic import Field
 
 from swarmformer.contracts import Strict
-from swarmformer.cost.report import ceilings_dict
+from swarmformer.cost.report import limits_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
-from swarmformer.fast.memory import SETTINGS
+from swarmformer.ops.memory import SETTINGS
+from swarmformer.records import Measured, save_json
 
-from ..cells import write_json
+from ..execute.local import usable_cores
 from ..measure.benchmark_settings import check_keys
 from ..measure.measured import new_folder, write_start
-from ..pool import usable_cores
 from ..speed.depth import DEPTHS
 from ..speed.measure import measure_cells, measure_groups
 from ..speed.table import print_figures
@@ -80,13 +80,13 @@ def main(_config: Config) -> None:
         "device": name,
         "threads": threads,
         "allocator": _allocator(_config["keep_memory"]),
-        "ceilings": {precision: ceilings_dict(best) for precision, best in found.ceilings.items()},
+        "limits": {precision: limits_dict(best) for precision, best in found.limits.items()},
         "figures": found.figures,
         "arms": found.arms,
         "grid": grid,
         "missing": found.missing,
     }
-    write_json(folder / "figures.json", content)
+    save_json(folder / "figures.json", content, Measured.SCHEMA)
     print_figures(folder / "figures.json")
 
 

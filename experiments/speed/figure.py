@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from swarmformer.cost import CeilingError, Ceilings, Samples
-from swarmformer.cost.floor import TOLERANCE
+from swarmformer.cost import LimitError, Limits, Samples
+from swarmformer.cost.limits import TOLERANCE
 from swarmformer.cost.precision import Precision
 
 
@@ -63,19 +63,19 @@ def arm_row(name: str, arm: Arm, samples: Samples) -> Row:
     return {**columns, **samples.to_dict(), "seconds": list(samples.seconds)}
 
 
-def judged(row: Row, ceilings: Mapping[str, Ceilings]) -> Row:
+def judged(row: Row, limits: Mapping[str, Limits]) -> Row:
     """The row of an arm with its share of the machine's best rate of matrix products in its precision.
 
     Raises:
-        CeilingError: it seems to compute faster than that.
+        LimitError: it seems to compute faster than that.
     """
     if row["flops"] is None:
-        return {**row, "share_of_ceiling": None}
-    ceiling = ceilings["fp32" if row["precision"] == "fp32" else "bf16"]
-    share = row["flops"] / row["median_s"] / ceiling.matmul_flops_per_s
+        return {**row, "share_of_limit": None}
+    limit = limits["fp32" if row["precision"] == "fp32" else "bf16"]
+    share = row["flops"] / row["median_s"] / limit.matmul_flops_per_s
     if share > TOLERANCE:
-        raise CeilingError(f"{row['arm']}: {share:.2f} times the machine's best rate of matrix products; not reported")
-    return {**row, "share_of_ceiling": share}
+        raise LimitError(f"{row['arm']}: {share:.2f} times the machine's best rate of matrix products; not reported")
+    return {**row, "share_of_limit": share}
 
 
 def figure_row(figure: Figure, arms: Mapping[str, Arm], samples: Mapping[str, Samples]) -> Row:

@@ -14,20 +14,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import yaml
 
 from swarmformer.errors import SwarmformerError
+from swarmformer.records import RESULT, Result, SplitMetrics, load
 from swarmformer.yaml import read_yaml
 
-from ..cells import prepare, read_json
+from ..cells import prepare
+from ..execute.local import usable_cores
 from ..plan import Plan, load_plan
-from ..pool import usable_cores
 from ..runner import load_data
 
 DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"
-Metrics = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def measure_grid(
         "pool": lambda runs: _pool(path, runs, workers),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    metrics: dict[str, list[dict[str, Metrics]]] = {name: [] for name in ways}
+    metrics: dict[str, list[dict[str, SplitMetrics]]] = {name: [] for name in ways}
     for number in range(rounds):
         for name in sorted(ways, reverse=number % 2 == 1):
             runs = folder / f"{name}-{number}"
@@ -112,8 +111,9 @@ def _words(plan: Plan, path: Path) -> str:
 
 def _one_after_another(plan: Plan, folder: Path) -> None:
     for cell in plan.cells():
-        prepare(folder / cell.name, cell.arm, cell.spec)
-        _run("experiments.worker", folder / cell.name, "--threads", usable_cores())
+        place = cell.folder(folder)
+        prepare(place, cell.arm, cell.spec)
+        _run("experiments.worker", place, "--threads", usable_cores())
 
 
 def _pool(path: Path, runs: Path, workers: int) -> None:
@@ -126,5 +126,6 @@ def _run(*words: str | Path | int) -> None:
         raise SwarmformerError(f"{' '.join(map(str, words))} ended with status {done.returncode}: {done.stderr}")
 
 
-def _metrics(plan: Plan, folder: Path) -> dict[str, Metrics]:
-    return {cell.name: read_json(folder / cell.name / "result.json")["metrics"] for cell in plan.cells()}
+def _metrics(plan: Plan, folder: Path) -> dict[str, SplitMetrics]:
+    places = [cell.folder(folder) for cell in plan.cells()]
+    return {place.name: load(place / RESULT, Result).metrics for place in places}

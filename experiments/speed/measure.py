@@ -1,4 +1,4 @@
-"""Measure groups of figures, each in a fresh process, between two looks at the machine's ceilings."""
+"""Measure groups of figures, each in a fresh process, between two looks at the machine's limits."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import torch
 
-from swarmformer.cost import Ceilings, measure_ceilings, time_arms
-from swarmformer.fast.memory import keep_freed_memory
+from swarmformer.cost import Limits, measure_limits, time_arms
+from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.figure import Row, arm_row, figure_row, judged
@@ -18,19 +18,19 @@ from ..speed.grid import GridSpeed, measure_grid
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
-CEILING_S = 4.0
+LIMIT_S = 4.0
 PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
 """Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
 
 
 @dataclass
 class Measured:
-    """Rows of arms and of figures, and what is missing with its reason; ``ceilings`` by precision."""
+    """Rows of arms and of figures, and what is missing with its reason; ``limits`` by precision."""
 
     arms: list[Row] = field(default_factory=list)
     figures: list[Row] = field(default_factory=list)
     missing: list[Row] = field(default_factory=list)
-    ceilings: dict[str, Ceilings] = field(default_factory=dict)
+    limits: dict[str, Limits] = field(default_factory=dict)
 
 
 def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
@@ -41,9 +41,9 @@ def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
 
     Raises:
         ViolationError: arms that do not agree; they are not timed.
-        CeilingError: an arm that seems faster than the machine.
+        LimitError: an arm that seems faster than the machine.
     """
-    found, before = Measured(), _ceilings()
+    found, before = Measured(), _limits()
     for title in GROUPS:
         logger.info("measuring: %s", title)
         with get_context("spawn").Pool(1) as process:  # left on any exception, it ends the process
@@ -51,8 +51,8 @@ def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
         found.arms += part.arms
         found.figures += part.figures
         found.missing += part.missing
-    found.ceilings = {word: before[word].raised_by(after) for word, after in _ceilings().items()}
-    found.arms = [judged(row, found.ceilings) for row in found.arms]
+    found.limits = {word: before[word].raised_by(after) for word, after in _limits().items()}
+    found.arms = [judged(row, found.limits) for row in found.arms]
     return found
 
 
@@ -75,9 +75,9 @@ def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Me
     )
 
 
-def _ceilings() -> dict[str, Ceilings]:
+def _limits() -> dict[str, Limits]:
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
-    return {word: measure_ceilings(CPU, PRODUCTS, CEILING_S, dtype=dtype) for word, dtype in dtypes.items()}
+    return {word: measure_limits(CPU, PRODUCTS, LIMIT_S, dtype=dtype) for word, dtype in dtypes.items()}
 
 
 def measure_cells(

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ..cells import read_json
+from swarmformer.records import load_json
 
 HEAD = ("figure", "against", "ratio", "p20 to p80", "n", "at least", "aim", "reached")
 WIDTH = 170
@@ -26,25 +26,25 @@ def figure_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def print_figures(path: Path) -> None:
-    """Print the figures, the seconds of every arm, the ceilings and what is missing."""
-    content = read_json(path)
+    """Print the figures, the seconds of every arm, the limits and what is missing."""
+    content = load_json(path)
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)
     console.print(_table(HEAD, [figure_cells(row) for row in content["figures"]]))
-    console.print(_table(("arm", "texts", "median, s", "p20", "p80", "n", "of ceiling"), _arm_cells(content["arms"])))
+    console.print(_table(("arm", "texts", "median, s", "p20", "p80", "n", "of limit"), _arm_cells(content["arms"])))
     for line in notes(content):
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     console.print(str(path), soft_wrap=True)
 
 
 def notes(content: Mapping[str, Any]) -> list[str]:
-    """Machine, ceilings, load, allocator, and what is missing."""
-    rates = ", ".join(f"{word} {found['matmul_flops_per_s'] / 1e9:.0f}" for word, found in content["ceilings"].items())
-    copy = max(found["copy_bytes_per_s"] for found in content["ceilings"].values())
+    """Machine, limits, load, allocator, and what is missing."""
+    rates = ", ".join(f"{word} {found['matmul_flops_per_s'] / 1e9:.0f}" for word, found in content["limits"].items())
+    copy = max(found["copy_bytes_per_s"] for found in content["limits"].values())
     loads = [load for row in content["arms"] for load in row["load_average"]]
     lines = [
-        f"{content['device']}; ceilings: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s",
+        f"{content['device']}; limits: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s",
         f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}",
         f"memory allocator: {content['allocator']}",
     ]
@@ -58,7 +58,7 @@ def _arm_cells(rows: list[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         (
             f"{row['group']}: {row['arm']}", str(row["texts"]), f"{row['median_s']:.4g}", f"{row['p20_s']:.4g}",
             f"{row['p80_s']:.4g}", str(row["repeats"]),
-            "" if row["share_of_ceiling"] is None else f"{row['share_of_ceiling']:.0%}",
+            "" if row["share_of_limit"] is None else f"{row['share_of_limit']:.0%}",
         )
         for row in rows
     ]  # fmt: skip

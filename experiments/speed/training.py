@@ -17,8 +17,7 @@ from swarmformer.cost.precision import Precision
 from swarmformer.data.batching import Batch, Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData
 from swarmformer.spec import TrainSpec
-from swarmformer.training.optimiser import build_optimiser
-from swarmformer.training.step import optimiser_step
+from swarmformer.training.step import training_step
 from swarmformer.variants import load_variant
 
 from ..speed.evaluation import MISSING_DATA, same_weights
@@ -125,7 +124,8 @@ def _batches(data: EncodedData, size: Size, lengths: tuple[int, ...]) -> Batches
 
 def _published_steps(model: nn.Module, batches: list[Batch], spec: TrainSpec) -> Callable[[], object]:
     """Steps as the authors' training script makes them: AdamW at its defaults, no autocast; the batches at hand."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
+    options = spec.optimiser.options
+    optimiser = torch.optim.AdamW(model.parameters(), lr=options["lr"], weight_decay=options["weight_decay"])
     model.train()
 
     def call() -> None:
@@ -141,12 +141,11 @@ def _our_steps(
     model: Model, batches: Batches, chosen: list[tuple[np.ndarray, int]], spec: TrainSpec, precision: Precision
 ) -> Callable[[], object]:
     """Steps as ``Trainer`` makes them, the making of batches included."""
-    optimiser = build_optimiser(model, spec, CPU)
-    train = spec.model_copy(update={"precision": precision})
+    step = training_step(model, spec.model_copy(update={"precision": precision}))
     model.train()
 
     def call() -> None:
         for rows, length in chosen:
-            optimiser_step(model, model.detailed, optimiser, batches.batch(rows, length), train)
+            step(batches.batch(rows, length))
 
     return call

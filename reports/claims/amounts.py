@@ -30,8 +30,9 @@ class Amount:
 
     def __format__(self, spec: str) -> str:
         """``si``: three digits with a prefix; ``percent``: of a share, two decimals; else Python's."""
-        words = {"si": engineering, "percent": percent}.get(spec)
-        return words(self.value) if words else format(self.value, spec).replace("%", " %")
+        if spec == "percent":
+            return percent(self.value)
+        return engineering(self.value) if spec == "si" else format(self.value, spec).replace("%", " %")
 
 
 def combine(operation: str, terms: list[Amount]) -> Amount:

@@ -62,7 +62,7 @@ def ruling(verdicts: Iterable[bool | None]) -> Ruling:
     return Ruling.REFUTED if kinds == {False} else Ruling.NOT_CONFIRMED
 
 
-def listed(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str]) -> str:
     return "; ".join(part for part in parts if part)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from swarmformer.records import UnreadableFileError, load_json
 
 from ..errors import ReportError
 
@@ -62,16 +63,8 @@ def read_measurements(results: Path, files: Mapping[str, str]) -> Measurements:
 
     Raises ReportError where a file is not a JSON object.
     """
-    return Measurements({name: content for name, path in files.items() for content in _read(results / path)}, files)
-
-
-def _read(path: Path) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path}: not a measurement: {error}; measure it again") from error
-    if not isinstance(content, dict):
-        raise ReportError(f"{path}: not a measurement: expected an object; measure it again")
-    yield content
+        content = {name: load_json(results / path) for name, path in files.items() if (results / path).exists()}
+    except UnreadableFileError as error:
+        raise ReportError(f"{error}; measure it again") from error
+    return Measurements(content, files)

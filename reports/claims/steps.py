@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from ..published import Published
 
 Scalar = str | int | float | bool
-Terms = Annotated[tuple[str | int | float, ...], Field(strict=False, min_length=1)]
+Term = Union[str, int, float, "Step"]
+Terms = Annotated[tuple[Term, ...], Field(strict=False, min_length=1)]
 Where = dict[str, Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]]
 
 
@@ -28,8 +29,8 @@ class Part(BaseModel):
 
 class Step(Part):
     """One amount: ``read`` a field of the row that differs from this one in ``where`` alone, or of a row of the table
-    ``of``; or one operation over terms: numbers, earlier steps, fields (``by_slot.local``, ``clusters.0``) and keys of
-    published numbers."""
+    ``of``; or one operation over terms: numbers, earlier steps, fields (``by_slot.local``, ``clusters.0``), keys of
+    published numbers, and steps in place."""
 
     read: str | None = None
     of: str | None = None
@@ -58,8 +59,10 @@ class Scope:
     measurements: Measurements
     steps: dict[str, Amount]
 
-    def amount(self, term: str | float) -> Amount:
-        """Raises ReportError for a name that means no number."""
+    def amount(self, term: Term) -> Amount:
+        """Raises ReportError for a name that means no number, or a ratio to zero."""
+        if isinstance(term, Step):
+            return self._read(term) if term.read is not None else self._work_out(term)
         if not isinstance(term, str):
             return Amount.exact(term)
         if term in self.steps:
@@ -67,34 +70,28 @@ class Scope:
         return self._field(self.table, self.row, term) or self.published.number(term).amount
 
     def _field(self, table: Table | None, row: Row, path: str) -> Amount | None:
-        value = reduce(_part, path.split("."), row)
+        value: Any = reduce(_part, path.split("."), row)
         return Amount.exact(value, table.source) if table and _is_number(value) else None
 
-    def take(self, step: Step) -> Amount:
-        """Raises ReportError where there is no such number, or a ratio to zero."""
-        if step.read is not None:
-            return self._read(step, step.read)
+    def _work_out(self, step: Step) -> Amount:
         name = next(name for name in OPERATIONS if getattr(step, name) is not None)
         try:
             return combine(name, [self.amount(term) for term in getattr(step, name)])
         except ZeroDivisionError as error:
             raise ReportError(f"{getattr(step, name)}: a ratio to zero") from error
 
-    def _read(self, step: Step, path: str) -> Amount:
+    def _read(self, step: Step) -> Amount:
         table = self.measurements.table(step.of) if step.of else self.table
         wanted = {**({} if step.of else {key: self.row[key] for key in self.same}), **step.where}
         for row in table.where(wanted) if table else ():
-            amount = self._field(table, row, path)
+            amount = self._field(table, row, step.read or "")
             if amount is not None:
                 return amount
-        raise ReportError(f"no {path} of {step.of or 'the same table'} where {wanted}")
+        raise ReportError(f"no {step.read} of {step.of or 'the same table'} where {wanted}")
 
     def text(self, template: str) -> str:
-        """Fill the braces of a template; raises LookupError or ValueError where it does not fit.
-
-        True and false are ``with`` and ``without``, lists are set apart by commas.
-        """
-        return template.format_map({**{name: _shown(value) for name, value in self.row.items()}, **self.steps})
+        """Fill the braces of a template; raises ValueError or ReportError where it does not fit."""
+        return template.format_map(_Names(self))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -106,12 +103,21 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, bool):
-        return "with" if value else "without"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return Amount.exact(value) if _is_number(value) else value
+class _Names(dict[str, Any]):
+    """What a name stands for in a text: as in ``Scope``; true and false are ``with`` and ``without``, and lists are set
+    apart by commas."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def __missing__(self, name: str) -> Any:
+        value = None if name in self._scope.steps else self._scope.row.get(name)
+        if isinstance(value, bool):
+            return "with" if value else "without"
+        if isinstance(value, list):
+            return ", ".join(map(str, value))
+        return value if isinstance(value, str) else self._scope.amount(name)
 
 
 def _part(value: Any, name: str) -> Any:

@@ -113,44 +113,52 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "tex": tex, "ht
 """File ending → the whole file's text."""
 
 
+WIDEST, NARROWEST, BETWEEN = 44, 22, 2
+"""Characters at which a cell's lines are broken for a terminal, at most and at least, and between two columns."""
+
+
 def terminal(table: Table, width: int) -> str:
     """For ``width`` characters a line: long cells are broken, and columns that do not fit go below under the first."""
+    most, blocks = _blocks(table, width)
     console = Console(width=width, force_terminal=False, no_color=True, legacy_windows=False, _environ={})
     with console.capture() as said:
-        console.print(_shown(table.title))
-        for warning in table.warnings:
-            console.print(_shown(f"Warning: {warning}"))
-        for columns in _blocks(table, width):
-            console.print(_grid(table, columns), "")
-        for note in table.notes:
-            console.print(_shown(note))
+        for text in (table.title, *(f"Warning: {warning}" for warning in table.warnings)):
+            console.print(_shown(text), "")
+        for columns in blocks:
+            console.print(_grid(table, columns, most), "")
+        for text in (*table.notes, *(f"{row.title}: {text}" for row in table.rows for text in row.detail)):
+            console.print(_shown(text))
     return "\n".join(line.rstrip() for line in said.get().splitlines()) + "\n"
 
 
-def _blocks(table: Table, width: int) -> list[list[int]]:
-    """The printed columns in groups that fit, each begun by the first."""
+def _blocks(table: Table, width: int) -> tuple[int, list[list[int]]]:
+    """How wide a cell may be so that all columns fit; else the most, and columns in groups, each begun by the first."""
     first, *others = table.printed
-    blocks, left = [[first]], width - _width(table, first)
+    for most in range(WIDEST, NARROWEST - 1, -1):
+        if sum(_width(table, index, most) for index in table.printed) <= width + BETWEEN:
+            return most, [[first, *others]]
+    blocks, left = [[first]], width - _width(table, first, WIDEST)
     for index in others:
-        needed = _width(table, index)
+        needed = _width(table, index, WIDEST)
         if needed > left and len(blocks[-1]) > 1:
             blocks.append([first])
-            left = width - _width(table, first)
+            left = width - _width(table, first, WIDEST)
         blocks[-1].append(index)
         left -= needed
-    return blocks
+    return WIDEST, blocks
 
 
-def _width(table: Table, index: int) -> int:
+def _width(table: Table, index: int, most: int) -> int:
     texts = [table.columns[index].head, *(row.entries[index].text for row in table.rows)]
-    return min(LONG, max(map(cell_len, texts))) + 2
+    return min(most, max(map(cell_len, texts))) + BETWEEN
 
 
-def _grid(table: Table, columns: Sequence[int]) -> Grid:
-    grid = Grid(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+def _grid(table: Table, columns: Sequence[int], most: int) -> Grid:
+    """Rows that have nothing in these columns are left out."""
+    grid = Grid(box=None, pad_edge=False, padding=(0, BETWEEN, 0, 0), show_edge=False)
     for index in columns:
         head, right = _shown(table.columns[index].head), table.right[index]
-        grid.add_column(head, justify="right" if right else "left", overflow="fold", max_width=LONG)
+        grid.add_column(head, justify="right" if right else "left", overflow="fold", max_width=most)
     shown = [row for row in table.rows if len(columns) == 1 or any(row.entries[index].text for index in columns[1:])]
     for number, row in enumerate(shown):
         if row.ruled and number:

@@ -6,7 +6,7 @@ import re
 
 _SWALLOWED = re.compile(r"[\\`*_<~&$|]|\](?=[(\[:])")
 """What Markdown would not print as it is: marks of emphasis, code, links, entities and formulas."""
-_AT_ENDS = re.compile(r"^[#>+-]|^\d+(?=[.)])|(?<= )#+$")
+_AT_ENDS = re.compile(r"^[#>+-]|^\d+(?=[.)](?: |$))|(?<= )#+$")
 """What makes a heading, a quotation or a list of the line that begins with it; what a heading would drop at its end."""
 _LATEX = {
     "\\": r"\textbackslash{}",

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         files = make_site(study(options.runs, options.mix), definitions, dict(options.texts), options.most_texts)
         write_site(options.out, files)
     except ReportError as error:
-        print(f"No page: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     size = sum(len(content) for content in files.values())
     print(f"Written to {options.out}: {len(files)} files, {size / 1e6:.1f} MB. Open {options.out / 'index.html'}")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
-from .interval import LEVEL, Interval, has_spread
+from .interval import Interval, has_spread, t_quantile
 
 Values = Mapping[str, Mapping[int, float]]
 """Arm → seed → value."""
@@ -50,8 +50,8 @@ def contrast(values: Values, weights: Mapping[str, float]) -> Estimate:
     if not has_spread(contrasts_S.tolist()):
         return Estimate(Interval(mean, None, None, len(seeds)), None, by_seed)
     errors = (_over_seeds(contrasts_S), _over_arms(table_SA, weights_A))
-    half = max(float(stats.t.ppf((1 + LEVEL) / 2, df)) * error for error, df in errors)
-    p = max(float(2 * stats.t.sf(abs(mean) / error, df)) for error, df in errors)
+    half = max(t_quantile(df) * error for error, df in errors)
+    p = max(float(2 * special.stdtr(df, -abs(mean) / error)) for error, df in errors)
     return Estimate(Interval(mean, mean - half, mean + half, len(seeds)), p, by_seed)
 
 

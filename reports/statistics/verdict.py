@@ -95,27 +95,3 @@ def _p(p_holm: float | None) -> str:
     if p_holm is None:
         return "no p"
     return "p < 0.001 after Holm" if p_holm < 0.001 else f"p {p_holm:.3f} after Holm"
-
-
-def verdict(low: float | None, high: float | None, margin: float) -> Verdict:
-    """Verdict of the interval ``(low, high)``; all three in one unit, and higher values are the better ones.
-
-    Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
-    small to matter. Otherwise better or worse where it lies off zero, else undecided. Undecided without an interval
-    (None). Raises ValueError for a negative margin; with a margin of 0 nothing is equivalent.
-
-    Rates, for a 95 % interval: without a difference, "better" is said at most 2.5 % of the time and "worse" as often,
-    5 % together. With a true difference of exactly ±margin, "equivalent" is said at most 2.5 % of the time: the
-    interval is two one-sided tests at 2.5 % each, stricter than the customary two at 5 % (a 90 % interval).
-
-    Source: D. J. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", 1987.
-    """
-    if margin < 0:
-        raise ValueError(f"the margin must not be negative, got {margin}")
-    if low is None or high is None:
-        return Verdict.UNDECIDED
-    if -margin < low and high < margin:
-        return Verdict.EQUIVALENT
-    if low > 0:
-        return Verdict.BETTER
-    return Verdict.WORSE if high < 0 else Verdict.UNDECIDED

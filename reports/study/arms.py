@@ -6,13 +6,14 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ..schema import PlannedArm
+from swarmformer.records import PLAN, PlannedArm
+
 from ..statistics.interval import accuracy_interval
 from .alike import Parted
 from .costs import speeds_of
 from .frame import MEASURES
 from .model import Arm, Size
-from .read import PLAN, Grid
+from .read import Grid
 
 
 def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[Arm, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from swarmformer.records import Costs, Latency
+
 from ..errors import ReportError
-from ..schema import Costs, Latency
 from ..words import engineering, plural
 from .model import Speed
 from .read import Grid
@@ -27,7 +28,7 @@ def check_costs(costs: Costs, name: str) -> None:
     figures does not pass.
     """
     for row in costs.rows:
-        share = max(row.share_of_ceiling, row.share_of_floor, _reached(row, costs))
+        share = max(row.share_of_limit, row.share_of_least, _reached(row, costs))
         if share > TOLERANCE:
             raise ReportError(
                 f"{name}: {row.variant} at batch {row.batch}, length {row.length} "
@@ -39,8 +40,8 @@ def check_costs(costs: Costs, name: str) -> None:
 
 def _reached(row: Latency, costs: Costs) -> float:
     """The larger share of the row's own limits, or else of the file's."""
-    flops_per_s = row.ceiling_flops_per_s or costs.ceilings.matmul_flops_per_s
-    bytes_per_s = row.ceiling_bytes_per_s or costs.ceilings.copy_bytes_per_s
+    flops_per_s = row.limit_flops_per_s or costs.limits.matmul_flops_per_s
+    bytes_per_s = row.limit_bytes_per_s or costs.limits.copy_bytes_per_s
     computed = row.flops if row.computed_flops is None else row.computed_flops
     return max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
 
@@ -57,7 +58,7 @@ def speeds_of(costs: Costs | None, run_key: str, length: int, file: str, runs: t
     for row in sorted(rows, key=lambda row: (row.length == length, row.length), reverse=True):
         best.setdefault(row.batch, row)
     return {
-        batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_ceiling, (file, *runs))
+        batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))
         for batch, row in sorted(best.items())
     }
 
@@ -67,7 +68,7 @@ def timing_note(costs: Costs | None, speeds: Iterable[Speed]) -> str:
     shares = [speed.share_of_limit for speed in speeds]
     if costs is None or not shares:
         return ""
-    limits = costs.ceilings
+    limits = costs.limits
     return (
         f"Latency: model only, whole batch, {costs.device}, {plural(costs.threads, 'thread')}; the machine's measured "
         f"limits: {engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "

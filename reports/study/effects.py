@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .. import schema
+from swarmformer import records
+
 from ..statistics.contrast import Estimate, Values, pooled_spread
 from ..statistics.factorial import Effect, factorial_effects, simple_effect
 from ..statistics.multiple import holm
@@ -43,7 +44,7 @@ class Tested:
 class Measured:
     """A design and what its arms reached. suffix: tells the designs of one grid apart."""
 
-    design: schema.Design
+    design: records.Design
     values: Values
     margin: float | None
     sources: tuple[str, ...]
@@ -64,16 +65,16 @@ class Measured:
         )  # fmt: skip
 
 
-def designs(arms: Sequence[Arm], plan: schema.Plan | None, margin: float | None) -> tuple[Design, ...]:
+def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None) -> tuple[Design, ...]:
     """The factorial and fractional designs of a plan, in its order."""
-    chosen = [design for design in (plan.designs if plan else ()) if design.kind in schema.FACTORIALS]
+    chosen = [design for design in (plan.designs if plan else ()) if design.kind in records.FACTORIALS]
     return tuple(
         _design(_measured(arms, design, margin, f" ({number})" if number > 1 else ""))
         for number, design in enumerate(chosen, 1)
     )
 
 
-def _measured(arms: Sequence[Arm], design: schema.Design, margin: float | None, suffix: str) -> Measured:
+def _measured(arms: Sequence[Arm], design: records.Design, margin: float | None, suffix: str) -> Measured:
     mine = [arm for arm in arms if arm.name in design.levels]
     sources = tuple(source for arm in mine for source in arm.sources)
     return Measured(design, {arm.name: arm.values for arm in mine}, margin, sources, suffix)

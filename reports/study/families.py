@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from ..schema import Design, Plan
+from swarmformer.records import Design, Plan
+
 from ..statistics.contrast import Estimate, difference, pooled_spread
 from ..statistics.interval import within
 from ..statistics.multiple import holm
@@ -95,7 +96,7 @@ def _difference(
     return Contrast(
         kind="difference", name=arm, against=planned.base, family=planned.name, interval=estimate.interval,
         p=estimate.p, p_holm=p_holm, verdict=verdict, reason=reason, n=len(estimate.by_seed),
-        sources=tuple(source for each in both for source in each.sources),
+        sources=tuple(source for each in both for source in each.sources_of(estimate.by_seed)),
         p_mcnemar=p_of_examples(correct, arm, planned.base),
     )  # fmt: skip
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ..schema import Result
+from swarmformer.records import Result
+
 from .read import Cell, Grid
 
 FACTS = ("variant", "run_key", "data_key", "code", "code_hash", "code_revision", "device", "started_at")
@@ -38,9 +39,7 @@ def _row(grid: Grid, cell: Cell) -> dict[str, object]:
 
 
 def _facts(result: Result) -> dict[str, object]:
-    code_hash = getattr(result, "code_hash", "")
-    code = {"code": code_hash or result.code_revision, "code_hash": code_hash}
-    return {**{name: getattr(result, name) for name in FACTS if name not in code}, **code}
+    return {name: getattr(result, name) for name in FACTS}
 
 
 def _measures(result: Result) -> dict[str, object]:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
-from ..schema import Matched, Result
+from swarmformer.records import Matched, Result
+
 from .read import Grid
 
 SIZES: Mapping[str, Callable[[Result], int]] = {

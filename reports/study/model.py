@@ -6,14 +6,15 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from ..schema import Plan
+from swarmformer.records import Plan
+
 from ..statistics.independent import independent_difference
 from ..statistics.interval import Interval
 from ..statistics.verdict import Verdict as Verdict
@@ -109,7 +110,7 @@ class Arm:
     variant: str
     run_key: str
     is_base: bool
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)
     planned: int
     accuracy: Interval | None
     value: Interval | None
@@ -125,6 +126,11 @@ class Arm:
     @property
     def n(self) -> int:
         return len(self.runs)
+
+    def sources_of(self, seeds: Collection[int]) -> Sources:
+        """Of the runs with these seeds; of all of the arm where it has none of them."""
+        pairs = zip(self.runs["where"], self.runs["seed"], strict=True)
+        return tuple(where for where, seed in pairs if seed in seeds) or self.sources
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -232,4 +238,4 @@ class Study:
     """Everything that was read: a ``GridStudy`` per grid and task, and ``runs``, one tidy row per cell."""
 
     grids: tuple[GridStudy, ...]
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)

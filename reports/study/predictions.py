@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cell_files import Predictions, read_predictions
-from ..errors import UnreadableFileError
+from swarmformer.records import Predictions, UnreadableFileError, read_predictions
+
 from ..statistics.mcnemar import mcnemar_pooled
 from .model import Arm
 

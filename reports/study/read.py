@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
-from ..errors import ReportError, UnreadableFileError
-from ..schema import (
+from swarmformer.records import (
+    CONFIG,
+    COSTS,
+    FAILURE,
+    FLOORS,
+    PLAN,
+    REGISTERED,
+    RESULT,
     Config,
     Costs,
+    Document,
     Failure,
-    FileT,
     Floors,
     Identity,
     Plan,
@@ -22,10 +28,13 @@ from ..schema import (
     PlannedCell,
     Registration,
     Result,
+    UnreadableFileError,
     load,
 )
 
-PLAN, CONFIG, RESULT, FAILURE = "plan.json", "config.json", "result.json", "failure.json"
+from ..errors import ReportError
+
+DocumentT = TypeVar("DocumentT", bound=Document)
 
 
 class Status(StrEnum):
@@ -89,9 +98,9 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
     """Read one folder of cells; ``only`` restricts it to the cells of these names."""
     bad: list[Cell] = []
     plan = _optional(folder / PLAN, Plan, bad)
-    floors = _optional(folder / "floors.json", Floors, bad)
-    costs = _optional(folder / "costs.json", Costs, bad)
-    registration = _optional(folder / "registered.json", Registration, bad)
+    floors = _optional(folder / FLOORS, Floors, bad)
+    costs = _optional(folder / COSTS, Costs, bad)
+    registration = _optional(folder / REGISTERED, Registration, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
     if plan is None:
         cells = [_read_cell(folder / name, None) for name in present]
@@ -129,9 +138,10 @@ def _classify(folder: Path, where: str, planned: PlannedCell | None) -> Cell:
 
 
 def _model(path: Path) -> str:
+    """Name of the architecture; a config.json that is damaged beside a good result costs no more than that."""
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["spec"]["model"]["name"])
-    except (OSError, ValueError, LookupError, TypeError):
+        return str(load(path, Config).spec.model.get("name", ""))
+    except UnreadableFileError:
         return ""
 
 
@@ -140,7 +150,7 @@ def _pending(where: str, planned: PlannedCell | None) -> Cell:
     return Cell(Status.PENDING, where, arm, seed, cause="not started")
 
 
-def _load_own(path: Path, model: type[FileT], planned: Identity | None) -> FileT:
+def _load_own(path: Path, model: type[DocumentT], planned: Identity | None) -> DocumentT:
     """Load a cell's file and refuse it where it is another run's than the plan expects."""
     record = load(path, model)
     for key in ("run_key", "arm", "seed") if planned else ():
@@ -150,7 +160,7 @@ def _load_own(path: Path, model: type[FileT], planned: Identity | None) -> FileT
     return record
 
 
-def _optional(path: Path, model: type[FileT], bad: list[Cell]) -> FileT | None:
+def _optional(path: Path, model: type[DocumentT], bad: list[Cell]) -> DocumentT | None:
     """Load a file that may be absent; one that is there but unreadable is added to ``bad``."""
     if not path.exists():
         return None

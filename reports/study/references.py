@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
 
-from ..schema import Floor
+from swarmformer.records import Floor
+
 from ..statistics.interval import wilson
 from .model import Reference
 from .read import Grid
-
-KINDS: dict[str, Literal["baseline", "oracle"]] = {"floor": "baseline", "ceiling": "oracle"}
 
 
 def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> tuple[Reference, ...]:
@@ -50,7 +48,7 @@ def _of_grid(grid: Grid, task: str) -> list[Reference]:
 def _reference(floor: Floor, data_key: str, source: str) -> Reference:
     return Reference(
         name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
-        kind=KINDS[floor.kind],
+        kind=floor.kind,
         split=floor.split,
         accuracy=wilson(floor.accuracy, floor.n),
         detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),

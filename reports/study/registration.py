@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..words import plural
-from .read import PLAN, Grid, Status
+from swarmformer.records import DECIDED, PLAN, REGISTERED, UnreadableFileError, load_json, plan_hash
 
-REGISTERED = "registered.json"
-DECIDED = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
-"""What a plan decides; its hash is over these."""
+from ..words import plural
+from .read import Grid, Status
+
 UNFINISHED = {
     Status.FAILED: "failed", Status.UNREADABLE: "unreadable", Status.INCOMPLETE: "not finished",
     Status.PENDING: "not started",
@@ -35,13 +32,6 @@ class Followed:
         if not self.deviations:
             return self.registered
         return f"{self.registered} Deviations: {'; '.join(self.deviations)}."
-
-
-def plan_hash(plan: Mapping[str, Any]) -> str:
-    """SHA-256 over the raw JSON values of what a plan decides; a key that an older plan lacks counts as null."""
-    decided = {key: plan.get(key) for key in DECIDED}
-    text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def followed(grid: Grid) -> Followed:
@@ -71,19 +61,18 @@ def _changed(grid: Grid) -> Iterator[str]:
         yield f"there is no readable {PLAN}"
         return
     keys = [key for key in DECIDED if now.get(key) != registered.get(key)]
-    if keys:
+    if keys and not (grid.plan and grid.plan.decides_as(grid.registration.plan)):
         yield f"{PLAN} differs from the registered plan in {', '.join(keys)}"
     if now.get("hash") != plan_hash(now):
         yield f"the hash in {PLAN} is not that of its content"
 
 
 def _raw(path: Path) -> dict[str, Any]:
-    """The JSON of a file that ``reports.read`` has read already, or has listed as unreadable."""
+    """The JSON of a file that has been read already, or is listed as unreadable."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return load_json(path)
+    except UnreadableFileError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _late(grid: Grid) -> Iterator[str]:

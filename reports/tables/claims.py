@@ -11,22 +11,22 @@ from ..published import read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .cells import named_grid
+from .columns import named_grid
 
 COLUMNS = (
-    Column("document"), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
+    Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
     Column("key", is_code=True, in_csv_only=True),
 )  # fmt: skip
 
 
 @table("claims")
-def claims(study: Study, *, measurements: dict[str, str]) -> list[Table]:
+def claims(study: Study, *, measured: dict[str, str]) -> list[Table]:
     """One table, a row per claim in the order of published.yaml.
 
-    measurements: name that claims call it by → file, relative to reports/results.
+    measured: name that claims call it by → file, relative to reports/results.
     """
     published = read_published()
-    judged = judge_claims(study, published, read_measurements(RESULTS, measurements))
+    judged = judge_claims(study, published, read_measurements(RESULTS, measured))
     warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
     return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, published))]
 

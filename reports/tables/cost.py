@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -13,12 +14,12 @@ from ..render.table import Column, Entry, Row, Table, Value
 from ..study.model import Study
 from ..words import engineering, plural, ratio, three
 from . import table
-from .cells import PARAMETERS, label, missing
+from .columns import missing, parameters
 
 Mode = Literal["forward", "training"]
 WORDS: dict[Mode, str] = {"forward": "a forward pass", "training": "a training step"}
 COLUMNS = (
-    Column("tokens"), Column("variant", is_code=True), PARAMETERS, Column("FLOPs"), Column("FLOPs / base"),
+    Column("tokens"), Column("variant", is_code=True), Column(parameters.head), Column("FLOPs"), Column("FLOPs / base"),
     Column("median, ms"), Column("p20 to p80, ms"), Column("time / base"), Column("n"), Column("memory, MiB"),
     Column("memory / base"), Column("of least time"),
 )  # fmt: skip
@@ -40,24 +41,31 @@ def cost(
     speak of, measured or not. base: the variant that ratios are to, the first of the measurement. Raises ReportError
     where a measurement cannot be read, is relative to another base, or is above physics.
     """
-    return [_table(mode, folder, lengths, base) for mode, folder in measured.items() if (RESULTS / folder).exists()]
+    folders = {mode: folder for mode, folder in measured.items() if (RESULTS / folder).exists()}
+    return [
+        by_length(mode, RESULTS / folder, f"{folder}/costs.json", base, lengths) for mode, folder in folders.items()
+    ]
 
 
-def _table(mode: Mode, folder: str, lengths: Sequence[int], base: str) -> Table:
-    growth = read_growth(RESULTS / folder)
-    if base not in growth.variants[:1]:
-        raise ReportError(f"{folder}: measured against {growth.variants[:1]}, but the table's base is {base}")
+def by_length(
+    mode: Mode, folder: Path, source: str = "", base: str | None = None, lengths: Sequence[int] = ()
+) -> Table:
+    """Every variant at these lengths (all that were measured where none is given)."""
+    growth = read_growth(folder)
+    first, *_ = growth.variants
+    if base not in (None, first):
+        raise ReportError(f"{folder.name}: measured against {first}, but the table's base is {base}")
+    shown = lengths or sorted({row.length for row in growth.rows})
     rows = [
-        Row(_entries(growth, base, variant, length, f"{folder}/costs.json"), ruled=not number)
-        for length in lengths
+        Row(_entries(growth, first, variant, length, source), ruled=not number)
+        for length in shown
         for number, variant in enumerate(growth.variants)
     ]
-    notes = (*_notes(growth, base, mode, folder), *_gaps(growth, lengths))
-    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=notes)
+    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=(_note(growth, mode, folder), *_gaps(growth, shown)))
 
 
 def _entries(growth: Growth, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
-    head = (Entry(f"{length:,}", {"length": length}), label("variant", variant))
+    head = (Entry(f"{length:,}", {"length": length}), Entry(variant, {"variant": variant}))
     point, first = growth.at(variant, length), growth.at(base, length)
     if point is None:
         return (*head, *(missing(*keys) for keys in KEYS))
@@ -92,23 +100,22 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:,.0f}" if seconds >= 0.9995 else three(1e3 * seconds)
 
 
-def _notes(growth: Growth, base: str, mode: Mode, folder: str) -> list[str]:
+def _note(growth: Growth, mode: Mode, folder: Path) -> str:
     first, limits = growth.rows[0], growth.limits
-    return [
+    return (
         f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
-        f"in the same rounds, {growth.device}; code {revision_of(RESULTS / folder)}. Limits of the machine: "
-        f"{engineering(limits['matmul_flops_per_s'])}FLOP/s in matrix products, "
-        f"{engineering(limits['copy_bytes_per_s'])}B/s in copies.",
-        f"Ratios are to {base} at the same length; of time: the median over rounds with its 95 % interval. n: rounds. "
-        "FLOPs: multiply-adds × 2. Memory: what the pass takes in a fresh process beyond the built model. Of least "
-        "time: the least time that the machine's limits allow over the median. —: not measured.",
-    ]
+        f"in the same rounds, {growth.device}; code {revision_of(folder)}. Limits of the machine: "
+        f"{engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
+        f"{engineering(limits.copy_bytes_per_s)}B/s in copies."
+    )
 
 
 def _gaps(growth: Growth, lengths: Sequence[int]) -> list[str]:
-    """Why entries are missing."""
-    reasons = {(gap.variant, gap.length): gap.reason for gap in growth.missing}
-    unknown = [(name, length) for length in lengths for name in growth.variants if growth.at(name, length) is None]
-    said = [f"Missing: {key[0]} at {key[1]:,} tokens: {reasons[key]}." for key in unknown if key in reasons]
-    silent = sorted({key[1] for key in unknown if key not in reasons})
-    return [*said, *(f"Missing: {length:,} tokens were not asked for in this measurement." for length in silent)]
+    """Why entries are missing, and variants that have none."""
+    gaps = [gap for gap in growth.missing if gap.length in lengths]
+    said = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in gaps]
+    known = {(gap.variant, gap.length) for gap in gaps}
+    silent = [length for length in lengths for name in growth.variants
+              if growth.at(name, length) is None and (name, length) not in known]  # fmt: skip
+    asked = dict.fromkeys(silent)
+    return [*said, *(f"Missing: {length:,} tokens were not asked for in this measurement." for length in asked)]

@@ -2,41 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from ..render.table import Column, Entry, Row, Table
 from ..study.model import Contrast, Design, GridStudy, Study
 from ..words import plural
+from . import columns as c
 from . import table
-from .cells import (
-    BLANK,
-    PARAMETERS,
-    REFERENCES_NOTE,
-    examples,
-    flops,
-    flops_column,
-    label,
-    mean,
-    metric_words,
-    on_its_data,
-    parameters,
-    probability,
-    reasons,
-    reference_accuracy,
-    seeds,
-    title,
-    verdict,
-)
 
-ON, OFF = "●", "○"
 ROMAN = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
-METHOD = (
-    "Effect: mean of the runs where the factor is on less the mean where it is off; of an interaction: mean where both "
-    "or neither are on less the mean where one is, half of what both together gain beyond the sum of each. Terms that "
-    "are not shown are taken to be zero. Holm's correction within the main effects, and within the interactions. A "
-    "main effect that depends on another factor is no verdict: its simple effects stand below it (↳)."
-)
 
 
 @table("effects")
@@ -58,29 +33,27 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
     rows = [row for family in families for number, contrast in enumerate(family.contrasts)
             for row in _rows(contrast, ruled=not number)]  # fmt: skip
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
-    columns = (
-        Column("effect of"), Column(f"on {metric_words(grid)}, points"), Column("p"), Column("p Holm"),
-        Column("verdict"), Column("aliases"),
-    )  # fmt: skip
-    notes = (METHOD, _aliasing(design), *reasons(contrasts), design.power, *grid.notes)
-    return Table(name, title(grid), columns, tuple(rows), grid.warnings, tuple(filter(None, notes)))
+    heads = ("effect of", f"on {c.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
+    notes = (_aliasing(design), *c.reasons(contrasts), design.power, *grid.notes)
+    return Table(name, c.title(grid), tuple(map(Column, heads)), tuple(rows), grid.warnings, tuple(filter(None, notes)))
 
 
 def _rows(contrast: Contrast, *, ruled: bool) -> list[Row]:
-    also = (f"This effect is the sum of its own and of {', '.join(contrast.aliases)}.",) if contrast.aliases else ()
-    count = Entry(plural(len(contrast.aliases), "term") if contrast.aliases else "",
-                  {"aliases": ", ".join(contrast.aliases)}, contrast.sources)  # fmt: skip
+    """The effect, and the simple effects that stand for one that depends."""
+    names, sources = ", ".join(contrast.aliases), contrast.sources
+    count = Entry(plural(len(contrast.aliases), "term") if names else "", {"aliases": names}, sources)
+    also = (f"This effect is the sum of its own and of {names}.",) if names else ()
     first = Row((*_effect(contrast, contrast.name), count), also, ruled=ruled)
-    return [first, *(Row((*_effect(simple, f"↳ {simple.name}"), BLANK)) for simple in contrast.simple)]
+    return [first, *(Row((*_effect(simple, f"↳ {simple.name}"), c.BLANK)) for simple in contrast.simple)]
 
 
 def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
     return (
         Entry(words, {"effect": contrast.name, "kind": contrast.kind}),
-        mean("estimate", contrast.interval, contrast.sources, "+"),
-        probability("p", contrast.p, contrast.sources),
-        probability("p_holm", contrast.p_holm, contrast.sources),
-        verdict(contrast),
+        c.mean("estimate", contrast.interval, contrast.sources, "+"),
+        c.probability("p", contrast.p, contrast.sources),
+        c.probability("p_holm", contrast.p_holm, contrast.sources),
+        c.said(contrast),
     )
 
 
@@ -91,34 +64,22 @@ def _aliasing(design: Design) -> str:
     resolution, size = ROMAN.get(design.resolution, design.resolution), plural(len(design.levels), "arm")
     return (
         f"Fraction of resolution {resolution} ({size}, {plural(len(design.factors), 'factor')}{made}): an effect is "
-        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and more, "
-        "which are not named and taken to be zero."
+        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and "
+        "more, which are not named and taken to be zero."
     )
 
 
 def _arms(grid: GridStudy, design: Design, name: str) -> Table:
-    """Every arm with its levels, then the baselines and oracles that were measured on the same data."""
-    arms = [arm for arm in grid.arms if arm.name in design.levels]
-    references = on_its_data(grid) if grid.metric == "accuracy" else []
-    size = flops_column(arm.size for arm in arms)
-    rows = [
-        Row((label("arm", arm.name), *_levels(design, design.levels[arm.name]), seeds(arm),
-             mean(grid.metric, arm.value, arm.sources), parameters(arm.size), flops(arm.size, size)))
-        for arm in arms
-    ]  # fmt: skip
-    rows += [
-        Row((label("arm", one.name), *[BLANK] * len(design.factors), examples(one), reference_accuracy(one),
-             BLANK, BLANK), ruled=not number)
-        for number, one in enumerate(references)
-    ]  # fmt: skip
-    columns = (
-        Column("arm", is_code=True), *map(Column, design.factors), Column("n"), Column(f"{metric_words(grid)}, %"),
-        PARAMETERS, size,
-    )  # fmt: skip
-    said = f"{ON} on, {OFF} off. Mean [95 % interval] over seeds (n)."
-    notes = (said, *([REFERENCES_NOTE] if references else []), *grid.notes)
-    return Table(name, f"{title(grid)}, the arms", columns, tuple(rows), grid.warnings, notes)
+    """Every arm with its levels (● on, ○ off), then baselines and oracles on the same data."""
+    lines = [c.Line(grid, arm) for arm in grid.arms if arm.name in design.levels]
+    lines += c.reference_lines(grid) if grid.metric == "accuracy" else []
+    levels = [c.Cells(factor, partial(_level, design, factor)) for factor in design.factors]
+    columns, rows = c.laid_out(lines, (c.name, *levels, c.count, c.value, c.parameters, c.flops))
+    return Table(name, f"{c.title(grid)}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
 
 
-def _levels(design: Design, on: Sequence[str]) -> list[Entry]:
-    return [Entry(ON if factor in on else OFF, {factor: factor in on}) for factor in design.factors]
+def _level(design: Design, factor: str, line: c.Line) -> Entry:
+    if line.arm is None:
+        return c.BLANK
+    is_on = factor in design.levels[line.name]
+    return Entry("●" if is_on else "○", {factor: is_on})

@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from ..measured import RESULTS, TimedArm, read_speed
 from ..published import Number, Published, read_published
 from ..recipes import Recipe, recipes
-from ..render.table import MISSING, Column, Entry, Row, Table
+from ..render.table import Column, Entry, Row, Table
 from ..statistics.interval import Interval, accuracy_interval
 from ..study.model import Study
 from ..words import bounds, engineering, percent, three
 from . import table
-from .cells import bounds as raw_bounds
-from .cells import label, mean, missing, named_grid
+from .columns import bounds as raw_bounds
+from .columns import mean, missing, named_grid
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 COLUMNS = (
@@ -82,8 +82,8 @@ def published(
 
 def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:
     entries = (
-        label("model", number.model),
-        label("quantity", quantity),
+        Entry(number.model, {"model": number.model}),
+        Entry(quantity, {"quantity": quantity}),
         Entry(number.text, {"published": number.plain}, (number.source,)),
         Entry(number.document, {"document": number.document}, (number.source,)),
         *ours.entries,
@@ -175,10 +175,4 @@ def _rates(arm: TimedArm, number: Number) -> str:
 def _notes(known: Published) -> list[str]:
     documents = {number.document for number in known.numbers if number.model.startswith("original")}
     said = [f"{key}: {document.title}" for key, document in known.documents.items() if key in documents]
-    return [
-        "Published: as printed. Ours: mean [95 % interval] over seeds (n); the published numbers have no interval. "
-        "Only runs of the published sizes on the whole task count; unlike recipes are rows of their own. "
-        f"{MISSING}: not measured.",
-        "Times are of another machine than the published ones: they say what the work is, not who is faster.",
-        f"Documents: {'; '.join(said)}.",
-    ]
+    return [f"Documents: {'; '.join(said)}."]

@@ -1,54 +1,86 @@
-"""``swarmformer``: look at what there is, and hold components to their contracts.
+"""``swarmformer``: train and compare models, and look at what there is.
 
-swarmformer components [SLOT] [--variant V]   every component: options, origin, parameters, FLOPs, faults
-swarmformer variants                          every shipped variant and factor
-swarmformer show VARIANT                      a variant resolved, by slot, with parameters and FLOPs
-swarmformer check NAME… | --all               the conformance kit on router.learned or package.module:Class
+train        one variant: ``train with variant=base data.task=listops seed=0``
+grid         plan, run and watch many: ``grid plan|run|status|retry GRID``
+report       run folders → tables and pictures
+page         run folders → one page for a browser
+trace        the runs behind one number of a report
+bench        what variants cost: ``bench quick|full`` or ``bench with variants=[base,base+windowed]``
+check        hold components to the contracts of their slots
+components   every component: options, origin, parameters, FLOPs, faults
+variants     every variant, factor and grid that can be named, with its origin
+show         a variant resolved, by slot, with parameters and FLOPs
+
+``swarmformer COMMAND --help`` says more. Exit status: 0 done; 1 a fault that the message on standard error tells how
+to mend, or a check or a run that failed; 2 a command line that cannot be read; 130 stopped.
 """
 
 from __future__ import annotations
 
-import argparse
+import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 
-from swarmformer.cli.check import run_checks
-from swarmformer.cli.components import print_components
-from swarmformer.cli.variants import print_variant, print_variants
-from swarmformer.errors import SwarmformerError
+from swarmformer.cli.command import HELP, USAGE, exit_status
+from swarmformer.errors import SpecError, UsageError, suggest
+
+GROUP = "swarmformer.commands"
+"""Entry points of commands that live outside the library: ``main(arguments) -> exit status``."""
+
+OWN = ("check", "components", "variants", "show")
+Command = Callable[[Sequence[str]], int]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line; 0, 1 where a check failed, or 2 with a message where something is wrong."""
-    chosen = vars(_parser().parse_args(arguments))
-    command = chosen.pop("command")
+    """Command line; the exit status of the command, see ``swarmformer.cli.command``."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if len(words) > 1 and "help" in words[:2]:  # help COMMAND, or COMMAND help
+        words = [words[1] if words[0] == "help" else words[0], "--help"]
+    if not words or words[0] in HELP:
+        print(_overview(), file=sys.stdout if words else sys.stderr)
+        return 0 if words else USAGE
+    if os.getcwd() not in sys.path:  # for package.module:Class of the current folder, as under python -m
+        sys.path.append(os.getcwd())
+    return exit_status(lambda: _command(words[0])(words[1:]))
+
+
+def _command(name: str) -> Command:
+    points = _points()
+    if name not in (*OWN, *points):
+        known = [*points, *OWN]
+        stale = f"\n{name} " in (__doc__ or "")
+        hint = " Its entry point is not installed: pip install again." if stale else suggest(name, known)
+        raise UsageError(f"no command {name!r}.{hint} Commands: {', '.join(known)}")
+    if name in OWN:
+        if name in points:
+            raise SpecError(f"command {name!r} is swarmformer's own and of {_origins(points[name])}; uninstall that")
+        command: Command = importlib.import_module(f"swarmformer.cli.{name}").main
+        return command
+    if len(points[name]) > 1:
+        raise SpecError(f"command {name!r} is declared twice, by {_origins(points[name])}; uninstall one of them")
     try:
-        return int(COMMANDS[command](**chosen) or 0)
-    except SwarmformerError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        loaded: Command = points[name][0].load()
+    except ImportError as error:
+        raise SpecError(f"command {name!r} of {_origins(points[name])} cannot be loaded: {error}") from error
+    return loaded
 
 
-COMMANDS: dict[str, Callable[..., int | None]] = {
-    "components": print_components,
-    "variants": print_variants,
-    "show": print_variant,
-    "check": run_checks,
-}
+def _points() -> dict[str, list[EntryPoint]]:
+    """Commands by name; more than one entry point a name is a fault of whoever asks for it."""
+    points: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        points.setdefault(point.name, []).append(point)
+    return points
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="swarmformer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    components = commands.add_parser("components", help="every component")
-    components.add_argument("slot", nargs="?", help="only those of this slot")
-    components.add_argument("--variant", default="base", help="whose sizes count (base)")
-    commands.add_parser("variants", help="every shipped variant and factor")
-    commands.add_parser("show", help="a variant, resolved").add_argument("variant")
-    check = commands.add_parser("check", help="hold components to the contracts of their slots")
-    check.add_argument("names", nargs="*", metavar="NAME", help="slot.name or package.module:Class")
-    check.add_argument("--all", dest="everything", action="store_true", help="every known component")
-    check.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
-    return parser
+def _origins(points: Sequence[EntryPoint]) -> str:
+    return " and ".join(f"{point.dist.name if point.dist else '?'} ({point.value})" for point in points)
+
+
+def _overview() -> str:
+    text = (__doc__ or "").strip()
+    others = [name for name in _points() if f"\n{name} " not in text]
+    lines = [f"{name:12} from {_origins(_points()[name])}" for name in others]
+    return "\n".join(["usage: swarmformer COMMAND …\n", text, *(["", *lines] if lines else [])])

@@ -1,22 +1,36 @@
-"""``swarmformer check``: the conformance kit from the shell."""
+"""Hold components to the contracts of their slots: the conformance kit (``swarmformer.testing``) from the shell.
+
+NAME is slot.name (router.learned), package.module:Class, which may lie in the current folder, or a variant, which is
+held to the contract of a model (base+windowed).
+"""
 
 from __future__ import annotations
 
 import importlib
-import os
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmformer import registry
+from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
-from swarmformer.testing import Outcome, Report, Status, check_component
+from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 1 where a check failed."""
+    parser = command_parser("check", __doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to check")
+    parser.add_argument("--all", dest="everything", action="store_true", help="every known component")
+    parser.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
+    options = parser.parse_args(words_of(arguments))
+    if bool(options.names) == options.everything:
+        parser.error("name what to check, or give --all; not both")
+    return run_checks(options.names, options.everything, options.slot)
 
 
 def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
-    """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
-    if bool(names) == everything:
-        raise SpecError("name what to check (router.learned, package.module:Class), or give --all; not both")
+    """Print a report per component or variant, and last a line that counts; 1 where something failed or nothing ran."""
     total = Report()
     for report in _all() if everything else (_named(name, slot) for name in names):
         total += report
@@ -41,6 +55,8 @@ def _report(entry: registry.Entry) -> Report:
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
         return check_component(_from_path(name), slot)
+    if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
+        return check_variant(name)
     own_slot, _, component = name.partition(".")
     entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
     if not entries:
@@ -49,9 +65,7 @@ def _named(name: str, slot: str | None) -> Report:
 
 
 def _from_path(path: str) -> Any:
-    """The class at ``package.module:Class``, also in the current folder; the kit judges it."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """The class at ``package.module:Class``; the kit judges it."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

@@ -1,74 +1,52 @@
-"""``swarmformer variants`` and ``swarmformer show VARIANT``."""
+"""Every variant, factor and grid that can be named, with its origin; what cannot be used is listed with its fault.
+
+Factors are added to a variant with '+' and taken out with '-': base+windowed, enhanced-routing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
-import yaml
+from swarmformer.catalogue import BUILT_IN, Item, Kind, folders, list_items
+from swarmformer.cli.command import command_parser, words_of
+from swarmformer.errors import SwarmformerError
+from swarmformer.variants import load_variant
+from swarmformer.yaml import read_yaml
 
-from swarmformer import registry
-from swarmformer.assembly import assemble_without_weights
-from swarmformer.cli.sizes import LENGTHS, WITHOUT_PRODUCTS, describe_order
-from swarmformer.contracts import Component, Model
-from swarmformer.cost.parameters import count_parameters
-from swarmformer.cost.parts import parameters_of, parts_of
-from swarmformer.order import joined
-from swarmformer.spec import ComponentSpec, ModelSpec
-from swarmformer.variants import list_variants, load_factors, load_variant
-
-
-def print_variants() -> None:
-    """Names and descriptions; factors are added with '+'."""
-    for name in list_variants():
-        print(f"{name:20} {load_variant(name).description}")
-    print("\nfactors, added with '+', as in base+windowed:")
-    for name, factor in load_factors().items():
-        print(f"{name:20} {factor['description']}")
+HEADS: dict[Kind, str] = {
+    "variant": "variants",
+    "factor": "factors, added with '+', as in base+windowed",
+    "grid": "grids, as in swarmformer grid plan demo",
+}
 
 
-def print_variant(variant: str) -> None:
-    """The resolved sections as YAML; then, as comments, every slot and the totals."""
-    loaded = load_variant(variant)
-    spec = loaded.model_spec()
-    with loaded.tree.located():
-        model = assemble_without_weights(spec)
-    print(f"# {loaded.description}")
-    sections = {"model": spec.to_dict(), **{k: v for k, v in loaded.tree.values.items() if k != "model"}}
-    print(yaml.safe_dump(sections, sort_keys=False, default_flow_style=None).rstrip())
-    for line in _slot_lines(model, spec):
-        print(f"# {line}")
-    count = count_parameters(model)
-    print(f"# parameters: {count['total']:,}, without the embedding table {count['without_embedding']:,}")
-    for length in sorted({*LENGTHS, spec.dims.seq_len}):
-        print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
-        print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")
-    print(f"# forward FLOPs grow as {describe_order(model.order)}")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line."""
+    command_parser("variants", __doc__).parse_args(words_of(arguments))
+    for kind, head in HEADS.items():
+        print(f"{head}:")
+        for item in list_items(kind):
+            _print_item(item)
+        print()
+    for folder in folders():
+        if folder.fault is not None:
+            print(f"CANNOT BE READ: {folder.origin}: {folder.fault}")
+    return 0
 
 
-def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
-    """Four lines per slot: name and summary, origin, options, size over all layers."""
-    by_length = [model.flops_by_slot(1, length) for length in LENGTHS]
-    for slot, chosen in spec.slots.items():
-        origin, summary = _origin(slot, chosen)
-        parts = parts_of(model, slot)
-        options = ", ".join(f"{key}: {value}" for key, value in chosen.options.items())
-        yield f"{slot}.{chosen.name}: {summary}"
-        yield f"    from {origin}"
-        yield f"    options: {options or 'none'}"
-        places = f" in {len(parts)} place{'s' * (len(parts) != 1)}" if parts else ""
-        yield f"    {parameters_of(parts):,} parameters{places}{_products(slot, parts, by_length)}"
+def _print_item(item: Item) -> None:
+    origin = "" if item.origin == BUILT_IN else f"  [{item.origin}]"
+    try:
+        words = f"CANNOT BE USED: {item.fault}" if item.fault else _description(item)
+    except SwarmformerError as error:
+        words = f"CANNOT BE USED: {error}"
+    print(f"{item.name:20} {words}{origin}")
 
 
-def _products(slot: str, parts: list[Component], by_length: list[dict[str, int]]) -> str:
-    if slot in WITHOUT_PRODUCTS:
-        return ", no matrix products"
-    counts = (f"{flops.get(slot, 0):,} at {length} tokens" for length, flops in zip(LENGTHS, by_length, strict=True))
-    return f"; FLOPs: {', '.join(counts)}, {describe_order(joined(part.order for part in parts))}"
-
-
-def _origin(slot: str, chosen: ComponentSpec) -> tuple[str, str]:
-    entries = [entry for entry in registry.list_components(slot) if entry.name == chosen.name]
-    if entries:
-        return entries[0].origin, entries[0].summary
-    cls = registry.get(slot, chosen.name)
-    return chosen.name, registry.summary_of(cls)
+def _description(item: Item) -> str:
+    """What the item says of itself; raises where a variant or a grid cannot be read."""
+    if item.kind == "variant":
+        variant = load_variant(item.name)
+        variant.model_spec()
+        return variant.description
+    return str((item.factor or read_yaml(item.path)).get("description", ""))

@@ -1,10 +1,10 @@
-"""What a model costs: parameters, FLOPs, latency, memory, and the machine's ceilings."""
+"""What a model costs: parameters, FLOPs, latency, memory, and the machine's limits."""
 
 from swarmformer.cost.epoch import EpochFlops, TextFlops, epoch_flops, flops_of_text
-from swarmformer.cost.errors import CeilingError, OutputError, TooLargeError
-from swarmformer.cost.floor import Work, judge
+from swarmformer.cost.errors import LimitError, OutputError, TooLargeError
 from swarmformer.cost.latency import Latency, measure_latency
-from swarmformer.cost.machine import Ceilings, measure_ceilings
+from swarmformer.cost.limits import Work, judge
+from swarmformer.cost.machine import Limits, measure_limits
 from swarmformer.cost.memory import MemoryRow, measure_memory
 from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.parameters import ParameterCount, count_parameters
@@ -13,10 +13,10 @@ from swarmformer.cost.rounds import Samples, time_arms
 from swarmformer.cost.variants import SlotFlops, flops_by_slot
 
 __all__ = [
-    "CeilingError",
-    "Ceilings",
     "EpochFlops",
     "Latency",
+    "LimitError",
+    "Limits",
     "MemoryRow",
     "OutputError",
     "ParameterCount",
@@ -32,9 +32,9 @@ __all__ = [
     "flops_by_slot",
     "flops_of_text",
     "judge",
-    "measure_ceilings",
     "measure_costs",
     "measure_latency",
+    "measure_limits",
     "measure_memory",
     "time_arms",
 ]

@@ -9,7 +9,7 @@ class OutputError(SwarmformerError, ArithmeticError):
     """A model whose output is not finite or has the wrong shape: its speed means nothing."""
 
 
-class CeilingError(SwarmformerError, ArithmeticError):
+class LimitError(SwarmformerError, ArithmeticError):
     """A model that seems to compute faster than the machine can."""
 
 

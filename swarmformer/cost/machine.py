@@ -1,4 +1,4 @@
-"""The machine's ceilings, measured: the best rate of matrix products and of copying memory.
+"""The machine's limits, measured: the best rate of matrix products and of copying memory.
 
 They are what a latency is judged by: no model computes faster than its best matrix product.
 """
@@ -38,7 +38,7 @@ MIN_TIMED_S = 2e-3
 
 
 @dataclass(frozen=True)
-class Ceilings:
+class Limits:
     """Best rates seen, in operations (multiply-adds × 2) and bytes (read + written) per second.
 
     ``best_product`` reached the rate, in ``precision``: ``bf16``, or what fp32 products may run in (see
@@ -56,23 +56,23 @@ class Ceilings:
         """The best rate of any copy that moves at least so many bytes."""
         return max([self.copy_bytes_per_s, *(rate for size, rate in self.cached.items() if size >= moved)])
 
-    def raised_by(self, other: Ceilings) -> Ceilings:
-        """The higher of each rate: a ceiling is the best ever seen, whenever that was."""
-        matmul = max(self, other, key=lambda ceilings: ceilings.matmul_flops_per_s)
+    def raised_by(self, other: Limits) -> Limits:
+        """The higher of each rate: a limit is the best ever seen, whenever that was."""
+        matmul = max(self, other, key=lambda limits: limits.matmul_flops_per_s)
         copy = max(self.copy_bytes_per_s, other.copy_bytes_per_s)
         sizes = sorted({*self.cached, *other.cached})
         cached = {size: max(self.cached.get(size, 0.0), other.cached.get(size, 0.0)) for size in sizes}
-        return Ceilings(matmul.matmul_flops_per_s, copy, matmul.best_product, matmul.precision, cached)
+        return Limits(matmul.matmul_flops_per_s, copy, matmul.best_product, matmul.precision, cached)
 
 
-def measure_ceilings(
+def measure_limits(
     device: torch.device,
     shapes: Iterable[Product] = (),
     budget_s: float = 4.0,
     *,
     dtype: torch.dtype = torch.float32,
     moved: Iterable[int] = (),
-) -> Ceilings:
+) -> Limits:
     """Measure with torch's present number of threads and precision settings.
 
     Args:
@@ -95,7 +95,7 @@ def measure_ceilings(
         best_product, matmul_rate = _best_product(products, device, dtype, deadline=start + budget_s)
     precision = matmul_precision(device) if dtype == torch.float32 else str(dtype).removeprefix("torch.")
     memory = copies.pop(2 * COPY_BYTES[device.type])
-    return Ceilings(matmul_rate, memory, best_product, precision, copies)
+    return Limits(matmul_rate, memory, best_product, precision, copies)
 
 
 def _best_product(

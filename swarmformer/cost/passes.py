@@ -15,8 +15,7 @@ from swarmformer.cost.probe import check_output, random_inputs
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec
-from swarmformer.training.optimiser import build_optimiser
-from swarmformer.training.step import optimiser_step
+from swarmformer.training.step import training_step
 
 Mode = Literal["forward", "training"]
 """A forward pass in evaluation and inference mode; or forward, backward and update in training mode."""
@@ -62,10 +61,8 @@ def _training_step(
 ) -> Callable[[], Tensor]:
     if precision == "bf16_weights":
         raise SpecError("training keeps its weights in fp32: use precision bf16 (autocast) or fp32")
-    optimiser = build_optimiser(model, train, batch.ids_BN.device)
-    chosen = train.model_copy(update={"precision": precision})
-    forward = torch.compile(model.detailed, dynamic=False) if compiled else model.detailed
-    return lambda: optimiser_step(model, forward, optimiser, batch, chosen)["loss"]
+    step = training_step(model, train.model_copy(update={"precision": precision, "compile": compiled}))
+    return lambda: step(batch)["loss"]
 
 
 def check_result(name: str, model: Model, batch: Batch, mode: Mode, result: Tensor) -> None:

@@ -16,7 +16,7 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def product_dtype(precision: Precision) -> torch.dtype:
-    """What the operands of matrix products are in: the ceiling that applies."""
+    """What the operands of matrix products are in: the limit that applies."""
     return torch.float32 if precision == "fp32" else torch.bfloat16
 
 

@@ -1,4 +1,4 @@
-"""The whole cost pass: ceilings, latency, FLOPs and floors of a set of models, as one JSON document."""
+"""The whole cost pass: limits, latency, FLOPs and least times of a set of models, as one JSON document."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ import torch
 from torch import nn
 
 from swarmformer.contracts import Model
-from swarmformer.cost.floor import Work, forward_work, judge
 from swarmformer.cost.latency import Latency, measure_latency
-from swarmformer.cost.machine import Ceilings, Product, measure_ceilings
+from swarmformer.cost.limits import Work, forward_work, judge
+from swarmformer.cost.machine import Limits, Product, measure_limits
 from swarmformer.cost.precision import Precision, product_dtype
 from swarmformer.cost.probe import random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
 
-SCHEMA = 1
-
-CEILING_SHARE = 0.15
-"""Part of the budget spent on the ceilings, before and once more after the models."""
+LIMIT_SHARE = 0.15
+"""Part of the budget spent on the limits, before and once more after the models."""
 
 PIECES = (512, 2048, 8192)
 """Rows of products tried beside those of whole batches: what is computed piece by piece stays in the cache."""
@@ -48,12 +46,12 @@ def measure_costs(
         budget_s: seconds for the whole pass; see ``measure_latency`` for when it may be overrun.
 
     Returns:
-        JSON values: ``machine``, ``device``, ``threads``, ``ceilings`` and one of ``rows`` per arm and batch,
-        with its floor: see ``cost.floor.judge``.
+        JSON values: ``machine``, ``device``, ``threads``, ``limits`` and one of ``rows`` per arm and batch,
+        with its least time: see ``cost.limits.judge``.
 
     Raises:
         SpecError, OutputError: see ``measure_latency``.
-        CeilingError: a model that seems faster than the machine.
+        LimitError: a model that seems faster than the machine.
     """
     models = {key: model for key, (_, model) in arms.items()}
     works = {(key, batch): work_at(model, batch, length) for key, model in models.items() for batch in batches}
@@ -61,7 +59,7 @@ def measure_costs(
     end = now_s() + budget_s
     with torch_threads(threads):
         machine = {**describe_machine(), "device": describe_device(device)}
-        before = ceilings_for(works.values(), products, device, precision, budget_s * CEILING_SHARE / 2)
+        before = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
         timings = measure_latency(
             models,
             batches=batches,
@@ -69,19 +67,18 @@ def measure_costs(
             device=device,
             threads=threads,
             precision=precision,
-            budget_s=end - now_s() - budget_s * CEILING_SHARE / 2,
+            budget_s=end - now_s() - budget_s * LIMIT_SHARE / 2,
             seed=seed,
         )
-        after = ceilings_for(works.values(), products, device, precision, budget_s * CEILING_SHARE / 2)
-        name, ceilings = device_name(device), before.raised_by(after)
+        after = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
+        name, limits = device_name(device), before.raised_by(after)
     return {
-        "schema": SCHEMA,
         "machine": machine,
         "device": name,
         "threads": threads,
         "precision": precision,
-        "ceilings": ceilings_dict(ceilings),
-        "rows": [_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], ceilings) for timing in timings],
+        "limits": limits_dict(limits),
+        "rows": [_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], limits) for timing in timings],
     }
 
 
@@ -91,21 +88,21 @@ def work_at(model: Model, batch: int, length: int) -> Work:
     return forward_work(model, ids_BN, model.flops(batch, length))
 
 
-def ceilings_for(
+def limits_for(
     works: Iterable[Work], products: Iterable[Product], device: torch.device, precision: Precision, budget_s: float
-) -> Ceilings:
-    """``measure_ceilings`` in this precision and for copies as large as these works need."""
+) -> Limits:
+    """``measure_limits`` in this precision and for copies as large as these works need."""
     moved = [work.least_bytes for work in works]
-    return measure_ceilings(device, products, budget_s, dtype=product_dtype(precision), moved=moved)
+    return measure_limits(device, products, budget_s, dtype=product_dtype(precision), moved=moved)
 
 
-def ceilings_dict(ceilings: Ceilings) -> dict[str, Any]:
+def limits_dict(limits: Limits) -> dict[str, Any]:
     """JSON values; of the best copies only that of memory."""
     return {
-        "matmul_flops_per_s": ceilings.matmul_flops_per_s,
-        "copy_bytes_per_s": ceilings.copy_bytes_per_s,
-        "best_product": list(ceilings.best_product),
-        "precision": ceilings.precision,
+        "matmul_flops_per_s": limits.matmul_flops_per_s,
+        "copy_bytes_per_s": limits.copy_bytes_per_s,
+        "best_product": list(limits.best_product),
+        "precision": limits.precision,
     }
 
 
@@ -123,7 +120,7 @@ def model_products(models: Iterable[Model], rows: Iterable[int]) -> list[Product
     return [(M, K, N) for M in sorted(whole | pieces) for K, N in sorted(sizes)]
 
 
-def _row(timing: Latency, variant: str, work: Work, ceilings: Ceilings) -> dict[str, Any]:
+def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> dict[str, Any]:
     place = f"{variant} (batch {timing.batch}, length {timing.length})"
     return {
         "run_key": timing.arm,
@@ -131,5 +128,5 @@ def _row(timing: Latency, variant: str, work: Work, ceilings: Ceilings) -> dict[
         "batch": timing.batch,
         "length": timing.length,
         **timing.samples.to_dict(),
-        **judge(place, work, timing.samples.p50, ceilings),
+        **judge(place, work, timing.samples.p50, limits),
     }

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.floor import Work, forward_work
+from swarmformer.cost.limits import Work, forward_work
 from swarmformer.cost.precision import Precision, cast, computing_in
 from swarmformer.cost.probe import check_output
 from swarmformer.cost.rounds import Samples, time_arms, time_queries

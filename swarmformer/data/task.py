@@ -1,4 +1,4 @@
-"""What a task is: raw examples with labels, predictors that any model must beat, and ceilings."""
+"""What a task is: raw examples with labels, predictors that any model must beat, and oracles."""
 
 from __future__ import annotations
 
@@ -84,6 +84,6 @@ class Task(ABC):
         """Predictors by name that at most count labels of ``train``; the caller adds the majority class."""
         return {}
 
-    def ceilings(self, train: RawSplit) -> dict[str, Predictor]:
+    def oracles(self, train: RawSplit) -> dict[str, Predictor]:
         """Predictors by name that know how the task is made, where it can be known: none can do better."""
         return {}

@@ -17,11 +17,12 @@ from .base import (
     load,
     load_json,
     save,
+    save_json,
     write_bytes_atomically,
 )
 from .code import Code, Supplier
 from .costs import Costs, Gap, Latency, Limits, Measured
-from .curve import CURVE, CurveLine, TrainLine, ValidationLine, read_curve
+from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
 from .environment import Environment, Start
 from .plan import (
     DECIDED,
@@ -67,6 +68,7 @@ __all__ = [
     "FACTORIALS",
     "FAILURE",
     "FLOORS",
+    "KINDS",
     "PLAN",
     "PREDICTIONS",
     "REGISTERED",
@@ -109,6 +111,7 @@ __all__ = [
     "Share",
     "Spec",
     "SplitMetrics",
+    "StageLine",
     "Start",
     "Supplier",
     "TrainLine",
@@ -122,6 +125,7 @@ __all__ = [
     "read_curve",
     "read_predictions",
     "save",
+    "save_json",
     "save_predictions",
     "todays_key",
     "write_bytes_atomically",

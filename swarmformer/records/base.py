@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 
@@ -51,10 +52,6 @@ class Document(Record):
         """The content of a file with an older ``schema`` (1 or more) as this version writes it."""
         return raw
 
-    def content(self) -> dict[str, Any]:
-        """What is written: JSON values, the schema number first."""
-        return {"schema": self.SCHEMA, **self.model_dump(mode="json")}
-
 
 def save(path: Path, document: Document) -> None:
     """Write a file atomically: a reader sees the old one or the new one, never a half.
@@ -62,7 +59,16 @@ def save(path: Path, document: Document) -> None:
     Raises:
         ValueError: a number that is not finite in a part that takes any JSON value.
     """
-    text = json.dumps(document.content(), indent=1, allow_nan=False)
+    save_json(path, document.model_dump(mode="json"), document.SCHEMA)
+
+
+def save_json(path: Path, content: Mapping[str, Any], schema: int = 1) -> None:
+    """Write a measurement that has no record of its own as ``save`` writes one.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
+    text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=False)
     write_bytes_atomically(path, (text + "\n").encode())
 
 

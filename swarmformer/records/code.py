@@ -25,8 +25,3 @@ class Code(Record):
     hash: str = ""
     revision: str
     suppliers: tuple[Supplier, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
-        return self.hash or self.revision

@@ -44,7 +44,22 @@ class ValidationLine(CurveLine, Metrics):
     epoch: Count
 
 
-KINDS: dict[str, type[CurveLine]] = {"train": TrainLine, "validation": ValidationLine}
+class StageLine(CurveLine):
+    """A line of a stage before the last, named ``stage``: of its training, or of a validation after ``epoch``."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]
+
+    kind: Literal["stage_train", "stage_validation"]
+    stage: str
+
+
+KINDS: dict[str, type[CurveLine]] = {
+    "train": TrainLine,
+    "validation": ValidationLine,
+    "stage_train": StageLine,
+    "stage_validation": StageLine,
+}
 
 
 def read_curve(cell: Path) -> list[CurveLine]:

@@ -9,9 +9,11 @@ from .code import Supplier
 
 
 class Start(Record):
-    """One start: when (UTC, ISO 8601), with which code and packages, on which machine and device."""
+    """One start: when (UTC, ISO 8601), with which code and packages, on which machine and device; ``continued`` from a
+    checkpoint, or from nothing."""
 
     started_at: str = ""
+    continued: bool = False
     code_revision: str = "unknown"
     code_hash: str = ""
     suppliers: tuple[Supplier, ...] = ()
@@ -22,6 +24,11 @@ class Start(Record):
     machine: dict[str, Any]
     threads: dict[str, int]
     device: dict[str, Any]
+
+    @property
+    def code(self) -> str:
+        """As of a result."""
+        return self.code_hash or self.code_revision
 
 
 class Environment(Document):

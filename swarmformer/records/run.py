@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from .base import Count, Document, Natural, Record, Share
-from .code import Code, Supplier
+from .code import Supplier
 from .plan import Flops, Identity, Parameters
 
 
@@ -134,4 +134,4 @@ class Result(RunIdentity):
     @property
     def code(self) -> str:
         """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
-        return Code(hash=self.code_hash, revision=self.code_revision).name
+        return self.code_hash or self.code_revision

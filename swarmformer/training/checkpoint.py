@@ -7,7 +7,6 @@ JSON in the file's metadata. The file is written beside the old one, flushed to 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,14 +17,19 @@ from safetensors.torch import save
 from torch import Tensor
 
 from swarmformer.errors import SpecError
+from swarmformer.records import todays_key, write_bytes_atomically
 
-FORMAT = "1"
+FORMAT = "2"
 Tensors = dict[str, Tensor]
 
 
 @dataclass
 class Progress:
-    """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done."""
+    """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
+
+    Epochs and steps are counted through all stages; ``best`` is of ``stage``. ``optimiser`` is what of its state is no
+    tensor.
+    """
 
     epoch: int = 0
     batch: int = 0
@@ -34,6 +38,8 @@ class Progress:
     best_epoch: int = -1
     best: dict[str, float | int] = field(default_factory=dict)
     validations: list[dict[str, float | int]] = field(default_factory=list)
+    stage: int = 0
+    optimiser: Any = None
 
 
 @dataclass(frozen=True)
@@ -46,19 +52,6 @@ class RunIdentity:
 
     def words(self) -> dict[str, str]:
         return {"format": FORMAT, "run_key": self.run_key, "seed": str(self.seed), "data": self.data_key}
-
-
-def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Progress) -> None:
@@ -82,7 +75,7 @@ def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
     except (SafetensorError, OSError) as error:
         raise SpecError(f"{path}: cannot be read ({error}); move it away to start this run anew") from None
     for key, expected in run.words().items():
-        if metadata.get(key) != expected:
+        if todays_key(metadata.get(key, "")) != expected:
             raise SpecError(
                 f"{path}: belongs to {key} {metadata.get(key)}, not to {key} {expected}; "
                 "move it away to start this run anew"
@@ -99,19 +92,27 @@ def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
     return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
 
 
-def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
-    """Moments and step counts, named "<parameter index>/<key>"."""
-    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
-    return {f"{index}/{key}": tensor for index, entry in state.items() for key, tensor in entry.items()}
+def split_state(value: Any, name: str = "state") -> tuple[Any, Tensors]:
+    """A nested state as JSON values, and its tensors, by the names that stand in their places."""
+    if isinstance(value, Tensor):
+        return {"tensor": name}, {name: value}
+    if not isinstance(value, dict | list | tuple):
+        return value, {}
+    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
+    parts = [split_state(part, f"{name}/{key}") for key, part in items]
+    plain = [[key, part] for (key, _), (part, _) in zip(items, parts, strict=True)]
+    return {type(value).__name__: plain}, {key: t for _, tensors in parts for key, t in tensors.items()}
 
 
-def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Inverse of ``optimiser_tensors``; groups and hyperparameters stay as built."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = tensor
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+def joined_state(plain: Any, tensors: Tensors) -> Any:
+    """Inverse of ``split_state``."""
+    if not isinstance(plain, dict):
+        return plain
+    [(kind, content)] = plain.items()
+    if kind == "tensor":
+        return tensors[content]
+    items = {key: joined_state(part, tensors) for key, part in content}
+    return items if kind == "dict" else {"list": list, "tuple": tuple}[kind](items.values())
 
 
 def rng_tensors(device: torch.device) -> Tensors:

@@ -1,14 +1,16 @@
-"""Logits of a whole split."""
+"""Logits of a whole split, and what they are worth."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from swarmformer.data.batching import Batches
-from swarmformer.training.metrics import Metrics, classification_metrics
+from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
+from swarmformer.data.batching import Batch, Batches
 
 
 def autocast(device: torch.device, precision: str) -> Any:
@@ -42,3 +44,57 @@ def evaluate(
     logits_MK = predict(model, batches, device, precision)
     labels_M = torch.from_numpy(batches.split.labels.copy())
     return classification_metrics(logits_MK, labels_M), logits_MK
+
+
+def classification_metrics(logits_MK: Tensor, labels_M: Tensor) -> Metrics:
+    """Accuracy, precision, recall, F1 (of class 1 for two classes, macro for more), mean loss and n = M answers.
+
+    Rates are in 0…1; a rate whose denominator is zero counts as 0, as scikit-learn does.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    truth, guess = labels_M.numpy(), np.asarray(logits_MK.argmax(dim=-1))
+    average = "binary" if logits_MK.shape[1] == 2 else "macro"
+    labels = None if average == "binary" else range(logits_MK.shape[1])
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        truth, guess, average=average, labels=labels, zero_division=0
+    )
+    return {
+        "accuracy": float((truth == guess).mean()),
+        "precision": float(precision),
+        "recall": float(recall),
+        "f1": float(f1),
+        "loss": float(F.cross_entropy(logits_MK.float(), labels_M)),
+        "n": len(truth),
+    }
+
+
+class Passes:
+    """``Forward`` over batches on the model's device; keeps what each pass gave.
+
+    Args:
+        detailed: ``model.detailed``, or that compiled.
+    """
+
+    def __init__(self, model: Model, detailed: Any, precision: str) -> None:
+        self.model, self.detailed, self.precision = model, detailed, precision
+        self.outputs: list[ModelOutput] = []
+
+    def __call__(self, batch: Batch) -> ModelOutput:
+        with autocast(batch.ids_BN.device, self.precision):
+            output: ModelOutput = self.detailed(batch.ids_BN, batch.mask_BN)
+        self.outputs.append(output)
+        return output
+
+
+@torch.no_grad()
+def objective_loss(model: Model, objective: Objective, batches: Batches, device: torch.device, precision: str) -> float:
+    """The mean over a split's answers of an objective in evaluation; both are left in the modes they were in."""
+    modes = model.training, objective.training
+    model.eval(), objective.eval()
+    total = torch.zeros((), device=device)
+    for batch in batches():
+        loss = objective.loss(Passes(model, model.detailed, precision), batch.to(device)).total
+        total += loss * len(batch.labels_M)
+    model.train(modes[0]), objective.train(modes[1])
+    return float(total) / len(batches.split.labels)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import TrainingDivergedError
-from swarmformer.training.checkpoint import write_bytes_atomically
+from swarmformer.records import KINDS, write_bytes_atomically
 
 
 class Journal:
@@ -19,9 +19,14 @@ class Journal:
         self.path = path
 
     def append(self, kind: str, **values: Any) -> None:
+        """Add a line of a kind that ``swarmformer.records.curve`` knows.
+
+        Raises:
+            ValidationError: values that do not belong to this kind, or that are not finite.
+        """
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"kind": kind, **values}) + "\n")
+                stream.write(KINDS[kind](kind=kind, **values).to_line())
 
     def rewind(self, step: int, epochs: int) -> None:
         """Keep what belongs to the first ``step`` steps and ``epochs`` validations; drop half-written lines."""
@@ -47,8 +52,9 @@ def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float
         step = first_step + offset
         for name, value in (("loss", loss), ("gradient norm", norm)):
             if not math.isfinite(value):
-                raise TrainingDivergedError(
-                    step,
-                    f"the {name} became {value} at step {step}; try a smaller train.lr, a longer train.warmup "
-                    "or train.precision=fp32",
-                )
+                raise diverged(step, f"the {name} became {value} at step {step}")
+
+
+def diverged(step: int, what: str) -> TrainingDivergedError:
+    """The error, with what to try next."""
+    return TrainingDivergedError(step, f"{what}; try a smaller train.lr, a longer train.warmup or train.precision=fp32")

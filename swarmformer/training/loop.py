@@ -1,13 +1,14 @@
 """The training loop.
 
-Train for whole epochs, validate after each, keep the best weights by validation accuracy, read the
-test split once at the end. A run that is stopped goes on from its checkpoint; on the CPU it ends with
-the same weights as one that was never stopped.
+Stage by stage: train for whole epochs, validate after each, keep the best weights, start the next stage from
+them. At the end read the test split once. A run that is stopped goes on from its checkpoint; on the CPU it ends
+with the same weights as one that was never stopped.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,21 +20,18 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers
-from swarmformer.contracts import ModelOutput
-from swarmformer.data.batching import Batch, Batches
+from swarmformer.contracts import Metrics, Model
+from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
-from swarmformer.data.resident import ResidentBatches
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.evaluate import evaluate
-from swarmformer.training.journal import Journal, check_finite
-from swarmformer.training.metrics import Metrics
-from swarmformer.training.optimiser import build_optimiser, learning_rate
-from swarmformer.training.step import Record, optimiser_step
+from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.journal import Journal, check_finite, diverged
+from swarmformer.training.stage_run import make_batches, stage_runs
+from swarmformer.training.step import Record, TrainingStep
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
-RECOMPILE_LIMIT = 64
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -54,8 +52,25 @@ class TrainResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class SplitJudge:
+    """Measures ``model``, which may be the moving average of the trainer's."""
+
+    trainer: Trainer
+    model: Model
+
+    def metrics(self, split: str = "validation") -> Metrics:
+        return self.trainer.evaluate(self.model, split)[0]
+
+    def loss(self, split: str = "validation") -> Metrics:
+        trainer = self.trainer
+        batches, objective = trainer.batches[split], trainer.now.ingredients.objective
+        loss = objective_loss(self.model, objective, batches, trainer.device, trainer.now.train.precision)
+        return {"loss": loss, "n": len(batches.split.labels)}
+
+
 class Trainer:
-    """One run, seeded by its specification. ``model`` ends with the best weights.
+    """One run, seeded by its specification. ``model`` ends with the best weights of the last stage.
 
     Args:
         folder: where checkpoint and curve are written; None keeps nothing.
@@ -70,51 +85,80 @@ class Trainer:
         folder: Path | None = None,
         on_step: OnStep = lambda done, total, words: None,
     ) -> None:
-        self.spec, self.train, self.device, self.on_step = spec, spec.train, device, on_step
+        self.spec, self.device, self.on_step = spec, device, on_step
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
         check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
-        self.batches = {name: self._batches(data, name) for name in data.splits}
-        self.optimiser = build_optimiser(self.model, self.train, device)
-        decay = self.train.ema_decay
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
-        self.forward = self._compiled() if self.train.compile else self.model.detailed
+        self.stages = stage_runs(spec, data, self.model, device)
+        size = self.stages[-1].train.eval_batch_size
+        self.batches = {name: make_batches(spec, data, name, device, size) for name in data.splits}
+        self.batches["train"] = self.stages[-1].batches
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder else None)
         self.progress = ckpt.Progress()
-        self.best: dict[str, Tensor] = {}
-        self.total_steps = self._total_steps()
+        self._prepare()
+
+    @property
+    def total_steps(self) -> int:
+        return self.stages[-1].end
 
     def run(self) -> TrainResult:
         """Train, or go on training, to the end."""
         torch.manual_seed(self.spec.seed)
         if self.checkpoint is not None and self.checkpoint.exists():
             self._resume(self.checkpoint)
-        self.journal.rewind(self.progress.step, self.progress.epoch)
-        while self.progress.step < self.total_steps:
-            self._epoch()
-            self._validate()
-        self.model.load_state_dict(self.best)
-        test, logits_NK = self._evaluate(self.model, "test")
         done = self.progress
-        return TrainResult(done.best, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds)
+        self.journal.rewind(done.step, done.epoch)
+        while True:
+            while done.step < self.now.end:
+                self._epoch()
+                self._validate()
+            self.model.load_state_dict(self.best)
+            if self.now is self.stages[-1]:
+                break
+            done.stage, done.best, done.best_epoch = done.stage + 1, {}, -1
+            self._prepare()
+        validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
+        test, logits_NK = self.evaluate(self.model, "test")
+        return TrainResult(validation, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds)
+
+    def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
+        """Metrics and logits of a split.
+
+        Raises:
+            TrainingDivergedError: one of them is not finite.
+        """
+        metrics, logits_MK = evaluate(model, self.batches[split], self.device, self.now.train.precision)
+        self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
+        self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
+        return metrics, logits_MK
+
+    def _prepare(self) -> None:
+        """Make ready for the stage that the progress names; it starts from the weights that are there."""
+        self.now = now = self.stages[self.progress.stage]
+        objective = now.ingredients.objective
+        optimiser = now.ingredients.optimiser.build([self.model, objective], self.device)
+        self.step = TrainingStep(self.model, objective, optimiser, now.train)
+        decay = now.train.ema_decay
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.best: dict[str, Tensor] = {}
 
     def _epoch(self) -> None:
-        """Train to the end of the epoch (or of the budget), from wherever the progress stands."""
-        done = self.progress
+        """Train to the end of the epoch (or of the stage), from wherever the progress stands."""
+        done, now = self.progress, self.now
         records: list[Record] = []
         last_save = started = time.monotonic()
         self.model.train()
-        for batch in self.batches["train"](done.epoch, start=done.batch):
+        for batch in now.augmented(done.epoch, start=done.batch):
             records.append(self._step(batch))
             done.batch, done.step = done.batch + 1, done.step + 1
             if len(records) == LOG_STEPS:
                 self._log(records)
-            self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self.train.epochs}")
-            if done.step == self.total_steps:
+            self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self._epochs()}")
+            if done.step == now.end:
                 break
-            if time.monotonic() - last_save >= self.train.checkpoint_seconds:
+            if time.monotonic() - last_save >= now.train.checkpoint_seconds:
                 self._log(records)
                 done.seconds, started = done.seconds + time.monotonic() - started, time.monotonic()
                 self._save()
@@ -122,13 +166,16 @@ class Trainer:
         self._log(records)
         done.seconds += time.monotonic() - started
 
+    def _epochs(self) -> int:
+        """Epochs of all stages, had none a limit of steps."""
+        return sum(stage.train.epochs for stage in self.stages)
+
     def _step(self, batch: Batch) -> Record:
         """One optimiser step; what is worth writing down stays on the device."""
-        self.model.set_progress(self.progress.step / self.total_steps)
-        rate = learning_rate(self.progress.step, self.total_steps, self.train)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        record = optimiser_step(self.model, self.forward, self.optimiser, batch.to(self.device), self.train)
+        done, now = self.progress, self.now
+        self.model.set_progress(done.step / self.total_steps)
+        now.ingredients.optimiser.before_step(self.step.optimiser, done.step - now.first_step, now.steps)
+        record = self.step(batch.to(self.device))
         if self.average is not None:
             self.average.update_parameters(self.model)
         return record
@@ -140,40 +187,52 @@ class Trainer:
         names = list(records[0])
         rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records]).tolist()
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        step = self.progress.step
+        step, now = self.progress.step, self.now
         check_finite(step - len(rows) + 1, columns["loss"], columns["norm"])
-        rate = learning_rate(step - 1, self.total_steps, self.train)
+        weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
+        self._check(bool(weights.all()), "the weights are not finite")
+        rate = now.ingredients.optimiser.learning_rate(step - 1 - now.first_step, now.steps)
         means = {name: sum(values) / len(values) for name, values in columns.items()}
-        self.journal.append("train", step=step, **{**means, "norm": max(columns["norm"])}, lr=rate)
+        finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
+        self._write("train", step=step, **{**finite, "norm": max(columns["norm"])}, lr=rate)
         records.clear()
 
     def _validate(self) -> None:
-        done = self.progress
-        judged = self.average.module if self.average is not None else self.model
-        metrics, _ = self._evaluate(judged, "validation")
+        done, now = self.progress, self.now
+        judged: Any = self.average.module if self.average is not None else self.model
+        metrics = now.stage.validate(SplitJudge(self, judged))
+        self._check(all(map(math.isfinite, metrics.values())), f"the validation gives {metrics}")
         done.epoch, done.batch = done.epoch + 1, 0
         done.validations.append(metrics)
-        if not done.best or metrics["accuracy"] > done.best["accuracy"]:
+        if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
             done.best, done.best_epoch = metrics, done.epoch
             self.best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
-        self.journal.append("validation", step=done.step, epoch=done.epoch, **metrics)
-        logger.info(
-            "epoch %d/%d step %d: validation accuracy %.4f loss %.4f (best %.4f at epoch %d), %.0f s",
-            done.epoch, self.train.epochs, done.step, metrics["accuracy"], metrics["loss"],
-            done.best["accuracy"], done.best_epoch, done.seconds,
-        )  # fmt: skip
+        self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
+        logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
         self._save()
 
-    def _evaluate(self, model: torch.nn.Module, split: str) -> tuple[Metrics, Tensor]:
-        return evaluate(model, self.batches[split], self.device, self.train.precision)
+    def _write(self, kind: str, **values: Any) -> None:
+        """A line of the curve; of a stage before the last under a kind of its own, with the stage's name."""
+        if self.now is self.stages[-1]:
+            self.journal.append(kind, **values)
+        else:
+            self.journal.append(f"stage_{kind}", stage=self.now.name, **values)
+
+    def _check(self, kept: bool, otherwise: str) -> None:
+        if not kept:
+            raise diverged(self.progress.step, f"after step {self.progress.step} {otherwise}")
 
     def _save(self) -> None:
         if self.checkpoint is None:
             return
+        self.progress.optimiser, state = ckpt.split_state(self.step.optimiser.state_dict())
         tensors = {
             **ckpt.prefixed("model", self.model.state_dict()),
+            **ckpt.prefixed("objective", self.step.objective.state_dict()),
             **ckpt.prefixed("best", self.best),
-            **ckpt.prefixed("optimiser", ckpt.optimiser_tensors(self.optimiser)),
+            **ckpt.prefixed("optimiser", state),
             **ckpt.prefixed("rng", ckpt.rng_tensors(self.device)),
             **(ckpt.prefixed("average", self.average.state_dict()) if self.average is not None else {}),
         }
@@ -181,32 +240,13 @@ class Trainer:
 
     def _resume(self, path: Path) -> None:
         tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
+        self._prepare()
         self.model.load_state_dict(ckpt.without_prefix("model", tensors))
+        self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))
         if self.average is not None:
             self.average.load_state_dict(ckpt.without_prefix("average", tensors))
-        ckpt.restore_optimiser(self.optimiser, ckpt.without_prefix("optimiser", tensors))
+        state = ckpt.joined_state(self.progress.optimiser, ckpt.without_prefix("optimiser", tensors))
+        self.step.optimiser.load_state_dict(state)
         ckpt.restore_rng(ckpt.without_prefix("rng", tensors), self.device)
         self.best = {name: t.to(self.device) for name, t in ckpt.without_prefix("best", tensors).items()}
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
-
-    def _total_steps(self) -> int:
-        whole = self.train.epochs * len(self.batches["train"])
-        return min(whole, self.train.max_steps) if self.train.max_steps else whole
-
-    def _batches(self, data: EncodedData, split: str) -> Batches:
-        training = split == "train"
-        options: dict[str, Any] = {
-            "batch_size": self.train.batch_size if training else self.train.eval_batch_size,
-            "lengths": self.spec.padded_lengths,
-            "pad_id": data.pad_id,
-            "seed": self.spec.seed if training else None,
-        }
-        if self.device.type == "cpu":
-            return Batches(data.splits[split], **options)
-        return ResidentBatches(data.splits[split], device=self.device, **options)
-
-    def _compiled(self) -> Callable[..., ModelOutput]:
-        # One graph per padded length and batch size; a recompilation limit would fall back in silence.
-        torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-        torch._dynamo.config.fail_on_recompile_limit_hit = True
-        return torch.compile(self.model.detailed, dynamic=False)

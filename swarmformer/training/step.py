@@ -3,63 +3,81 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from swarmformer.contracts import Model, ModelOutput
+from swarmformer.assembly import make_ingredients
+from swarmformer.contracts import Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch
-from swarmformer.fast import TRAINING_TOKENS, applies, pieces
+from swarmformer.ops.pieces import training_pieces
 from swarmformer.spec import TrainSpec
-from swarmformer.training.evaluate import autocast
+from swarmformer.training.evaluate import Passes, autocast
 
 Record = dict[str, Tensor]
-"""Scalars of one step by name, on the device: loss, norm, and what the model tells of itself."""
-Forward = Callable[..., ModelOutput]
+"""Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
+RECOMPILE_LIMIT = 64
 
 
-def optimiser_step(
-    model: Model, forward: Forward, optimiser: torch.optim.Optimizer, batch: Batch, train: TrainSpec
-) -> Record:
-    """Forward (``model.detailed``, or that compiled), backward, clip, update; ``batch`` is on the model's device.
+@dataclass
+class TrainingStep:
+    """Forward, backward, clip, update; ``train`` gives precision, clipping, and whether to compile."""
 
-    What is worth writing down stays on the device: nothing waits for it.
-    """
-    record = add_gradients(model, forward, batch, train)
-    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm or float("inf"))
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
-    return {**record, "norm": norm.detach()}
+    model: Model
+    objective: Objective
+    optimiser: torch.optim.Optimizer
+    train: TrainSpec
+
+    def __post_init__(self) -> None:
+        self.detailed = _compiled(self.model) if self.train.compile else self.model.detailed
+        self.parameters = [*self.model.parameters(), *self.objective.parameters()]
+
+    def __call__(self, batch: Batch) -> Record:
+        """``batch`` is on the model's device. What is worth writing down stays there: nothing waits for it."""
+        record = self.add_gradients(batch)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm or float("inf"))
+        self.optimiser.step()
+        self.optimiser.zero_grad(set_to_none=True)
+        return {**record, "norm": norm.detach()}
+
+    def add_gradients(self, batch: Batch) -> Record:
+        """Add the gradients of a batch's loss to the parameters; of all texts at once, or piece by piece."""
+        record: Record = {}
+        device, answers = batch.ids_BN.device, len(batch.labels_M)
+        with autocast(device, self.train.precision):  # around all pieces: weights are cast once
+            for part in self.parts_of(batch):
+                forward, share = Passes(self.model, self.detailed, self.train.precision), len(part.labels_M) / answers
+                with autocast(device, "fp32"):
+                    loss = self.objective.loss(forward, part)
+                    total = loss.total * share + _auxiliary(forward.outputs)
+                    total.backward()
+                sums = {"loss": total, **{f"loss/{name}": value * share for name, value in loss.parts.items()}}
+                for name, value in sums.items():
+                    record[name] = record[name] + value.detach() if name in record else value.detach()
+                record |= _details(forward.outputs[-1])
+        return record
+
+    def parts_of(self, batch: Batch) -> list[Batch]:
+        """The batch in pieces where its gradient is the sum of theirs and they are quicker, or else itself."""
+        whole = self.model.whole_batch or not self.objective.in_pieces or self.train.compile
+        if whole or batch.at_M is not None:
+            return [batch]
+        cut = training_pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)
+        return [batch.piece(piece) for piece in cut] or [batch]
 
 
-def add_gradients(model: Model, forward: Forward, batch: Batch, train: TrainSpec) -> Record:
-    """Add the gradients of a batch's mean loss to the parameters; of all texts at once, or piece by piece."""
-    record: Record = {}
-    with autocast(batch.ids_BN.device, train.precision):  # around all pieces: weights are cast once
-        for part in parts_of(batch, model, train):
-            output = forward(part.ids_BN, part.mask_BN)
-            with autocast(batch.ids_BN.device, "fp32"):
-                total = _loss(part, output, len(batch.labels_M), train)
-                total.backward()
-            record["loss"] = record["loss"] + total.detach() if "loss" in record else total.detach()
-            record |= _details(output)
-    return record
+def training_step(model: Model, train: TrainSpec) -> TrainingStep:
+    """The step that a section ``train``, its stages aside, makes with ``model``, where that is now."""
+    device = next(model.parameters()).device
+    made = make_ingredients(train, model.dims)
+    objective = made.objective.to(device)
+    return TrainingStep(model, objective, made.optimiser.build([model, objective], device), train)
 
 
-def _loss(part: Batch, output: ModelOutput, labels: int, train: TrainSpec) -> Tensor:
-    """The part of the batch's mean loss that is its own, and what the model adds."""
-    logits_MK = part.answers(output.logits_BK).float()
-    loss = F.cross_entropy(logits_MK, part.labels_M, label_smoothing=train.label_smoothing)
-    return loss * (len(part.labels_M) / labels) + sum(output.losses.values())
-
-
-def parts_of(batch: Batch, model: Model, train: TrainSpec) -> list[Batch]:
-    """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs; else the batch itself."""
-    if model.whole_batch or train.compile or batch.at_M is not None or not applies(batch.ids_BN):
-        return [batch]
-    cut = pieces(batch.ids_BN, batch.mask_BN, model.honours_mask, TRAINING_TOKENS)
-    return [batch.piece(piece) for piece in cut]
+def _auxiliary(outputs: list[ModelOutput]) -> Tensor | float:
+    """What the model adds to the loss, as a mean over its passes."""
+    return sum(sum(output.losses.values()) for output in outputs) / len(outputs)
 
 
 def _details(output: ModelOutput) -> Record:
@@ -68,3 +86,10 @@ def _details(output: ModelOutput) -> Record:
     per_layer = enumerate(output.telemetry)
     telemetry = {f"{layer}/{name}": value for layer, part in per_layer for name, value in part.items()}
     return {name: value.detach() for name, value in (losses | telemetry).items()}
+
+
+def _compiled(model: Model) -> Callable[..., ModelOutput]:
+    # One graph per padded length and batch size; a recompilation limit would fall back in silence.
+    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    return torch.compile(model.detailed, dynamic=False)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.benchmark import Timer
 
-from swarmformer.cost import Ceilings, machine, measure_ceilings
+from swarmformer.cost import Limits, machine, measure_limits
 from swarmformer.errors import SpecError
 
 SMALL, BIG, TALL = (64, 64, 64), (128, 128, 128), (256, 16, 32)
@@ -37,14 +37,14 @@ def machine_of_rates(monkeypatch, clock, small):
 
 
 def test_best_rate_over_shapes(machine_of_rates, cpu):
-    found = measure_ceilings(cpu, budget_s=0.5)
+    found = measure_limits(cpu, budget_s=0.5)
     assert found.best_product == BIG
     assert found.matmul_flops_per_s == pytest.approx(3e9, rel=1e-4)
     assert found.copy_bytes_per_s == pytest.approx(7e9, rel=1e-3)
 
 
 def test_given_shapes_are_tried(machine_of_rates, cpu):
-    found = measure_ceilings(cpu, [TALL, SMALL], budget_s=0.5)
+    found = measure_limits(cpu, [TALL, SMALL], budget_s=0.5)
     assert found.best_product == TALL
     assert found.matmul_flops_per_s == pytest.approx(5e9, rel=1e-3)
 
@@ -56,7 +56,7 @@ def test_copies_that_stay_in_the_cache_have_their_own_rate(machine_of_rates, cpu
         clock.advance(2 * source.nbytes / (7e9 if source.nbytes > 2**20 else 30e9))
 
     monkeypatch.setattr(torch.Tensor, "copy_", copy)
-    found = measure_ceilings(cpu, budget_s=0.5, moved=[5, 2**20 + 1, 2**40])
+    found = measure_limits(cpu, budget_s=0.5, moved=[5, 2**20 + 1, 2**40])
     assert found.copy_bytes_per_s == pytest.approx(7e9, rel=1e-3)
     assert found.cached == pytest.approx({2**20: 30e9, 2**21: 30e9}, rel=1e-3)
     assert found.copy_rate(2**21) == pytest.approx(30e9, rel=1e-3)
@@ -72,11 +72,11 @@ def test_products_are_made_in_the_dtype(dtype, precision, small, cpu, monkeypatc
         return real(left, right, out=out)
 
     monkeypatch.setattr(torch, "mm", mm)
-    assert measure_ceilings(cpu, budget_s=0.0, dtype=dtype).precision == precision
+    assert measure_limits(cpu, budget_s=0.0, dtype=dtype).precision == precision
     assert seen == {dtype}
 
 
-def test_slow_spells_do_not_lower_the_ceiling(machine_of_rates, cpu, monkeypatch, clock):
+def test_slow_spells_do_not_lower_the_limit(machine_of_rates, cpu, monkeypatch, clock):
     quick = torch.mm
 
     def quick_in_between(left, right, *, out):
@@ -84,16 +84,16 @@ def test_slow_spells_do_not_lower_the_ceiling(machine_of_rates, cpu, monkeypatch
         quick(left, right, out=out)
 
     monkeypatch.setattr(torch, "mm", quick_in_between)
-    assert measure_ceilings(cpu, budget_s=2.0).matmul_flops_per_s == pytest.approx(3e9, rel=1e-3)
+    assert measure_limits(cpu, budget_s=2.0).matmul_flops_per_s == pytest.approx(3e9, rel=1e-3)
 
 
 def test_budget(machine_of_rates, cpu, clock):
-    measure_ceilings(cpu, [TALL], budget_s=1.0)
+    measure_limits(cpu, [TALL], budget_s=1.0)
     assert 0.9 < clock.s < 1.0 + 10 * machine.MIN_TIMED_S
 
 
 def test_without_time_one_product_is_measured(machine_of_rates, cpu):
-    found = measure_ceilings(cpu, [TALL], budget_s=0.0)
+    found = measure_limits(cpu, [TALL], budget_s=0.0)
     assert found.best_product == SMALL
     assert found.matmul_flops_per_s == pytest.approx(1e9, rel=1e-3)
 
@@ -102,24 +102,24 @@ def test_agrees_with_another_timer(small, cpu):
     a, b = torch.randn(128, 128), torch.randn(128, 128)
     other = Timer("torch.mm(a, b)", globals={"torch": torch, "a": a, "b": b}, num_threads=torch.get_num_threads())
     rate = 2 * 128**3 / other.blocked_autorange(min_run_time=0.2).median
-    assert rate / 3 < measure_ceilings(cpu, budget_s=0.4).matmul_flops_per_s < rate * 8
+    assert rate / 3 < measure_limits(cpu, budget_s=0.4).matmul_flops_per_s < rate * 8
 
 
 @pytest.mark.parametrize("wrong", [(0, 4, 4), (4, -1, 4), (4, 4)])
 def test_wrong_sizes(wrong, cpu):
     with pytest.raises(SpecError, match="three sizes"):
-        measure_ceilings(cpu, [wrong])
+        measure_limits(cpu, [wrong])
 
 
 def test_raised_by_keeps_the_higher_of_each():
-    one, two = Ceilings(1e9, 5e9, SMALL, "none", {8: 9e9, 16: 7e9}), Ceilings(2e9, 4e9, BIG, "none", {8: 8e9})
-    assert one.raised_by(two) == two.raised_by(one) == Ceilings(2e9, 5e9, BIG, "none", {8: 9e9, 16: 7e9})
+    one, two = Limits(1e9, 5e9, SMALL, "none", {8: 9e9, 16: 7e9}), Limits(2e9, 4e9, BIG, "none", {8: 8e9})
+    assert one.raised_by(two) == two.raised_by(one) == Limits(2e9, 5e9, BIG, "none", {8: 9e9, 16: 7e9})
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_cuda_is_waited_for():
     """An unsynchronised timer would claim a rate beyond any card; a card moves over 100 GB/s."""
-    found = measure_ceilings(torch.device("cuda", 0), budget_s=4.0)
+    found = measure_limits(torch.device("cuda", 0), budget_s=4.0)
     assert 1e12 < found.matmul_flops_per_s < 5e15
     assert 1e11 < found.copy_bytes_per_s < 2e13

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import nn
 
-from swarmformer.cost import CeilingError, Ceilings, machine, measure_costs, report
+from swarmformer.cost import LimitError, Limits, machine, measure_costs, report
 
 RATE = 1e9
 
 
 @pytest.fixture
 def known_machine(monkeypatch, clock):
-    """Ceilings that are known; only fake models move the clock."""
-    found = iter([Ceilings(RATE / 2, 2e9, (1, 1, 1), "none"), Ceilings(RATE, 1e9, (1, 1, 1), "none")])
-    monkeypatch.setattr(report, "measure_ceilings", lambda *arguments, **options: next(found))
+    """Limits that are known; only fake models move the clock."""
+    found = iter([Limits(RATE / 2, 2e9, (1, 1, 1), "none"), Limits(RATE, 1e9, (1, 1, 1), "none")])
+    monkeypatch.setattr(report, "measure_limits", lambda *arguments, **options: next(found))
     return clock
 
 
@@ -31,11 +31,11 @@ def test_document(known_machine, fake_model, cpu):
     before = torch.get_num_threads()
     document = measure_costs(arms, length=16, device=cpu, threads=before + 1, budget_s=5.0)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert set(document) == {"schema", "machine", "device", "threads", "precision", "ceilings", "rows"}
+    assert set(document) == {"machine", "device", "threads", "precision", "limits", "rows"}
     assert document["schema"] == 1 and document["threads"] == before + 1
     assert document["device"].endswith(f"({before + 1} threads)")
     limits = {"matmul_flops_per_s": RATE, "copy_bytes_per_s": 2e9}
-    assert document["ceilings"] == {**limits, "best_product": [1, 1, 1], "precision": "none"}
+    assert document["limits"] == {**limits, "best_product": [1, 1, 1], "precision": "none"}
     assert [(row["run_key"], row["variant"], row["batch"]) for row in document["rows"]] == [
         ("k1", "base", 1),
         ("k2", "swap", 1),
@@ -48,22 +48,22 @@ def test_document(known_machine, fake_model, cpu):
     assert row == pytest.approx(
         {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
         | dict.fromkeys(("median_s", "p20_s", "p80_s", "p90_s", "p95_s"), 0.040)
-        | {"flops": 10**7, "computed_flops": 10**7, "ceiling_flops_per_s": RATE, "floor_s": 0.010}
-        | {"least_bytes": 32 * 16 * 8 + 4 * (8 * 8 + 8) + 4 * 32 * 3, "ceiling_bytes_per_s": 2e9}
-        | {"share_of_ceiling": 0.25, "share_of_floor": 0.25}
+        | {"flops": 10**7, "computed_flops": 10**7, "limit_flops_per_s": RATE, "least_s": 0.010}
+        | {"least_bytes": 32 * 16 * 8 + 4 * (8 * 8 + 8) + 4 * 32 * 3, "limit_bytes_per_s": 2e9}
+        | {"share_of_limit": 0.25, "share_of_least": 0.25}
     )
     assert torch.get_num_threads() == before
 
 
 @pytest.mark.parametrize(("share", "raises"), [(1.04, False), (1.06, True)])
-def test_share_above_the_ceiling_is_an_error(share, raises, known_machine, fake_model, cpu):
+def test_share_above_the_limit_is_an_error(share, raises, known_machine, fake_model, cpu):
     arms = {"k": ("swap", arm(fake_model, known_machine, 0.020, round(share * 0.020 * RATE)))}
     if raises:
-        with pytest.raises(CeilingError, match=r"swap \(batch 1, length 8\).*1\.06 times.*breaks physics"):
+        with pytest.raises(LimitError, match=r"swap \(batch 1, length 8\).*1\.06 times.*breaks physics"):
             measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0)
     else:
         row = measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0)["rows"][0]
-        assert row["share_of_ceiling"] == pytest.approx(share)
+        assert row["share_of_limit"] == pytest.approx(share)
 
 
 def test_budget_covers_the_whole_pass(known_machine, fake_model, cpu):
@@ -73,7 +73,7 @@ def test_budget_covers_the_whole_pass(known_machine, fake_model, cpu):
 
 
 def test_real_models_on_this_machine(dims, wrap, monkeypatch, cpu):
-    """Real clock, real products: a plain MLP stays under the ceiling, an absurd formula does not."""
+    """Real clock, real products: a plain MLP stays under the limit, an absurd formula does not."""
     monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**20)
 
     class Mean(nn.Module):
@@ -89,9 +89,9 @@ def test_real_models_on_this_machine(dims, wrap, monkeypatch, cpu):
     model.flops = lambda B, N: 2 * B * N * (8 * 256 + 256 * 3)
     row = measure_costs({"k": ("mlp", model)}, length=N, batches=[B], device=cpu, threads=1, budget_s=2.0)["rows"][0]
     assert 0 < row["p20_s"] <= row["median_s"] <= row["p80_s"] <= row["p95_s"]
-    assert 0 < row["share_of_ceiling"] <= 1.05
+    assert 0 < row["share_of_limit"] <= 1.05
     model.flops = lambda B, N: 10**13 * B * N
-    with pytest.raises(CeilingError, match="mlp"):
+    with pytest.raises(LimitError, match="mlp"):
         measure_costs({"k": ("mlp", model)}, length=N, batches=[B], device=cpu, threads=1, budget_s=1.0)
 
 
@@ -113,4 +113,4 @@ def test_cuda(wrap, dims):
     device = torch.device("cuda", 0)
     document = measure_costs({"k": ("mlp", model)}, length=64, device=device, threads=1, budget_s=20.0)
     assert document["machine"]["device"]["name"] == document["device"]
-    assert all(0 < row["share_of_ceiling"] <= 1.05 for row in document["rows"])
+    assert all(0 < row["share_of_limit"] <= 1.05 for row in document["rows"])

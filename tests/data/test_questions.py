@@ -15,7 +15,7 @@ from toy_tasks import Toy
 
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import Split, load_encoded
-from swarmformer.data.floors import compute_floors, left_out
+from swarmformer.data.predictors import compute_predictors, left_out
 from swarmformer.data.questions import Questions
 from swarmformer.data.split import check_splits, load_splits
 from swarmformer.data.task import RawSplit
@@ -152,9 +152,9 @@ def test_questions_nobody_announced_are_refused() -> None:
         check_splits({"train": GOOD, "test": GOOD}, 2)
 
 
-def test_floors_count_answers_and_say_what_they_leave_out() -> None:
+def test_baselines_count_answers_and_say_what_they_leave_out() -> None:
     task = TokenToy()
-    (row,) = compute_floors(task, validation_fraction=0.3, split_seed=0)
+    (row,) = compute_predictors(task, validation_fraction=0.3, split_seed=0)
     labels = task.splits["test"].labels
     assert (row["name"], row["n"]) == ("majority class", len(labels))
     assert row["accuracy"] in (labels.mean(), 1 - labels.mean())

@@ -10,10 +10,10 @@ import pytest
 
 from experiments import benchmark, scaling
 from experiments.measure import benchmark_rows, scaling_rows
-from reports.costs import check_costs
+from reports.study.costs import check_costs
 from reports.errors import ReportError
-from reports.schema import Costs, load
-from swarmformer.cost import Ceilings, TooLargeError, machine
+from swarmformer.cost import Limits, TooLargeError, machine
+from swarmformer.records import Costs, load
 
 SMALL = ["model.dims.d_model=8", "model.dims.vocab_size=50", "model.dims.seq_len=32"]
 LISTOPS = ["data.task.name=listops", "data.task.max_length=24", "data.task.min_length=4", "data.task.max_depth=2"]
@@ -27,7 +27,7 @@ MEMORY = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**22)
-    monkeypatch.setattr(benchmark_rows, "LEAST_CEILING_S", 0.1)
+    monkeypatch.setattr(benchmark_rows, "LEAST_LIMIT_S", 0.1)
 
 
 def costs_of(folder: Path) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def costs_of(folder: Path) -> dict[str, Any]:
 def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["variants=[original_small,base]", "lengths=[16,37]", "batches=2", "modes=[forward,training]"]
     words += ["precision=[fp32,bf16_weights]", "memory=False", "budget_s=0.5", f"runs={tmp_path}", "name=a", *SMALL]
-    assert benchmark.command_line(["with", *words]) == 0
+    assert benchmark.main(["with", *words]) == 0
     costs, said = costs_of(tmp_path / "a"), capsys.readouterr().out
     kept = {
         (row["variant"], row["mode"], row["precision"], row["length"], row["batch"], row["seq_len_raised_from"])
@@ -54,9 +54,9 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
         *((v, n) for v, n in (("original_small", 16), ("base", 16), ("base", 37))),
     }
     assert ("base", 16, "training keeps its weights in fp32") in gaps
-    assert "missing: original_small (length 37)" in said and "of floor" in said
-    assert {found["measured_for"] for found in costs["ceilings_by"]} == {"fp32", "bf16_weights"}
-    assert all(row["flops"] and 0 < row["share_of_ceiling"] <= row["share_of_floor"] for row in costs["rows"])
+    assert "missing: original_small (length 37)" in said and "of least" in said
+    assert {found["measured_for"] for found in costs["limits_by"]} == {"fp32", "bf16_weights"}
+    assert all(row["flops"] and 0 < row["share_of_limit"] <= row["share_of_least"] for row in costs["rows"])
     # Fast paths save operations; rows are held against those that are left.
     forward = [row for row in costs["rows"] if row["mode"] == "forward"]
     assert all(row["computed_flops"] < row["flops"] for row in forward)
@@ -69,14 +69,14 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
     with pytest.raises(ReportError, match="A figure above physics"):
         check_costs(record.model_copy(update={"rows": (row,)}), "a")
 
-    assert benchmark.command_line(["with", *words]) == 1
+    assert benchmark.main(["with", *words]) == 1
     assert "holds a measurement already" in capsys.readouterr().err
 
 
 def test_real_texts(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["variants=[original_small,base]", "modes=[single_stream,offline]", "texts=12", "budget_s=0.5"]
     words += ["model.dims.d_model=8", "model.dims.seq_len=24", f"runs={tmp_path}", *LISTOPS]
-    assert benchmark.command_line(["with", *words]) == 0
+    assert benchmark.main(["with", *words]) == 0
     rows = costs_of(tmp_path / "benchmark")["rows"]
     assert {(row["variant"], row["mode"], row["tokenised"]) for row in rows} == {
         (variant, mode, tokenised)
@@ -100,18 +100,18 @@ def test_what_is_too_large_is_missing(
 
     monkeypatch.setattr(benchmark_rows, "measure_memory", memory)
     words = ["variants=base", "lengths=16", "batches=[1,3]", "budget_s=1.0", f"runs={tmp_path}", *SMALL]
-    assert benchmark.command_line(["with", *words]) == 0
+    assert benchmark.main(["with", *words]) == 0
     costs = costs_of(tmp_path / "benchmark")
     assert [(row["batch"], row["peak_bytes"]) for row in costs["rows"]] == [(1, 3 * 2**20)]
     assert "(mode forward, length 16, batch 3, precision fp32): needs more memory" in capsys.readouterr().out
 
 
-def test_a_row_above_the_ceiling_leaves_no_costs(
+def test_a_row_above_the_limit_leaves_no_costs(
     tmp_path: Path, own_signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(benchmark_rows, "ceilings_for", lambda *a: Ceilings(1.0, 1e12, (1, 1, 1), "none"))
+    monkeypatch.setattr(benchmark_rows, "limits_for", lambda *a: Limits(1.0, 1e12, (1, 1, 1), "none"))
     words = ["variants=base", "lengths=16", "memory=False", "budget_s=0.5", f"runs={tmp_path}", *SMALL]
-    assert benchmark.command_line(["with", *words]) == 1
+    assert benchmark.main(["with", *words]) == 1
     assert "breaks physics" in capsys.readouterr().err
     assert not (tmp_path / "benchmark" / "costs.json").exists()
 
@@ -134,7 +134,7 @@ def test_a_row_above_the_ceiling_leaves_no_costs(
 def test_faults_end_with_one_message(
     command: Any, words: list[str], message: str, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command.command_line(["with", f"runs={tmp_path}", *words]) == 1
+    assert command.main(["with", f"runs={tmp_path}", *words]) == 1
     said = capsys.readouterr().err
     assert message in said and "Traceback" not in said
     assert list(tmp_path.iterdir()) == []
@@ -147,7 +147,7 @@ def test_faults_end_with_one_message(
 def test_faults_of_the_benchmark(
     words: list[str], message: str, tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert benchmark.command_line(["with", f"runs={tmp_path}", *words]) == 1
+    assert benchmark.main(["with", f"runs={tmp_path}", *words]) == 1
     assert message in capsys.readouterr().err
 
 
@@ -159,7 +159,7 @@ def test_growth(
 
     monkeypatch.setattr(scaling_rows, "measure_memory", memory)
     words = ["variants=[base,base+windowed]", "lengths=[32,64,128,256]", "budget_s=1.0", f"runs={tmp_path}", *SMALL]
-    assert scaling.command_line(["with", *words]) == 0
+    assert scaling.main(["with", *words]) == 0
     costs = costs_of(tmp_path / "scaling")
     assert [(gap["variant"], gap["length"]) for gap in costs["missing"]] == [("base", 256), ("base+windowed", 256)]
     assert "one call takes 99 s; call_s is 30" in costs["missing"][0]["reason"]

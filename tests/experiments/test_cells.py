@@ -10,18 +10,20 @@ import pytest
 from experiments.cells import (
     CellError,
     Status,
+    cell_folder,
     cell_name,
+    identity,
     is_locked,
     load_config,
     lock_of,
     prepare,
-    read_json,
     status_of,
-    write_json,
 )
+from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
+COMMITTED = Path(__file__).parents[2] / "reports" / "results" / "demo" / "base-s0-1b536f5f"
 SMALL = {"model": {"dims": {"d_model": 8, "seq_len": 16}}, "data": {"task": "listops"}}
 
 
@@ -37,9 +39,9 @@ def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
     assert status_of(cell) == (Status.INTERRUPTED, "")
     with lock_of(cell):
         assert status_of(cell) == (Status.RUNNING, "")
-    write_json(cell / "failure.json", {"cause": "loss became nan"})
+    save(cell / FAILURE, Failure(**identity("base", spec), cause="loss became nan", step=7))
     assert status_of(cell) == (Status.FAILED, "loss became nan")
-    write_json(cell / "result.json", {"status": "COMPLETED"})
+    save(cell / RESULT, load(COMMITTED / RESULT, Result))
     assert status_of(cell) == (Status.COMPLETED, "")
 
 
@@ -77,7 +79,7 @@ def test_a_folder_of_another_run_is_refused(tmp_path: Path, spec: RunSpec) -> No
 
 def test_a_config_of_another_version_is_refused(tmp_path: Path, spec: RunSpec) -> None:
     prepare(tmp_path, "base", spec)
-    config = read_json(tmp_path / "config.json")
+    config = load_json(tmp_path / "config.json")
     config["run_key"] = "0" * 16
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(CellError, match="written by another version"):
@@ -88,7 +90,7 @@ def test_a_config_of_another_version_is_refused(tmp_path: Path, spec: RunSpec) -
 
 def test_an_edited_specification_is_reported(tmp_path: Path, spec: RunSpec) -> None:
     prepare(tmp_path, "base", spec)
-    config = read_json(tmp_path / "config.json")
+    config = load_json(tmp_path / "config.json")
     config["spec"]["train"]["epoch"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))
     status, cause = status_of(tmp_path)
@@ -108,7 +110,32 @@ def test_cell_names_are_safe_and_tell_runs_apart(spec: RunSpec) -> None:
     assert name != cell_name("my arm/../x", spec.model_copy(update={"seed": 4}))
 
 
-def test_nan_is_never_written(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(tmp_path / "result.json", {"loss": float("nan")})
-    assert list(tmp_path.iterdir()) == []
+def test_long_names_are_cut_to_what_a_file_system_takes_and_stay_apart(tmp_path: Path, spec: RunSpec) -> None:
+    other = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 99})})
+    for arm in ("x" * 300, "平均" * 150):
+        folders = [cell_folder(tmp_path, arm, run) for run in (spec, other, spec.model_copy(update={"seed": 4}))]
+        for folder in folders:
+            folder.mkdir()
+            assert len(folder.name.encode()) < 140
+        prepare(folders[0], arm, spec)
+        assert load_config(folders[0]) == (arm, spec)
+
+
+def test_a_cell_under_the_name_of_an_older_version_is_continued(
+    tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = "0123456789abcdef"
+    assert cell_folder(tmp_path, "base", spec).name == cell_name("base", spec)
+    former = tmp_path / cell_name("base", spec, old)
+    prepare(former, "base", spec)
+    config = load_json(former / CONFIG)
+    (former / CONFIG).write_text(json.dumps({**config, "run_key": old}))
+    assert status_of(former)[0] is Status.UNREADABLE
+    monkeypatch.setattr("swarmformer.records.aliases.aliases", lambda: {old: spec.run_key})
+    assert cell_folder(tmp_path, "base", spec) == former
+    assert load_config(former) == ("base", spec) and status_of(former)[0] is Status.INTERRUPTED
+    prepare(former, "base", spec)
+    cell_folder(tmp_path, "base", spec.model_copy(update={"seed": 4}))
+    today = tmp_path / cell_name("base", spec)
+    today.mkdir()
+    assert cell_folder(tmp_path, "base", spec) == today

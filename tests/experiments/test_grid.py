@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import grid, scheduler
-from experiments.cells import Status, is_locked, status_of, write_json
+from experiments import execute, grid
+from experiments.cells import Status, identity, is_locked, status_of
+from experiments.execute import Job, scheduler
 from experiments.plan import load_plan
-from experiments.pool import Job, Pool, default_workers
-from reports.schema import Config, Plan, Result, load
+from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
 from tests.experiments.conftest import ROOT, command, run_module
 
 Grid = Callable[..., Path]
@@ -138,13 +138,13 @@ def test_a_worker_that_dies_without_a_word_is_not_started_for_ever(
     path = tiny_grid(arms=["base"], seeds=[0])
     started = []
 
-    def die(pool: Pool, jobs: list[Job]) -> None:
+    def die(executor: execute.Executor, jobs: list[Job], on_done: execute.OnDone) -> None:
         for job in jobs:
             assert job.ready()
             started.append(job.title)
-            pool.on_done(job, -9, 0.1)
+            on_done(job, -9, 0.1)
 
-    monkeypatch.setattr(Pool, "run", die)
+    monkeypatch.setattr(scheduler, "run_jobs", die)
     monkeypatch.setattr(scheduler, "BUSY_POLL_S", 0.0)
     assert grid.main(["run", str(path), "--runs", str(tmp_path / "runs")]) == 1
     assert len(started) == scheduler.MAX_DEATHS
@@ -187,31 +187,18 @@ def test_cells_of_another_plan_are_named_and_left_alone(
 
 
 def test_a_faulty_grid_ends_with_a_message_not_a_traceback(tiny_grid: Grid, capsys: pytest.CaptureFixture[str]) -> None:
-    assert grid.main(["run", str(tiny_grid(arms=["bse"], base=None))]) == 2
+    assert grid.main(["run", str(tiny_grid(arms=["bse"], base=None))]) == 1
     assert "error: " in capsys.readouterr().err
-
-
-def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
-    monkeypatch.setattr("experiments.pool.usable_cores", lambda: 8)
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
-    pool = Pool(3, lambda job, status, seconds: None)
-    assert [pool._gpu(slot)["CUDA_VISIBLE_DEVICES"] for slot in range(3)] == ["4", "7", "4"]
-    assert pool._environment()["OMP_NUM_THREADS"] == "2"
-    assert pool._environment()["OMP_WAIT_POLICY"] == "PASSIVE"
-    assert "OMP_WAIT_POLICY" not in Pool(1, lambda job, status, seconds: None)._environment()
-    assert default_workers(10) == 2
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert default_workers(10) == 8 and default_workers(1) == 1
 
 
 def test_a_retry_that_is_killed_half_way_leaves_a_failed_cell(
     tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = load_plan(tiny_grid(arms=["base"], seeds=[0]))
-    (cell,) = (tmp_path / cell.name for cell in plan.cells())
+    (planned,) = plan.cells()
+    cell = planned.folder(tmp_path)
     cell.mkdir()
-    write_json(cell / "failure.json", {"cause": "diverged"})
+    save(cell / FAILURE, Failure(**identity("base", planned.spec), cause="diverged", step=3))
     (cell / "checkpoint.safetensors").write_bytes(b"diverged weights")
     real, moved = Path.replace, []
 

@@ -32,7 +32,7 @@ def test_a_cell_is_the_run_that_the_same_overrides_give(tiny_grid: Grid) -> None
 def test_the_arm_s_own_patch_wins(tiny_grid: Grid) -> None:
     arms = ["base", {"name": "slow", "variant": "base", "train": {"lr": 0.0001}}]
     plan = load_plan(tiny_grid(arms=arms))
-    assert [arm.spec.train.lr for arm in plan.arms] == [0.003, 0.0001]
+    assert [arm.spec.train.optimiser.options["lr"] for arm in plan.arms] == [0.003, 0.0001]
 
 
 OTHER_TASK = {"name": "harder", "variant": "base", "data": {"task": {"max_depth": 3}}}
@@ -49,6 +49,11 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"seeds": [0, 0]}, "a seed is given twice"),
     ({"seeds": [0, -1]}, r"tiny\.yaml: seeds\.1: .*greater than or equal to 0"),
     ({"seeds": [10**23]}, r"seeds\.0: "),
+    ({"seeds": [2**32]}, r"tiny\.yaml: seeds\.0: .*less than 4294967296"),  # more than numpy takes
+    ({"arms": ["base", {"name": "two\nlines", "variant": "cnn"}]}, r"arms\.1\..*control character.*in one line"),
+    ({"arms": ["base", {"name": "two\u2028lines", "variant": "cnn"}]}, r"arms\.1\..*a line end"),
+    ({"arms": ["ba\x07se"]}, r"arms\.0\..*control character"),
+    ({"arms": [3]}, r"arms\.0\.mapping: .*got 3"),
     ({"latency": {"batches": [0]}}, r"latency\.batches\.0: .*greater than 0"),
     ({"arms": [{"name": "", "variant": "base"}]}, r"name: .*at least 1"),
     ({"floors": True, "arms": ["base", OTHER_TASK]}, "the arms have different tasks"),
@@ -69,6 +74,16 @@ def test_faults_are_refused_with_file_and_key(
     (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(tokens) + "\n")
     with pytest.raises(SpecError, match=words):
         load_plan(tiny_grid(**changes))
+
+
+def test_any_other_character_may_be_in_a_name_and_it_may_be_long(tiny_grid: Grid, tmp_path: Path) -> None:
+    names = ["mean 平均 😀 é", "x" * 300, "y/../z"]
+    arms = [{"name": name, "variant": "base", "train": {"epochs": 5 + n}} for n, name in enumerate(names)]
+    plan = load_plan(tiny_grid(arms=["base", *arms]))
+    folders = [cell.folder(tmp_path) for cell in plan.cells()]
+    for folder in folders:
+        folder.mkdir()
+    assert len(set(folders)) == 8 and [arm.name for arm in plan.arms] == ["base", *names]
 
 
 def test_a_variant_that_cannot_take_its_lengths_is_refused(tiny_grid: Grid) -> None:

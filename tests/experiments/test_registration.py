@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from experiments import grid
-from experiments.cells import CellError, read_json
 from experiments.plan import load_plan
-from experiments.plan.registration import NAME, register
+from experiments.plan.registration import register
 from experiments.runner import load_data, run_cell
+from swarmformer.records import REGISTERED, Environment, UnreadableFileError, load, load_json
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import run_module
 
@@ -24,7 +24,7 @@ Grid = Callable[..., Path]
 
 
 def registered(folder: Path) -> dict[str, Any]:
-    return read_json(folder / NAME)
+    return load_json(folder / REGISTERED)
 
 
 def test_the_hash_is_over_what_the_plan_decides(tiny_grid: Grid, tmp_path: Path) -> None:
@@ -40,9 +40,9 @@ def test_the_hash_is_over_what_the_plan_decides(tiny_grid: Grid, tmp_path: Path)
 
 @pytest.mark.parametrize("change", [{"seeds": [0, 1, 2]}, {"primary": {"margin": 0.5}}, {"base": None}])
 def test_another_decision_is_another_hash(tiny_grid: Grid, tmp_path: Path, change: dict[str, Any]) -> None:
-    before = load_plan(tiny_grid()).to_dict()["hash"]
-    assert load_plan(tiny_grid(description="other words")).to_dict()["hash"] == before
-    assert load_plan(tiny_grid(**change)).to_dict()["hash"] != before
+    before = load_plan(tiny_grid()).record(tmp_path).hash
+    assert load_plan(tiny_grid(description="other words")).record(tmp_path).hash == before
+    assert load_plan(tiny_grid(**change)).record(tmp_path).hash != before
 
 
 def test_a_plan_may_change_until_a_cell_has_started(
@@ -53,16 +53,16 @@ def test_a_plan_may_change_until_a_cell_has_started(
     assert first != second == registered(tmp_path)["hash"]
     (tmp_path / "cell").mkdir()
     (tmp_path / "cell" / "config.json").write_text("{}")
-    before = (tmp_path / NAME).read_bytes()
+    before = (tmp_path / REGISTERED).read_bytes()
     assert register(load_plan(tiny_grid(primary={"margin": 0.9})), tmp_path) == second
-    assert (tmp_path / NAME).read_bytes() == before and "runs have started" in caplog.text
+    assert (tmp_path / REGISTERED).read_bytes() == before and "runs have started" in caplog.text
 
 
 def test_a_registration_that_cannot_be_read_is_left_alone(tiny_grid: Grid, tmp_path: Path) -> None:
-    (tmp_path / NAME).write_text("{")
-    with pytest.raises(CellError, match="cannot be read"):
+    (tmp_path / REGISTERED).write_text("{")
+    with pytest.raises(UnreadableFileError, match="cannot be read"):
         register(load_plan(tiny_grid()), tmp_path)
-    assert (tmp_path / NAME).read_text() == "{"
+    assert (tmp_path / REGISTERED).read_text() == "{"
 
 
 def test_plan_registers_and_says_so(tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,17 +80,17 @@ def test_runs_start_after_their_registration(tiny_grid: Grid, tmp_path: Path) ->
     done = run_module("experiments.grid", "run", tiny_grid(seeds=[0]), "--runs", tmp_path / "runs", "--workers", "1")
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "runs" / "tiny"
-    begun = [read_json(path)["started_at"] for path in folder.glob("*/result.json")]
+    begun = [load_json(path)["started_at"] for path in folder.glob("*/result.json")]
     at = datetime.fromisoformat(registered(folder)["registered_at"])
     assert len(begun) == 2 and all(datetime.fromisoformat(time) >= at for time in begun)
-    assert registered(folder)["hash"] == read_json(folder / "plan.json")["hash"]
+    assert registered(folder)["hash"] == load_json(folder / "plan.json")["hash"]
 
 
 def test_arms_share_the_weights_of_common_components_and_the_order_of_data(tiny_grid: Grid, tmp_path: Path) -> None:
     plan = load_plan(tiny_grid(arms=["base", "base+tied_qkv+layer_norm"]))
     trainers = []
     for cell in list(plan.cells())[:2]:
-        folder = tmp_path / cell.name
+        folder = cell.folder(tmp_path)
         folder.mkdir()
         trainers.append(Trainer(cell.spec, load_data(cell.spec), torch.device("cpu"), folder))
     base, other = (dict(trainer.model.named_parameters()) for trainer in trainers)
@@ -106,4 +106,8 @@ def test_a_run_says_when_it_first_began(tiny_grid: Grid, tmp_path: Path) -> None
     cell = next(load_plan(tiny_grid()).cells())
     result = run_cell(tmp_path / "cell", cell.arm, cell.spec, "cpu", keep_weights=False)
     assert result is not None
-    assert result["started_at"] == read_json(tmp_path / "cell" / "environment.json")["started_at"]
+    (start,) = load(tmp_path / "cell" / "environment.json", Environment).starts
+    assert (result.started_at, result.code_hash, result.code_revision) == (
+        start.started_at, start.code_hash, start.code_revision
+    )  # fmt: skip
+    assert len(result.code_hash) == 16 and not start.continued and start.suppliers == ()

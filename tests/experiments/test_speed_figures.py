@@ -1,4 +1,4 @@
-"""Figures of speed: ratios from planted seconds, ceilings that stop, and the command from words to files."""
+"""Figures of speed: ratios from planted seconds, limits that stop, and the command from words to files."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from experiments import benchmark
 from experiments.speed import command, depth, evaluation, measure, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
-from swarmformer.cost import CeilingError, Ceilings, Samples
+from swarmformer.cost import LimitError, Limits, Samples
 
-CEILINGS = {"fp32": Ceilings(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Ceilings(4e9, 1e9, (8, 8, 8), "bfloat16")}
+LIMITS = {"fp32": Limits(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Limits(4e9, 1e9, (8, 8, 8), "bfloat16")}
 
 
 def nothing() -> None:
@@ -49,13 +49,13 @@ def test_a_figure_that_is_missed_says_so() -> None:
     assert not row["reached"]
 
 
-def test_share_of_the_ceiling_is_that_of_the_precision_and_above_it_is_an_error() -> None:
+def test_share_of_the_limit_is_that_of_the_precision_and_above_it_is_an_error() -> None:
     fp32, bf16 = Arm(nothing, 1, 5 * 10**8), Arm(nothing, 1, 2 * 10**9, "bf16")
-    assert judged(arm_row("a", fp32, samples(1.0)), CEILINGS)["share_of_ceiling"] == pytest.approx(0.5)
-    assert judged(arm_row("a", bf16, samples(1.0)), CEILINGS)["share_of_ceiling"] == pytest.approx(0.5)
-    assert judged(arm_row("a", Arm(nothing, 1), samples(1.0)), CEILINGS)["share_of_ceiling"] is None
-    with pytest.raises(CeilingError, match=r"a: 2\.00 times"):
-        judged(arm_row("a", fp32, samples(0.25)), CEILINGS)
+    assert judged(arm_row("a", fp32, samples(1.0)), LIMITS)["share_of_limit"] == pytest.approx(0.5)
+    assert judged(arm_row("a", bf16, samples(1.0)), LIMITS)["share_of_limit"] == pytest.approx(0.5)
+    assert judged(arm_row("a", Arm(nothing, 1), samples(1.0)), LIMITS)["share_of_limit"] is None
+    with pytest.raises(LimitError, match=r"a: 2\.00 times"):
+        judged(arm_row("a", fp32, samples(0.25)), LIMITS)
 
 
 def tiny(depth: object) -> Group:
@@ -69,30 +69,30 @@ def test_command_writes_and_refuses_to_overwrite(
     monkeypatch.setitem(measure.GROUPS, "sums", tiny)
     monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep: measured(threads))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
-    assert benchmark.command_line([*words, "name=mine"]) == 0
+    assert benchmark.main([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())
     assert content["figures"][0]["reached"] and content["grid"] is None and content["threads"] == 1
     assert {"group": "sums", "arm": "third", "reason": "absent"} in content["missing"]
     assert "two sums" in capsys.readouterr().out
-    assert benchmark.command_line([*words, "name=mine"]) == 1
+    assert benchmark.main([*words, "name=mine"]) == 1
     assert "holds a measurement already" in capsys.readouterr().err
-    assert benchmark.command_line(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
+    assert benchmark.main(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
 
 
 def measured(threads: int) -> measure.Measured:
     """The one small group, timed in this process, which knows it."""
     found = measure.measure_group("sums", "quick", threads, keep_memory=False)
-    found.ceilings, found.arms = CEILINGS, [judged(row, CEILINGS) for row in found.arms]
+    found.limits, found.arms = LIMITS, [judged(row, LIMITS) for row in found.arms]
     return found
 
 
 def test_groups_are_timed_in_processes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "GROUPS", {"routing": None})
-    monkeypatch.setattr(measure, "_ceilings", lambda: CEILINGS)
+    monkeypatch.setattr(measure, "_limits", lambda: LIMITS)
     monkeypatch.setattr(measure, "get_context", recorded := Recorded())
     found = measure.measure_groups("quick", 1, keep_memory=False)
     assert recorded.asked == ["spawn"] and [row["arm"] for row in found.arms] == ["4096 tokens", "16384 tokens"]
-    assert found.figures[0]["growth"] and found.ceilings["fp32"].matmul_flops_per_s == 1e9
+    assert found.figures[0]["growth"] and found.limits["fp32"].matmul_flops_per_s == 1e9
 
 
 class Recorded:
@@ -113,7 +113,7 @@ def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pyte
 
 
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
-    assert benchmark.command_line(["full", "thread=1"]) == 1
+    assert benchmark.main(["full", "thread=1"]) == 1
     assert "threads" in capsys.readouterr().err
 
 

@@ -29,23 +29,23 @@ TASK: dict[str, Any] = {
 SIZES = {"d_model": 8, "num_layers": 1, "cluster_size": 4, "seq_len": 16}
 
 
-def test_predictions_floors_and_ceilings_are_about_tokens(tiny_grid: Callable[..., Path], tmp_path: Path) -> None:
+def test_predictions_baselines_and_oracles_are_about_tokens(tiny_grid: Callable[..., Path], tmp_path: Path) -> None:
     path = tiny_grid(**TASK, model={"dims": SIZES, "pooling": "tokens"})
     (cell,) = load_plan(path).cells()
     runs = tmp_path / "tiny"
-    result = run_cell(runs / cell.name, cell.arm, cell.spec, "cpu", keep_weights=False)
-    assert result is not None and result["metrics"]["test"]["n"] == 2 * 40
+    result = run_cell(cell.folder(runs), cell.arm, cell.spec, "cpu", keep_weights=False)
+    assert result is not None and result.metrics.test.n == 2 * 40
     write_floors(path, runs)
     questions = load_data(cell.spec).splits["test"].questions
     assert questions is not None
-    with np.load(runs / cell.name / "predictions.npz", allow_pickle=False) as found:
+    with np.load(cell.folder(runs) / "predictions.npz", allow_pickle=False) as found:
         told = [f"test/{text}@{at}" for text, at in zip(questions.text, questions.positions, strict=True)]
         assert found["names"].tolist() == told and found["logits"].shape == (80, 8)
         right = float((found["logits"].argmax(-1) == found["labels"]).mean())
-    assert right == result["metrics"]["test"]["accuracy"]
+    assert right == result.metrics.test.accuracy
     assert list(json.loads((runs / "floors.json").read_text())["left_out"]) == ["NB-SVM"]
     report = build([runs], tmp_path / "report")
-    for words in ("`look-up of the key (ceiling)`", "Left out: NB-SVM", "`majority class (floor)`"):
+    for words in ("`look-up of the key (oracle)`", "Left out: NB-SVM", "`majority class (baseline)`"):
         assert words in report
 
 

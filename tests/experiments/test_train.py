@@ -57,7 +57,7 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
         (["varant=base"], "unknown key 'varant'. Did you mean 'variant'"),
         (["data.task=imbd"], "data.task: unknown task 'imbd'. Did you mean 'imdb'"),
         (["data.task=listops", "train.epoch=3"], "train.epoch: unknown option. Did you mean 'epochs'"),
-        (["data.task=listops", "train.lr=fast"], "train.lr: Input should be a valid number, got 'fast'"),
+        (["data.task=listops", "train.lr=fast"], "train.optimiser.lr: Input should be a valid number, got 'fast'"),
         (["data.task=listops", "model.cluster.heads=3"], "model.cluster.heads: cluster.attention: heads = 3"),
         ([], "names no task: set data.task"),
         (["seed=-1"], "seed: Input should be greater than or equal to 0"),
@@ -71,7 +71,7 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
 def test_faults_end_with_one_message_and_no_run(
     tmp_path: Path, words: list[str], message: str, own_signals: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert train.command_line(["with", f"runs={tmp_path}", *words]) == 1
+    assert train.main(["with", f"runs={tmp_path}", *words]) == 1
     said = capsys.readouterr().err
     assert message in said
     assert "Traceback" not in said

@@ -1,6 +1,6 @@
 """What must not change unseen: keys of shipped variants, defaults of all parts, aliases of committed runs.
 
-``python -m tests.golden`` writes ``keys.yaml``, ``defaults.yaml`` and ``swarmformer/records/aliases.yaml`` anew: after a
+``python -m tests.golden`` writes ``keys.yaml``, ``defaults.yaml`` and ``swarmformer/records/aliases.yaml`` anew: for a
 change of the specification's form, never to silence a failing test.
 """
 
@@ -15,6 +15,7 @@ import yaml
 
 from swarmformer import registry
 from swarmformer.records.aliases import ALIASES
+from swarmformer.run_key import content_of
 from swarmformer.schema import default_options
 from swarmformer.spec import SPEC_VERSION, DataSpec, RunSpec, TrainSpec
 from swarmformer.variants import list_variants, load_factors, resolve_run
@@ -48,7 +49,8 @@ def shipped_defaults() -> dict[str, Any]:
 
 
 def _as_json(value: Any) -> Any:
-    return value.model_dump(mode="json")
+    """Of an ingredient its name: its options are those of a part of its own."""
+    return content_of(value, versions=False)
 
 
 def committed_runs() -> Iterator[tuple[Path, str, RunSpec]]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from swarmformer.data.batching import Batch
-from swarmformer.fast import pieces, use_fast
+from swarmformer.ops.pieces import pieces
+from swarmformer.ops.switch import use_fast
 from swarmformer.training.loop import Trainer
-from swarmformer.training.step import add_gradients, parts_of
 from tests.helpers import assert_close, no_dropout
 from tests.training.toys import token_data, toy_data, toy_run
 
@@ -19,9 +19,9 @@ CPU = torch.device("cpu")
 
 
 def trained_on(trainer: Trainer, batch: Batch) -> tuple[float, dict[str, Tensor]]:
-    trainer.optimiser.zero_grad(set_to_none=True)
+    trainer.step.optimiser.zero_grad(set_to_none=True)
     trainer.model.train()
-    record = add_gradients(trainer.model, trainer.forward, batch, trainer.train)
+    record = trainer.step.add_gradients(batch)
     return float(record["loss"]), {n: p.grad for n, p in trainer.model.named_parameters() if p.grad is not None}
 
 
@@ -29,12 +29,12 @@ def trained_on(trainer: Trainer, batch: Batch) -> tuple[float, dict[str, Tensor]
 def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(toy_run(variant, label_smoothing=0.1), toy_data(), CPU)
     no_dropout(trainer.model)
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     batch = next(iter(trainer.batches["train"](0)))
-    assert len(parts_of(batch, trainer.model, trainer.train)) > 2
+    assert len(trainer.step.parts_of(batch)) > 2
     loss, found = trained_on(trainer, batch)
     with use_fast(False):
-        assert len(parts_of(batch, trainer.model, trainer.train)) == 1
+        assert len(trainer.step.parts_of(batch)) == 1
         whole, expected = trained_on(trainer, batch)
     assert loss == pytest.approx(whole, rel=1e-5)
     assert found.keys() == expected.keys()
@@ -43,10 +43,10 @@ def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: py
 
 
 def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run("base"), toy_data(), CPU)
     batch = next(iter(trainer.batches["train"](0)))
-    parts = parts_of(batch, trainer.model, trainer.train)
+    parts = trainer.step.parts_of(batch)
     assert sorted(int(i) for part in parts for i in part.index_M) == sorted(batch.index_M.tolist())
     assert sum(part.ids_BN.numel() for part in parts) < batch.ids_BN.numel()
     for part in parts:
@@ -68,10 +68,10 @@ def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_what_needs_the_whole_batch_gets_it(
     variant: str, data: Any, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run(variant, **options), data, CPU)
     batch = next(iter(trainer.batches["train"](0)))
-    assert parts_of(batch, trainer.model, trainer.train) == [batch]
+    assert trainer.step.parts_of(batch) == [batch]
 
 
 def test_a_batch_that_asks_at_tokens_refuses_to_be_cut() -> None:

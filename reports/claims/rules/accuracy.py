@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from ...recipes import spec_of, value_at
+from ...recipes import recipes
 from ...statistics.interval import Interval, wilson
-from ...study.model import Arm, GridStudy, Reference
+from ...study.model import Arm, Reference
 from ...words import plural, with_bounds
 from ..amounts import Amount, above, below
-from ..judgement import Finding, Ruling, listed, once, untestable
+from ..judgement import Finding, Ruling, joined, once, untestable
 from ..rule import Rule, register
 
 if TYPE_CHECKING:
@@ -22,30 +19,9 @@ if TYPE_CHECKING:
     from ...study.model import Study
     from ..measurements import Measurements
 
+WHOLE = {"data.task.limit": 0}
 TRAINED = {"train.epochs": "epochs", "train.precision": "precision"}
-"""Keys of a spec that say how a run was trained → their words."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """An arm with the grid that it is of and how it was trained."""
-
-    grid: GridStudy
-    arm: Arm
-    how: str
-
-    @property
-    def accuracy(self) -> Interval:
-        """Over seeds; of a single run, over the examples."""
-        over_seeds = self.arm.accuracy
-        if over_seeds is not None and over_seeds.n > 1:
-            return over_seeds
-        run = self.arm.runs.iloc[0]
-        return wilson(float(run["accuracy"]), int(run["test_examples"]))
-
-    @property
-    def words(self) -> str:
-        return f"{with_bounds(self.accuracy)} ({self.grid.name}, {plural(self.arm.n, 'seed')}: {self.how})"
+"""Keys of a spec: what makes a run one on the whole task, and what a reader must know of how it was trained."""
 
 
 @register("reproduced")
@@ -60,28 +36,25 @@ class Reproduced(Rule):
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         """See the class."""
-        number, runs = published.number(claim.published[0]), list(self._runs(study))
+        number, (runs, _) = (
+            published.number(claim.published[0]),
+            recipes(study, self.variant, self.task, WHOLE, TRAINED),
+        )
         if not runs:
             return untestable(f"no completed run of {self.variant} on the whole of {self.task} in this evidence")
-        reached = any(below(_amount(run.accuracy), number.amount) is not True for run in runs)
-        best = max(runs, key=lambda run: _amount(run.accuracy).value)
+        reached = any(below(_amount(_accuracy(run.arm)), number.amount) is not True for run in runs)
+        best = max(runs, key=lambda run: _accuracy(run.arm).mean).arm
         return Finding(
             Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED,
-            f"{with_bounds(best.accuracy)} %, {plural(best.arm.n, 'seed')}",
-            listed(run.words for run in runs),
+            f"{with_bounds(_accuracy(best))} %, {plural(best.n, 'seed')}",
+            joined(
+                f"{with_bounds(_accuracy(run.arm))} ({run.grid.name}, {plural(run.arm.n, 'seed')}: {run.words})"
+                for run in runs
+            ),
             "our interval reaches the published figure" if reached else
             "our training stays below it, which refutes nothing: the published one, with augmentation, is another",
             once(source for run in runs for source in run.arm.sources),
         )  # fmt: skip
-
-    def _runs(self, study: Study) -> Iterator[Trained]:
-        for grid in study.grids:
-            for arm in (*grid.arms, *grid.others):
-                if (grid.task, arm.variant) == (self.task, self.variant) and arm.n:
-                    spec = spec_of(grid.folder / Path(arm.runs["where"].iloc[0]).name)
-                    if not value_at(spec, "data.task.limit"):
-                        how = ", ".join(f"{words} {value_at(spec, key)}" for key, words in TRAINED.items())
-                        yield Trained(grid, arm, how)
 
 
 @register("baselines")
@@ -106,7 +79,7 @@ class Baselines(Rule):
         return Finding(
             Ruling.REFUTED if over else proven,
             f"{best.name}: {with_bounds(best.accuracy)} %",
-            listed(f"{each.name} {with_bounds(each.accuracy)}" for each in baselines),
+            joined(f"{each.name} {with_bounds(each.accuracy)}" for each in baselines),
             f"above the published {number.text}: {', '.join(over) or 'none'}; "
             f"below it: {', '.join(under) or 'none'}",
             once((*(source for each in baselines for source in each.sources), number.source)),
@@ -120,6 +93,14 @@ class Baselines(Rule):
                 if (each.kind, each.split, each.accuracy.n) == ("baseline", "test", self.examples):
                     known.setdefault(each.name, each)
         return list(known.values())
+
+
+def _accuracy(arm: Arm) -> Interval:
+    """Over seeds; of a single run, over the examples."""
+    if arm.accuracy is not None and arm.accuracy.n > 1:
+        return arm.accuracy
+    run = arm.runs.iloc[0]
+    return wilson(float(run["accuracy"]), int(run["test_examples"]))
 
 
 def _amount(interval: Interval) -> Amount:

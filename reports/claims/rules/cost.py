@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ...words import ratio
 from ..amounts import Amount, below
-from ..judgement import Finding, listed, once, ruling, untestable
+from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
 
@@ -27,7 +27,7 @@ ONE = Amount.exact(1.0)
 class Ratios:
     """By length, of one quantity in one mode, to the base."""
 
-    quantity: Literal["FLOPs", "seconds"]
+    quantity: str
     mode: str
     at: Mapping[int, Amount]
     source: str
@@ -78,8 +78,8 @@ class Cheaper(Rule):
         return Finding(
             ruling(is_less for each in deciding for is_less in each.less.values()),
             f"{self.by}: {', '.join(each.short for each in deciding)}",
-            listed(each.words for each in ratios),
-            listed(each.verdict for each in deciding),
+            joined(each.words for each in ratios),
+            joined(each.verdict for each in deciding),
             once(each.source for each in ratios),
         )
 
@@ -102,8 +102,8 @@ def _flops(table: Table, variant: str) -> dict[int, Amount]:
 
 def _seconds(table: Table, variant: str) -> dict[int, Amount]:
     rows = sorted(table.where({"variant": variant}), key=lambda row: row["length"])
-    found = {row["length"]: row["of_first"] for row in rows if row.get("of_first")}
-    return {length: Amount(of["value"], _end(of, "low"), _end(of, "high")) for length, of in found.items()}
+    ratios = {row["length"]: row["of_first"] for row in rows if row.get("of_first")}
+    return {length: Amount(of["value"], _end(of, "low"), _end(of, "high")) for length, of in ratios.items()}
 
 
 def _end(of_first: Mapping[str, float | None], end: str) -> float:

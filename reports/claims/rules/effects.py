@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from ...study.build import versus
+from ...study.families import versus
 from ...study.model import Contrast, GridStudy, Verdict
 from ...words import p_value, percent, with_bounds
-from ..judgement import Finding, listed, once, ruling, untestable
+from ..judgement import Finding, joined, once, ruling, untestable
 from ..rule import Rule, register
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Versus(Rule):
 def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
     """See the module. Needs at least one comparison."""
     verdict = ruling(_holds(each.contrast.verdict, claimed) for each in comparisons)
-    figures = listed(f"{each.grid.name}: {_figures(each.contrast)}" for each in comparisons)
+    figures = joined(f"{each.grid.name}: {_figures(each.contrast)}" for each in comparisons)
     sources = once(source for each in comparisons for source in each.contrast.sources)
     return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
 
@@ -120,10 +120,11 @@ def _holds(verdict: Verdict | None, claimed: Claimed) -> bool | None:
 
 
 def _figures(contrast: Contrast) -> str:
-    """An effect with its verdict and what that rests on; of one that depends, the simple effects as well."""
+    """An effect with its verdict and what that rests on, then the simple effects of one that depends."""
     size = "" if contrast.interval is None else f"{with_bounds(contrast.interval, '+')} points"
     p = "" if contrast.p_holm is None else f"p Holm {p_value(contrast.p_holm)}"
-    parts = [size, p, str(contrast.verdict or "no verdict"), contrast.reason]
+    reason = "" if contrast.kind == "simple" else contrast.reason
+    parts = [size, p, str(contrast.verdict or "no verdict"), reason]
     simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]
     return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
 

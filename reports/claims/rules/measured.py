@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
 from ...errors import ReportError
 from ..amounts import COMPARISONS, Amount
-from ..judgement import Finding, Ruling, listed, once, ruling, untestable
+from ..judgement import Finding, Ruling, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
-from ..steps import Part, Scope, Step, Where
+from ..steps import Part, Scope, Step, Term, Where
 
 if TYPE_CHECKING:
     from ...published import Claim, Published
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 class Check(Part):
     """What the claim says of ``value``; ``by``: how far it may miss ``agrees_with``, relative to it."""
 
-    value: str
-    above: str | int | float | None = None
-    below: str | int | float | None = None
-    at_most: str | int | float | None = None
-    agrees_with: str | int | float | None = None
+    value: Term
+    above: Term | None = None
+    below: Term | None = None
+    at_most: Term | None = None
+    agrees_with: Term | None = None
     by: float = 0.0
 
     @model_validator(mode="after")
@@ -72,15 +73,20 @@ class Measured(Rule):
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         """See the class."""
+        try:
+            return self._judged(published, measurements)
+        except (ReportError, LookupError, ValueError) as error:
+            raise ReportError(f"claim {claim.key}: {error}") from error
+
+    def _judged(self, published: Published, measurements: Measurements) -> Finding:
         table = measurements.table(self.rows) if self.rows else None
         if self.rows and table is None:
             return untestable(measurements.missing(self.rows))
-        try:
-            deciding = self._scopes(table, self.where, published, measurements)
-            shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
-            return self._found(deciding, shown) if deciding else untestable(f"{self.rows} has no rows of this claim")
-        except (ReportError, LookupError, ValueError) as error:
-            raise ReportError(f"claim {claim.key}: {error}") from error
+        deciding = self._scopes(table, self.where, published, measurements)
+        if not deciding:
+            return untestable(f"{self.rows} has no rows of this claim")
+        shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
+        return self._finding(deciding, shown)
 
     def _scopes(
         self, table: Table | None, where: Where, published: Published, measurements: Measurements
@@ -89,16 +95,18 @@ class Measured(Rule):
         for row in table.where(where) if table else ({},):
             scope = Scope(table, row, tuple(self.where), published, measurements, {})
             for name, step in self.steps.items():
-                scope.steps[name] = scope.take(step)
+                scope.steps[name] = scope.amount(step)
             scopes.append(scope)
         return scopes
 
-    def _found(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
-        verdict = self._verdict([self._holds(scope, check) for scope in deciding for check in self.checks])
+    def _finding(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
+        checks = [checked(scope, check) for scope in deciding for check in self.checks]
+        verdict = self._verdict([check.holds for check in checks])
         first = deciding[0]
-        figures = listed([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
+        figures = joined([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
         why = self.why.get(verdict, "the rows say different things")
-        sources = once(source for scope in (*deciding, *shown) for source in (*scope.sources, *self._limits(scope)))
+        of_parts = [part.sources for part in (*deciding, *shown)] + [check.sources for check in checks]
+        sources = once(source for of_part in of_parts for source in of_part)
         return Finding(verdict, first.text(self.measured), figures, first.text(why), sources)
 
     def _verdict(self, holds: list[bool | None]) -> Ruling:
@@ -108,19 +116,21 @@ class Measured(Rule):
             return Ruling.REFUTED if False in holds else Ruling.UNTESTABLE
         return ruling(holds)
 
-    def _holds(self, scope: Scope, check: Check) -> bool | None:
-        name, limit = _limit(scope, check)
-        return COMPARISONS[name](scope.amount(check.value), limit)
 
-    def _limits(self, scope: Scope) -> Iterable[str]:
-        return (source for check in self.checks for source in _limit(scope, check)[1].sources)
+@dataclass(frozen=True)
+class Checked:
+    """Whether a check holds in a row, None where rounding leaves it open, and what it looked at."""
+
+    holds: bool | None
+    sources: tuple[str, ...]
 
 
-def _limit(scope: Scope, check: Check) -> tuple[str, Amount]:
+def checked(scope: Scope, check: Check) -> Checked:
     name = next(name for name in COMPARISONS if getattr(check, name) is not None)
-    limit = scope.amount(getattr(check, name))
+    value, limit = scope.amount(check.value), scope.amount(getattr(check, name))
     slack = check.by * limit.value
-    return name, Amount(limit.value, limit.low - slack, limit.high + slack, limit.sources)
+    limit = Amount(limit.value, limit.low - slack, limit.high + slack, limit.sources)
+    return Checked(COMPARISONS[name](value, limit), (*value.sources, *limit.sources))
 
 
 @register("untestable")

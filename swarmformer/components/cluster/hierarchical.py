@@ -7,10 +7,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.gate import Gate
-from swarmformer.components.influence import divided, influence
+from swarmformer.components.shared import Gate, divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -29,7 +28,7 @@ class Hierarchical(Cluster):
         dropout: on the MLP's result and on u.
     """
 
-    order = "C·D²"
+    no_decay = ("gate",)
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()

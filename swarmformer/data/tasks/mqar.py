@@ -99,7 +99,7 @@ class Mqar(Task):
 
         return {"a value of the text (the first)": first, "value of the pair usual at this position": by_place}
 
-    def ceilings(self, train: RawSplit) -> dict[str, Predictor]:
+    def oracles(self, train: RawSplit) -> dict[str, Predictor]:
         return {"look-up of the key": self._look_up}
 
     def _look_up(self, split: RawSplit) -> np.ndarray:

@@ -79,7 +79,7 @@ class Streams(Task):
             "first value of the stream": self._predictor(_first_of_stream),
         }
 
-    def ceilings(self, train: RawSplit) -> dict[str, Predictor]:
+    def oracles(self, train: RawSplit) -> dict[str, Predictor]:
         """The likeliest class given the text: the stream's most frequent value, the lowest of several.
 
         Classes are equally likely, and so is a tie's each side: any way to break it is right as often.

@@ -12,7 +12,6 @@ from swarmformer.testing.checks import (
     models,
     norms,
     numbers,
-    orders,
     pyramids,
     routers,
     states,
@@ -29,7 +28,7 @@ SCHEMA = declared.constructor_is_a_schema
 """The check without which no other can be tried."""
 
 CHECKS = (
-    *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(orders), *_of(norms),
+    *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(norms),
     *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(models), *_of(tasks),
 )  # fmt: skip
 """All checks, in the order they are run and reported."""

@@ -90,11 +90,11 @@ def loading_again_gives_the_same(case: Case) -> None:
 
 @check("task")
 def predictors_answer_every_question(case: Case) -> None:
-    """Trivial predictors and ceilings give one class for every label of a split whose labels are hidden."""
+    """Trivial predictors and oracles give one class for every label of a split whose labels are hidden."""
     task, splits = _loaded(case)
-    predictors = {**task.trivial_predictors(splits["train"]), **task.ceilings(splits["train"])}
+    predictors = {**task.trivial_predictors(splits["train"]), **task.oracles(splits["train"])}
     if not predictors:
-        raise NotApplicableError("has neither trivial predictors nor ceilings of its own")
+        raise NotApplicableError("has neither trivial predictors nor oracles of its own")
     test = splits["test"]
     for name, predict in predictors.items():
         answers = np.asarray(predict(test.without_labels()))

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from swarmformer.assembly import rehearse
-from swarmformer.data.floors import compute_floors
+from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.mqar import Mqar
 from swarmformer.data.tasks.mqar_sampling import Layout, distinct, places
@@ -99,9 +99,9 @@ def guess_by_place(length: int, pairs: int, draws: int) -> float:
 
 
 @pytest.mark.parametrize(("length", "pairs"), [(64, 4), (32, 2)])
-def test_floors_and_ceiling_are_where_arithmetic_puts_them(length: int, pairs: int) -> None:
+def test_baselines_and_oracle_are_where_arithmetic_puts_them(length: int, pairs: int) -> None:
     task = Mqar(length=length, pairs=pairs, num_test=4000)
-    rows = {row["name"]: row for row in compute_floors(task, validation_fraction=0.1, split_seed=0)}
+    rows = {row["name"]: row for row in compute_predictors(task, validation_fraction=0.1, split_seed=0)}
     assert list(rows) == [
         "majority class", "a value of the text (the first)", "value of the pair usual at this position",
         "look-up of the key",
@@ -111,7 +111,7 @@ def test_floors_and_ceiling_are_where_arithmetic_puts_them(length: int, pairs: i
     assert rows["a value of the text (the first)"]["accuracy"] == 1 / pairs, "each pair is asked for exactly once"
     expected = guess_by_place(length, pairs, 20_000)
     assert rows["value of the pair usual at this position"]["accuracy"] == pytest.approx(expected, abs=0.015)
-    assert (rows["look-up of the key"]["accuracy"], rows["look-up of the key"]["kind"]) == (1.0, "ceiling")
+    assert (rows["look-up of the key"]["accuracy"], rows["look-up of the key"]["kind"]) == (1.0, "oracle")
 
 
 def test_splits_do_not_depend_on_each_others_sizes() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swarmformer.data.floors import compute_floors
+from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.data.tasks.streams import Streams
@@ -51,7 +51,7 @@ def within(found: float, expected: float, n: int) -> bool:
 
 
 def accuracy(task: Streams, split: RawSplit) -> dict[str, float]:
-    predictors = {**task.trivial_predictors(split), **task.ceilings(split)}
+    predictors = {**task.trivial_predictors(split), **task.oracles(split)}
     hidden = split.without_labels()
     return {name: float((predict(hidden) == split.labels).mean()) for name, predict in predictors.items()}
 
@@ -103,7 +103,7 @@ def chance_that_the_mode_is_right(count: int, rng: np.random.Generator) -> float
     return float((top[:, 0] / top.sum(axis=1)).mean())
 
 
-def test_floors_and_oracle_are_where_probability_puts_them() -> None:
+def test_baselines_and_oracle_are_where_probability_puts_them() -> None:
     """Each expectation is over the structure that was drawn; the shares are over the values and classes."""
     n = len(PLAIN)
     found = accuracy(MANY, TEST)
@@ -120,7 +120,7 @@ def test_floors_and_oracle_are_where_probability_puts_them() -> None:
 
 def test_predictors_by_plain_counting() -> None:
     hidden = TEST.take(np.arange(500)).without_labels()
-    predictors = {**MANY.trivial_predictors(TEST), **MANY.ceilings(TEST)}
+    predictors = {**MANY.trivial_predictors(TEST), **MANY.oracles(TEST)}
     last, frequent, first, oracle = (predict(hidden).tolist() for predict in predictors.values())
     for row, plain in enumerate(PLAIN[:500]):
         everything = [value for _, values in plain.runs for value in values]
@@ -137,11 +137,11 @@ def test_without_signal_nothing_helps_and_with_all_of_it_one_value_is_enough(sig
         assert found[name] == expected or within(found[name], expected, 5000)
 
 
-def test_rows_of_the_floors_tell_ceilings_apart() -> None:
+def test_rows_of_the_baselines_tell_oracles_apart() -> None:
     task = Streams(num_train=2000, num_validation=200, num_test=1000, length=48)
-    rows = compute_floors(task, validation_fraction=0.1, split_seed=0)
+    rows = compute_predictors(task, validation_fraction=0.1, split_seed=0)
     kinds = {row["name"]: row["kind"] for row in rows}
-    assert [name for name, kind in kinds.items() if kind == "ceiling"] == [rows[-1]["name"]]
+    assert [name for name, kind in kinds.items() if kind == "oracle"] == [rows[-1]["name"]]
     assert rows[-1]["name"].startswith("oracle")
     accuracies = {row["name"]: row["accuracy"] for row in rows}
     assert within(accuracies["majority class"], 0.1, 1000)

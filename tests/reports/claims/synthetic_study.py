@@ -48,7 +48,8 @@ def arm(name: str, accuracies: Mapping[int, float], interval: Interval | None = 
     })  # fmt: skip
     return Arm(
         name=name, variant=name, run_key="", is_base=False, runs=runs, planned=len(runs), accuracy=interval,
-        value=interval, validation=None, values=accuracies, means={}, size=None, speeds={}, sources=tuple(runs["where"]),
+        value=interval, validation=None, values=accuracies, means={}, size=None, speeds={},
+        sources=tuple(runs["where"]),
     )  # fmt: skip
 
 

@@ -1,0 +1,135 @@
+"""Processes of this machine, threads and GPUs shared out among them.
+
+The standard library's fork server imports what cells need once (``preload``) and forks; measurements get interpreters
+of their own. A fork copies one thread only, so nothing is computed in the server: torch's threads and CUDA start in
+the forks.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from threading import Thread
+
+from . import Executor, Job
+
+GRACE_S = 20.0
+LOOK_S = 1.0
+PRELOADED = (f"{__package__}.preload",)
+FORKS = sys.platform == "linux"
+"""Elsewhere a fork of a process that has loaded torch is not safe, and every process starts afresh."""
+
+
+class Local(Executor):
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
+
+    def __init__(self, workers: int, device: str = "auto") -> None:
+        super().__init__(workers, device)
+        self.gpus = [] if device == "cpu" else visible_gpus()
+        self.threads = max(1, usable_cores() // workers)
+        self.slots: dict[int, tuple[Job, BaseProcess]] = {}
+
+    @classmethod
+    def default_workers(cls, jobs: int, device: str) -> int:
+        """One worker per GPU, else one per core, at most 8, never more than there are jobs."""
+        gpus = [] if device == "cpu" else visible_gpus()
+        return max(1, min(len(gpus) or min(8, usable_cores()), jobs))
+
+    def submit(self, job: Job) -> None:
+        slot = next(slot for slot in range(self.workers) if slot not in self.slots)
+        job.output.parent.mkdir(parents=True, exist_ok=True)
+        arguments = [*job.arguments, "--threads", str(self.threads)]
+        context = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
+        if context.get_start_method() == "forkserver":
+            context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
+        environment = self._environment(slot)
+        process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
+        with _environment(environment):  # some of it is read when a library is loaded
+            process.start()
+        self.slots[slot] = job, process
+
+    def _environment(self, slot: int) -> dict[str, str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
+        # CUDA cannot be used in a fork of a process that has asked the driver whether it is there; NVML may be asked.
+        environment["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
+        if self.workers > 1:
+            # Side by side, threads that spin while they wait starve those they wait for. Alone (as when latency
+            # is measured) they may: waking a sleeping thread costs more than a small operation.
+            environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        if self.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+        return environment
+
+    def ask(self) -> dict[Job, int]:
+        connection.wait([process.sentinel for _, process in self.slots.values()])
+        statuses = {slot: process.exitcode for slot, (_, process) in self.slots.items()}
+        return {self.slots.pop(slot)[0]: status for slot, status in statuses.items() if status is not None}
+
+    def cancel(self) -> None:
+        for _, process in self.slots.values():
+            process.terminate()
+        deadline = time.monotonic() + GRACE_S
+        for _, process in self.slots.values():
+            process.join(max(0.1, deadline - time.monotonic()))
+            process.kill()
+            process.join()
+        self.slots.clear()
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def run(module: str, arguments: Sequence[str], output: Path, environment: dict[str, str]) -> None:
+    """In the new process: a module's ``main`` with its output in a file."""
+    _end_with_parents()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.exit(importlib.import_module(module).main(arguments))
+
+
+def _end_with_parents() -> None:
+    """Send this process SIGTERM when the grid's process is gone, or the server that forked it, even by kill -9."""
+    parent, grid = os.getppid(), multiprocessing.parent_process()
+    assert grid is not None
+
+    def wait() -> None:
+        while os.getppid() == parent and not connection.wait([grid.sentinel], timeout=LOOK_S):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, daemon=True).start()
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Names of the GPUs that this process may use, as in ``CUDA_VISIBLE_DEVICES``."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name for name in named.split(",") if name not in ("", "-1")]
+    import torch  # here, so that a process that only forks does without
+
+    return [str(index) for index in range(torch.cuda.device_count())]

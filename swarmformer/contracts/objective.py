@@ -1,0 +1,51 @@
+"""The contract of the ``objective`` slot."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from torch import Tensor
+
+from swarmformer.contracts.component import Component
+from swarmformer.contracts.model import Model, ModelOutput
+
+if TYPE_CHECKING:
+    from swarmformer.data.batching import Batch
+
+
+class Forward(Protocol):
+    """A pass of ``model`` over a batch, in the mode that it is in and the precision of the run; dropout is drawn anew.
+
+    ``batch.answers(output.logits_BK)`` are the logits_MK that belong to ``batch.labels_M``.
+    """
+
+    model: Model
+
+    def __call__(self, batch: Batch) -> ModelOutput: ...
+
+
+@dataclass
+class Loss:
+    """What is minimised, a scalar of fp32 with a gradient, and by name the scalars it is made of, for the curve."""
+
+    total: Tensor
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(Component, ABC):
+    """A batch and passes of the model over it → ``Loss``: what training minimises.
+
+    ``loss`` is a mean over the batch. It may pass the model more than once, over the batch or over one that it
+    changed (not in place); autocast is off around it. In evaluation it draws no random numbers. Auxiliary losses of
+    the model are added by the training step, as their mean over the passes. Parameters of its own (a head that
+    only pretraining needs) are trained with those of the model. ``in_pieces`` is True where the loss of a batch is
+    the mean of its answers' losses, so that the batch may be cut.
+    """
+
+    in_pieces: ClassVar[bool] = False
+
+    @abstractmethod
+    def loss(self, forward: Forward, batch: Batch) -> Loss: ...

@@ -1,0 +1,100 @@
+"""The section ``train`` as it is written: budget, ingredients, and options of ingredients in short.
+
+``lr`` is short for ``optimiser.lr`` where the optimiser, and no other ingredient, has an option ``lr``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from swarmformer import registry
+from swarmformer.contracts import Strict
+from swarmformer.errors import SpecError
+from swarmformer.schema import Locate, dotted, options_of
+
+USUAL = {"objective": "cross_entropy", "optimiser": "adamw", "augmentation": "none"}
+"""What is meant where no ingredient is named."""
+STAGES = "stages"
+Path = tuple[str, ...]
+
+
+class TrainBudget(Strict):
+    """How long, how much at once, how precisely: the same whatever is minimised, and by whom."""
+
+    epochs: int = Field(8, ge=1, description="passes over the training texts; the learning rate ends with the last")
+    max_steps: int = Field(0, ge=0, description="optimiser steps at most; 0: as many as the epochs have")
+    batch_size: int = Field(64, ge=1, description="texts in a training batch")
+    clip_norm: float = Field(1.0, ge=0, description="greatest norm of the gradient; 0: never clipped")
+    ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of the weights; 0: no average")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of forward and backward; weights stay in fp32")
+    compile: bool = Field(False, description="train through `torch.compile`")
+    eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
+    checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")
+
+
+KEYS = (*TrainBudget.model_fields, *USUAL, STAGES)
+
+
+def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, Any]:
+    """The section in which every ingredient that is touched is named and has all of its options.
+
+    Args:
+        below: the section that ``given`` is laid over; its ingredients are meant where ``given`` names no other.
+
+    Raises:
+        SpecError: an option of two ingredients in short; or one in both ways.
+    """
+    section, owners = dict(given), short_names(given, below, path, locate)
+    for key in [key for key in given if key in owners and key not in KEYS]:
+        if len(owners[key]) > 1:
+            choice = " or ".join(dotted((*path, slot, key)) for slot in owners[key])
+            raise SpecError(f"{_place((*path, key), locate)}: of which ingredient? Write {choice}")
+        [slot] = owners[key]
+        part = _named(slot, section, below)
+        if key in part:
+            both = " and ".join(_place(place, locate) for place in ((*path, key), (*path, slot, key)))
+            raise SpecError(f"{both}: the same option in two ways; leave one of them out")
+        section[slot] = {**part, key: section.pop(key)}
+    return {key: _named(key, section, below) if key in USUAL else value for key, value in section.items()}
+
+
+def short_names(
+    given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate
+) -> dict[str, list[str]]:
+    """Option → the slots of those chosen ingredients that have it."""
+    owners: dict[str, list[str]] = {}
+    for slot in USUAL:
+        part = _named(slot, given, below)
+        if isinstance(part, dict) and isinstance(part["name"], str):
+            cls = registry.get(slot, part["name"], f"{_place((*path, slot), locate)}: ")
+            for option in options_of(cls, registry.leading_of(slot, cls)):
+                owners.setdefault(option.name, []).append(slot)
+    return owners
+
+
+def departing(section: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a complete section differs from another; all of an ingredient that is another one."""
+    kept = {key: value for key, value in section.items() if key != STAGES and value != usual[key]}
+    for slot in USUAL.keys() & kept.keys():
+        if kept[slot]["name"] == usual[slot]["name"]:
+            kept[slot] = {key: value for key, value in kept[slot].items() if value != usual[slot][key]}
+    return kept
+
+
+def _named(slot: str, section: Mapping[str, Any], below: Mapping[str, Any]) -> Any:
+    """What a section says of an ingredient, with its name; what is neither text nor mapping stays, to be refused."""
+    value = section.get(slot, {})
+    if isinstance(value, str):
+        return {"name": value}
+    if not isinstance(value, Mapping):
+        return value
+    lower = below.get(slot)
+    lower_name = lower.get("name") if isinstance(lower, Mapping) else lower
+    return {"name": lower_name if isinstance(lower_name, str) else USUAL[slot], **value}
+
+
+def _place(path: Path, locate: Locate) -> str:
+    return f"{locate(path)}{dotted(path)}"

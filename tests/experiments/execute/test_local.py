@@ -1,0 +1,161 @@
+"""Processes of the local executor: forks and interpreters of their own must not differ, and all end cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from multiprocessing import forkserver
+from pathlib import Path
+
+import pytest
+
+from experiments.execute import Job, local, run_jobs
+from experiments.execute.local import Local
+from tests.experiments.conftest import ROOT
+
+SCRIPTS = {
+    "sleeper": "pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)",
+    "waiter": "wait()",
+    "teller": "print(arguments, os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])",
+    "leaver": "print('leaving', file=sys.stderr); return 3",
+    "quitter": "sys.exit(4)",
+    "breaker": "1 / 0",
+    "killed": "os.kill(os.getpid(), signal.SIGKILL)",
+}
+SCRIPT = """import os, pathlib, signal, sys, time
+
+def wait():
+    while not pathlib.Path("pid").exists():
+        time.sleep(0.01)
+
+def main(arguments):
+    """
+
+
+@pytest.fixture(autouse=True)
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, script in SCRIPTS.items():
+        (tmp_path / f"{name}.py").write_text(SCRIPT + script)
+    monkeypatch.setattr(local, "PRELOADED", ())
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+
+def outcome(tmp_path: Path, fresh: bool) -> dict[str, tuple[int, list[str]]]:
+    statuses: dict[str, int] = {}
+    executor = Local(2)
+    executor.gpus, executor.threads = ["5"], 1
+    names = ("teller", "leaver", "quitter", "breaker", "killed")
+    output = {name: tmp_path / f"{name}-{fresh}.txt" for name in names}
+    jobs = [Job(name, name, ("a b", "--x"), output[name], fresh=fresh) for name in names]
+    run_jobs(executor, jobs, lambda job, status, seconds: statuses.update({job.title: status}))
+    return {name: (statuses[name], output[name].read_text().splitlines()[-1:]) for name in names}
+
+
+def test_forks_and_fresh_interpreters_end_alike(tmp_path: Path) -> None:
+    forked, fresh = (outcome(tmp_path, fresh) for fresh in (False, True))
+    assert forked == fresh
+    assert fresh["teller"] == (0, ["['a b', '--x', '--threads', '1'] 5 1"])
+    assert fresh["leaver"] == (3, ["leaving"])
+    assert fresh["quitter"] == (4, [])
+    assert fresh["breaker"] == (1, ["ZeroDivisionError: division by zero"])
+    assert fresh["killed"] == (-signal.SIGKILL, [])
+
+
+def test_a_job_that_is_not_ready_is_skipped(tmp_path: Path) -> None:
+    ended: list[str] = []
+    jobs = [Job(name, "leaver", (), tmp_path / "out.txt", ready=lambda name=name: name == "b") for name in "abc"]  # type: ignore[misc]
+    run_jobs(Local(2), jobs, lambda job, status, seconds: ended.append(job.title))
+    assert ended == ["b"]
+
+
+@pytest.mark.parametrize("forks", [True, False])
+def test_an_executor_that_is_stopped_stops_its_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forks: bool
+) -> None:
+    def interrupt(job: Job, status: int, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(local, "FORKS", forks)
+    jobs = [Job("long", "sleeper", (), tmp_path / "a.txt"), Job("short", "waiter", (), tmp_path / "b.txt")]
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(Local(2), jobs, interrupt)
+    assert not is_alive(int((tmp_path / "pid").read_text()))
+
+
+def test_forks_end_with_a_server_that_is_killed_and_others_follow(tmp_path: Path) -> None:
+    executor = Local(1)
+    executor.submit(Job("long", "sleeper", (), tmp_path / "a.txt"))
+    process = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
+    os.kill(server, signal.SIGKILL)
+    assert list(executor.ask().values()) == [255], "lost"
+    wait_for(lambda: not is_alive(int(str(process))))
+    statuses: list[int] = []
+    jobs = [Job("next", "leaver", (), tmp_path / "b.txt")]
+    run_jobs(executor, jobs, lambda job, status, seconds: statuses.append(status))
+    assert statuses == [3], "a new server takes its place"
+
+
+DRIVER = """
+from experiments.execute import Job, local, run_jobs
+import pathlib
+if __name__ == "__main__":
+    local.PRELOADED = ()
+    job = Job("long", "sleeper", (), pathlib.Path("out.txt"), fresh={fresh})
+    run_jobs(local.Local(1), [job], print)
+"""
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_processes_end_with_a_driver_that_is_killed(tmp_path: Path, fresh: bool) -> None:
+    (tmp_path / "driver.py").write_text(DRIVER.format(fresh=fresh))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    driver = subprocess.Popen([sys.executable, "driver.py"], env=environment)
+    process = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    assert is_alive(int(str(process)))
+    driver.kill()
+    driver.wait()
+    wait_for(lambda: not is_alive(int(str(process))))
+
+
+def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
+    monkeypatch.setattr(local, "usable_cores", lambda: 8)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    executor = Local(3)
+    environments = [executor._environment(slot) for slot in range(3)]
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["4", "7", "4"]
+    assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"2"}
+    assert environments[0]["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_WAIT_POLICY" not in Local(1)._environment(0)
+    assert Local.default_workers(10, "auto") == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert Local.default_workers(10, "auto") == 8 and Local.default_workers(1, "auto") == 1
+
+
+def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:
+    before = dict(os.environ)
+    run_jobs(Local(2), [Job("next", "leaver", (), tmp_path / "b.txt")], lambda job, status, seconds: None)
+    assert dict(os.environ) == before
+
+
+def is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> object:
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result

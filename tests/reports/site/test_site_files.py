@@ -227,3 +227,14 @@ def test_the_page_asks_for_nothing_from_elsewhere(grid: Path) -> None:
     assert len(ours) == 5
     assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp", b"".join(ours))
     assert sum(len(content) for name, content in site.items() if "vendor" in name) < 600_000
+
+
+def test_no_name_costs_the_page_or_a_figure(tmp_path: Path) -> None:
+    arms = ["mean 平均", "a$b_c", "two\nlines", "bell \x07", "👩‍🔬"]
+    record = runs.plan(arms, [0], base=arms[0])
+    for number, cell in enumerate(record["cells"]):
+        cell["cell"] = f"cell{number}"
+        runs.write_cell(tmp_path / "demo", runs.result(arms[number], 0, 0.5), folder=f"cell{number}")
+    runs.write(tmp_path / "demo" / "plan.json", record)
+    assert main([str(tmp_path / "demo"), "--out", str(tmp_path / "site")]) == 0
+    assert (tmp_path / "site" / "figures" / "figure1.svg").exists()

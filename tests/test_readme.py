@@ -14,7 +14,7 @@ import pytest
 
 from experiments import benchmark, grid, scaling, train
 from reports import build, cost, trace
-from reports import page
+from reports.site.__main__ import _parser as page_parser
 from swarmformer import cli
 from swarmformer.settings import data_dir
 
@@ -46,7 +46,7 @@ def rehearse(line: str, scratch: Path) -> int:
     if module == "reports.build":
         return 0 if build._parser().parse_args(arguments) else 1
     if module == "reports.page":
-        return 0 if page._parser().parse_args(arguments) else 1
+        return 0 if page_parser().parse_args(arguments) else 1
     if module == "reports.trace":
         return trace.main(arguments)
     if module == "reports.cost":

@@ -89,9 +89,10 @@ class Tags(HTMLParser):
 def test_names_stay_text_whatever_they_are(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     def index(arm: str) -> Tags:
         folder = tmp_path_factory.mktemp("runs") / "demo"
-        changes = {"task": arm, "device": arm, "code_revision": arm}
+        variant = "base+" + re.sub(r"[+-]", "", arm)  # where a factor's name ends
+        changes = {"task": arm, "device": arm, "code_revision": arm, "variant": variant}
         record = runs.plan([arm], [0, 1], base=arm)
-        record["arms"][0]["variant"] = "base+" + re.sub(r"[+-]", "", arm)  # where a factor's name ends
+        record["arms"][0]["variant"] = variant
         for number, cell in enumerate(record["cells"]):
             cell["cell"] = f"cell{number}"
         runs.write(folder / "plan.json", {**record, "grid": arm})

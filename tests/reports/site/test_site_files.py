@@ -89,9 +89,10 @@ class Tags(HTMLParser):
 def test_names_stay_text_whatever_they_are(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
     def index(arm: str) -> Tags:
         folder = tmp_path_factory.mktemp("runs") / "demo"
-        changes = {"task": arm, "device": arm, "code_revision": arm}
+        variant = "base+" + re.sub(r"[+-]", "", arm)  # where a factor's name ends
+        changes = {"task": arm, "device": arm, "code_revision": arm, "variant": variant}
         record = runs.plan([arm], [0, 1], base=arm)
-        record["arms"][0]["variant"] = "base+" + re.sub(r"[+-]", "", arm)  # where a factor's name ends
+        record["arms"][0]["variant"] = variant
         for number, cell in enumerate(record["cells"]):
             cell["cell"] = f"cell{number}"
         runs.write(folder / "plan.json", {**record, "grid": arm})
@@ -227,3 +228,14 @@ def test_the_page_asks_for_nothing_from_elsewhere(grid: Path) -> None:
     assert len(ours) == 5
     assert not re.search(rb"innerHTML|insertAdjacentHTML|document\.write|eval\(|fetch\(|XMLHttp", b"".join(ours))
     assert sum(len(content) for name, content in site.items() if "vendor" in name) < 600_000
+
+
+def test_no_name_costs_the_page_or_a_figure(tmp_path: Path) -> None:
+    arms = ["mean 平均", "a$b_c", "two\nlines", "bell \x07", "👩‍🔬"]
+    record = runs.plan(arms, [0], base=arms[0])
+    for number, cell in enumerate(record["cells"]):
+        cell["cell"] = f"cell{number}"
+        runs.write_cell(tmp_path / "demo", runs.result(arms[number], 0, 0.5), folder=f"cell{number}")
+    runs.write(tmp_path / "demo" / "plan.json", record)
+    assert main([str(tmp_path / "demo"), "--out", str(tmp_path / "site")]) == 0
+    assert (tmp_path / "site" / "figures" / "figure1.svg").exists()

@@ -43,6 +43,14 @@ class Scaled(Identity):
 """
 
 
+INGREDIENT = """
+from swarmformer.registry import get
+
+class Words(get("augmentation", "none")):
+    pass
+"""
+
+
 def run(local: str = "identity") -> RunSpec:
     return resolve_run("base", [({**TASK, "model": {"local": local}}, "test")])
 
@@ -144,6 +152,14 @@ def test_code_of_a_plug_in_belongs_to_it(plugin: Path) -> None:
     plugin.write_text(PLUGIN.format(factor=100))
     code._supplier.cache_clear()
     assert code_of(spec).hash != before.hash
+
+
+def test_code_of_a_stage_and_of_what_it_alone_uses_belongs_to_it(plugin: Path) -> None:
+    plugin.write_text(INGREDIENT)
+    stage = {"name": "supervised", "augmentation": "scaled_plugin:Words"}
+    for stages in ([stage], ["supervised", stage]):
+        spec = resolve_run("base", [({**TASK, "train": {"stages": stages}}, "test")])
+        assert [supplier.parts for supplier in suppliers_of(spec)] == [("augmentation.scaled_plugin:Words",)]
 
 
 def test_an_installed_package_is_named_with_its_version(plugin: Path) -> None:

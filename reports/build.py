@@ -17,9 +17,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swarmformer.cli.command import command_parser, exit_status, words_of
+
 from .committed import NOT_COMPARED, differences, rewrite
 from .definition import for_any_runs, read_definitions
-from .errors import ReportError
 from .render import utf8
 from .report import Report, make_report, write_report
 from .study.alike import STRATA
@@ -40,18 +41,18 @@ def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = (), tables: Sequ
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0 for a report, 1 where none can be made or a committed one differs."""
+    return exit_status(lambda: _run(words_of(arguments)))
+
+
+def _run(words: Sequence[str]) -> int:
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     committed = options.check or options.all
     if committed == bool(options.runs) or (options.runs and options.out is None):
         parser.error("give RUNS and --out DIR, or --check or --all alone")
-    try:
-        if committed:
-            return _check() if options.check else _rewrite()
-        report = build(options.runs, options.out, options.mix, options.tables)
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    if committed:
+        return _check() if options.check else _rewrite()
+    report = build(options.runs, options.out, options.mix, options.tables)
     print(utf8(report.shown(shutil.get_terminal_size((120, 24)).columns)).decode())
     print(f"Written to {options.out}")
     return 0
@@ -73,7 +74,7 @@ def _rewrite() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports.build", description="Run folders → tables and figures.")
+    parser = command_parser("report", __doc__)
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write the report into")
     add_mix(parser)

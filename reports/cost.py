@@ -12,6 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swarmformer.cli.command import exit_status, words_of
+
 from .errors import ReportError
 from .measured import RESULTS, Bounded, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
 from .render import FORMATS, Column, Entry, Row, Table
@@ -100,16 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables; 0, or 1 where they cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m reports.cost", description="Measurements of cost → tables.")
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    folder = parser.parse_args(arguments).folder
-    try:
-        texts = written(folder)
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for name, text in texts.items():
+    return exit_status(lambda: _write(parser.parse_args(words_of(arguments)).folder))
+
+
+def _write(folder: Path) -> None:
+    for name, text in written(folder).items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
         print(folder / name)
-    return 0
 
 
 if __name__ == "__main__":

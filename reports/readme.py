@@ -13,6 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swarmformer.cli.command import exit_status, words_of
+
 from .errors import ReportError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -57,16 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m reports.readme", description="Tables of committed reports → marked places of README and docs."
     )
-    parser.parse_args(arguments)
-    try:
-        texts = filled_files()
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for path, text in texts.items():
+    return exit_status(lambda: _write(parser.parse_args(words_of(arguments))))
+
+
+def _write(_: argparse.Namespace) -> None:
+    for path, text in filled_files().items():
         path.write_text(text, encoding="utf-8", newline="\n")
         print(path)
-    return 0
 
 
 if __name__ == "__main__":

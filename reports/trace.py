@@ -13,7 +13,6 @@ whether printed, names in the CSV) and rows of [text, number of its set].
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swarmformer.cli.command import command_parser, exit_status, words_of
 from swarmformer.records import UnreadableFileError, load_json
 
 from .errors import ReportError
@@ -191,26 +191,25 @@ def _columns(table: dict[str, Any], suffix: str) -> list[tuple[int, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0, or 1 where the entry cannot be traced."""
-    parser = argparse.ArgumentParser(prog="python -m reports.trace", description="An entry of a table → its runs.")
+    return exit_status(lambda: _run(words_of(arguments)))
+
+
+def _run(words: Sequence[str]) -> None:
+    parser = command_parser("trace", __doc__)
     parser.add_argument("table", type=Path, help="file of a report, or a table's name in a committed report")
     parser.add_argument("row", type=int, nargs="?", help="row of the body, from 1")
     parser.add_argument("column", type=int, nargs="?", help="column, from 1")
     parser.add_argument("--json", action="store_true", help="for machines")
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     if (options.row is None) != (options.column is None):
         parser.error("give both ROW and COLUMN, or neither")
-    try:
-        if options.row is None:
-            print(utf8(counted(options.table, shutil.get_terminal_size((120, 24)).columns)).decode(), end="")
-            return 0
+    if options.row is None:
+        text = counted(options.table, shutil.get_terminal_size((120, 24)).columns)
+    else:
         found = trace(options.table, options.row, options.column)
-    except ReportError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
-    text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words
+        record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
+        text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words
     print(utf8(text).decode())
-    return 0
 
 
 if __name__ == "__main__":

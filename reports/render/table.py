@@ -116,7 +116,7 @@ class Table:
         listed, names = list[CsvColumn](), Counter[str]()
         for index, column in enumerate(self.columns):
             title = re.sub(r"[^a-z0-9]+", "_", column.head.lower()).strip("_") or f"column_{index + 1}"
-            for key in keys[index] or [None]:
+            for key in (*keys[index],) or (None,):
                 name = title if key is None else key if shared[key] == 1 else f"{title}_{key}"
                 names[name] += 1
                 listed.append(CsvColumn(name if names[name] == 1 else f"{name}_{names[name]}", index, key))

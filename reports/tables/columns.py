@@ -141,7 +141,7 @@ def name(line: Line) -> Entry:
 def identity(line: Line) -> Entry:
     """With all that the CSV says of what a row is."""
     arm, kind = line.arm, line.reference.kind if line.reference else "arm"
-    raw = {"grid": line.grid.name, "task": line.grid.task, "kind": kind, "name": line.name,
+    raw: dict[str, Value] = {"grid": line.grid.name, "task": line.grid.task, "kind": kind, "name": line.name,
            "variant": arm.variant if arm else "", "is_base": bool(arm and arm.is_base)}  # fmt: skip
     return Entry(line.name if arm else f"{line.name} ({kind})", raw, line.sources)
 

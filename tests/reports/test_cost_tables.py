@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from reports.cost_rows import read_growth
 
 from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
@@ -42,7 +41,9 @@ def growth(ratios: list[float], seconds: list[float], order: int = 1) -> dict[st
         rows += [point("base", length, base, 1.0), point("other", length, round(base * ratio), second)]
     fits = [{"variant": "base", **{kind: bounded(1.0) for kind in ("flops", "seconds", "memory")}}]
     gaps = [{"variant": "third", "length": 16384, "reason": "needs more memory"}]
-    return {"schema": 1, "device": "cpu", "threads": 1, "ceilings": {"matmul_flops_per_s": 1e11, "copy_bytes_per_s": 1e10}, "rows": rows, "missing": gaps, "growth": fits}
+    ceilings = {"matmul_flops_per_s": 1e11, "copy_bytes_per_s": 1e10}
+    head = {"schema": 1, "device": "cpu", "threads": 1, "ceilings": ceilings}
+    return {**head, "rows": rows, "missing": gaps, "growth": fits}
 
 
 def speed(share: float = 0.7) -> dict[str, Any]:

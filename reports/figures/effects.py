@@ -107,7 +107,9 @@ def _row(contrast: Contrast) -> dict[str, Any]:
 
 
 def _labels(rows: pd.DataFrame) -> list[str]:
-    whole = rows["term"].where(rows["aliases"].isna(), rows["term"] + " = " + rows["aliases"].astype(str))
+    # What a simple effect cannot be told from is said of the interaction that it stands for.
+    alone = rows["aliases"].isna() | (rows["kind"] == "simple")
+    whole = rows["term"].where(alone, rows["term"] + " = " + rows["aliases"].astype(str))
     # Spaces that may not be broken keep the two factors of an interaction on one line.
     return [wrapped(text.replace(" × ", "\u00a0×\u00a0"), 42) for text in whole]
 

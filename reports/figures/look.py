@@ -99,7 +99,7 @@ def name_levels(axis: Axes, names: Mapping[str, float]) -> None:
     """Write names right of the axes at their heights; ``settle`` moves those apart that overlap."""
     for name, level in names.items():
         look: dict[str, Any] = {"va": "center", "multialignment": "left", "gid": "level"}
-        axis.text(1.06, level, wrapped(name, 22), transform=axis.get_yaxis_transform(), **look)
+        axis.text(1.06, level, wrapped(name, 40), transform=axis.get_yaxis_transform(), **look)
 
 
 def settle(figure: Figure) -> None:
@@ -125,7 +125,8 @@ def _spread_levels(axis: Axes, texts: Sequence[Any]) -> None:
     for rank, text in enumerate(texts):  # two at one height would be pushed the same way
         text.set_y(levels[rank] + rank * (high - low) / 500)
     free: dict[str, Any] = {"ensure_inside_axes": False, "avoid_self": False, "prevent_crossings": False}
-    _spread(axis, texts, only_move="y", target_x=[1.0] * len(texts), target_y=levels, **free)
+    force: dict[str, Any] = {"expand": (1, 1.2), "force_text": (0, 0.5), "force_pull": (0, 0.001), "only_move": "y"}
+    _spread(axis, texts, target_x=[1.0] * len(texts), target_y=levels, **free, **force)
 
 
 def _spread(axis: Axes, texts: Sequence[Any], **options: Any) -> None:

@@ -74,7 +74,7 @@ class Pareto(Figure[ParetoOptions]):
         axis.plot(front["cost"], 100 * front["accuracy"], zorder=4, **LOOKS["front"])
         _scale(axis, placed["cost"].tolist())
         names = ", ".join(f"{numbers[arm]}\u00a0{arm}" for arm in front["arm"])
-        below = wrapped(f"Front, cheapest first: {names}", 84 // row["against"].nunique()) if names else ""
+        below = wrapped(f"Front, cheapest first: {names}", 76 // row["against"].nunique()) if names else ""
         axis.set_xlabel(f"{_what(cell)}\n{below}", loc="left")
         if cell["against"].iloc[0] == row["against"].iloc[0]:
             axis.set_ylabel(f"test accuracy, %\nmean of {_seeds(_usual(row))}, 95 % interval")

@@ -58,6 +58,8 @@ def committed_reports(root: Path = ROOT) -> list[Committed]:
     Raises ReportError where it cannot be read, has keys that do not fit, or names a folder twice.
     """
     path = root / "reports" / NAME
+    if not path.exists():
+        raise ReportError(f"{path}: there are no committed reports here; they lie in a checkout of the repository")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         entries = TypeAdapter(list[Entry]).validate_python(raw, strict=True)

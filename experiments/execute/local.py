@@ -50,8 +50,7 @@ class Local(Executor):
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
         context: Any = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
-        if context.get_start_method() == "forkserver":
-            context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
+        context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)
         process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
         with _environment(environment):  # some of it is read when a library is loaded

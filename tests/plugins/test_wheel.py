@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -50,4 +51,4 @@ def test_the_commands_are_declared_and_lead_into_the_wheel(wheel: zipfile.ZipFil
     for target in points.values():
         module, _, function = target.partition(":")
         source = wheel.read(module.replace(".", "/") + ".py").decode()
-        assert f"def {function}(arguments: Sequence[str] | None = None) -> int" in source
+        assert re.search(rf"^(def {function}\(arguments: |from \S+ import {function}$)", source, re.MULTILINE), target

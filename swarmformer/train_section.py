@@ -54,7 +54,7 @@ def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locat
             raise SpecError(f"{_place((*path, key), locate)}: of which ingredient? Write {choice}")
         [slot] = owners[key]
         part = _named(slot, section, below)
-        if key in part:
+        if key in part and part[key] != section[key]:
             both = " and ".join(_place(place, locate) for place in ((*path, key), (*path, slot, key)))
             raise SpecError(f"{both}: the same option in two ways; leave one of them out")
         section[slot] = {**part, key: section.pop(key)}

@@ -94,5 +94,11 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert missing == []
 
 
+def test_no_figure_of_the_results_is_typed_by_hand() -> None:
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    prose = re.sub(r"<!-- (\S+):begin -->.*?<!-- \1:end -->", "", text, flags=re.DOTALL)
+    assert re.findall(r"\d[.,]\d+|\d+ ?%", prose) == []
+
+
 def test_the_readme_is_short() -> None:
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 155

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from docs.cells import change, code, mega, plain, shown, table
 from docs.facts import builtins, description, eight, in_variant, slot_of, source
 from swarmformer.cli.sizes import LENGTHS
-from swarmformer.cost.parts import parts_of
 from swarmformer.cost.variants import LENGTHS as FAR
 from swarmformer.cost.variants import OWN, flops, flops_by_slot, model_of, parameters
-from swarmformer.order import SYMBOLS, joined
 from swarmformer.registry import SLOTS
 
 COSTS = ("parameters", *(f"FLOPs, {length}" for length in LENGTHS))
 
-OF_FORMULAS = {
+SIZES = {
+    "N": "tokens of a text",
+    "C": "clusters of the first layer, ⌈N / S⌉",
+    "D": "width, `dims.d_model`",
+    "T": "steps of the rolling shift, `T_local`",
+    "W": "radius of the window",
+    "X": "width of keys and queries of a router",
+    "r": "radius of a router's neighbourhood, in clusters",
+    "F": "width of a hidden layer",
     "B": "texts",
     "S": "tokens per cluster, `dims.cluster_size`",
     "M": "tokens a model is built for, `dims.seq_len`",
@@ -21,7 +30,7 @@ OF_FORMULAS = {
     "H": "heads",
     "E": "columns that a feedback sends back",
 }
-"""Sizes that the formulas of the cards name beside the symbols of orders."""
+"""What the formulas of the cards name."""
 
 
 def cards(_page: str) -> str:
@@ -56,25 +65,30 @@ def lengths(_page: str, measure: str, *variants: str) -> str:
 
 
 def slots(_page: str, *variants: str) -> str:
-    """Order and MFLOP of every slot with products, variant beside variant; then of the whole, and of its training."""
+    """MFLOP of every slot with products and how they grow, variant beside variant; of the whole, and in training."""
     counted = {(row["variant"], row["slot"], row["length"]): row for row in flops_by_slot(variants)}
     named, rows = {slot for _, slot, _ in counted} - {OWN}, []
     for slot in filter(named.__contains__, SLOTS):
         for variant in variants:
-            order = joined(part.order for part in parts_of(model_of(variant), slot))
             forward = [counted[place]["forward"] if (place := (variant, slot, N)) in counted else 0 for N in FAR]
-            rows.append([code(slot), code(variant), order, *map(mega, forward)])
+            rows.append([code(slot), code(variant), *map(mega, forward), growth(forward)])
     for what, count in (("forward", "flops"), ("training step", "training_flops")):
         for variant in variants:
-            whole = [mega(getattr(model_of(variant, N), count)(1, N)) for N in FAR]
-            rows.append([f"whole, {what}", code(variant), model_of(variant).order, *whole])
-    return table(["", "variant", "order", *(f"{length:,} tokens" for length in FAR)], rows)
+            whole = [getattr(model_of(variant, N), count)(1, N) for N in FAR]
+            rows.append([f"whole, {what}", code(variant), *map(mega, whole), growth(whole)])
+    return table(["", "variant", *(f"{length:,} tokens" for length in FAR), "grows as"], rows)
+
+
+def growth(counts: Sequence[int]) -> str:
+    """The power of N between the two longest lengths."""
+    if not all(counts):
+        return "–"
+    return f"N^{math.log(counts[-1] / counts[-2]) / math.log(FAR[-1] / FAR[-2]):.2f}"
 
 
 def sizes(_page: str) -> str:
-    """Every letter of the formulas and of the orders."""
-    meanings = {**{name: symbol.meaning for name, symbol in SYMBOLS.items()}, **OF_FORMULAS}
-    return table(["name", "size"], [[code(name), meaning] for name, meaning in meanings.items()])
+    """Every letter of the formulas."""
+    return table(["name", "size"], [[code(name), meaning] for name, meaning in SIZES.items()])
 
 
 def components(_page: str) -> str:

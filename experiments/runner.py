@@ -13,14 +13,14 @@ import torch
 from filelock import Timeout
 
 from swarmformer import hub, records
-from swarmformer.attention import recording
 from swarmformer.code import code_of, start
 from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
-from swarmformer.fast import enabled
-from swarmformer.fast.memory import keep_freed_memory
+from swarmformer.ops.attention import recording
+from swarmformer.ops.memory import keep_freed_memory
+from swarmformer.ops.switch import enabled
 from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Environment, Predictions, Result, Start
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer

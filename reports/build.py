@@ -1,6 +1,6 @@
-"""``python -m reports.build RUNS… --out DIR``: run folders → tables and pictures.
+"""``python -m reports.build RUNS… --out DIR``: run folders → tables and figures.
 
-Writes ``status.md``, every table and picture that ``reports/tables/`` defines and RUNS have something to show for
+Writes ``status.md``, every table and figure that ``reports/definitions/`` defines and RUNS have something to show for
 (``NAME.md``, ``.tex``, ``.csv``, ``.html``; ``NAME.svg``, ``.png``, ``.csv``), ``sources.json`` (what every number is
 made of; see ``reports.trace``) and ``results.parquet`` (the tidy table), and prints what the table of arms says. RUNS
 are grid folders, folders that hold cells, or cells; they are only read. The same input gives the same bytes.
@@ -12,43 +12,48 @@ them.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from swarmformer.cli.command import command_parser, exit_status, words_of
+
 from .committed import NOT_COMPARED, differences, rewrite
-from .definition import FOLDER, for_any_runs
-from .errors import ReportError
-from .evidence import STRATA, gather
-from .report import make_report, write_report
+from .definition import for_any_runs, read_definitions
+from .render import utf8
+from .report import Report, make_report, write_report
+from .study.alike import STRATA
+from .study.build import study
 from .words import plural
 
 
-def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = (), tables: Path = FOLDER) -> str:
-    """Read ``runs``, write the report into ``out`` and return what a terminal is to show.
+def build(runs: Sequence[Path], out: Path, mix: Sequence[str] = (), tables: Sequence[Path] = ()) -> Report:
+    """Read ``runs`` and write the report into ``out``.
 
-    Raises ReportError, before anything is written, where a path holds no runs, a figure is above physics, or a
-    definition in ``tables`` does not fit.
+    tables: folders with further definitions. Raises ReportError, before anything is written, where a path holds no
+    runs, a figure is above physics, or a definition does not fit.
     """
-    report = make_report(gather(runs, mix), for_any_runs(tables), out)
+    report = make_report(study(runs, mix), for_any_runs(read_definitions(*tables)), out)
     write_report(report, out)
-    return report.shown
+    return report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; returns the exit status: 0 for a report, 1 where none can be made or a committed one differs."""
+    return exit_status(lambda: _run(words_of(arguments)))
+
+
+def _run(words: Sequence[str]) -> int:
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(words)
     committed = options.check or options.all
     if committed == bool(options.runs) or (options.runs and options.out is None):
         parser.error("give RUNS and --out DIR, or --check or --all alone")
-    try:
-        if committed:
-            return _check() if options.check else _rewrite()
-        print(build(options.runs, options.out, options.mix, options.tables))
-    except ReportError as error:
-        print(f"No report: {error}", file=sys.stderr)
-        return 1
+    if committed:
+        return _check() if options.check else _rewrite()
+    report = build(options.runs, options.out, options.mix, options.tables)
+    print(utf8(report.shown(shutil.get_terminal_size((120, 24)).columns)).decode())
     print(f"Written to {options.out}")
     return 0
 
@@ -69,20 +74,23 @@ def _rewrite() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m reports.build", description="Run folders → tables and pictures.")
+    parser = command_parser("report", __doc__)
     parser.add_argument("runs", nargs="*", type=Path, metavar="RUNS", help="grid folder, folder of cells, or cell")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write the report into")
+    add_mix(parser)
     parser.add_argument(
-        "--mix",
-        type=_mix,
-        default=(),
-        metavar="WHAT",
-        help=f"average and pair cells that differ in these, comma-separated: {','.join(STRATA)}",
+        "--tables", action="append", default=[], type=Path, metavar="DIR", help="folder of further definitions"
     )
-    parser.add_argument("--tables", type=Path, default=FOLDER, metavar="DIR", help="folder of definitions")
     parser.add_argument("--check", action="store_true", help="make committed reports again; fail on a difference")
     parser.add_argument("--all", action="store_true", help="rewrite all committed reports and what follows from them")
     return parser
+
+
+def add_mix(parser: argparse.ArgumentParser) -> None:
+    """``--mix``, as every command has it that reads runs."""
+    known = ",".join(STRATA)
+    said = f"average and pair cells that differ in these, comma-separated: {known}"
+    parser.add_argument("--mix", type=_mix, default=(), metavar="WHAT", help=said)
 
 
 def _mix(text: str) -> tuple[str, ...]:

@@ -1,23 +1,28 @@
 """``python -m reports.cost``: the tables of ``reports/results/cost``, from the measurements that lie there.
 
-figures/ (``experiments.benchmark full``), scaling/ and scaling_training/ (``experiments.scaling``) → figures.md and
-scaling.md. What follows from them for the published claims: ``reports.claims``.
+figures/ (``experiments.benchmark full``), scaling/ and scaling_training/ (``experiments.scaling``) → figures.md,
+speed.md (the same ratios with freed memory kept beside them) and scaling.md. What follows from them for the published
+claims: ``reports.claims``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cost_rows import Bounded, Growth, Point, read_growth
-from .cost_speed import speed_markdown
-from .errors import ReportError
+from swarmformer.cli.command import exit_status, words_of
 
-FOLDER = Path(__file__).parent / "results" / "cost"
-MODES = ("scaling", "scaling_training")
+from .errors import ReportError
+from .measured import RESULTS, Bounded, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
+from .render import FORMATS, Column, Entry, Row, Table
+from .tables.cost import Mode, by_length
+from .words import ratio
+
+FOLDER = RESULTS / "cost"
+MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
+USUAL, KEPT = "figures", "figures_kept_memory"
 
 
 def written(folder: Path) -> dict[str, str]:
@@ -25,65 +30,85 @@ def written(folder: Path) -> dict[str, str]:
 
     Raises ReportError where there is none, or one cannot be read.
     """
-    growths = {mode: read_growth(folder / mode) for mode in MODES if (folder / mode).exists()}
-    speeds = sorted(path.parent for path in folder.glob("*/figures.json"))
-    if "scaling" not in growths or not speeds:
-        raise ReportError(f"{folder}: needs a scaling/ and a folder with figures.json")
-    return {
-        "figures.md": "\n".join(speed_markdown(path) for path in speeds),
-        "scaling.md": "\n".join(growth_markdown(mode, growth) for mode, growth in growths.items()),
+    speeds = {path.parent.name: read_speed(path.parent) for path in sorted(folder.glob("*/figures.json"))}
+    if not (folder / "scaling").exists() or USUAL not in speeds:
+        raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
+    made = {
+        "figures.md": [_arms(name, speed, revision_of(folder / name)) for name, speed in speeds.items()],
+        "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
+        "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
     }
+    return {name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
-def growth_markdown(mode: str, growth: Growth) -> str:
+def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, code: bool = False) -> Table:
+    names = head.split("; ")
+    columns = (Column(names[0], is_code=code), *map(Column, names[1:]))
+    return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
+
+
+def _goal(row: Figure, value: float) -> str:
+    return f"{'≤ ' if row.growth else ''}{value:g}"
+
+
+def _arms(name: str, speed: Speed, revision: str) -> Table:
+    gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
+    head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
+    return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms],
+                  f"{speed.machine}; code {revision}.", *gaps)  # fmt: skip
+
+
+def _arm(row: TimedArm) -> tuple[str, ...]:
+    share = "" if row.share_of_limit is None else f"{row.share_of_limit:.0%}"
+    spread = f"{row.p20_s:.4g} to {row.p80_s:.4g}"
+    return f"{row.group}: {row.arm}", str(row.texts), f"{row.median_s:.4g}", spread, str(row.repeats), share
+
+
+def _compared(usual: Speed, kept: Speed | None) -> Table:
+    """Ratios of two measurements side by side: the allocator as it comes, and with freed memory kept by all arms."""
+    others = {row.figure: row for row in kept.figures} if kept else {}
+    rows = [
+        (row.figure, f"{row.ours} / {row.reference}", _goal(row, row.least), _goal(row, row.aim), _spread(row),
+         _spread(others.get(row.figure)), str(row.rounds))
+        for row in usual.figures
+    ]  # fmt: skip
+    head = "figure; ours / against; at least; aim; ratio (p20 to p80); with freed memory kept; rounds"
+    return _table("Speed", head, rows, f"{usual.machine}.")
+
+
+def _spread(row: Figure | None) -> str:
+    if row is None:
+        return ""
+    missed = "" if row.reached else ", missed"
+    return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
+
+
+def _growth(folder: Path, mode: str) -> list[Table]:
     """Every variant at every length, then the fitted exponents."""
-    first = growth.rows[0]
-    kind = "A training step" if mode.endswith("training") else "A forward pass"
-    where = f"{kind} of {first.batch} text{'s' if first.batch > 1 else ''}, {growth.device}, {first.precision}."
-    rows = [_point(row) for row in growth.rows]
-    fits = [(f"`{fit.variant}`", *map(_bounded, (fit.flops, fit.seconds, fit.memory))) for fit in growth.growth]
-    gaps = [f"Missing: `{gap.variant}` at {gap.length:,} tokens: {gap.reason}." for gap in growth.missing]
-    return "\n".join([
-        f"## {kind}", "", where, "",
-        *_table(("variant", "tokens", "MFLOP", "median, ms", "p20 to p80", "of base", "n", "MiB", "of floor"), rows),
-        "", *gaps, *([""] if gaps else []),
-        "Exponents fitted over all lengths (95 % interval: how far from one power law):", "",
-        *_table(("variant", "FLOPs", "seconds", "memory"), fits), "",
-    ])  # fmt: skip
-
-
-def _point(row: Point) -> tuple[str, ...]:
-    return (
-        f"`{row.variant}`", f"{row.length:,}", f"{row.flops / 1e6:,.1f}", f"{1e3 * row.median_s:,.4g}",
-        f"{1e3 * row.p20_s:,.4g} to {1e3 * row.p80_s:,.4g}", "" if row.of_first is None else _bounded(row.of_first),
-        str(row.repeats), f"{row.growth_bytes / 2**20:,.0f}", f"{row.share_of_floor:.0%}",
-    )  # fmt: skip
+    note, title = "Fitted over all lengths (95 % interval: how far from one power law).", f"{MODES[mode]}: exponents"
+    rows = [(row.variant, *map(_bounded, (row.flops, row.seconds, row.memory)))
+            for row in read_growth(folder / mode).growth]  # fmt: skip
+    return [
+        by_length(MODES[mode], folder / mode),
+        _table(f"{title} of the length", "variant; FLOPs; seconds; memory", rows, note, code=True),
+    ]
 
 
 def _bounded(found: Bounded) -> str:
-    if found.low is None or found.high is None:
-        return f"{found.value:.2f}"
-    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(cells)} |" for cells in (head, ("---", *["---:"] * (len(head) - 1)), *rows)]
+    return ratio(found.value, found.low, found.high)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables; 0, or 1 where they cannot be made."""
     parser = argparse.ArgumentParser(prog="python -m reports.cost", description="Measurements of cost → tables.")
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
-    folder = parser.parse_args(arguments).folder
-    try:
-        texts = written(folder)
-    except (ReportError, json.JSONDecodeError) as error:
-        print(f"No report: {error}", file=sys.stderr)
-        return 1
-    for name, text in texts.items():
+    return exit_status(lambda: _write(parser.parse_args(words_of(arguments)).folder))
+
+
+def _write(folder: Path) -> None:
+    for name, text in written(folder).items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
         print(folder / name)
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
-"""A table or picture of the paper, defined in a small file each: ``reports/tables/NAME.yaml``.
+"""A table or figure of the paper, defined in a small file each: ``reports/definitions/NAME.yaml``.
 
 title: Effects of the eight enhancements
-table: effects            # or picture: KIND; what there is: reports.makers.MAKERS, reports.pictures.PICTURES
+table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
-note: what a reader should know
+committed: true           # made for committed reports alone, as it needs their measurements
+notes: [what a reader should know, before what the kind itself says]
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +19,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import ReportError
+from .render import Table
+from .study.model import Study
+from .tables import checked, kind
 
-FOLDER = Path(__file__).with_name("tables")
+FOLDER = Path(__file__).with_name("definitions")
 
 
 class Definition(BaseModel):
@@ -27,34 +34,62 @@ class Definition(BaseModel):
     name: str
     title: str = Field(min_length=1)
     table: str | None = None
-    picture: str | None = None
+    figure: str | None = None
     options: dict[str, Any] = {}
     committed: bool = False
-    note: str = ""
+    notes: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.table is None) == (self.picture is None):
-            raise ValueError("give either table: KIND or picture: KIND")
+    def _is_of_one_kind(self) -> Self:
+        if (self.table is None) == (self.figure is None):
+            raise ValueError("give either table: KIND or figure: KIND")
         return self
 
+    def tables(self, study: Study) -> list[Table]:
+        """What the kind makes of a study, under this definition's name, title and notes; nothing for a figure.
 
-def read_definitions(folder: Path = FOLDER) -> list[Definition]:
-    """All definitions of a folder, by file name.
+        Raises ReportError where there is no such kind or option, or the kind cannot make its tables.
+        """
+        if self.table is None:
+            return []
+        try:
+            make = kind(self.table)
+            made = make(study, **checked(make, self.options))
+        except ReportError as error:
+            raise ReportError(f"{self.name}.yaml: {error}") from error
+        return [self._completed(table) for table in made]
 
-    Raises ReportError where a file is not YAML or has keys or values that do not fit.
+    def _completed(self, table: Table) -> Table:
+        name = re.sub(r"[^\w+-]+", "-", "_".join(filter(None, (self.name, table.name))))
+        title = ": ".join(filter(None, (self.title, table.title)))
+        return replace(table, name=name, title=title, notes=(*self.notes, *table.notes))
+
+
+def read_definitions(*folders: Path, only: Collection[str] | None = None) -> list[Definition]:
+    """All definitions of ours and of further folders, by file name; ``only`` those of these names.
+
+    Raises ReportError where a file is not YAML or has keys or values that do not fit, a name is given twice, or one of
+    ``only`` is not there.
     """
-    return [_read(path) for path in sorted(folder.glob("*.yaml"))]
+    named = dict[str, Path]()
+    for path in (path for folder in (FOLDER, *folders) for path in sorted(folder.glob("*.yaml"))):
+        if path.stem in named:
+            raise ReportError(f"two definitions are named {path.name}: in {named[path.stem].parent} and {path.parent}")
+        named[path.stem] = path
+    unknown = sorted(set(only or ()) - named.keys())
+    if unknown:
+        raise ReportError(f"no definition {', '.join(unknown)}; there are {', '.join(named)}")
+    return [_read(path) for name, path in named.items() if only is None or name in only]
 
 
-def for_any_runs(folder: Path = FOLDER) -> list[Definition]:
-    """The definitions that are made of the runs given alone. Raises ReportError: see ``read_definitions``."""
-    return [definition for definition in read_definitions(folder) if not definition.committed]
+def for_any_runs(definitions: Iterable[Definition]) -> list[Definition]:
+    """Those that are made of the runs given alone."""
+    return [definition for definition in definitions if not definition.committed]
 
 
 def _read(path: Path) -> Definition:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
         return Definition.model_validate({"name": path.stem, **raw})
-    except (yaml.YAMLError, TypeError, ValidationError) as error:
-        raise ReportError(f"{path.name}: not a definition of a table or picture: {error}") from error
+    except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
+        raise ReportError(f"{path.name}: not a definition of a table or figure: {error}") from error

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from .cell_files import ENVIRONMENT, read_environment
-from .errors import ReportError, UnreadableFileError
-from .read import CONFIG, FAILURE, RESULT, Cell, read_runs
+from swarmformer.records import CONFIG, ENVIRONMENT, FAILURE, RESULT, UnreadableFileError, load_json
+
+from .errors import ReportError
+from .study.read import Cell, read_runs
 
 
 def origin(source: str, root: Path) -> dict[str, Any]:
@@ -32,7 +32,8 @@ def _run(source: str, folder: Path) -> dict[str, Any]:
     if not any((folder / name).exists() for name in (CONFIG, RESULT, FAILURE)):
         raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
-    return {**_cell(source, folder, cell), "config": str(folder / CONFIG), **_machine(read_environment(folder))}
+    environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
+    return {**_cell(source, folder, cell), "config": str(folder / CONFIG), **_machine(environment)}
 
 
 def _cell(source: str, folder: Path, cell: Cell) -> dict[str, Any]:
@@ -40,8 +41,9 @@ def _cell(source: str, folder: Path, cell: Cell) -> dict[str, Any]:
     if cell.result is None:
         return {**head, "cause": cell.cause}
     result = cell.result
+    code = {"code hash": result.code_hash} if result.code_hash else {}
     return {
-        **head, "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision,
+        **head, "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
         "device": result.device, "started at": result.started_at or "not recorded",
     }  # fmt: skip
 
@@ -50,22 +52,20 @@ def _measured(file: Path) -> dict[str, Any]:
     """Device and environment of a file of measurements; other files are named alone."""
     if file.suffix != ".json":
         return {}
-    try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{file}: cannot be read as JSON") from error
+    record, beside = load_json(file), file.parent / ENVIRONMENT
     keys = {"device": "device", "threads": "threads", "data_key": "data", "task": "task"}
-    found = {word: record[key] for key, word in keys.items() if key in record}
-    beside = read_environment(file.parent) if (file.parent / ENVIRONMENT).exists() else record
-    return {**found, **_machine(beside)}
+    known = {word: record[key] for key, word in keys.items() if key in record}
+    return {**known, **_machine(load_json(beside) if beside.exists() else record)}
 
 
 def _machine(environment: dict[str, Any]) -> dict[str, Any]:
-    """The parts of environment.json that say on what it ran."""
-    machine, packages, git = (environment.get(key) or {} for key in ("machine", "packages", "git"))
+    """The parts of environment.json that say on what it ran, of its last start where it keeps them all."""
+    starts = environment.get("starts") or [environment]
+    machine, packages, git = (starts[-1].get(key) or {} for key in ("machine", "packages", "git"))
     wanted = {
-        "git revision": git.get("revision"), "machine": machine.get("cpu"), "cores": machine.get("usable_cores"),
-        "memory, bytes": machine.get("memory_bytes"), "platform": environment.get("platform"),
-        "python": environment.get("python"), "torch": packages.get("torch"),
+        "starts": len(starts) if len(starts) > 1 else None, "git revision": git.get("revision"),
+        "machine": machine.get("cpu"), "cores": machine.get("usable_cores"),
+        "memory, bytes": machine.get("memory_bytes"), "platform": starts[-1].get("platform"),
+        "python": starts[-1].get("python"), "torch": packages.get("torch"),
     }  # fmt: skip
     return {key: value for key, value in wanted.items() if value is not None}

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
 
-from .claims.decide import Decide
+from .claims.amounts import Amount
+from .claims.rule import Rule, rule_of
 from .errors import ReportError
 
 PATH = Path(__file__).with_name("published.yaml")
@@ -68,9 +69,15 @@ class Number(Strict):
         return 0.5 * 10**-self.digits * _PLAIN[self.unit]
 
     @property
+    def amount(self) -> Amount:
+        """What rounding leaves open of it, in the unit of ``plain``."""
+        return Amount(self.plain, self.plain - self.half_step, self.plain + self.half_step, (self.source,))
+
+    @property
     def text(self) -> str:
-        """As printed, with its unit."""
-        return f"{self.value:,.{self.digits}f}{_WORDS[self.unit]}"
+        """As printed, with its unit; a bare count with its name: ``num_layers 2``."""
+        name = f"{self.quantity} " if self.unit == "count" else ""
+        return name + f"{self.value:,.{self.digits}f}{_WORDS[self.unit]}"
 
     @property
     def source(self) -> str:
@@ -78,13 +85,17 @@ class Number(Strict):
 
 
 class Claim(Strict):
-    """One statement of a document, in our words. ``fact``: the point of the project's list of what does not hold."""
+    """One statement of a document, in our words, of one short line.
+
+    published: keys of the numbers that it states. fact: the point of the project's list of what does not hold.
+    """
 
     key: str = Field(min_length=1)
     document: str
-    claim: str = Field(min_length=1)
+    claim: str = Field(min_length=1, max_length=80)
+    published: Annotated[tuple[str, ...], Field(strict=False)] = ()
     fact: int | None = None
-    decide: Decide = Field(discriminator="rule")
+    decide: Annotated[InstanceOf[Rule], BeforeValidator(rule_of)]
 
     @property
     def source(self) -> str:
@@ -108,15 +119,18 @@ class Published(Strict):
         unknown = {entry.document for entry in entries} - set(self.documents)
         if unknown:
             raise ValueError(f"no such documents: {', '.join(sorted(unknown))}")
-        asked = {key for claim in self.claims for key in claim.decide.numbers}
+        asked = {key for claim in self.claims for key in claim.published}
         missing = asked - {number.key for number in self.numbers}
         if missing:
             raise ValueError(f"claims ask for numbers that are not there: {', '.join(sorted(missing))}")
         return self
 
     def number(self, key: str) -> Number:
-        """Raises KeyError where there is none."""
-        return {number.key: number for number in self.numbers}[key]
+        """Raises ReportError where there is none."""
+        for number in self.numbers:
+            if number.key == key:
+                return number
+        raise ReportError(f"{PATH.name} has no number {key}")
 
     def of(self, model: str) -> dict[str, Number]:
         """Quantity → number of one model; of a quantity published twice, the first."""

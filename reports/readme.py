@@ -1,103 +1,71 @@
-"""``python -m reports.readme``: write the tables of committed evidence into README.md.
+"""``python -m reports.readme``: write tables of committed reports into README.md and docs/*.md.
 
-README.md marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled from
-``reports/results/NAME/report/arms_NAME.csv``: fewer columns than the full table, which is linked. ``cost`` is filled
-from ``reports/results/cost/figures/figures.json``.
+A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of ``NAME.md``
+below reports/results (``arms_demo``, ``table3_streams``, ``cost/speed``), and a link to its notes.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
+from swarmformer.cli.command import exit_status, words_of
 
-from .cost_speed import compared, machine, read_speed
 from .errors import ReportError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("reports") / "results"
-COST = "cost"
-COST_LINKS = {
-    "seconds of every arm": "cost/figures.md",
-    "growth with length": "cost/scaling.md",
-    "claims and their verdicts": "paper/table6.md",
-}
-HEADER = ("arm", "test accuracy, %", "n", "difference, points", "parameters", "not embedding", "MFLOP", "ms, batch 1")
+PLACE = re.compile(r"<!-- ([\w/+-]+):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
 
 
-def filled(text: str, root: Path) -> str:
-    """The README's text with every marked place filled from the evidence below ``root``.
+def filled_files(root: Path = ROOT) -> dict[Path, str]:
+    """README.md and every text in docs/ that marks places → its text with them filled.
 
-    Raises ReportError where a marked place has no evidence.
+    Raises ReportError where a place asks for a table that no committed report has.
     """
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        return f"<!-- {name}:begin -->\n{section(root, name)}<!-- {name}:end -->"
-
-    return re.sub(r"<!-- (\w+):begin -->\n.*?<!-- \1:end -->", fill, text, flags=re.DOTALL)
+    paths = [path for path in (root / "README.md", *sorted((root / "docs").rglob("*.md"))) if path.exists()]
+    texts = {path: path.read_text(encoding="utf-8") for path in paths}
+    return {path: filled(text, path, root) for path, text in texts.items() if PLACE.search(text)}
 
 
-def section(root: Path, name: str) -> str:
-    """Table, picture and links for one folder of evidence."""
-    if name == COST:
-        return _figures(root / RESULTS / COST)
-    folder = RESULTS / name / "report"
-    path = root / folder / f"arms_{name}.csv"
-    if not path.exists():
-        raise ReportError(f"README.md asks for {name}, but there is no {folder / path.name}")
-    rows = [_row(row) for _, row in pd.read_csv(path).iterrows()]
-    lines = [HEADER, ("---", *["---:"] * (len(HEADER) - 1)), *rows]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    full = folder / f"arms_{name}.md"
-    links = f"[all columns, code revision, device and run keys]({full}), [runs]({folder.parent})"
-    return f"\n{table}\n\n![accuracy against FLOPs]({folder / 'figure1.svg'})\n\n{links}\n\n"
+def filled(text: str, path: Path, root: Path = ROOT) -> str:
+    """The text of the file ``path`` with every marked place filled. Raises ReportError: see ``filled_files``."""
+
+    def fill(place: re.Match[str]) -> str:
+        name = place[1]
+        return f"<!-- {name}:begin -->\n\n{_section(name, path, root)}\n\n<!-- {name}:end -->"
+
+    return PLACE.sub(fill, text)
 
 
-def _figures(folder: Path) -> str:
-    """The figures of speed, as the allocator comes and with freed memory kept."""
-    usual, kept = (read_speed(folder / name) for name in ("figures", "figures_kept_memory"))
-    links = ", ".join(f"[{words}]({RESULTS / file})" for words, file in COST_LINKS.items())
-    return f"\n{compared(usual, kept)}\n\n{machine(usual)}\n\n{links}\n\n"
+def _section(name: str, path: Path, root: Path) -> str:
+    found = [file for file in sorted((root / RESULTS).rglob(f"{Path(name).name}.md"))
+             if file.with_suffix("").as_posix().endswith(f"/{name}")]  # fmt: skip
+    if len(found) != 1:
+        listed = ", ".join(file.relative_to(root).as_posix() for file in found)
+        raise ReportError(f"{path.name} asks for {name}, but there is "
+                          f"{f'more than one: {listed}' if found else f'no {name}.md below {RESULTS}'}")  # fmt: skip
+    lines = found[0].read_text(encoding="utf-8").splitlines()
+    table = "\n".join(line for line in lines if line.startswith("|"))
+    return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)})"
 
 
-def _row(row: pd.Series) -> tuple[str, ...]:
-    arm = row["kind"] == "arm"
-    return (
-        row["name"] if arm else f"*{row['name']}*",
-        _percent(row, "accuracy", "accuracy_low", "accuracy_high"),
-        f"{int(row['n']):,} {'seed' if arm else 'example'}{'' if row['n'] == 1 else 's'}",
-        _percent(row, "difference", "difference_low", "difference_high", sign="+") if arm else "",
-        _number(row["parameters_total"], "{:,.0f}"),
-        _number(row["parameters_without_embedding"], "{:,.0f}"),
-        _number(row["flops_forward"] / 1e6, "{:,.3g}"),
-        _number(row["latency_b1_median_s"] * 1e3, "{:.3g}"),
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fill the texts; 0, or 1 where evidence is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reports.readme", description="Tables of committed reports → marked places of README and docs."
     )
+    return exit_status(lambda: _write(parser.parse_args(words_of(arguments))))
 
 
-def _percent(row: pd.Series, mean: str, low: str, high: str, sign: str = "") -> str:
-    if pd.isna(row[mean]):
-        return "—" if not row.get("is_base") else "base"
-    shown = f"{100 * row[mean]:{sign}.2f}"
-    return shown if pd.isna(row[low]) else f"{shown} [{100 * row[low]:{sign}.2f}, {100 * row[high]:{sign}.2f}]"
-
-
-def _number(value: float, form: str) -> str:
-    return "" if pd.isna(value) else form.format(value)
-
-
-def main() -> int:
-    """Rewrite README.md; 0, or 1 where evidence is missing."""
-    path = ROOT / "README.md"
-    try:
-        text = filled(path.read_text(encoding="utf-8"), ROOT)
-    except ReportError as error:
-        print(f"README.md not changed: {error}", file=sys.stderr)
-        return 1
-    path.write_text(text, encoding="utf-8")
-    return 0
+def _write(_: argparse.Namespace) -> None:
+    for path, text in filled_files().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(path)
 
 
 if __name__ == "__main__":

@@ -93,9 +93,10 @@ def _of_setting() -> Iterator[Folder]:
 def list_items(kind: Kind) -> list[Item]:
     """Everything of a kind, built-in first; what cannot be used is listed with its fault."""
     items = [item for folder in folders() if folder.fault is None for item in _items(folder, kind)]
-    unique = {(item.path.resolve(), item.name): item for item in reversed(items)}  # one folder may be named twice
-    kept = list(reversed(unique.values()))
-    return [_refused(item, kept) for item in kept]
+    unique: dict[tuple[Path, str], Item] = {}  # one folder may be named twice
+    for item in items:
+        unique.setdefault((item.path.resolve(), item.name), item)
+    return [_refused(item, list(unique.values())) for item in unique.values()]
 
 
 def _items(folder: Folder, kind: Kind) -> Iterator[Item]:

@@ -22,11 +22,11 @@ from pydantic import BaseModel
 from swarmformer import registry
 from swarmformer.environment import code_revision, describe
 from swarmformer.records import Code, Start, Supplier
-from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 
 LIBRARY = Path(__file__).resolve().parent
 BESIDE = {
-    "cli", "cost", "records", "testing", "_variants",
+    "cli", "cost", "experiments", "records", "reports", "testing", "_variants",
     "code.py", "data/predictors.py", "environment.py", "hub.py", "variants.py",
 }  # fmt: skip
 """Of the library, what measures, shows, stores and names: no result depends on it but through the run key."""
@@ -110,8 +110,10 @@ def _parts(value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, ComponentSpec):
         yield value.slot, value.name
     elif isinstance(value, BaseModel):
-        if isinstance(value, ModelSpec):
-            yield "model", value.name
+        if isinstance(value, ModelSpec | StageSpec):
+            yield "model" if isinstance(value, ModelSpec) else "stage", value.name
+        if isinstance(value, TrainSpec) and any(stage.changes for stage in value.stages):
+            yield from _parts([value.of_stage(stage) for stage in value.stages])
         for name in type(value).model_fields:
             yield from _parts(getattr(value, name))
     elif isinstance(value, dict | list | tuple):

@@ -233,6 +233,9 @@ def get(slot: str, name: str, place: str = "") -> type:
     """
     if ":" in name:
         return _from_path(slot, name, place)
+    load_builtins()
+    if (slot, name) in _entries:
+        return _entries[slot, name].load()
     entries = list_components(slot)
     for entry in entries:
         if entry.name == name:

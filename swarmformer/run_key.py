@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -19,14 +19,6 @@ from swarmformer import registry
 from swarmformer.schema import default_options
 
 Content = dict[str, Any]
-
-
-@runtime_checkable
-class Keyed(Protocol):
-    """A specification that says itself what of it belongs to the key."""
-
-    def key_content(self, *, versions: bool = True) -> Content:
-        """JSON values; without ``versions`` as if the arithmetic of every part were its first."""
 
 
 def digest(content: Content) -> str:
@@ -48,11 +40,14 @@ def _plain(value: Any) -> Any:
 
 
 def content_of(value: Any, *, versions: bool = True) -> Any:
-    """What of a value belongs to the key: of a specification its departures, of anything else all of it."""
-    if isinstance(value, Keyed):
-        return value.key_content(versions=versions)
+    """What of a value belongs to the key: of a specification its departures, of anything else all of it.
+
+    A specification with a method ``key_content(*, versions)`` says itself what departs. Without ``versions`` it is as
+    if the arithmetic of every part were its first.
+    """
     if isinstance(value, BaseModel):
-        return departures(value, versions=versions)
+        own = getattr(value, "key_content", None)
+        return own(versions=versions) if own else departures(value, versions=versions)
     if isinstance(value, Mapping):
         return {key: content_of(part, versions=versions) for key, part in value.items()}
     return [content_of(part, versions=versions) for part in value] if isinstance(value, list | tuple) else value

@@ -43,6 +43,14 @@ class Scaled(Identity):
 """
 
 
+INGREDIENT = """
+from swarmformer.registry import get
+
+class Words(get("augmentation", "none")):
+    pass
+"""
+
+
 def run(local: str = "identity") -> RunSpec:
     return resolve_run("base", [({**TASK, "model": {"local": local}}, "test")])
 
@@ -92,7 +100,7 @@ def test_takes_no_time() -> None:
 @pytest.mark.parametrize(
     ("name", "counts"),
     [("training/loop.py", True), ("components/norm/none.py", True), ("cli/check.py", False), ("hub.py", False),
-     ("testing/new.py", False), ("new.py", True), ("data/card.md", False)],
+     ("testing/new.py", False), ("experiments/runner.py", False), ("new.py", True), ("data/card.md", False)],
 )  # fmt: skip
 def test_only_what_can_change_a_result_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
@@ -144,6 +152,14 @@ def test_code_of_a_plug_in_belongs_to_it(plugin: Path) -> None:
     plugin.write_text(PLUGIN.format(factor=100))
     code._supplier.cache_clear()
     assert code_of(spec).hash != before.hash
+
+
+def test_code_of_a_stage_and_of_what_it_alone_uses_belongs_to_it(plugin: Path) -> None:
+    plugin.write_text(INGREDIENT)
+    stage = {"name": "supervised", "augmentation": "scaled_plugin:Words"}
+    for stages in ([stage], ["supervised", stage]):
+        spec = resolve_run("base", [({**TASK, "train": {"stages": stages}}, "test")])
+        assert [supplier.parts for supplier in suppliers_of(spec)] == [("augmentation.scaled_plugin:Words",)]
 
 
 def test_an_installed_package_is_named_with_its_version(plugin: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from experiments import benchmark, grid, scaling, train
 from reports import build, cost, trace
-from reports.page import __main__ as page
+from reports.site import __main__ as page
 from swarmformer import cli
 from swarmformer.settings import data_dir
 

@@ -34,7 +34,7 @@ class Job:
 
 
 class Executor(ABC):
-    """Runs at most ``workers`` jobs at once. A job's process must end when this process does, however it ends."""
+    """Runs at most ``workers`` jobs at once. A job's process should end when this process does, however it ends."""
 
     def __init__(self, workers: int, device: str = "auto") -> None:
         self.workers, self.device = workers, device
@@ -101,6 +101,8 @@ def find_executor(name: str) -> type[Executor]:
         cls = points[0].load()
     except Exception as error:  # a plug-in may fail in any way
         raise SpecError(f"executor {name!r} ({points[0].value}) cannot be loaded: {error}") from error
-    if not (isinstance(cls, type) and issubclass(cls, Executor)):
-        raise SpecError(f"executor {name!r} ({points[0].value}): must subclass {__name__}.Executor")
-    return cls
+    missing = [method for method in Executor.__abstractmethods__ if not callable(getattr(cls, method, None))]
+    if missing:
+        raise SpecError(f"executor {name!r} ({points[0].value}) has no {', '.join(sorted(missing))}")
+    executor: type[Executor] = cls
+    return executor

@@ -19,6 +19,7 @@ from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from . import Executor, Job
 
@@ -48,9 +49,8 @@ class Local(Executor):
         slot = next(slot for slot in range(self.workers) if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
-        context = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
-        if context.get_start_method() == "forkserver":
-            context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
+        context: Any = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
+        context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)
         process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
         with _environment(environment):  # some of it is read when a library is loaded

@@ -10,10 +10,12 @@ import sklearn.metrics
 import torch._dynamo
 
 from swarmformer import registry
+from swarmformer.code import library_hash
 
 from .. import worker
 from . import scheduler
 
 registry.load_builtins()
+library_hash()
 gc.collect()
 gc.freeze()  # keeps the forks' collectors from touching, and so copying, shared pages

@@ -29,7 +29,7 @@ from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
-from swarmformer.fast import enabled
+from swarmformer.ops.switch import enabled
 from swarmformer.records import COSTS, ENVIRONMENT, Costs, Environment, save, save_json
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant

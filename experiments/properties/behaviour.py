@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import swarmformer
 from swarmformer.contracts import Model
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 
 PUBLISHED = ("original_base", "original_small")
 CONTRASTS = ("base", "base+windowed", "base+positions", "base+shift_positions")
@@ -41,9 +41,9 @@ def _order(variant: str, dtype: torch.dtype) -> list[Row]:
     }
     with torch.inference_mode():
         logits_BK = model(ids_BN)
-        found = {change: float((model(other_BN) - logits_BK).abs().max()) for change, other_BN in others.items()}
+        largest = {change: float((model(other_BN) - logits_BK).abs().max()) for change, other_BN in others.items()}
     where = {"variant": variant, "precision": str(dtype).removeprefix("torch."), "length": length, "texts": TEXTS}
-    return [{**where, "change": change, "difference": difference} for change, difference in found.items()]
+    return [{**where, "change": change, "difference": difference} for change, difference in largest.items()]
 
 
 def gate_rows() -> list[Row]:

@@ -45,13 +45,13 @@ def _largest(
     for batch in batches:
         where = {"mode": mode, "fast": fast, "batch": batch, "length": spec.dims.seq_len}
         try:
-            found = measure_memory(
+            measured = measure_memory(
                 spec, batch=batch, length=spec.dims.seq_len, device=torch.device("cpu"), threads=threads, mode=mode,
                 limit_bytes=free_memory(), fast=fast,
             )  # fmt: skip
         except TooLargeError as error:
             gaps.append(Missing(variant, where, str(error)))
             continue
-        sizes = {name: found[name] for name in ("peak_bytes", "growth_bytes", "method")}  # type: ignore[literal-required]
+        sizes = {name: measured[name] for name in ("peak_bytes", "growth_bytes", "method")}  # type: ignore[literal-required]
         return {"variant": variant, **where, "precision": "fp32", **sizes}, gaps
     return None, gaps

@@ -23,7 +23,7 @@ from swarmformer.cli.command import exit_status, words_of
 from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 from swarmformer.records import save_json
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict

@@ -1,7 +1,7 @@
 """Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
-demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.fast.memory``). ``quick`` takes small
+demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.ops.memory``). ``quick`` takes small
 samples and three repeats, under five minutes on two cores; ``full`` takes the sizes of the figures. Real texts need
 SWARMFORMER_DATA.
 """
@@ -23,7 +23,7 @@ from swarmformer.cost.report import limits_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
-from swarmformer.fast.memory import SETTINGS
+from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
 from ..execute.local import usable_cores

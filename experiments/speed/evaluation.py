@@ -16,7 +16,7 @@ from swarmformer.contracts import Model
 from swarmformer.cost.precision import Precision, computing_in
 from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
 from swarmformer.training.evaluate import predict

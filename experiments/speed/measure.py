@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from swarmformer.cost import Limits, measure_limits, time_arms
-from swarmformer.fast.memory import keep_freed_memory
+from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.figure import Row, arm_row, figure_row, judged

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.attention import attend, use_backend
-from swarmformer.attention.plain import dense_mask
+from swarmformer.ops.attention import attend, use_backend
+from swarmformer.ops.attention.plain import dense_mask
 from swarmformer.testing import assert_close
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]

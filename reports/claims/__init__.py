@@ -1,1 +1,1 @@
-"""Verdicts on published claims, found from committed evidence: claim + rule → verdict, figures and their sources."""
+"""Published claims judged by committed evidence: claim + rule → verdict, figures and their sources."""

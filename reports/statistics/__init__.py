@@ -1,1 +1,1 @@
-"""What a number is worth: intervals, effects, paired tests, verdicts, power. Thin over scipy and statsmodels."""
+"""What a number is worth: intervals, contrasts, tests, the one verdict, power. Thin over scipy."""

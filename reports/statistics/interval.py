@@ -1,20 +1,23 @@
-"""Means, paired differences and shares, each with its 95 % interval. Thin over scipy."""
+"""Means and shares, each with its 95 % interval."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its interval; ``low`` and ``high`` are None where ``n`` is too small for one."""
+    """A mean with its interval; ``low`` and ``high`` are None where ``n`` is 1, or no spread was observed.
+
+    Not symmetric for accuracies.
+    """
 
     mean: float
     low: float | None
@@ -23,26 +26,56 @@ class Interval:
 
     @property
     def half(self) -> float | None:
-        """Half the width, for symmetric intervals."""
+        """Half the width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
+def t_quantile(df: float) -> float:
+    """Half the width of a ``LEVEL`` interval, in standard errors."""
+    # Not stats.t.ppf, which takes a tenth of a millisecond: a study asks for thousands.
+    return float(special.stdtrit(df, (1 + LEVEL) / 2))
+
+
+def has_spread(values: Sequence[float]) -> bool:
+    """Whether values differ by more than rounding."""
+    return len(values) > 1 and float(np.ptp(values)) > 1e-12 * max(1.0, float(np.max(np.abs(values))))
+
+
 def mean_interval(values: Sequence[float]) -> Interval | None:
-    """Student-t interval of a mean over independent runs; None without values, no bounds for one."""
+    """Student-t interval of a mean over independent runs.
+
+    None without values; without bounds for one, and where all agree: no spread observed is no certainty.
+    """
     n = len(values)
     if n == 0:
         return None
     mean = float(np.mean(values))
-    if n == 1:
-        return Interval(mean, None, None, 1)
-    # Not stats.t.interval: it gives NaN where all runs agree (scale 0), though the width is then 0.
-    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * np.std(values, ddof=1) / math.sqrt(n))
+    if not has_spread(values):
+        return Interval(mean, None, None, n)
+    half = t_quantile(n - 1) * float(np.std(values, ddof=1)) / math.sqrt(n)
     return Interval(mean, mean - half, mean + half, n)
 
 
-def paired_difference(arm: Mapping[int, float], base: Mapping[int, float]) -> Interval | None:
-    """Interval of ``arm − base`` over the seeds that both have; None where they share none."""
-    return mean_interval([arm[seed] - base[seed] for seed in sorted(arm.keys() & base.keys())])
+def accuracy_interval(shares: Sequence[float]) -> Interval | None:
+    """Interval of the mean of shares over independent runs, inside 0 to 1; None and without bounds as for a mean.
+
+    Student-t on the log-odds of the mean, whose error follows from that of the mean (delta method): symmetric near
+    one half, longer towards the middle near 0 and 1, where values are skewed. What it covers: ``docs/method.md``.
+    """
+    interval = mean_interval(shares)
+    if interval is None or interval.half is None:
+        return interval
+    mean = interval.mean
+    half = interval.half / (mean * (1 - mean))
+    low, high = special.expit(special.logit(mean) + np.array([-half, half]))
+    return Interval(mean, float(low), float(high), interval.n)
+
+
+def within(interval: Interval | None, low: float, high: float) -> Interval | None:
+    """The part of an interval that is possible."""
+    if interval is None or interval.low is None or interval.high is None:
+        return interval
+    return Interval(interval.mean, max(interval.low, low), min(interval.high, high), interval.n)
 
 
 def wilson(share: float, n: int) -> Interval:

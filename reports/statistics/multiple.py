@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from statsmodels.stats.multitest import multipletests
-
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
     """Adjusted p values in the given order; None stays None and does not count as a member of the family.
@@ -14,8 +12,9 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
     Source: S. Holm, "A simple sequentially rejective multiple test procedure", 1979.
     """
-    made = [p for p in p_values if p is not None]
-    if not made:
-        return [None] * len(p_values)
-    adjusted = iter(multipletests(made, method="holm")[1])
-    return [None if p is None else float(next(adjusted)) for p in p_values]
+    made = sorted((p, place) for place, p in enumerate(p_values) if p is not None)
+    adjusted: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    for rank, (p, place) in enumerate(made):
+        adjusted[place] = least = max(least, min(1.0, (len(made) - rank) * p))
+    return adjusted

@@ -12,36 +12,19 @@ from .interval import LEVEL
 POWER = 0.8
 
 
-def detectable_difference(
-    sd: float, n: int, *, power: float = POWER, level: float = LEVEL, paired: bool = True
-) -> float | None:
-    """Smallest true difference that a two-sided t test at ``1 − level`` finds with ``power``, in the unit of ``sd``.
+def detectable_difference(spread: float, seeds: int, *, power: float = POWER, level: float = LEVEL) -> float | None:
+    """Smallest true contrast that a two-sided t test at ``1 − level`` finds with ``power``, in the unit of ``spread``.
 
-    paired: ``sd`` of the differences between two arms, over ``n`` seeds; else ``sd`` of one run, with ``n`` runs in
-    each of two arms. None where ``n`` is below 2. Raises ValueError for a negative ``sd``, or a rate outside (0, 1).
+    spread: standard deviation over seeds of a contrast, such as a paired difference. None below two seeds. Raises
+    ValueError for a negative ``spread``, or a rate outside (0, 1).
 
-    ``sd`` is itself an estimate: with three seeds it is easily wrong by a factor of two, and so is this.
+    ``spread`` is itself an estimate: with three seeds it is easily wrong by a factor of two, and so is this.
     """
-    df, error = (n - 1, sd / math.sqrt(max(n, 1))) if paired else (2 * (n - 1), sd * math.sqrt(2 / max(n, 1)))
-    return _detectable(error, df, power, level)
-
-
-def detectable_effect(sd: float, n: int, df: int, *, power: float = POWER, level: float = LEVEL) -> float | None:
-    """The same for an effect of a two-level factorial design, from the residual (``effects.residual_noise``).
-
-    sd: standard deviation of the residual, ``df`` its degrees of freedom; n: runs, half of them at each level, so
-    that an effect's standard error is ``2 sd / √n``. In a grid with missing runs it is a little larger than that.
-    None where ``df`` is 0.
-    """
-    return _detectable(2 * sd / math.sqrt(max(n, 1)), df, power, level)
-
-
-def _detectable(error: float, df: int, power: float, level: float) -> float | None:
-    if error < 0 or not math.isfinite(error):
+    if spread < 0 or not math.isfinite(spread):
         raise ValueError("a standard deviation must be finite and not negative")
     if not (0 < level < 1 and 1 - level < power < 1):
         raise ValueError(f"level must be in (0, 1) and power between 1 − level and 1, got {level=}, {power=}")
-    return error * _noncentrality(df, power, 1 - level) if df >= 1 else None
+    return spread / math.sqrt(seeds) * _noncentrality(seeds - 1, power, 1 - level) if seeds > 1 else None
 
 
 def _noncentrality(df: int, power: float, alpha: float) -> float:

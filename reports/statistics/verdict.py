@@ -1,38 +1,97 @@
-"""What an interval says, given the margin within which a difference does not matter."""
+"""The one rule by which a comparison is decided, whatever shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from .interval import Interval
+
+ALPHA = 0.05
+"""Of p after Holm's correction."""
+TINY = 1e-12
 
 
 class Verdict(StrEnum):
-    """Of an arm against its base, or of a factor."""
+    """What is said of a comparison. Every output prints this very word."""
 
     BETTER = "better"
     WORSE = "worse"
     EQUIVALENT = "equivalent"
     UNDECIDED = "undecided"
+    DEPENDS = "depends"
+    """A main effect whose factor interacts with another: its simple effects say what holds."""
+    INTERACTS = "interacts"
+    """Of an interaction that is there; an interaction is never better or worse."""
 
 
-def verdict(low: float | None, high: float | None, margin: float) -> Verdict:
-    """Verdict of the interval ``(low, high)``; all three in one unit, and higher values are the better ones.
+def judge(
+    interval: Interval | None,
+    p_holm: float | None,
+    margin: float | None,
+    *,
+    is_interaction: bool = False,
+    interacts_with: Sequence[str] = (),
+    aliases: Sequence[str] = (),
+) -> tuple[Verdict | None, str]:
+    """The verdict on a comparison, and what it rests on.
+
+    margin: within which a difference does not matter, in the interval's unit; without one there is no verdict.
+    interacts_with: factors that a main effect's factor interacts with (``is_interaction_there``). aliases: what the
+    design cannot tell from it, named in the reason.
 
     Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
-    small to matter. Otherwise better or worse where it lies off zero, else undecided. Undecided without an interval
-    (None). Raises ValueError for a negative margin; with a margin of 0 nothing is equivalent.
+    small to matter. Better or worse where it lies off zero and ``p_holm`` is below 0.05. Else undecided. No spread
+    observed is no certainty: without bounds nothing is decided. An interaction is there or undecided. A main effect
+    whose factor interacts depends: its simple effects say what holds.
 
-    Rates, for a 95 % interval: without a difference, "better" is said at most 2.5 % of the time and "worse" as often,
-    5 % together. With a true difference of exactly ±margin, "equivalent" is said at most 2.5 % of the time: the
-    interval is two one-sided tests at 2.5 % each, stricter than the customary two at 5 % (a 90 % interval).
+    Rates, for an interval that covers as it promises: in a family without any difference "better" or "worse" is said
+    at most 5 % of the time; with a true difference of ±margin "equivalent" is said at most 2.5 % of the time (two
+    one-sided tests at 2.5 % each, stricter than the customary two at 5 %).
+
+    Raises ValueError for a margin that is not positive.
 
     Source: D. J. Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", 1987.
     """
-    if margin < 0:
-        raise ValueError(f"the margin must not be negative, got {margin}")
-    if low is None or high is None:
-        return Verdict.UNDECIDED
-    if -margin < low and high < margin:
-        return Verdict.EQUIVALENT
-    if low > 0:
-        return Verdict.BETTER
-    return Verdict.WORSE if high < 0 else Verdict.UNDECIDED
+    if margin is not None and margin <= 0:
+        raise ValueError(f"the margin must be positive, got {margin}")
+    if margin is None:
+        return None, "no margin was registered"
+    if interacts_with:
+        verdict, reason = Verdict.DEPENDS, f"interacts with {' or '.join(dict.fromkeys(interacts_with))}"
+    else:
+        verdict, reason = _of_interval(interval, p_holm, margin)
+    if is_interaction:
+        is_there = verdict in (Verdict.BETTER, Verdict.WORSE)
+        verdict = Verdict.INTERACTS if is_there else Verdict.UNDECIDED
+    return verdict, f"{reason}; not told from {', '.join(aliases)}" if aliases else reason
+
+
+def is_interaction_there(interval: Interval | None, p_holm: float | None, margin: float | None) -> bool:
+    """Whether main effects of its factors depend on one another; where no margin is known, any will do."""
+    return judge(interval, p_holm, margin or TINY, is_interaction=True)[0] is Verdict.INTERACTS
+
+
+def is_significant(p_holm: float | None) -> bool:
+    return p_holm is not None and p_holm < ALPHA
+
+
+def _of_interval(interval: Interval | None, p_holm: float | None, margin: float) -> tuple[Verdict, str]:
+    if interval is None:
+        return Verdict.UNDECIDED, "no seed in common is completed"
+    if interval.low is None or interval.high is None:
+        agree = "the seeds agree exactly: no spread observed is not certainty"
+        return Verdict.UNDECIDED, agree if interval.n > 1 else "one seed in common"
+    if -margin < interval.low and interval.high < margin:
+        return Verdict.EQUIVALENT, f"interval within ±{100 * margin:.4g} points"
+    if interval.low <= 0 <= interval.high:
+        return Verdict.UNDECIDED, "interval holds zero and passes the margin"
+    if not is_significant(p_holm):
+        return Verdict.UNDECIDED, f"interval off zero, but {_p(p_holm)}"
+    return Verdict.BETTER if interval.low > 0 else Verdict.WORSE, f"interval off zero, {_p(p_holm)}"
+
+
+def _p(p_holm: float | None) -> str:
+    if p_holm is None:
+        return "no p"
+    return "p < 0.001 after Holm" if p_holm < 0.001 else f"p {p_holm:.3f} after Holm"

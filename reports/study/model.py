@@ -6,31 +6,23 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from swarmformer.records import Plan
+
+from ..statistics.independent import independent_difference
 from ..statistics.interval import Interval
+from ..statistics.verdict import Verdict as Verdict
+from .matched import Pair
+from .read import Cell
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
-
-
-class Verdict(StrEnum):
-    """What is said of a comparison. Every output prints this very word."""
-
-    BETTER = "better"
-    WORSE = "worse"
-    EQUIVALENT = "equivalent"
-    UNDECIDED = "undecided"
-    DEPENDS = "depends"
-    """A main effect whose factor interacts with another: its simple effects say what holds."""
-    INTERACTS = "interacts"
-    """Of an interaction that is there; an interaction is never better or worse."""
 
 
 @dataclass(frozen=True)
@@ -108,15 +100,17 @@ class Speed:
 class Arm:
     """One configuration of a grid over its seeds; ``runs`` are completed and alike in data, code and device.
 
-    accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary metric;
-    values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the plan has.
+    unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
+    architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
+    metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
+    plan has.
     """
 
     name: str
     variant: str
     run_key: str
     is_base: bool
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)
     planned: int
     accuracy: Interval | None
     value: Interval | None
@@ -126,10 +120,17 @@ class Arm:
     size: Size | None
     speeds: Mapping[int, Speed]
     sources: Sources
+    model: str = ""
+    unlike: str = ""
 
     @property
     def n(self) -> int:
         return len(self.runs)
+
+    def sources_of(self, seeds: Collection[int]) -> Sources:
+        """Of the runs with these seeds; of all of the arm where it has none of them."""
+        pairs = zip(self.runs["where"], self.runs["seed"], strict=True)
+        return tuple(where for where, seed in pairs if seed in seeds) or self.sources
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -138,7 +139,10 @@ class Arm:
 
 @dataclass(frozen=True)
 class Reference:
-    """A predictor that is no arm: a baseline, which arms must beat, or an oracle, which knows how examples are made."""
+    """A predictor that is no arm: a baseline, which arms must beat, or an oracle, which knows how examples are made.
+
+    name: with the split where that is not test. n, in ``accuracy``: examples.
+    """
 
     name: str
     kind: Literal["baseline", "oracle"]
@@ -146,6 +150,7 @@ class Reference:
     accuracy: Interval
     detail: str
     sources: Sources
+    data_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,11 @@ class GridStudy:
 
     name: of the grid; folder: where it lies, whose name its sources begin with. effects: one family of main effects
     and one of interactions per factorial design. others: completed runs left out for being unlike, each an arm of its
-    own, so that nothing is lost. warnings come before a table, notes after it. counts: cells by status.
+    own, so that nothing is lost. references: those of the grid, then what other grids measured on the same data.
+    left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
+    counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
+    the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
+    ``Speed`` was measured on.
     """
 
     name: str
@@ -173,26 +182,38 @@ class GridStudy:
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     counts: Mapping[str, int]
+    cells: tuple[Cell, ...] = ()
+    plan: Plan | None = None
+    registered: str = ""
+    deviations: tuple[str, ...] = ()
+    matched: tuple[Pair, ...] = ()
+    timing: str = ""
 
     def arm(self, name: str) -> Arm | None:
         return next((arm for arm in self.arms if arm.name == name), None)
 
     @property
     def best_baseline(self) -> Reference | None:
-        """The best baseline on the test split."""
-        known = [one for one in self.references if one.kind == "baseline" and one.split == "test"]
-        return max(known, key=lambda one: one.accuracy.mean, default=None)
+        """The best baseline on the test split of the data that the arms were tested on."""
+        known = [each for each in self.references if (each.kind, each.split) == ("baseline", "test")]
+        alike = [each for each in known if each.data_key == self.data_key]
+        return max(alike, key=lambda each: each.accuracy.mean, default=None)
+
+    def above_baseline(self, arm: Arm) -> Interval | None:
+        """Test accuracy of an arm less the best baseline's; from the intervals of the two, taken as independent."""
+        best = self.best_baseline
+        return independent_difference(arm.accuracy, best.accuracy) if best and arm.accuracy else None
 
     def contrasts(self) -> Iterator[Contrast]:
         """Every comparison of the grid, simple effects included."""
-        found = [*self.families, *(family for design in self.effects for family in (design.main, design.interactions))]
-        for family in found:
+        of_designs = (family for design in self.effects for family in (design.main, design.interactions))
+        for family in (*self.families, *of_designs):
             for contrast in family.contrasts:
                 yield contrast
                 yield from contrast.simple
 
     def contrast(self, kind: Kind, name: str, against: str = "") -> Contrast | None:
-        return next((one for one in self.contrasts() if one.key == (kind, name, against)), None)
+        return next((each for each in self.contrasts() if each.key == (kind, name, against)), None)
 
 
 @dataclass(frozen=True)
@@ -217,4 +238,4 @@ class Study:
     """Everything that was read: a ``GridStudy`` per grid and task, and ``runs``, one tidy row per cell."""
 
     grids: tuple[GridStudy, ...]
-    runs: pd.DataFrame
+    runs: pd.DataFrame = field(compare=False)

@@ -1,4 +1,4 @@
-"""Auxiliary losses of a router, over real tokens, averaged over texts that have any.
+"""Auxiliary losses of a router and what it tells of itself, over real tokens, averaged over texts that have any.
 
 Shapes: per token and candidate as laid out by a ``Reach``; every loss is a scalar, fp32.
 """
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.assignment.assignment import WeightedAssignment
-from swarmformer.assignment.reach import Reach
+from swarmformer.assignment.reach import Reach, WeightedAssignment
 
 CONTRAST = 0.1
 """Temperature of the coherence loss."""
+DEAD = 0.01
+"""A cluster with less than this part of its equal share of tokens counts as dead."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,26 @@ def coherence(assignment: WeightedAssignment, z_BND: Tensor) -> Tensor:
     """κ_j = ‖Σ_i a_ij ẑ_i‖ / Σ_i a_ij: 1 where a cluster's tokens all point the same way, [B, C], fp32."""
     summed_BCD = assignment.reach.total(assignment.weights, F.normalize(z_BND.float(), dim=-1))
     return torch.linalg.vector_norm(summed_BCD, dim=-1) / assignment.mass_BC.clamp(min=1e-6)
+
+
+@torch.no_grad()
+def routing_telemetry(assignment: WeightedAssignment, logits: Tensor, real_BN: Tensor) -> dict[str, Tensor]:
+    """Scalars over the texts of a batch.
+
+    effective_clusters: exp(entropy of the clusters' shares of tokens) / clusters, 1 where all are alike.
+    dead_share: share of clusters that get (almost) no token.
+    agreement: share of tokens whose likeliest cluster is the chunk they stand in.
+    """
+    tokens_B = real_BN.sum(dim=1).float()
+    present_BC = assignment.cluster_mask_BC
+    clusters_B = present_BC.sum(dim=1).clamp(min=1)
+    share_BC = assignment.mass_BC / tokens_B.clamp(min=1.0).unsqueeze(-1)
+    entropy_B = torch.special.entr(share_BC).sum(dim=1)
+    dead_BC = (share_BC * clusters_B.unsqueeze(-1) < DEAD) & present_BC
+    real = assignment.reach.of_tokens(real_BN).squeeze(-1)
+    agrees = (logits.argmax(dim=-1) == assignment.reach.own()) & real
+    return {
+        "effective_clusters": mean_over_texts(entropy_B.exp() / clusters_B, tokens_B),
+        "dead_share": mean_over_texts(dead_BC.sum(dim=1) / clusters_B, tokens_B),
+        "agreement": agrees.sum() / real_BN.sum().clamp(min=1),
+    }

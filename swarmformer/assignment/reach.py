@@ -1,4 +1,4 @@
-"""Which clusters a token may go to, and the sums over tokens and clusters that follow from it.
+"""Which clusters a token may go to, the sums over tokens and clusters that follow from it, and assignments of these.
 
 Everything about a token and its candidate clusters is laid out by the reach:
 
@@ -14,13 +14,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import torch
-from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.assignment import near_products
-from swarmformer.assignment.near_products import Near
-from swarmformer.fast import applies
+from swarmformer.contracts import Assignment
+from swarmformer.ops import near
+from swarmformer.ops.near import Near
+
+LEAST_MASS = 1.0
+"""A cluster with less than one token's worth of weight fades to zero instead of dividing by almost nothing
+(compare the guard of 1.0 in GroupViT, Xu et al. 2022)."""
 
 
 class Reach(ABC):
@@ -101,20 +104,14 @@ class Everywhere(Reach):
 
 
 class Nearby(Reach):
-    """The chunk of a token and ``radius`` chunks on either side are candidates.
-
-    On a CPU the products are those of ``near_products``; other devices and compilers get them whole.
-    """
+    """The chunk of a token and ``radius`` chunks on either side are candidates."""
 
     def __init__(self, length: int, size: int, radius: int, device: torch.device | None = None) -> None:
         super().__init__(length, size, device)
-        self.radius, self.candidates = radius, 2 * radius + 1
-        self.near = Near(length, size, radius)
+        self.radius, self.near = radius, Near(length, size, radius)
 
     def scores(self, k_bNX: Tensor, q_bCX: Tensor) -> Tensor:
-        if applies(k_bNX):
-            return near_products.scores(self.near, k_bNX, q_bCX)
-        return self._chunks(k_bNX) @ self._around(q_bCX).transpose(2, 3)
+        return near.scores(self.near, k_bNX, q_bCX)
 
     def distance(self) -> Tensor:
         place = torch.arange(self.size, device=self.device, dtype=torch.float32)
@@ -122,50 +119,48 @@ class Nearby(Reach):
         return (place[:, None] - offset - (self.size - 1) / 2).abs()
 
     def of_clusters(self, v_BC: Tensor) -> Tensor:
-        return F.pad(v_BC, (self.radius, self.radius)).unfold(1, self.candidates, 1).unsqueeze(2)
+        return F.pad(v_BC, (self.radius, self.radius)).unfold(1, self.near.candidates, 1).unsqueeze(2)
 
     def of_tokens(self, v_BN: Tensor) -> Tensor:
-        return self._chunks(v_BN.unsqueeze(-1))
+        return self.near.chunks(v_BN.unsqueeze(-1))
 
     def own(self) -> Tensor:
         return torch.full((1, 1), self.radius, device=self.device)
 
     def total(self, weights: Tensor, x_BNX: Tensor) -> Tensor:
-        if applies(x_BNX):
-            return near_products.total(self.near, weights.to(x_BNX.dtype), x_BNX)
-        return self._fold(weights.transpose(2, 3).to(x_BNX.dtype) @ self._chunks(x_BNX))
+        return near.total(self.near, weights.to(x_BNX.dtype), x_BNX)
 
     def spread(self, weights: Tensor, c_BCX: Tensor) -> Tensor:
-        if applies(c_BCX):
-            return near_products.spread(self.near, weights.to(c_BCX.dtype), c_BCX)
-        spread = weights.to(c_BCX.dtype) @ self._around(c_BCX)
-        return rearrange(spread, "b c s x -> b (c s) x")[:, : self.length]
+        return near.spread(self.near, weights.to(c_BCX.dtype), c_BCX)
 
     def mass(self, weights: Tensor) -> Tensor:
-        return self._fold(weights.sum(dim=2).unsqueeze(-1)).squeeze(-1)
-
-    def _chunks(self, x_bNX: Tensor) -> Tensor:
-        missing = self.clusters * self.size - self.length
-        padded = F.pad(x_bNX, (0, 0, 0, missing)) if missing else x_bNX  # a pad of nothing is a copy too
-        return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
-
-    def _around(self, c_bCX: Tensor) -> Tensor:
-        """[b, C, R, X]: the clusters −r … +r around each; zero beyond the ends."""
-        padded = F.pad(c_bCX, (0, 0, self.radius, self.radius))
-        return padded.unfold(1, self.candidates, 1).transpose(2, 3)
-
-    def _fold(self, part_BCRX: Tensor) -> Tensor:
-        """Sum what chunk g gives to its candidate o into cluster g + o − r."""
-        C, r = self.clusters, self.radius
-        total = part_BCRX.new_zeros(part_BCRX.shape[0], C + 2 * r, part_BCRX.shape[3])
-        for o in range(self.candidates):
-            total = total + F.pad(part_BCRX[:, :, o], (0, 0, o, 2 * r - o))
-        return total[:, r : r + C]
+        return self.near.fold(weights.sum(dim=2).unsqueeze(-1)).squeeze(-1)
 
     def flops(self, B: int, width: int) -> int:
-        return 2 * B * self.clusters * self.size * self.candidates * width
+        return 2 * B * self.clusters * self.size * self.near.candidates * width
 
 
 def reach_of(length: int, size: int, radius: int, device: torch.device | None = None) -> Reach:
     """``Nearby`` with a radius; radius 0 stands for no restriction."""
     return Nearby(length, size, radius, device) if radius else Everywhere(length, size, device)
+
+
+class WeightedAssignment(Assignment):
+    """c_j = Σ_i a_ij x_i / max(Σ_i a_ij, 1); x_i = Σ_j a_ij c_j.
+
+    ``weights`` (fp32) are laid out by ``reach``; rows of pads are zero, rows of real tokens sum to one.
+    """
+
+    cluster_mask_BC: Tensor
+
+    def __init__(self, reach: Reach, weights: Tensor, cluster_mask_BC: Tensor) -> None:
+        super().__init__()
+        self.reach, self.weights, self.cluster_mask_BC = reach, weights, cluster_mask_BC
+        self.mass_BC = reach.mass(weights)
+
+    def pool(self, x_BND: Tensor) -> Tensor:
+        total_BCD = self.reach.total(self.weights, x_BND)
+        return total_BCD / self.mass_BC.clamp(min=LEAST_MASS).unsqueeze(-1).to(total_BCD.dtype)
+
+    def broadcast(self, c_BCX: Tensor) -> Tensor:
+        return self.reach.spread(self.weights, c_BCX)

@@ -18,6 +18,7 @@ to mend, or a check or a run that failed; 2 a command line that cannot be read; 
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
@@ -35,11 +36,13 @@ Command = Callable[[Sequence[str]], int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; the exit status of the command, see ``swarmformer.cli.command``."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if words[:1] == ["help"] and words[1:2]:
-        words = [*words[1:], "--help"]
+    if len(words) > 1 and "help" in words[:2]:  # help COMMAND, or COMMAND help
+        words = [words[1] if words[0] == "help" else words[0], "--help"]
     if not words or words[0] in HELP:
         print(_overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
+    if os.getcwd() not in sys.path:  # for package.module:Class of the current folder, as under python -m
+        sys.path.append(os.getcwd())
     return exit_status(lambda: _command(words[0])(words[1:]))
 
 
@@ -47,7 +50,9 @@ def _command(name: str) -> Command:
     points = _points()
     if name not in (*OWN, *points):
         known = [*points, *OWN]
-        raise UsageError(f"no command {name!r}.{suggest(name, known)} Commands: {', '.join(known)}")
+        stale = f"\n{name} " in (__doc__ or "")
+        hint = " Its entry point is not installed: pip install again." if stale else suggest(name, known)
+        raise UsageError(f"no command {name!r}.{hint} Commands: {', '.join(known)}")
     if name in OWN:
         if name in points:
             raise SpecError(f"command {name!r} is swarmformer's own and of {_origins(points[name])}; uninstall that")

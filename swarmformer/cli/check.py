@@ -1,20 +1,20 @@
 """Hold components to the contracts of their slots: the conformance kit (``swarmformer.testing``) from the shell.
 
-NAME is slot.name (router.learned) or package.module:Class, which may lie in the current folder.
+NAME is slot.name (router.learned), package.module:Class, which may lie in the current folder, or a variant, which is
+held to the contract of a model (base+windowed).
 """
 
 from __future__ import annotations
 
 import importlib
-import os
-import sys
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from swarmformer import registry
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
-from swarmformer.testing import Outcome, Report, Status, check_component
+from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,12 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--slot", help="the slot of a package.module:Class; found from its base class if left out")
     options = parser.parse_args(words_of(arguments))
     if bool(options.names) == options.everything:
-        parser.error("name what to check (router.learned, package.module:Class), or give --all; not both")
+        parser.error("name what to check, or give --all; not both")
     return run_checks(options.names, options.everything, options.slot)
 
 
 def run_checks(names: Sequence[str], everything: bool, slot: str | None) -> int:
-    """Print a report per component, and last a line that counts; 1 where something failed or nothing ran."""
+    """Print a report per component or variant, and last a line that counts; 1 where something failed or nothing ran."""
     total = Report()
     for report in _all() if everything else (_named(name, slot) for name in names):
         total += report
@@ -55,6 +55,8 @@ def _report(entry: registry.Entry) -> Report:
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
         return check_component(_from_path(name), slot)
+    if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
+        return check_variant(name)
     own_slot, _, component = name.partition(".")
     entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
     if not entries:
@@ -63,9 +65,7 @@ def _named(name: str, slot: str | None) -> Report:
 
 
 def _from_path(path: str) -> Any:
-    """The class at ``package.module:Class``, also in the current folder; the kit judges it."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
+    """The class at ``package.module:Class``; the kit judges it."""
     module, _, name = path.partition(":")
     try:
         return getattr(importlib.import_module(module), name)

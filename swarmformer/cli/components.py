@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from swarmformer import registry
 from swarmformer.cli.command import command_parser, words_of
-from swarmformer.cli.sizes import describe_size
-from swarmformer.contracts import Component
+from swarmformer.cli.sizes import WITHOUT_SIZE, describe_size
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
 
@@ -42,5 +41,5 @@ def _print_entry(entry: registry.Entry, spec: ModelSpec) -> None:
     print(f"    {entry.summary}")
     for option in entry.options:
         print(f"    - {option}")
-    if issubclass(registry.interface(entry.slot), Component) and entry.slot != "objective":
+    if entry.slot not in WITHOUT_SIZE:
         print(f"    {describe_size(entry, spec)}")

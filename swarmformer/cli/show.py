@@ -12,11 +12,11 @@ import yaml
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.cli.command import command_parser, words_of
-from swarmformer.cli.sizes import LENGTHS, WITHOUT_PRODUCTS, describe_order
+from swarmformer.cli.sizes import LENGTHS, describe_flops
 from swarmformer.contracts import Component, Model
+from swarmformer.contracts.component import CLOSED
 from swarmformer.cost.parameters import count_parameters
 from swarmformer.cost.parts import parameters_of, parts_of
-from swarmformer.order import joined
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.variants import load_variant
 
@@ -45,12 +45,13 @@ def print_variant(variant: str) -> None:
     for length in sorted({*LENGTHS, spec.dims.seq_len}):
         print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
         print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")
-    print(f"# forward FLOPs grow as {describe_order(model.order)}")
+    print(f"# FLOPs: {model.flops_source}")
 
 
 def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
     """Four lines per slot: name and summary, origin, options, size over all layers."""
     by_length = [model.flops_by_slot(1, length) for length in LENGTHS]
+    sources = {part.slot: part.flops_source for part in model.modules() if isinstance(part, Component)}
     for slot, chosen in spec.slots.items():
         origin, summary = _origin(slot, chosen)
         parts = parts_of(model, slot)
@@ -59,14 +60,8 @@ def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
         yield f"    from {origin}"
         yield f"    options: {options or 'none'}"
         places = f" in {len(parts)} place{'s' * (len(parts) != 1)}" if parts else ""
-        yield f"    {parameters_of(parts):,} parameters{places}{_products(slot, parts, by_length)}"
-
-
-def _products(slot: str, parts: list[Component], by_length: list[dict[str, int]]) -> str:
-    if slot in WITHOUT_PRODUCTS:
-        return ", no matrix products"
-    counts = (f"{flops.get(slot, 0):,} at {length} tokens" for length, flops in zip(LENGTHS, by_length, strict=True))
-    return f"; FLOPs: {', '.join(counts)}, {describe_order(joined(part.order for part in parts))}"
+        counts = [flops.get(slot, 0) for flops in by_length]
+        yield f"    {parameters_of(parts):,} parameters{places}{describe_flops(counts, sources.get(slot, CLOSED))}"
 
 
 def _origin(slot: str, chosen: ComponentSpec) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from swarmformer.assembly import without_weights
@@ -14,12 +16,14 @@ from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768)
+WITHOUT_SIZE = ("task", "objective", "optimiser", "augmentation", "stage")
+"""Slots beside the model's."""
 WITHOUT_PRODUCTS = ("norm", "pyramid")
 """Slots whose contract has no ``flops``."""
 
 
 def describe_size(entry: Entry, spec: ModelSpec) -> str:
-    """One line: parameters, and FLOPs of one text with their order, with default options at the sizes of ``spec``."""
+    """One line: parameters, and FLOPs of one text with how they grow, with default options at the sizes of ``spec``."""
     try:
         component = _without_weights(entry.load(), spec)
     except ValueError as error:  # a component may refuse sizes that are not its own
@@ -27,16 +31,19 @@ def describe_size(entry: Entry, spec: ModelSpec) -> str:
     return f"{parameters_of([component]):,} parameters{_products(entry.slot, component, spec.dims)}"
 
 
-def describe_order(order: str) -> str:
-    """What a component says of how its FLOPs grow."""
-    return f"O({order})" if order else "order not stated"
+def describe_flops(counts: Sequence[int], source: str) -> str:
+    """FLOPs at each of ``LENGTHS``, how they grow from the first to the last, and where they are from."""
+    if not any(counts):
+        return "; no matrix products"
+    amounts = ", ".join(f"{count:,} at {length} tokens" for count, length in zip(counts, LENGTHS, strict=True))
+    power = math.log(counts[-1] / counts[0]) / math.log(LENGTHS[-1] / LENGTHS[0])
+    return f"; FLOPs: {amounts}, growing as N^{power:.2f} ({source})"
 
 
 def _products(slot: str, component: Any, dims: Dims) -> str:
     if slot in WITHOUT_PRODUCTS:
-        return ", no matrix products"
-    counts = [f"{flops_of(slot, component, dims, length):,} at {length} tokens" for length in LENGTHS]
-    return f"; FLOPs: {', '.join(counts)}, {describe_order(component.order)}"
+        return describe_flops((), "")
+    return describe_flops([flops_of(slot, component, dims, length) for length in LENGTHS], component.flops_source)
 
 
 def _without_weights(cls: Any, spec: ModelSpec) -> Any:

@@ -5,12 +5,14 @@ Shape legend: B batch, N tokens, C clusters, D width (``d_model``), H heads, K c
 ``None`` stands for "all tokens are real".
 
 A component's constructor is its schema: ``__init__(self, dims: Dims, *, option: type = default)``.
-``flops`` takes the sizes that ``forward`` takes and counts the operations of matrix products
-(multiply-adds × 2) for one forward pass in evaluation; elementwise work is not counted.
-``training_flops`` counts forward and backward of one training step, where what comes in wants a gradient
-(the embedding is trained). A product takes one in the forward pass and one for the gradient of each operand:
-the default is ``PASSES`` × ``flops``. A component says otherwise where an operand wants no gradient (a
-constant, a frozen weight), or where it computes more in training (an auxiliary loss).
+``forward`` is all it must have (``detailed``, for a model). ``flops`` is the number of operations of matrix products
+(multiply-adds × 2) for one forward pass in evaluation; elementwise work is left out. It takes the sizes that
+``forward`` takes, and is counted on the meta device unless a component states a closed form, which is quicker and is
+held to the count by ``swarmformer.testing``. ``training_flops`` is forward and backward of one training step, where
+what comes in wants a gradient (the embedding is trained): counted too, or ``PASSES`` × a closed form, since a product
+takes one in the forward pass and one for the gradient of each operand. A component with a closed form says otherwise
+where an operand wants no gradient (a constant, a frozen weight), or where it computes more in training (an auxiliary
+loss); a router with one states its ``broadcast_flops`` too.
 """
 
 from swarmformer.contracts.augmentation import Augmentation

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from swarmformer.contracts.component import PASSES, Component
+from swarmformer.contracts.component import Component
 
 
 class Cluster(Component, ABC):
@@ -15,6 +15,8 @@ class Cluster(Component, ABC):
     ``signal_BC`` (see ``Assignment``) is added to a cluster's scores as a key; a mixer without scores
     weighs what the cluster gives to others by its exponential. So −∞ is the same to others as a mask.
     """
+
+    slot = "cluster"
 
     @abstractmethod
     def forward(
@@ -25,9 +27,10 @@ class Cluster(Component, ABC):
         signal_BC: Tensor | None = None,
     ) -> Tensor: ...
 
-    @abstractmethod
-    def flops(self, B: int, C: int) -> int: ...
+    def flops(self, B: int, C: int) -> int:
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, C)
 
     def training_flops(self, B: int, C: int) -> int:
         """Forward and backward of one training step."""
-        return PASSES * self.flops(B, C)
+        return self._count_training_flops(B, C)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
@@ -14,6 +14,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 
 PASSES = 3
 """Products of a training step for each of the forward pass: itself, and the gradients of both operands."""
+CLOSED, COUNTED = "closed form", "counted"
 
 
 class Strict(BaseModel):
@@ -34,13 +35,15 @@ class Dims(Strict):
 
 
 class Component(nn.Module):
-    """Anything that fills a slot. ``slot`` and ``registered_name`` are set by the registry.
+    """Anything that fills a slot. ``registered_name`` is set by the registry.
 
     ``honours_mask`` is False only where a published fault is kept on purpose: pads then touch the
     result, and some lengths may be refused. Everything else promises that a text gives the same alone
     and padded in a batch.
     """
 
+    built_with: tuple[tuple[Any, ...], Mapping[str, Any]] = ((), {})
+    """Sizes and options, as they were passed: what its cost depends on."""
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
@@ -51,9 +54,6 @@ class Component(nn.Module):
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
-    order: str = ""
-    """How ``flops`` grows, in the symbols of ``swarmformer.order``, as in ``N·D² + N·W·D``; ``0`` without any
-    matrix product, empty where it is not stated. Set on the instance where it depends on options."""
 
     no_decay: ClassVar[tuple[str, ...]] = ()
     """Parameters, or modules inside with all of theirs, that take no weight decay beside biases and vectors."""
@@ -63,7 +63,7 @@ class Component(nn.Module):
 
         They are what has fewer than two dimensions or "bias" in its name, and what ``no_decay`` names.
         """
-        within = dict(_within(self))
+        within = dict(components_within(self))
         inside, listed = tuple(f"{name}." for name in within), tuple(f"{name}." for name in self.no_decay)
         own = {
             name
@@ -73,6 +73,36 @@ class Component(nn.Module):
         }
         return own.union(*({f"{name}.{inner}" for inner in part.undecayed()} for name, part in within.items()))
 
+    def __new__(cls, *leading: Any, **options: Any) -> Self:
+        component = super().__new__(cls)
+        object.__setattr__(component, "built_with", (leading, options))  # nn.Module is not initialised yet
+        return component
+
+    @property
+    def flops_source(self) -> str:
+        """``counted`` where ``flops`` is not overridden, else ``closed form``, and which slots inside are counted."""
+        if self._is_counted:
+            return COUNTED
+        parts = {part.slot for part in self.modules() if isinstance(part, Component) and part._is_counted}
+        return f"{CLOSED}, {COUNTED} for {', '.join(sorted(parts))}" if parts else CLOSED
+
+    @property
+    def _is_counted(self) -> bool:
+        owner = next((cls for cls in type(self).__mro__ if "flops" in vars(cls)), None)
+        return owner is not None and owner.__module__.startswith(__package__)
+
+    def _count_flops(self, what: str, *sizes: int) -> int:
+        """``what`` of this component, by running it without memory; see ``cost.counted``."""
+        from swarmformer.cost.counted import count  # which needs the contracts
+
+        return count(self, what, sizes)
+
+    def _count_training_flops(self, *sizes: int) -> int:
+        """Of a training step: ``PASSES`` times a closed form, or counted where there is none."""
+        if self._is_counted:
+            return self._count_flops("training_flops", *sizes)
+        return PASSES * self.flops(*sizes)  # type: ignore[operator]
+
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.
 
@@ -81,10 +111,10 @@ class Component(nn.Module):
         """
 
 
-def _within(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Component]]:
+def components_within(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, Component]]:
     """The components inside a module, by name; one inside another belongs to that one."""
     for name, child in module.named_children():
         if isinstance(child, Component):
             yield prefix + name, child
         else:
-            yield from _within(child, f"{prefix}{name}.")
+            yield from components_within(child, f"{prefix}{name}.")

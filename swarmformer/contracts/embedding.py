@@ -6,21 +6,21 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from swarmformer.contracts.component import PASSES, Component
+from swarmformer.contracts.component import Component
 
 
 class Embedding(Component, ABC):
     """ids_BN (int64) → x_BND."""
 
-    order = "0"
+    slot = "embedding"
 
     @abstractmethod
     def forward(self, ids_BN: Tensor) -> Tensor: ...
 
     def flops(self, B: int, N: int) -> int:
-        """A look-up has no matrix product."""
-        return 0
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
-        """Ids want no gradient, and that of a look-up is a sum."""
-        return PASSES * self.flops(B, N)
+        """Forward and backward of one training step; ids want no gradient."""
+        return self._count_training_flops(B, N)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
-from swarmformer.contracts.component import PASSES, Component
+from swarmformer.contracts.component import Component
 
 
 class Local(Component, ABC):
@@ -15,12 +15,15 @@ class Local(Component, ABC):
     ``norm`` is applied before every MLP and attention block inside; None leaves its input alone.
     """
 
+    slot = "local"
+
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor: ...
 
-    @abstractmethod
-    def flops(self, B: int, N: int) -> int: ...
+    def flops(self, B: int, N: int) -> int:
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
         """Forward and backward of one training step."""
-        return PASSES * self.flops(B, N)
+        return self._count_training_flops(B, N)

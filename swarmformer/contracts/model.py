@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from swarmformer.contracts.component import PASSES, Component, Dims
 from swarmformer.contracts.embedding import Embedding
 from swarmformer.contracts.pooling import Pooling
-from swarmformer.fast import applies, in_pieces
+from swarmformer.ops.pieces import evaluated
 
 
 @dataclass
@@ -38,6 +37,7 @@ class Model(Component, ABC):
     In evaluation the logits of a text depend on that text alone, whatever else is in the batch.
     """
 
+    slot = "model"
     slots: ClassVar[tuple[str, ...]] = ()
     default_slots: ClassVar[Mapping[str, str]] = {}
     """slot → component of slots that joined later: a configuration need not name them, and the run key leaves them out
@@ -51,22 +51,27 @@ class Model(Component, ABC):
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...
 
     def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
-        """The logits; in evaluation without gradients, and on a CPU, in pieces that fit its cache."""
-        if self.training or torch.is_grad_enabled() or not applies(ids_BN):
-            return self.detailed(ids_BN, mask_BN).logits_BK
-        trimmed = self.honours_mask and not self.per_token
-        return in_pieces(lambda ids, mask: self.detailed(ids, mask).logits_BK, ids_BN, mask_BN, trimmed)
+        """The logits alone."""
+        if self.training:
+            return self._logits(ids_BN, mask_BN)
+        return evaluated(self._logits, ids_BN, mask_BN, trimmed=self.honours_mask and not self.per_token)
+
+    def _logits(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Tensor:
+        return self.detailed(ids_BN, mask_BN).logits_BK
 
     def set_progress(self, done: float) -> None:
         for module in self.modules():
             if isinstance(module, Component) and module is not self:
                 module.set_progress(done)
 
-    @abstractmethod
-    def flops(self, B: int, N: int) -> int: ...
+    def flops(self, B: int, N: int) -> int:
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
-        """Forward and backward of one training step: what its slots say, and the rest in ``PASSES``."""
+        """Forward and backward of one training step: counted, or what its slots say and the rest in ``PASSES``."""
+        if self._is_counted:
+            return self._count_flops("training_flops", B, N)
         own = self.flops(B, N) - sum(self.flops_by_slot(B, N).values())
         return PASSES * own + sum(self.flops_by_slot(B, N, training=True).values())
 

@@ -12,7 +12,7 @@ from swarmformer.contracts.component import Component
 class Norm(Component, ABC):
     """x → x of the same shape, over the last dimension."""
 
-    order = "0"
+    slot = "norm"
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from swarmformer.contracts.component import PASSES, Component
+from swarmformer.contracts.component import Component
 
 
 class Pooling(Component, ABC):
@@ -15,14 +15,16 @@ class Pooling(Component, ABC):
     ``per_token`` is True where the result keeps one row per token, x_BND, for tasks that ask at positions.
     """
 
+    slot = "pooling"
     per_token: bool = False
 
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor: ...
 
-    @abstractmethod
-    def flops(self, B: int, N: int) -> int: ...
+    def flops(self, B: int, N: int) -> int:
+        """A forward pass in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N)
 
     def training_flops(self, B: int, N: int) -> int:
         """Forward and backward of one training step."""
-        return PASSES * self.flops(B, N)
+        return self._count_training_flops(B, N)

@@ -10,7 +10,7 @@ from swarmformer.contracts.component import Component
 class Pyramid(Component, ABC):
     """Layer index → tokens per cluster, so that C = ⌈N / size⌉."""
 
-    order = "0"
+    slot = "pyramid"
 
     @abstractmethod
     def cluster_size(self, layer: int) -> int: ...

@@ -45,23 +45,26 @@ class Router(Component, ABC):
     clusters alone and padded in a batch. ``signals`` is True where assignments have a ``signal_BC``.
     """
 
+    slot = "router"
     signals: bool = False
 
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None, cluster_size: int) -> Assignment: ...
 
-    @abstractmethod
     def flops(self, B: int, N: int, cluster_size: int) -> int:
-        """Cost of routing and one ``pool`` of width D."""
+        """Routing and one ``pool`` of width D in evaluation; counted where it is not overridden."""
+        return self._count_flops("flops", B, N, cluster_size)
 
     def broadcast_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
-        """Cost of one ``broadcast`` of ``width`` columns; nothing where it is a copy."""
-        return 0
+        """One ``broadcast`` of ``width`` columns; nothing where it is a copy. Counted where ``flops`` is."""
+        return self._count_flops("broadcast_flops", B, N, cluster_size, width) if self._is_counted else 0
 
     def training_flops(self, B: int, N: int, cluster_size: int) -> int:
         """Forward and backward of routing and one ``pool`` in a training step, the router's losses included."""
-        return PASSES * self.flops(B, N, cluster_size)
+        return self._count_training_flops(B, N, cluster_size)
 
     def broadcast_training_flops(self, B: int, N: int, cluster_size: int, width: int) -> int:
         """Forward and backward of one ``broadcast`` of ``width`` columns in a training step."""
+        if self._is_counted:
+            return self._count_flops("broadcast_training_flops", B, N, cluster_size, width)
         return PASSES * self.broadcast_flops(B, N, cluster_size, width)

@@ -15,7 +15,7 @@ from swarmformer.contracts import Strict
 from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
-from swarmformer.fast import enabled
+from swarmformer.ops.switch import enabled
 from swarmformer.spec import ModelSpec, TrainSpec
 
 PROCESS = "swarmformer.cost.memory_process"
@@ -72,7 +72,7 @@ def measure_memory(
     Args:
         limit_bytes: memory that the calls may take beyond the built model (Linux, CPU).
         timeout_s: seconds for all of it, the start included.
-        fast: with the fast paths of the CPU (``swarmformer.fast``), or every operation as it is written; None as here.
+        fast: with the fast paths of the CPU (``swarmformer.ops``), or every operation as it is written; None as here.
 
     Raises:
         TooLargeError: it needs more memory or time than that, or the process failed; says which.

@@ -13,7 +13,7 @@ from swarmformer.cost.memory import CALLS, MemoryOrder, MemoryRow
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.resident import limit_growth, peak_of
 from swarmformer.cost.timing import synchronize
-from swarmformer.fast import use_fast
+from swarmformer.ops.switch import use_fast
 from swarmformer.spec import ModelSpec, TrainSpec
 
 

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from swarmformer.attention import use_backend
 from swarmformer.contracts import Model
 from swarmformer.cost.probe import in_mode, random_inputs
-from swarmformer.fast import use_fast
+from swarmformer.ops.attention import use_backend
+from swarmformer.ops.switch import use_fast
 
 Shape = Sequence[int]
 

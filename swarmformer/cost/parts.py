@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from swarmformer.contracts import Component, Dims, Model
+from swarmformer.contracts.component import components_within
 
 
 def flops_of(slot: str, component: Any, dims: Dims, N: int) -> int:
@@ -30,12 +31,4 @@ def parameters_of(modules: Iterable[nn.Module]) -> int:
 
 def parts_of(model: Model, slot: str) -> list[Component]:
     """The components that fill a slot of a model; a component inside another is part of that one."""
-    return [part for part in _outermost(model) if part.slot == slot]
-
-
-def _outermost(module: nn.Module) -> Iterable[Component]:
-    for child in module.children():
-        if isinstance(child, Component):
-            yield child
-        else:
-            yield from _outermost(child)
+    return [part for _, part in components_within(model) if part.slot == slot]

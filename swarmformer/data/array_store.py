@@ -26,7 +26,8 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], manifest: Mappi
         for name, array in arrays.items():
             np.save(temporary / f"{name}.npy", array, allow_pickle=False)
         checksums = {name: _checksum(temporary / f"{name}.npy") for name in arrays}
-        (temporary / MANIFEST).write_text(json.dumps({**manifest, "arrays": checksums}, indent=1))
+        content = {**manifest, "arrays": checksums}
+        (temporary / MANIFEST).write_text(json.dumps({**content, "checksum": _text_checksum(content)}, indent=1))
         temporary.chmod(0o755)  # mkdtemp keeps others out, but caches are shared
         temporary.rename(folder)
     except BaseException:
@@ -42,6 +43,8 @@ def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest.pop("checksum", None) not in (None, _text_checksum(manifest)):  # older folders have none
+            raise ValueError(f"{MANIFEST} is not the file that was written")
         checksums = manifest["arrays"]
         arrays = {name: _read_array(folder / f"{name}.npy", checksums[name]) for name in checksums}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -56,6 +59,10 @@ def _read_array(path: Path, checksum: int) -> np.ndarray:
     if _checksum(path) != checksum:
         raise ValueError(f"{path.name} is not the file that was written")
     return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _text_checksum(content: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
 def _checksum(path: Path) -> int:

@@ -13,7 +13,7 @@ import torch
 
 from swarmformer.data.encoded import Split
 from swarmformer.errors import DataError
-from swarmformer.fast import Piece
+from swarmformer.ops.pieces import Piece
 
 MEGA_BATCH = 50
 """Batches among which examples are sorted by length: few enough to keep the order random."""

@@ -19,13 +19,15 @@ def load_splits(task: Task, *, validation_fraction: float, split_seed: int) -> d
     A validation split of the source is kept as it is; else one is cut out of train.
 
     Raises:
-        DataError: malformed splits, or a fraction that leaves one of them empty.
+        DataError: malformed splits, a fraction that leaves one of them empty, training examples of one class alone.
     """
     raw = task.load()
     check_splits(raw, task.num_classes, per_token=task.per_token)
-    if "validation" in raw:
-        return {name: raw[name] for name in ("train", "validation", "test")}
-    train, validation = cut_validation(raw["train"], validation_fraction, split_seed)
+    train, validation = raw["train"], raw.get("validation")
+    if validation is None:
+        train, validation = cut_validation(train, validation_fraction, split_seed)
+    if len(np.unique(train.labels)) < 2:
+        raise DataError("all training examples are of one class: nothing can be learnt; see data.task and its files")
     return {"train": train, "validation": validation, "test": raw["test"]}
 
 
@@ -79,9 +81,7 @@ def _check_columns(name: str, split: RawSplit) -> None:
 def _check_labels(name: str, split: RawSplit, num_classes: int) -> None:
     labels = np.asarray(split.labels)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            f"split {name!r}: labels must be a flat array of integers, not {labels.dtype}{labels.shape}"
-        )
+        raise DataError(f"split {name!r}: labels must be a flat array of integers, not {labels.dtype}{labels.shape}")
     wrong = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if wrong.size:
         first = int(wrong[0])
@@ -96,24 +96,23 @@ def _check_texts(name: str, split: RawSplit) -> None:
     for text, example in zip(split.texts, split.ids, strict=True):
         if not isinstance(text, str):
             raise DataError(f"split {name!r}, example {example!r}: text is {type(text).__name__}, not str")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"split {name!r}, example {example!r}: no valid text: {error}") from error
 
 
 def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSplit, RawSplit]:
     """Cut ``fraction`` of ``train`` off as validation; returns (rest, validation), both in train's order.
 
     Where groups exist, whole groups are drawn at random for as long as they fit into the fraction,
-    so that no group is on both sides; else examples are drawn at random.
+    so that no group is on both sides; else examples are drawn at random. The last examples of a class stay in training.
     """
     if not 0 < fraction < 1:
         raise DataError(f"validation_fraction must lie between 0 and 1, got {fraction}")
-    target = round(fraction * len(train))
-    rng = np.random.default_rng(seed)
     if train.groups is None:
         logger.warning("the source names no groups (films, say): the validation split is of random examples")
-        chosen = np.zeros(len(train), dtype=bool)
-        chosen[rng.permutation(len(train))[:target]] = True
-    else:
-        chosen = _choose_groups(np.asarray(train.groups), target, rng)
+    chosen = _choose_groups(train, round(fraction * len(train)), np.random.default_rng(seed))
     if not chosen.any() or chosen.all():
         raise DataError(
             f"validation_fraction {fraction} of {len(train)} examples leaves training or validation empty; "
@@ -122,13 +121,28 @@ def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSpli
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
 
 
-def _choose_groups(groups: np.ndarray, target: int, rng: np.random.Generator) -> np.ndarray:
-    """Mask of the examples of randomly drawn whole groups, at most ``target`` of them."""
-    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-    drawn = np.zeros(len(sizes), dtype=bool)
-    free = target
-    for group in rng.permutation(len(sizes)):
-        if sizes[group] <= free:
-            drawn[group] = True
-            free -= sizes[group]
-    return drawn[group_of]
+def _choose_groups(train: RawSplit, target: int, rng: np.random.Generator) -> np.ndarray:
+    """Mask of the examples of randomly drawn whole groups, at most ``target`` of them; each example is a group where
+    there are none. A group is passed over that would leave training no example of a class of whole texts."""
+    groups = np.arange(len(train)) if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
+    rows_of = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
+    labels = np.asarray(train.labels) if train.questions is None else np.zeros(len(train), dtype=np.int64)
+    left, free = np.bincount(labels), target
+    chosen, kept = np.zeros(len(train), dtype=bool), list[str]()
+    for rows in (rows_of[group] for group in rng.permutation(len(rows_of))):
+        if len(rows) > free:
+            continue
+        classes, counts = np.unique(labels[rows], return_counts=True)
+        if (left[classes] == counts).any():
+            kept.append(train.ids[int(rows[0])])
+            continue
+        left[classes] -= counts
+        free -= len(rows)
+        chosen[rows] = True
+    if kept:
+        logger.warning("drawn for validation, but left in training for want of others of their class: %s", _few(kept))
+    return chosen
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -1,4 +1,4 @@
-"""Mean of embeddings and a linear layer: the floor that any model of text must beat."""
+"""Mean of embeddings and a linear layer: the baseline that any model of text must beat."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
 @register("model", "bag_of_embeddings")
 class BagOfEmbeddings(Model):
     """Mean of token embeddings over real tokens, dropout, linear (Iyyer et al. 2015, NBOW)."""
-
-    order = "D"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()

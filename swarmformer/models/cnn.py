@@ -10,10 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
-from swarmformer.order import joined
+from swarmformer.models.parts import Parts, linear_flops
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 Positive = Annotated[int, Field(ge=1)]
@@ -71,7 +69,6 @@ class CNN(Model):
         with parts.stream("convolutions"):
             self.convolutions = nn.ModuleList(MaxOverTime(dims.d_model, filters, width) for width in widths)
         self.dropout = Dropout(dropout)
-        self.order = joined((self.embedding.order, "N·D·F"))
         with parts.stream("classifier"):
             self.classifier = nn.Linear(len(widths) * filters, dims.num_classes)
 

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
-from swarmformer.order import joined
+from swarmformer.models.parts import Parts, linear_flops
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -35,7 +33,6 @@ class DeepAveraging(Model):
         self.dims, self.word_dropout = dims, word_dropout
         self.embedding = parts.build("embedding", "embedding")
         self.mean = Mean(dims)
-        self.order = joined((self.embedding.order, "D²"))
         D = dims.d_model
         with parts.stream("classifier"):
             hidden = [m for _ in range(dims.num_layers) for m in (nn.Linear(D, D), nn.ReLU(), Dropout(dropout))]

@@ -10,14 +10,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
-from swarmformer.models.flops import linear_flops
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
-from swarmformer.models.parts import Parts
-from swarmformer.order import joined
+from swarmformer.models.parts import Parts, linear_flops
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 Positive = Annotated[int, Field(ge=1)]
@@ -105,8 +103,6 @@ class Lumenspark(Model):
         self.pooling = parts.build("pooling", "pooling")
         self.per_token = self.pooling.per_token
         self.honours_mask = self.pooling.honours_mask and not published
-        layers = "N·D² + N²·D + N²·R" if causal else "N·D² + N·R·D"
-        self.order = joined((self.embedding.order, layers, self.pooling.order))
         self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)

@@ -6,9 +6,9 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
-from swarmformer.fast import Dropout
-from swarmformer.models.flops import linear_flops
+from swarmformer.models.parts import linear_flops
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 
 
 class LowRankLinear(nn.Sequential):

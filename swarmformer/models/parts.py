@@ -1,4 +1,4 @@
-"""Builds the components of a model, each from a random stream of its own.
+"""What models are made with: components, each from a random stream of its own, and the cost of linear layers.
 
 The stream of a component depends on the model's seed and the component's place alone, so two
 variants with the same seed start from the same weights wherever they share a component.
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from torch import nn
 
 from swarmformer import registry
 from swarmformer.contracts import Component, Dims
@@ -26,6 +27,9 @@ class Parts:
         self.dims, self.slots = dims, slots
         # One draw from the global stream: reproducible after manual_seed, new for every model.
         self.seed = int(torch.randint(2**62, (), device="cpu"))
+
+    def __repr__(self) -> str:
+        return f"Parts({self.dims!r}, {self.slots!r})"
 
     def build(self, slot: str, place: str) -> Any:
         """A new component of ``slot``, initialised for ``place``.
@@ -49,3 +53,8 @@ class Parts:
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(int.from_bytes(digest[:7], "big"))
             yield
+
+
+def linear_flops(module: nn.Module, rows: int) -> int:
+    """Operations (multiply-adds × 2) of all linear layers inside, each applied once to ``rows`` rows."""
+    return 2 * rows * sum(layer.weight.numel() for layer in module.modules() if isinstance(layer, nn.Linear))

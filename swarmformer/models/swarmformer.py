@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Assignment, Component, Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
 from swarmformer.models.parts import Parts
-from swarmformer.order import joined
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -125,8 +124,6 @@ class SwarmFormer(Model):
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
         self.honours_mask = all(part.honours_mask for part in parts_used)
         self.whole_batch = any(part.whole_batch for part in parts_used)
-        own = ("D", "N·D²") if added else ("D",)
-        self.order = joined((*(part.order for part in parts_used), *own))
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         x_BND = self.embedding(ids_BN)

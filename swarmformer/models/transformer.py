@@ -11,13 +11,11 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Model, ModelOutput, Probability
-from swarmformer.fast import Dropout
-from swarmformer.models.flops import linear_flops
-from swarmformer.models.parts import Parts
-from swarmformer.order import joined
+from swarmformer.models.parts import Parts, linear_flops
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -86,7 +84,6 @@ class Transformer(Model):
         self.final_norm = parts.build("norm", "final_norm")
         self.pooling = parts.build("pooling", "pooling")
         self.per_token, self.honours_mask = self.pooling.per_token, self.pooling.honours_mask
-        self.order = joined((self.embedding.order, "N·D² + N²·D", self.pooling.order))
         self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)

@@ -22,7 +22,7 @@ from .base import (
 )
 from .code import Code, Supplier
 from .costs import Costs, Gap, Latency, Limits, Measured
-from .curve import CURVE, CurveLine, TrainLine, ValidationLine, read_curve
+from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
 from .environment import Environment, Start
 from .plan import (
     DECIDED,
@@ -68,6 +68,7 @@ __all__ = [
     "FACTORIALS",
     "FAILURE",
     "FLOORS",
+    "KINDS",
     "PLAN",
     "PREDICTIONS",
     "REGISTERED",
@@ -110,6 +111,7 @@ __all__ = [
     "Share",
     "Spec",
     "SplitMetrics",
+    "StageLine",
     "Start",
     "Supplier",
     "TrainLine",

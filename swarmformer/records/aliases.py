@@ -1,6 +1,6 @@
 """Run keys that older versions wrote, and what the same configurations have today: ``aliases.yaml``.
 
-It is read here and nowhere else. ``python -m experiments.aliases`` makes it anew from committed runs.
+It is read here and nowhere else. ``python -m tests.golden`` makes it anew from the committed runs.
 """
 
 from __future__ import annotations

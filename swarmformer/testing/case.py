@@ -27,6 +27,8 @@ from swarmformer.testing.require import NotApplicableError
 from swarmformer.variants import load_variant
 
 DIMS = Dims(vocab_size=40, d_model=16, num_layers=3, cluster_size=4, seq_len=64, num_classes=3)
+LENGTHS = (1, 2, 3, 4, 5, 12, 13, 16, 40)
+"""Tokens per text: shorter than a window, one cluster, divisible and not, several windows."""
 PARTS_FROM = "base"
 """The variant whose components fill the slots of a model that is checked."""
 
@@ -74,19 +76,28 @@ class Case:
                     parameter.add_(torch.randn_like(parameter) * 0.1)
         return component
 
-    def make(self, dims: Dims = DIMS, **more: Any) -> Any:
+    @property
+    def dims(self) -> Dims:
+        return DIMS
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Tokens per text to try, or clusters of a mixer."""
+        return LENGTHS
+
+    def make(self, **more: Any) -> Any:
         """The component as its constructor leaves it, built from what a configuration would store."""
         options = check_options(self.cls, {**self.options, **more}, (), lambda path: "")
         try:
-            return self.cls(*self._leading(dims), **options)
+            return self.cls(*self._leading(), **options)
         except ValueError as error:
             if self.implied:
                 raise NotApplicableError(f"these options are refused: {error}") from error
             raise
 
-    def _leading(self, dims: Dims) -> tuple[Any, ...]:
+    def _leading(self) -> tuple[Any, ...]:
         leading = registry.leading_of(self.slot, self.cls)
-        given = {"dims": lambda: dims, "parts": lambda: Parts(dims, self._components(self.cls.slots))}
+        given = {"dims": lambda: DIMS, "parts": lambda: Parts(DIMS, self._components(self.cls.slots))}
         return tuple(given[name]() for name in leading)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:

@@ -16,8 +16,6 @@ from swarmformer.testing.require import ViolationError
 TENSOR_SLOTS = ("embedding", "local", "router", "cluster", "feedback", "norm", "pooling", "model")
 MASKED_SLOTS = ("local", "router", "cluster", "feedback", "pooling", "model")
 
-LENGTHS = (1, 2, 3, 4, 5, 12, 13, 16, 40)
-"""Tokens per text: shorter than a window, one cluster, divisible and not, several windows."""
 MOST_CLUSTERS = DIMS.seq_len // DIMS.cluster_size
 USUAL = 12
 
@@ -26,7 +24,7 @@ Apply = Callable[[Tensor, Tensor | None], Tensor]
 
 def lengths_for(case: Case) -> list[int]:
     """Lengths to try; a published fault (``honours_mask`` is False) may refuse some, but not all."""
-    lengths = [N for N in LENGTHS if case.slot != "cluster" or N <= MOST_CLUSTERS]
+    lengths = [N for N in case.lengths if case.slot != "cluster" or N <= MOST_CLUSTERS]
     component = case.build()
     if getattr(component, "honours_mask", True):
         return lengths
@@ -46,9 +44,9 @@ def _takes(component: Component, case: Case, N: int) -> bool:
 
 
 def usual_length(case: Case) -> int:
-    """A length of medium size that the case takes."""
+    """A length of medium size that the case takes; of a model the longest, so that every layer has several clusters."""
     taken = lengths_for(case)
-    return USUAL if USUAL in taken else taken[-1]
+    return USUAL if USUAL in taken and case.slot != "model" else taken[-1]
 
 
 def inputs(slot: str, B: int, N: int, seed: int = 0) -> Tensor:

@@ -32,8 +32,8 @@ class Status(StrEnum):
 class Outcome:
     """One check on one case.
 
-    component: its name (``router.learned``). case: the name with the options that differ from the defaults.
-    options: those options. detail: the reason of a failure or of why the check does not apply.
+    component: its name (``router.learned``), or that of a variant. case: the name with the options that differ
+    from the defaults. options: those options. detail: the reason of a failure or of why the check does not apply.
     """
 
     component: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import TrainingDivergedError
-from swarmformer.records import write_bytes_atomically
+from swarmformer.records import KINDS, write_bytes_atomically
 
 
 class Journal:
@@ -19,9 +19,14 @@ class Journal:
         self.path = path
 
     def append(self, kind: str, **values: Any) -> None:
+        """Add a line of a kind that ``swarmformer.records.curve`` knows.
+
+        Raises:
+            ValidationError: values that do not belong to this kind, or that are not finite.
+        """
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps({"kind": kind, **values}, allow_nan=False) + "\n")
+                stream.write(KINDS[kind](kind=kind, **values).to_line())
 
     def rewind(self, step: int, epochs: int) -> None:
         """Keep what belongs to the first ``step`` steps and ``epochs`` validations; drop half-written lines."""

@@ -11,7 +11,7 @@ from torch import Tensor
 from swarmformer.assembly import make_ingredients
 from swarmformer.contracts import Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch
-from swarmformer.fast import TRAINING_TOKENS, applies, pieces
+from swarmformer.ops.pieces import training_pieces
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import Passes, autocast
 
@@ -59,12 +59,12 @@ class TrainingStep:
         return record
 
     def parts_of(self, batch: Batch) -> list[Batch]:
-        """Pieces that fit a CPU's cache, where the gradient of the batch is the sum of theirs; else the batch."""
+        """The batch in pieces where its gradient is the sum of theirs and they are quicker, or else itself."""
         whole = self.model.whole_batch or not self.objective.in_pieces or self.train.compile
-        if whole or batch.at_M is not None or not applies(batch.ids_BN):
+        if whole or batch.at_M is not None:
             return [batch]
-        cut = pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask, TRAINING_TOKENS)
-        return [batch.piece(piece) for piece in cut]
+        cut = training_pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)
+        return [batch.piece(piece) for piece in cut] or [batch]
 
 
 def training_step(model: Model, train: TrainSpec) -> TrainingStep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def block(out: str, component: str) -> str:
 def test_components_of_one_slot_at_the_sizes_of_a_variant(capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, "components", "norm", "--variant", "original_base")
     assert "norm.layer_norm" in out and "local." not in out
-    assert "384 parameters, no matrix products" in block(out, "norm.layer_norm"), "two vectors of width 192"
+    assert "384 parameters; no matrix products" in block(out, "norm.layer_norm"), "two vectors of width 192"
 
 
 def test_components_shows_parameters_and_flops(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,8 +50,10 @@ def test_components_shows_parameters_and_flops(capsys: pytest.CaptureFixture[str
     assert f"{2 * 256 * 4 * D * D:,} at 256 tokens, {2 * 768 * 4 * D * D:,} at 768 tokens" in gated
     attention = block(out, "cluster.attention")
     assert f"{2 * 32 * 3 * D * D + 4 * 32 * 32 * D:,} at 256 tokens" in attention
-    assert gated.splitlines()[-1].endswith(", O(N·D²)") and attention.splitlines()[-1].endswith(", O(C·D² + C²·D)")
-    assert "0 at 256 tokens" in block(out, "router.fixed_chunk")
+    power = math.log((96 * 3 * D + 2 * 96**2) / (32 * 3 * D + 2 * 32**2), 3)
+    assert gated.endswith(", growing as N^1.00 (closed form)")
+    assert attention.endswith(f", growing as N^{power:.2f} (closed form)")
+    assert "0 parameters; no matrix products" in block(out, "router.fixed_chunk")
     assert "refuses" not in out
 
 
@@ -64,7 +67,7 @@ def test_show_prints_published_figures(capsys: pytest.CaptureFixture[str]) -> No
     assert "without the embedding table 888,962" in out
     assert "at 768 tokens: 2,293,236,480" in out
     assert f"in a training step: {3 * 2_293_236_480:,}" in out, "every operand wants a gradient"
-    assert "grow as O(T·N·D² + C²·D)" in out
+    assert "# FLOPs: closed form" in out
 
 
 @pytest.mark.parametrize("variant", ["original_base", "enhanced", "transformer", "bag_of_embeddings"])

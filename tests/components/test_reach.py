@@ -20,7 +20,7 @@ def dense(reach: Nearby, laid_out: Tensor) -> Tensor:
     full = torch.zeros(b, reach.length, reach.clusters)
     for i in range(reach.length):
         own = i // reach.size
-        for o in range(reach.candidates):
+        for o in range(reach.near.candidates):
             j = own + o - reach.radius
             if 0 <= j < reach.clusters:
                 full[:, i, j] = laid_out[:, own, i % reach.size, o]
@@ -39,7 +39,7 @@ def test_nearby_is_everywhere_with_the_rest_left_out(length: int, size: int, rad
     assert_close("scores", expected, dense(near, near.scores(k, q)), atol=1e-5)
     assert_close("distance", (far.distance() * within)[None], dense(near, near.distance().expand(1, C, -1, -1)), 1e-5)
 
-    weights = torch.rand(2, C, size, near.candidates, generator=generator)
+    weights = torch.rand(2, C, size, near.near.candidates, generator=generator)
     weights = weights * near.of_clusters(torch.ones(2, C)) * near.of_tokens(torch.ones(2, length))
     full = dense(near, weights)
     assert_close("total", far.total(full, k), near.total(weights, k), atol=1e-4)

@@ -14,13 +14,13 @@ from swarmformer.components.cluster.attention import ClusterAttention
 from swarmformer.components.embedding.token import TokenEmbedding
 from swarmformer.components.embedding.token_position import TokenPositionEmbedding, sinusoids
 from swarmformer.components.feedback.gated_linear import GatedLinear
-from swarmformer.components.gate import Gate
 from swarmformer.components.local.rolling_shift import RollingShift, circular_mean, masked_mean
 from swarmformer.components.local.windowed_attention import WindowedAttention
 from swarmformer.components.norm.layer_norm import LayerNorm
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.pooling.mean_all import MeanAll
 from swarmformer.components.router.fixed_chunk import FixedChunk
+from swarmformer.components.shared import Gate
 from swarmformer.contracts import Dims
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close

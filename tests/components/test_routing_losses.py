@@ -8,10 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from swarmformer.assignment.assignment import WeightedAssignment
-from swarmformer.assignment.losses import balance_loss, coherence, coherence_loss, z_loss
-from swarmformer.assignment.reach import Everywhere
-from swarmformer.assignment.telemetry import routing_telemetry
+from swarmformer.assignment.losses import balance_loss, coherence, coherence_loss, routing_telemetry, z_loss
+from swarmformer.assignment.reach import Everywhere, WeightedAssignment
 from tests.components.cases import prefix_mask
 from tests.components.routing import D, router, states
 from tests.helpers import assert_close

@@ -119,6 +119,12 @@ def _flip(folder: Path) -> None:
     _replace(path, bytes(content))
 
 
+def _rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
 def _rename_key(folder: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps({**manifest, "key": "other"}))
@@ -133,6 +139,7 @@ def _rename_key(folder: Path) -> None:
         lambda folder: (folder / "test.names.npy").unlink(),
         lambda folder: (folder / "manifest.json").unlink(),
         lambda folder: (folder / "manifest.json").write_text("{"),
+        lambda folder: _rewrite(folder / "manifest.json", '"pad_id": 0', '"pad_id": 1'),
         lambda folder: (folder / "manifest.json").write_text("[]"),
     ],
 )
@@ -155,6 +162,7 @@ def test_arrays_of_objects_are_not_unpickled(toy: Toy, cache: Path, vocabulary: 
     (folder,) = entries(cache)
     np.save(folder / "test.ids.npy", np.array([{}], dtype=object), allow_pickle=True)
     manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["checksum"]
     manifest["arrays"]["test.ids"] = zlib.crc32((folder / "test.ids.npy").read_bytes())
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataError, match="damaged"):

@@ -91,3 +91,40 @@ def test_a_source_without_groups_is_said_to_have_none(caplog: pytest.LogCaptureF
     with caplog.at_level("WARNING", logger="swarmformer.data"):
         cut_validation(train, 0.1, 0)
     assert "the validation split is of random examples" in caplog.text
+
+
+@pytest.mark.parametrize("groups", [None, [f"film{row % 10}" for row in range(31)]])
+def test_a_class_with_one_example_stays_in_training(groups: list[str] | None, caplog: pytest.LogCaptureFixture) -> None:
+    train = make_split("train", [f"good {row}" for row in range(30)] + ["bad"], groups)
+    train = replace(train, labels=np.array([0] * 30 + [1]))
+    told = 0
+    for seed in range(40):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="swarmformer.data"):
+            rest, validation = cut_validation(train, 0.2, seed)
+        assert set(rest.labels.tolist()) == {0, 1} and "bad" not in validation.texts
+        assert sorted([*rest.ids, *validation.ids]) == sorted(train.ids)
+        assert len(validation) == 6, "others are drawn in its place"
+        if rest.groups is not None and validation.groups is not None:
+            assert not set(rest.groups) & set(validation.groups)
+        told += "left in training for want of others of their class" in caplog.text
+    assert 0 < told < 40, "where it was not drawn, nothing is said"
+
+
+def test_a_draw_that_keeps_every_class_is_left_as_it_is() -> None:
+    """Identities of data that was cut before do not say how: the cut of common data must never change."""
+    train = make_split("train", [str(row) for row in range(200)])
+    rows = np.random.default_rng(7).permutation(200)[:40]
+    assert cut_validation(train, 0.2, 7)[1].ids == [f"train/{row}" for row in sorted(rows)]
+
+
+def test_training_on_one_class_is_refused(toy: Toy) -> None:
+    toy.splits["train"] = replace(toy.splits["train"], labels=np.ones(20, dtype=np.int64))
+    with pytest.raises(DataError, match="all training examples are of one class"):
+        load_splits(toy, validation_fraction=0.2, split_seed=0)
+
+
+def test_text_that_no_file_can_hold_is_refused(toy: Toy) -> None:
+    toy.splits["test"] = make_split("test", ["fine", "cut \ud83d"])
+    with pytest.raises(DataError, match=r"split 'test', example 'test/1': no valid text: .*surrogates not allowed"):
+        load_splits(toy, validation_fraction=0.2, split_seed=0)

@@ -10,8 +10,8 @@ import pytest
 
 from experiments import benchmark, scaling
 from experiments.measure import benchmark_rows, scaling_rows
-from reports.costs import check_costs
 from reports.errors import ReportError
+from reports.study.costs import check_costs
 from swarmformer.cost import Limits, TooLargeError, machine
 from swarmformer.records import Costs, load
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.speed import windowed
-from swarmformer.attention import recording
+from swarmformer.ops.attention import recording
 from swarmformer.testing import ViolationError
 
 SIZE = {"batch": 2, "length": 72, "d_model": 16, "heads": 2, "window": 8}

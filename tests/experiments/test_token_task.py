@@ -29,7 +29,7 @@ TASK: dict[str, Any] = {
 SIZES = {"d_model": 8, "num_layers": 1, "cluster_size": 4, "seq_len": 16}
 
 
-def test_predictions_floors_and_limits_are_about_tokens(tiny_grid: Callable[..., Path], tmp_path: Path) -> None:
+def test_predictions_baselines_and_oracles_are_about_tokens(tiny_grid: Callable[..., Path], tmp_path: Path) -> None:
     path = tiny_grid(**TASK, model={"dims": SIZES, "pooling": "tokens"})
     (cell,) = load_plan(path).cells()
     runs = tmp_path / "tiny"
@@ -44,8 +44,9 @@ def test_predictions_floors_and_limits_are_about_tokens(tiny_grid: Callable[...,
         right = float((found["logits"].argmax(-1) == found["labels"]).mean())
     assert right == result.metrics.test.accuracy
     assert list(json.loads((runs / "floors.json").read_text())["left_out"]) == ["NB-SVM"]
-    report = build([runs], tmp_path / "report")
-    for words in ("`look-up of the key (limit)`", "Left out: NB-SVM", "`majority class (floor)`"):
+    build([runs], tmp_path / "report")
+    report = (tmp_path / "report" / "arms_tiny.md").read_text()
+    for words in ("`look-up of the key (oracle)`", "Left out: NB-SVM", "`majority class (baseline)`"):
         assert words in report
 
 

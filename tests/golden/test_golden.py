@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from experiments.cells import Status, cell_folder, status_of
 from experiments.plan.grid_file import arms_of, designed_arms, read_grid, resolve_arm
 from swarmformer.data import tokenizer
 from swarmformer.records.aliases import aliases, todays_key
@@ -51,13 +52,15 @@ GRIDS = sorted(path for path in golden.GRIDS.glob("*.yaml") if (golden.RESULTS /
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
-def test_committed_runs_are_arms_of_todays_grid(path: Path) -> None:
-    grid = read_grid(path)
+def test_committed_runs_are_cells_of_todays_grid_and_not_run_anew(path: Path) -> None:
+    grid, folder = read_grid(path), golden.RESULTS / path.stem
     arms = [*arms_of(grid), *(arm for design in grid.designs for arm in designed_arms(design))]
-    keys = {arm.name: resolve_arm(grid, arm, str(path)).run_key for arm in arms}
-    runs = [json.loads(file.read_text()) for file in (golden.RESULTS / path.stem).glob("*/config.json")]
+    specs = {arm.name: resolve_arm(grid, arm, str(path)) for arm in arms}
+    runs = [json.loads(file.read_text()) for file in folder.glob("*/config.json")]
     assert runs
     for run in runs:
-        assert todays_key(run["run_key"]) == keys[run["arm"]], run["arm"]
-    planned = json.loads((golden.RESULTS / path.stem / "plan.json").read_text())["arms"]
-    assert {todays_key(arm["run_key"]) for arm in planned} <= set(keys.values())
+        spec = specs[run["arm"]].model_copy(update={"seed": run["seed"]})
+        assert todays_key(run["run_key"]) == spec.run_key, run["arm"]
+        assert status_of(cell_folder(folder, run["arm"], spec)) == (Status.COMPLETED, "")
+    planned = json.loads((folder / "plan.json").read_text())["arms"]
+    assert {todays_key(arm["run_key"]) for arm in planned} <= {spec.run_key for spec in specs.values()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,24 @@ def test_refuses_what_is_damaged(tmp_path: Path, text: str, reason: str) -> None
     with pytest.raises(records.UnreadableFileError) as caught:
         records.load(path, records.Floors)
     assert caught.value.path == path and reason in caught.value.reason
+
+
+@pytest.mark.parametrize("failing", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    path = tmp_path / "file"
+    records.write_bytes_atomically(path, b"old")
+
+    def fail(*args: object) -> None:
+        raise OSError("disk full")
+
+    owner = os if failing == "fsync" else Path
+    monkeypatch.setattr(owner, failing, fail)
+    with pytest.raises(OSError, match="disk full"):
+        records.write_bytes_atomically(path, b"new content")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_refuses_numbers_that_are_not_finite(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ DATA, CODE, DEVICE = "data-1", "abcdef0", "cpu: Test 9000"
 
 
 def run_key(arm: str) -> str:
-    return hashlib.sha256(arm.encode()).hexdigest()[:16]
+    return hashlib.sha256(arm.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def metrics(accuracy: float, n: int = 2000) -> dict[str, Any]:

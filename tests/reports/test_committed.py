@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import synthetic_runs as runs
 
-from reports.build import main
-from reports.committed import ROOT, differences, rewrite
+from reports.committed import ROOT, committed_reports, differences, rewrite
 from reports.errors import ReportError
-from reports.manifest import read_manifest
+from reports.readme import filled_files
+from tests.reports import synthetic_runs as runs
 
 ENTRY = "- {out: results/demo/report, runs: [results/demo], tables: [arms, figure1]}\n"
 
@@ -26,8 +25,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs.write_grid(root / "reports" / "results" / "demo", {"base": {0: 0.3, 1: 0.4}, "x": {0: 0.5}})
     shutil.copytree(ROOT / "reports" / "results" / "cost", root / "reports" / "results" / "cost")
     (root / "reports" / "reports.yaml").write_text(ENTRY)
-    places = [f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("demo", "cost")]
+    places = [f"<!-- {name}:begin -->\n<!-- {name}:end -->\n" for name in ("arms_demo", "cost/speed")]
     (root / "README.md").write_text("".join(["# Title\n", *places]))
+    (root / "docs").mkdir()
+    (root / "docs" / "results.md").write_text(places[0])
     list(rewrite(root))
     return root
 
@@ -51,7 +52,7 @@ def plant_in_parquet(folder: Path) -> None:
 
 REPORT = "reports/results/demo/report"
 PLANTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "arms_demo.md": (lambda f: replace(f / "arms_demo.md", "35.00", "36.00"), r"arms_demo.md: line 5 is .*36\.00"),
+    "arms_demo.md": (lambda f: replace(f / "arms_demo.md", "35.00", "36.00"), r"arms_demo.md: line 7 is .*36\.00"),
     "arms_demo.csv": (lambda f: replace(f / "arms_demo.csv", "0.35", "0.36"), "arms_demo.csv: line 2 is"),
     "arms_demo.tex": (lambda f: replace(f / "arms_demo.tex", "midrule", "hline"), "arms_demo.tex: line"),
     "arms_demo.html": (lambda f: replace(f / "arms_demo.html", "<td", "<th"), "arms_demo.html: line"),
@@ -66,6 +67,7 @@ PLANTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "longer": (lambda f: (f / "status.md").write_bytes((f / "status.md").read_bytes() + b"more\n"), "made again"),
     "cost": (lambda f: replace(f.parents[1] / "cost" / "scaling.md", "median", "mean"), "cost/scaling.md: line"),
     "readme": (lambda f: replace(f.parents[3] / "README.md", "35.00", "36.00"), "README.md: line"),
+    "docs": (lambda f: replace(f.parents[3] / "docs" / "results.md", "35.00", "36.00"), "docs/results.md: line"),
     "result": (
         lambda f: replace(f.parent / "base-0" / "result.json", '"accuracy": 0.3,', '"accuracy": 0.31,'),
         "arms_demo.md: line",
@@ -81,7 +83,7 @@ def test_a_planted_change_is_found_and_named(checkout: Path, plant: str) -> None
     change(checkout / REPORT)
     found = differences(checkout)
     assert any(re.search(said, line) for line in found), found
-    if plant not in ("result", "all gone", "arms_demo.csv"):  # the README is made from the last
+    if plant not in ("result", "all gone", "arms_demo.md"):  # README and docs are made from the last
         assert len(found) == 1
 
 
@@ -107,11 +109,17 @@ def test_rewriting_mends_all_and_removes_what_no_report_has(checkout: Path) -> N
 def test_a_manifest_that_does_not_fit_is_refused(checkout: Path, text: str, said: str) -> None:
     (checkout / "reports" / "reports.yaml").write_text(text)
     with pytest.raises(ReportError, match=said):
-        [committed.make() for committed in read_manifest(checkout / "reports")]
+        [committed.make() for committed in committed_reports(checkout)]
 
 
-def test_the_command_line_wants_runs_or_a_check(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in ([], ["runs"], ["--check", "runs", "--out", "x"]):
-        with pytest.raises(SystemExit):
-            main(arguments)
-    assert "give RUNS and --out DIR, or --check or --all alone" in capsys.readouterr().err
+def test_a_place_without_a_table_is_an_error(checkout: Path) -> None:
+    (checkout / "README.md").write_text("<!-- nothing:begin -->\n<!-- nothing:end -->")
+    with pytest.raises(ReportError, match=r"README\.md asks for nothing, but there is no nothing\.md below"):
+        filled_files(checkout)
+    assert any("asks for nothing" in line for line in differences(checkout))
+
+
+def test_a_filled_place_links_to_its_table(checkout: Path) -> None:
+    text = (checkout / "docs" / "results.md").read_text(encoding="utf-8")
+    (link,) = re.findall(r"\]\((.*?)\)", text)
+    assert (checkout / "docs" / link).samefile(checkout / REPORT / "arms_demo.md") and "| `base` " in text

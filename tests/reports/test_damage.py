@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from reports.definition import for_any_runs
-from reports.evidence import gather
-from reports.layout import head
-from reports.makers import MAKERS
-from reports.sheet import Sheet
-from reports.status import status_markdown
+from reports.definition import for_any_runs, read_definitions
+from reports.render import Table
+from reports.report import status_markdown
+from reports.study.build import study
 from tests.reports.synthetic_design import write_design
 
 TOUCHED = "base+windowed+multi_head+pyramid+gumbel-1"
 Entries = dict[tuple[str, str, str], tuple[str, tuple[tuple[str, object], ...], tuple[str, ...]]]
-DEFINITIONS = [definition for definition in for_any_runs() if definition.table is not None]
+DEFINITIONS = for_any_runs(read_definitions())
 
 
 def delete(cell: Path) -> None:
@@ -41,20 +39,21 @@ DAMAGE: dict[str, tuple[Callable[[Path], None], str]] = {
 }  # fmt: skip
 
 
-def sheets(grid: Path) -> list[Sheet]:
-    evidence = gather([grid])
-    return [sheet for definition in DEFINITIONS for sheet in MAKERS[str(definition.table)](evidence, definition)]
+def tables(grid: Path) -> list[Table]:
+    seen = study([grid])
+    return [table for definition in DEFINITIONS for table in definition.tables(seen)]
 
 
-def entries(made: list[Sheet], touched: str) -> Entries:
-    """Sheet, row and column → entry, of all entries that are not made of the touched run."""
+def entries(made: list[Table], touched: str) -> Entries:
+    """Table, row and column → entry, of all entries that are not made of the touched run."""
     found: Entries = {}
-    for sheet in made:
-        for row in sheet.rows:
-            names = " ".join(entry.text for entry, column in zip(row, sheet.columns, strict=True) if column.is_code)
-            for column, entry in zip(sheet.columns, row, strict=True):
+    for table in made:
+        for row in table.rows:
+            cells = list(zip(table.columns, row.entries, strict=True))
+            names = " ".join(entry.text for column, entry in cells if column.is_code)
+            for column, entry in cells:
                 if touched not in entry.sources:
-                    place = sheet.name, names or row[0].text, head(column)
+                    place = table.name, names or row.title, column.head
                     found[place] = entry.text, tuple(entry.raw.items()), entry.sources
     return found
 
@@ -65,22 +64,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def before(whole: Path) -> list[Sheet]:
-    return sheets(whole)
+def before(whole: Path) -> list[Table]:
+    return tables(whole)
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_touched_run_is_reported_and_changes_nothing_else(
-    whole: Path, before: list[Sheet], tmp_path: Path, kind: str
+    whole: Path, before: list[Table], tmp_path: Path, kind: str
 ) -> None:
     grid = Path(shutil.copytree(whole, tmp_path / "demo"))
     touched = f"demo/{TOUCHED}"
-    assert any(touched in entry.sources for sheet in before for row in sheet.rows for entry in row)
+    assert any(touched in entry.sources for table in before for row in table.rows for entry in row.entries)
     damage, said = DAMAGE[kind]
     damage(grid / TOUCHED)
-    after = sheets(grid)
-    warnings = " ".join(warning for sheet in after for warning in sheet.warnings)
-    assert said in status_markdown(gather([grid]).grids) + warnings
+    after = tables(grid)
+    warnings = " ".join(warning for table in after for warning in table.warnings)
+    assert said in status_markdown(study([grid]).grids) + warnings
     kept, now = entries(before, touched), entries(after, touched)
     assert kept, "there are entries that the run does not touch"
     changed = {place for place, entry in kept.items() if now.get(place) != entry}

@@ -18,8 +18,6 @@ from swarmformer.contracts import Dims, Local, Model, ModelOutput, Norm, Probabi
 class Sound(Local):
     """x + drop(W · mean of the real tokens so far)."""
 
-    order = "N·D²"
-
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         self.linear, self.dropout = nn.Linear(dims.d_model, dims.d_model), nn.Dropout(dropout)
@@ -98,18 +96,6 @@ class ConstantOperand(Sound):
 
     def flops(self, B: int, N: int) -> int:
         return 2 * super().flops(B, N)
-
-
-class WrongOrder(Sound):
-    """Says that every token looks at every other."""
-
-    order = "N²·D"
-
-
-class UnreadableOrder(Sound):
-    """Uses a symbol that nobody knows."""
-
-    order = "N·D^2"
 
 
 class NaNOnEmptyTexts(Sound):

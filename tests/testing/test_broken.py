@@ -23,7 +23,6 @@ STATE = {"state_dict_round_trip"}
 BUILT = {"builds_without_weights"}
 FLOPS = {"flops_equal_the_counted"}
 TRAINING_FLOPS = {"training_flops_equal_the_counted"}
-ORDER = {"flops_grow_in_the_stated_order"}
 BOTH_FLOPS = FLOPS | TRAINING_FLOPS
 ROUTER_FLOPS = {"router_flops_equal_the_counted"}
 ROUTER_TRAINING_FLOPS = {"router_training_flops_equal_the_counted"}
@@ -41,8 +40,6 @@ FAULTS = [
     (broken.ConstantOperand, TRAINING_FLOPS, {"norm_is_applied_inside"}),
     (broken.WrongRouterFlops, ROUTER_FLOPS | ROUTER_TRAINING_FLOPS, set()),
     (broken.WrongBroadcastFlops, ROUTER_TRAINING_FLOPS, set()),
-    (broken.WrongOrder, ORDER, set()),
-    (broken.UnreadableOrder, ORDER, set()),
     (broken.WrongModelFlops, BOTH_FLOPS, set()),
     (broken.WrongModelTrainingFlops, TRAINING_FLOPS, set()),
     (broken.NaNOnEmptyTexts, EMPTY, SHAPES | PADS | {"gradients_are_finite_under_every_mask"}),

@@ -16,17 +16,21 @@ import torch
 from swarmformer import registry
 from swarmformer.components.local.rolling_shift import RollingShift
 from swarmformer.contracts import Dims
-from swarmformer.errors import ComponentError
+from swarmformer.errors import ComponentError, SpecError
 from swarmformer.testing import (
     CHECKS,
+    DIMS,
     Report,
     Status,
     ViolationError,
     cases_of,
     check_component,
+    check_variant,
     parametrize_with_checks,
 )
 from swarmformer.testing.case import choices_of
+from swarmformer.testing.variant import checks_of_variant
+from swarmformer.variants import load_variant
 from tests.testing.broken import LeaksPads, Sound
 
 FIVE = Annotated[int, "five"]
@@ -115,6 +119,28 @@ def test_a_class_or_slot_that_is_none_is_refused() -> None:
         check_component(Sound, "locla")
     [wrong] = check_component(Sound, "cluster").outcomes
     assert (wrong.check, wrong.status) == ("constructor_is_a_schema", Status.FAILED)
+
+
+def test_a_variant_is_held_to_the_contract_of_a_model() -> None:
+    report = check_variant("bag_of_embeddings")
+    report.raise_for_failures()
+    assert {outcome.component for outcome in report.outcomes} == {"bag_of_embeddings"} and report.ran > 20
+    assert {outcome.check for outcome in report.outcomes} == {check.name for check in CHECKS if "model" in check.slots}
+    with pytest.raises(SpecError, match="unknown variant 'bagg"):
+        check_variant("bagg_of_embeddings")
+
+
+def test_a_fault_of_a_part_is_a_fault_of_the_variant() -> None:
+    overrides = {"model": {"local": f"{LeaksPads.__module__}:LeaksPads"}}
+    spec = load_variant("base", [(overrides, "test")]).model_spec()
+    failed = {outcome.check for outcome in check_variant(spec).of(Status.FAILED)}
+    assert failed == {"pads_do_not_touch_real_tokens", "one_text_is_the_same_alone_and_padded"}
+
+
+def test_a_variant_keeps_its_width_where_its_heads_need_it() -> None:
+    spec = load_variant("transformer", [({"model": {"heads": 12, "dims": {"d_model": 24}}}, "test")]).model_spec()
+    sizes = {case.dims.d_model for _, case in checks_of_variant(spec)}
+    assert sizes == {24} and {case.dims.d_model for _, case in checks_of_variant("transformer")} == {DIMS.d_model}
 
 
 def test_checks_have_names_of_their_own_and_words() -> None:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from swarmformer.data.batching import Batch
-from swarmformer.fast import pieces, use_fast
+from swarmformer.ops.pieces import pieces
+from swarmformer.ops.switch import use_fast
 from swarmformer.training.loop import Trainer
 from tests.helpers import assert_close, no_dropout
 from tests.training.toys import token_data, toy_data, toy_run
@@ -28,7 +29,7 @@ def trained_on(trainer: Trainer, batch: Batch) -> tuple[float, dict[str, Tensor]
 def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(toy_run(variant, label_smoothing=0.1), toy_data(), CPU)
     no_dropout(trainer.model)
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     batch = next(iter(trainer.batches["train"](0)))
     assert len(trainer.step.parts_of(batch)) > 2
     loss, found = trained_on(trainer, batch)
@@ -42,7 +43,7 @@ def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: py
 
 
 def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run("base"), toy_data(), CPU)
     batch = next(iter(trainer.batches["train"](0)))
     parts = trainer.step.parts_of(batch)
@@ -67,7 +68,7 @@ def test_no_text_is_lost_and_pads_are_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_what_needs_the_whole_batch_gets_it(
     variant: str, data: Any, options: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("swarmformer.training.step.TRAINING_TOKENS", 24)
+    monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     trainer = Trainer(toy_run(variant, **options), data, CPU)
     batch = next(iter(trainer.batches["train"](0)))
     assert trainer.step.parts_of(batch) == [batch]

@@ -9,10 +9,10 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 Tie = Literal["none", "kv", "qkv", "qkv_pure"]
@@ -100,8 +100,6 @@ class ClusterAttention(Cluster):
         tie: which projections share weights (``none``, ``kv``, ``qkv`` with roles, ``qkv_pure``).
         dropout: on the attention weights and on the output.
     """
-
-    order = "C·D² + C²·D"
 
     def __init__(
         self, dims: Dims, *, heads: int = 1, out_proj: bool = False, tie: Tie = "none", dropout: Probability = 0.0

@@ -7,10 +7,9 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.gate import Gate
-from swarmformer.components.influence import divided, influence
+from swarmformer.components.shared import Gate, divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -30,7 +29,6 @@ class Hierarchical(Cluster):
     """
 
     no_decay = ("gate",)
-    order = "C·D²"
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()

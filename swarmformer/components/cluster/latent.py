@@ -9,10 +9,10 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -50,7 +50,6 @@ class Latent(Cluster):
         dropout: on the attention weights and on the output.
     """
 
-    order = "C·D² + R·C·D + R·D²"
     test_options = ({"latents": 2, "heads": 1}, {"latents": 20, "heads": 16})
 
     def __init__(

@@ -9,11 +9,10 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.attention import attend
-from swarmformer.components.heads import check_heads
-from swarmformer.components.influence import divided, influence
+from swarmformer.components.shared import check_heads, divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -34,7 +33,6 @@ class Linformer(Cluster):
         dropout: on the attention weights and on the output.
     """
 
-    order = "C·D² + R·C·D"
     test_options = ({"rank": 2, "heads": 1}, {"rank": 40})
 
     def __init__(

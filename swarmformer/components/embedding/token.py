@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from swarmformer.contracts import Dims, Embedding, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -20,3 +20,6 @@ class TokenEmbedding(Embedding):
 
     def forward(self, ids_BN: Tensor) -> Tensor:
         return self.dropout(self.embed(ids_BN))
+
+    def flops(self, B: int, N: int) -> int:
+        return 0

@@ -9,9 +9,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.gate import shift_of
+from swarmformer.components.shared import shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 SMALL = 1e-2
@@ -32,7 +32,6 @@ class GatedMLP(Feedback):
         dropout: on the hidden layer of the MLP, drawn anew for each token.
     """
 
-    order = "N·D²"
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 
     def __init__(

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -26,7 +26,6 @@ class DepthwiseConv(Local):
         dropout: on the update.
     """
 
-    order = "N·K·D + N·D²"
     test_options = ({"kernel": 1}, {"kernel": 31})
 
     def __init__(

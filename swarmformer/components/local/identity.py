@@ -1,4 +1,4 @@
-"""No local update: the floor of every comparison between local updates."""
+"""No local update: the baseline of every comparison between local updates."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ class Identity(Local):
 
     There is no MLP and no attention inside, so ``norm`` is not used.
     """
-
-    order = "0"
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swarmformer.components.gate import Gate, moved
+from swarmformer.components.shared import Gate
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout, applies, three_sum
+from swarmformer.ops.dropout import Dropout
+from swarmformer.ops.gating import move
+from swarmformer.ops.neighbours import three_sum
 from swarmformer.registry import register
 
 
@@ -17,9 +19,7 @@ def circular_mean(x_BND: Tensor, scale_3D: Tensor | None = None) -> Tensor:
 
     ``scale_3D`` scales the three before the mean (None: not at all).
     """
-    if scale_3D is None and applies(x_BND):
-        return three_sum(x_BND, wrapped=True) / 3.0
-    return _sum(x_BND.roll(1, dims=1), x_BND, x_BND.roll(-1, dims=1), scale_3D) / 3.0
+    return three_sum(x_BND, wrapped=True, scale_3X=scale_3D) / 3.0
 
 
 def masked_mean(x_BND: Tensor, mask_BN: Tensor | None, scale_3D: Tensor | None = None) -> Tensor:
@@ -30,24 +30,8 @@ def masked_mean(x_BND: Tensor, mask_BN: Tensor | None, scale_3D: Tensor | None =
     """
     weight_BN1 = x_BND.new_ones(x_BND.shape[:2]) if mask_BN is None else mask_BN.to(x_BND.dtype)
     weight_BN1 = weight_BN1.unsqueeze(-1)
-    value_BND = x_BND * weight_BN1
-    total = _shifted_sum(value_BND, scale_3D)
-    return total / _shifted_sum(weight_BN1).clamp(min=1.0)
-
-
-def _shifted_sum(x_BNX: Tensor, scale_3X: Tensor | None = None) -> Tensor:
-    if scale_3X is None and applies(x_BNX):
-        return three_sum(x_BNX, wrapped=False)
-    edge = torch.zeros_like(x_BNX[:, :1])
-    left = torch.cat([edge, x_BNX[:, :-1]], dim=1)
-    right = torch.cat([x_BNX[:, 1:], edge], dim=1)
-    return _sum(left, x_BNX, right, scale_3X)
-
-
-def _sum(left: Tensor, own: Tensor, right: Tensor, scale_3X: Tensor | None) -> Tensor:
-    if scale_3X is None:
-        return left + own + right
-    return left * scale_3X[0] + own * scale_3X[1] + right * scale_3X[2]
+    total_BND = three_sum(x_BND * weight_BN1, wrapped=False, scale_3X=scale_3D)
+    return total_BND / three_sum(weight_BN1, wrapped=False).clamp(min=1.0)
 
 
 @register("local", "rolling_shift")
@@ -65,7 +49,6 @@ class RollingShift(Local):
     """
 
     no_decay = ("gate",)
-    order = "T·N·D²"
     test_options = ({"T_local": 1}, {"positions": True, "masked": False})
 
     def __init__(
@@ -98,7 +81,7 @@ class RollingShift(Local):
         scale = self.scale_3D
         near_BND = masked_mean(x_BND, mask_BN, scale) if self.masked else circular_mean(x_BND, scale)
         u_BND = self.dropout(self.mlp(near_BND if norm is None else norm(near_BND)))
-        return moved(x_BND, u_BND, self.gate(x_BND, u_BND))
+        return move(x_BND, u_BND, self.gate(x_BND, u_BND))
 
     def flops(self, B: int, N: int) -> int:
         mlp = 2 * B * N * 2 * self.d_model * self.d_model

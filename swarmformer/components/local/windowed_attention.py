@@ -6,11 +6,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.attention import attend, average
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.errors import SpecError
-from swarmformer.fast import Dropout
+from swarmformer.ops.attention import attend, average
+from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 
@@ -30,8 +30,6 @@ class WindowedAttention(Local):
         uniform: a placebo: all real tokens of the window weigh the same. There are then no queries, keys
             and biases to learn, and ``relative_bias`` means nothing.
     """
-
-    order = "N·D² + N·W·D"
 
     def __init__(
         self,

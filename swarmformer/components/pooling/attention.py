@@ -8,7 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.components.heads import check_heads
+from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Dims, Pooling
 from swarmformer.registry import register
 
@@ -24,7 +24,6 @@ class AttentionPooling(Pooling):
         heads: queries; must divide d_model.
     """
 
-    order = "N·D"
     test_options = ({"heads": 4},)
 
     def __init__(self, dims: Dims, *, heads: int = 1) -> None:

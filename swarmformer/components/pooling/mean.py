@@ -12,8 +12,6 @@ from swarmformer.registry import register
 class Mean(Pooling):
     """Mean over real tokens; a text without any gives zero."""
 
-    order = "0"
-
     def __init__(self, dims: Dims) -> None:
         super().__init__()
 

@@ -12,7 +12,6 @@ from swarmformer.registry import register
 class MeanAll(Pooling):
     """Mean over positions; pads count, so the result depends on the padding (Legg & Sturmanis 2025)."""
 
-    order = "0"
     honours_mask = False
 
     def __init__(self, dims: Dims) -> None:

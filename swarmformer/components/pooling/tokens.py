@@ -12,7 +12,6 @@ from swarmformer.registry import register
 class Tokens(Pooling):
     """x_BND → x_BND: the classifier answers at every token; pads are zero."""
 
-    order = "0"
     per_token = True
 
     def __init__(self, dims: Dims) -> None:

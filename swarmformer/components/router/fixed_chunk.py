@@ -50,8 +50,6 @@ class FixedChunk(Router):
             divisible by the cluster size.
     """
 
-    order = "0"
-
     def __init__(self, dims: Dims, *, masked: bool = True) -> None:
         super().__init__()
         self.masked = self.honours_mask = masked

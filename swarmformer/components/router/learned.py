@@ -11,11 +11,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.assignment.assignment import WeightedAssignment
-from swarmformer.assignment.losses import Auxiliary, Routing, coherence
-from swarmformer.assignment.reach import Reach, reach_of
+from swarmformer.assignment.losses import Auxiliary, Routing, coherence, routing_telemetry
+from swarmformer.assignment.reach import Reach, WeightedAssignment, reach_of
 from swarmformer.assignment.sampling import Sampling, sample
-from swarmformer.assignment.telemetry import routing_telemetry
 from swarmformer.components.embedding.token_position import sinusoids
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
 from swarmformer.contracts import Dims, Probability, Router
@@ -79,7 +77,6 @@ class Learned(Router):
         super().__init__()
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
         self.width, self.radius, self.signals = width, radius, coherence_signal
-        self.order = "N·D·X + N·r·X + N·r·D" if radius else "N·D·X + N·C·X + N·C·D"
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature
         self.auxiliary = Auxiliary(balance_weight, z_weight, coherence_weight, coherence_warmup)
         self.key = nn.Linear(dims.d_model, width, bias=False)

@@ -38,7 +38,6 @@ class ShuffledChunk(Router):
     order of a text depends on its real tokens alone, so pads change nothing.
     """
 
-    order = "0"
     lots_N: Tensor
 
     def __init__(self, dims: Dims) -> None:

@@ -15,7 +15,6 @@ from swarmformer.testing.checks import (
     numbers,
     objectives,
     optimisers,
-    orders,
     pyramids,
     routers,
     stages,
@@ -33,7 +32,7 @@ SCHEMA = declared.constructor_is_a_schema
 """The check without which no other can be tried."""
 
 CHECKS = (
-    *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(orders), *_of(norms),
+    *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(norms),
     *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(models), *_of(tasks),
     *_of(objectives), *_of(optimisers), *_of(augmentations), *_of(stages),
 )  # fmt: skip

@@ -86,6 +86,8 @@ def texts_without_tokens_stay_finite(case: Case) -> None:
 def gradients_are_finite_under_every_mask(case: Case) -> None:
     """Masked at the end, at the start or amid the text, in training."""
     component, N = case.build().train(), usual_length(case)
+    if not _learned(component):
+        raise NotApplicableError("nothing to learn")
     for words, mask in masks(3, N):
         component.zero_grad()
         out = apply(case.slot, component, inputs(case.slot, 3, N), mask)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from swarmformer.contracts import ModelOutput
-from swarmformer.testing.case import DIMS, Case
+from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import inputs, lengths_for, masks, usual_length
 from swarmformer.testing.require import require, require_finite
@@ -29,7 +29,7 @@ def detailed_output_is_what_training_needs(case: Case) -> None:
 def keeps_its_sizes(case: Case) -> None:
     """``dims`` is what it was built with."""
     model = case.build()
-    require(model.dims == DIMS, f"dims is {model.dims!r}")
+    require(model.dims == case.dims, f"dims is {model.dims!r}")
 
 
 @check("model")

@@ -160,6 +160,11 @@ def test_faults_of_any_kind_of_file_are_named(tmp_path: Path, ending: str) -> No
         ("a.csv", b"text,label\nx,\n", r"a\.csv, line 2: label is ''"),
         ("a.csv", b"", r"a\.csv has no column label; its columns are: none"),
         ("a.csv", "text,label\ncafé,1\n".encode("latin-1"), r"a\.csv is not UTF-8: .*save it as UTF-8"),
+        ("a.csv", b"text,label,label\nx,1,2\n", r"a\.csv has several columns named label: rename"),
+        ("a.csv", b"text,label\nx,1,\ny,2\n", r"a\.csv, line 3: fewer fields than the 3 columns"),
+        ("a.csv", b"text,label\nx,1\na, b,\n", r"a\.csv, line 3: more fields than the 2 columns"),
+        ("a.jsonl", b'{"text": "x", "label": 1, "label": 2}\n', r"a\.jsonl, line 1 has several columns named label"),
+        ("a.jsonl", rb'{"text": "x", "label": "\ud83d"}', r"line 1: label has \\ud83d at character 0, half of a"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"text": \n', r"a\.jsonl, line 2: not JSON"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n["y", 2]\n', r"a\.jsonl, line 2: expected an object"),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{"text": "y"}\n', r"a\.jsonl, line 2 has no column label"),
@@ -177,6 +182,33 @@ def test_marks_of_spreadsheets_and_long_texts_are_read(tmp_path: Path) -> None:
     path = tmp_path / "train.csv"
     path.write_bytes("\ufefftext,label\n".encode() + b"x" * 300_000 + b",1\ny,2\n")
     assert len(Files(train=str(path), test=str(path)).load()["train"].texts[0]) == 300_000
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ",text,label\n0,good film,1\n1,bad film,0\n",
+        "text,label,\ngood film,1,\nbad film,0,\n",
+        "text,label,\ngood film,1\nbad film,0\n",
+        "text,label\ngood film,1,\nbad film,0,\n",
+        "text,,label\ngood film,x,1\n\nbad film,y,0\n",
+    ],
+)
+def test_columns_without_a_name_are_passed_over(tmp_path: Path, content: str) -> None:
+    """pandas writes its index so; and lines of spreadsheets end in a comma."""
+    (tmp_path / "train.csv").write_text(content)
+    train = Files(train=str(tmp_path / "train.csv"), test=str(tmp_path / "train.csv")).load()["train"]
+    assert (train.texts, train.labels.tolist()) == (["good film", "bad film"], [1, 0])
+
+
+def test_half_a_character_is_named_with_file_and_line(tmp_path: Path) -> None:
+    rows = ['{"text": "fine \\ud83d\\ude00", "label": 0}', '{"text": "cut \\ud83d", "label": 1}']
+    (tmp_path / "train.jsonl").write_text("\n".join(rows))
+    task = Files(train=str(tmp_path / "train.jsonl"), test=str(tmp_path / "train.jsonl"))
+    with pytest.raises(DataError, match=r"train\.jsonl, line 2: text has \\ud83d at character 4, half of a surrogate"):
+        task.load()
+    (tmp_path / "train.jsonl").write_text(rows[0] + "\n" + rows[1].replace(r"\ud83d", ""))
+    assert task.load()["train"].texts[0] == "fine \N{GRINNING FACE}"
 
 
 def test_files_that_are_not_named_are_asked_for() -> None:

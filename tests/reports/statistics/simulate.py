@@ -6,9 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from tests.reports.synthetic_design import response
+
+Values = dict[str, dict[int, float]]
+
+
+def values_of(arms: Sequence[str], table_SA: NDArray[np.float64]) -> Values:
+    """Arm → seed → value, from rows of seeds."""
+    return {arm: dict(enumerate(column)) for arm, column in zip(arms, table_SA.T.tolist(), strict=True)}
 
 
 def simulate(
@@ -17,15 +24,18 @@ def simulate(
     rng: np.random.Generator,
     *,
     seeds: int = 3,
-    noise: float = 1.0,
+    noise: float | Sequence[float] = 1.0,
     seed_sd: float = 0.0,
-) -> pd.DataFrame:
-    """One value per arm and seed: the arm's response, a shift per seed, noise per run."""
+    seed_by_factor: Mapping[str, float] | None = None,
+) -> Values:
+    """The arm's response, a shift per seed, one per seed and factor (its standard deviation), noise per run (of all
+    arms, or arm by arm)."""
     truth = np.array([response(on, terms, mean=0.0) for on in levels.values()])
-    values = truth + rng.normal(0, noise, (seeds, len(levels))) + rng.normal(0, seed_sd, (seeds, 1))
-    return pd.DataFrame({
-        "arm": np.tile(list(levels), seeds), "seed": np.repeat(np.arange(seeds), len(levels)), "value": values.ravel()
-    })  # fmt: skip
+    table = truth + rng.normal(0, noise, (seeds, len(levels))) + rng.normal(0, seed_sd, (seeds, 1))
+    for factor, spread in (seed_by_factor or {}).items():
+        signs = np.array([1.0 if factor in on else -1.0 for on in levels.values()])
+        table += rng.normal(0, spread, (seeds, 1)) / 2 * signs
+    return values_of(list(levels), table)
 
 
 def three_errors(rate: float, trials: int) -> float:

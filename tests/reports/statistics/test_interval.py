@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.interval import mean_interval, paired_difference, wilson
+from reports.statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
 
+Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 ACCURACIES = st.lists(st.floats(0, 1), min_size=2, max_size=12).filter(lambda values: np.std(values) > 1e-6)
 
 
@@ -34,18 +36,60 @@ def test_one_run_has_no_interval_and_none_has_no_mean() -> None:
     assert mean_interval([]) is None
 
 
-def test_runs_that_agree_have_an_interval_of_no_width() -> None:
-    found = mean_interval([0.5, 0.5, 0.5])
-    assert found is not None and (found.low, found.high) == (0.5, 0.5)
+def test_runs_that_agree_have_no_interval() -> None:
+    """No spread observed is no certainty: two coarse accuracies may agree by chance."""
+    for shares in ([0.5, 0.5, 0.5], [1.0, 1.0], [0.1 + 0.2, 0.3]):
+        for found in (mean_interval(shares), accuracy_interval(shares)):
+            assert found is not None and (found.low, found.high, found.n) == (None, None, len(shares))
 
 
-def test_differences_are_paired_over_common_seeds_only() -> None:
-    arm, base = {0: 0.50, 1: 0.62, 3: 0.99}, {0: 0.40, 1: 0.50, 2: 0.01}
-    found = paired_difference(arm, base)
-    expected = stats.ttest_rel([0.50, 0.62], [0.40, 0.50]).confidence_interval(0.95)
-    assert found is not None and found.n == 2 and found.mean == pytest.approx(0.11)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
-    assert paired_difference({0: 0.5}, {1: 0.5}) is None
+@given(ACCURACIES)
+def test_an_interval_of_accuracies_lies_inside_0_to_1_around_the_mean(shares: list[float]) -> None:
+    found = accuracy_interval(shares)
+    assert found is not None and found.mean == pytest.approx(np.mean(shares))
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+
+
+def test_an_interval_of_accuracies_is_the_delta_method_on_log_odds() -> None:
+    found = accuracy_interval([0.981, 0.986, 0.996])
+    mean, error = 0.9876666666666667, stats.sem([0.981, 0.986, 0.996])
+    log_odds, half = math.log(mean / (1 - mean)), stats.t.isf(0.025, 2) * error / (mean * (1 - mean))
+    expected = [1 / (1 + math.exp(-value)) for value in (log_odds - half, log_odds + half)]
+    assert found is not None and (found.low, found.high) == pytest.approx(expected)
+    # The t interval of the same would end above 100 %.
+    assert mean_interval([0.981, 0.986, 0.996]).high > 1
+
+
+def near_half(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return rng.normal(0.5, 0.015, shape)
+
+
+def near_one(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    """Skewed, as accuracies near their end are: mean 0.99, standard deviation 0.005."""
+    total = 0.99 * 0.01 / 0.005**2 - 1
+    return rng.beta(0.99 * total, 0.01 * total, shape)
+
+
+def two_humps(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
+    return np.where(rng.random(shape) < 0.5, rng.normal(0.65, 0.01, shape), rng.normal(0.99, 0.003, shape))
+
+
+@pytest.mark.parametrize(
+    ("draw", "truth", "seeds", "promised"),
+    [
+        *[(near_half, 0.5, seeds, 0.95) for seeds in (2, 3, 5)],
+        *[(near_one, 0.99, seeds, 0.945) for seeds in (2, 3, 5)],  # 0.95, 0.949, 0.946; a t interval: 0.933
+        (two_humps, 0.82, 3, 0.75),  # no interval knows of a hump that no seed met: 1 − 2 · (1/2)³
+        (two_humps, 0.82, 5, 0.9375),  # 1 − 2 · (1/2)⁵
+        (two_humps, 0.82, 10, 0.94),
+    ],
+)
+def test_intervals_of_accuracies_cover_as_promised(draw: Draw, truth: float, seeds: int, promised: float) -> None:
+    draws = 3000
+    rows = np.clip(draw(np.random.default_rng(seeds), (draws, seeds)), 0, 1)
+    intervals = [accuracy_interval(row.tolist()) for row in rows]
+    covered = np.mean([found.low <= truth <= found.high for found in intervals])
+    assert covered >= promised - 3 * math.sqrt(promised * (1 - promised) / draws)
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.17, 2000), (0.0, 50), (1.0, 50), (0.8889, 25000)])
@@ -67,13 +111,7 @@ def test_the_interval_covers_the_truth_95_times_in_100(seeds: int) -> None:
     assert covered / runs == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / runs))
 
 
-def test_pairing_by_seed_removes_what_the_seed_does_to_both() -> None:
-    rng = np.random.default_rng(0)
-    runs, gain, covered = 2000, 0.02, 0
-    for _ in range(runs):
-        shared = rng.normal(0.4, 0.05, size=4)  # the seed moves both arms together, far more than the noise
-        arm, base = shared + gain + rng.normal(0, 0.002, 4), shared + rng.normal(0, 0.002, 4)
-        found = paired_difference(dict(enumerate(arm)), dict(enumerate(base)))
-        assert found is not None and found.half is not None and found.half < 0.04
-        covered += found.low <= gain <= found.high
-    assert covered / runs == pytest.approx(0.95, abs=4 * math.sqrt(0.95 * 0.05 / runs))
+def test_only_what_is_possible_is_left_of_an_interval() -> None:
+    assert within(Interval(0.5, -3.0, 1.2, 3), -1, 1) == Interval(0.5, -1, 1, 3)
+    assert within(Interval(0.5, None, None, 1), -1, 1) == Interval(0.5, None, None, 1)
+    assert within(None, -1, 1) is None

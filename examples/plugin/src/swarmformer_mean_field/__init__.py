@@ -17,11 +17,8 @@ class MeanField(Cluster):
         dropout: on the result.
     """
 
-    order = "C·D²"
-
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
-        self.d_model = dims.d_model
         self.own = nn.Linear(dims.d_model, dims.d_model)
         self.all = nn.Linear(dims.d_model, dims.d_model, bias=False)
         self.dropout = nn.Dropout(dropout)
@@ -38,9 +35,6 @@ class MeanField(Cluster):
         mean_B1D = (n_BCD * weight_BC1).sum(dim=1, keepdim=True)
         mixed_BCD = self.dropout(self.own(n_BCD) + self.all(mean_B1D))
         return mixed_BCD if mask_BC is None else mixed_BCD * mask_BC.unsqueeze(-1)
-
-    def flops(self, B: int, C: int) -> int:
-        return 2 * B * (C + 1) * self.d_model * self.d_model
 
 
 def _weights(c_BCD: Tensor, mask_BC: Tensor | None, signal_BC: Tensor | None) -> Tensor:

@@ -1,0 +1,1 @@
+"""The rules that decide claims: every module here is imported, and registers its own."""

@@ -1,0 +1,109 @@
+"""Claims about a published accuracy: whether our runs reach it, and what simpler predictors reach."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from ...recipes import recipes
+from ...statistics.interval import Interval, wilson
+from ...study.model import Arm, Reference
+from ...words import plural, with_bounds
+from ..amounts import Amount, above, below
+from ..judgement import Finding, Ruling, joined, once, untestable
+from ..rule import Rule, register
+
+if TYPE_CHECKING:
+    from ...published import Claim, Published
+    from ...study.model import Study
+    from ..measurements import Measurements
+
+WHOLE = {"data.task.limit": 0}
+TRAINED = {"train.epochs": "epochs", "train.precision": "precision"}
+"""Keys of a spec: what makes a run one on the whole task, and what a reader must know of how it was trained."""
+
+
+@register("reproduced")
+class Reproduced(Rule):
+    """Confirmed where the interval of our runs of the variant, on the whole of the task, reaches the claim's number.
+
+    A lower one refutes nothing, as the published training is not known in full.
+    """
+
+    variant: str
+    task: str
+
+    def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
+        """See the class."""
+        number, (runs, _) = (
+            published.number(claim.published[0]),
+            recipes(study, self.variant, self.task, WHOLE, TRAINED),
+        )
+        if not runs:
+            return untestable(f"no completed run of {self.variant} on the whole of {self.task} in this evidence")
+        reached = any(below(_amount(_accuracy(run.arm)), number.amount) is not True for run in runs)
+        best = max(runs, key=lambda run: _accuracy(run.arm).mean).arm
+        return Finding(
+            Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED,
+            f"{with_bounds(_accuracy(best))} %, {plural(best.n, 'seed')}",
+            joined(
+                f"{with_bounds(_accuracy(run.arm))} ({run.grid.name}, {plural(run.arm.n, 'seed')}: {run.words})"
+                for run in runs
+            ),
+            "our interval reaches the published figure" if reached else
+            "our training stays below it, which refutes nothing: the published one, with augmentation, is another",
+            once(source for run in runs for source in run.arm.sources),
+        )  # fmt: skip
+
+
+@register("baselines")
+class Baselines(Rule):
+    """The claim's number against the baselines measured on the same test split, which has so many ``examples``.
+
+    Refuted where one is above it beyond its interval, confirmed where all are below it beyond theirs.
+    """
+
+    task: str
+    examples: Annotated[int, Field(gt=0)]
+
+    def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
+        """See the class."""
+        number, baselines = published.number(claim.published[0]), self._baselines(study)
+        if not baselines:
+            return untestable(f"no baselines of {self.task} on its {self.examples:,} test examples in this evidence")
+        over = [each.name for each in baselines if above(_amount(each.accuracy), number.amount)]
+        under = [each.name for each in baselines if below(_amount(each.accuracy), number.amount)]
+        proven = Ruling.CONFIRMED if len(under) == len(baselines) else Ruling.NOT_CONFIRMED
+        best = max(baselines, key=lambda each: each.accuracy.mean)
+        return Finding(
+            Ruling.REFUTED if over else proven,
+            f"{best.name}: {with_bounds(best.accuracy)} %",
+            joined(f"{each.name} {with_bounds(each.accuracy)}" for each in baselines),
+            f"above the published {number.text}: {', '.join(over) or 'none'}; "
+            f"below it: {', '.join(under) or 'none'}",
+            once((*(source for each in baselines for source in each.sources), number.source)),
+        )  # fmt: skip
+
+    def _baselines(self, study: Study) -> list[Reference]:
+        """Of one name, the first."""
+        known: dict[str, Reference] = {}
+        for grid in study.grids:
+            for each in grid.references if grid.task == self.task else ():
+                if (each.kind, each.split, each.accuracy.n) == ("baseline", "test", self.examples):
+                    known.setdefault(each.name, each)
+        return list(known.values())
+
+
+def _accuracy(arm: Arm) -> Interval:
+    """Over seeds; of a single run, over the examples."""
+    if arm.accuracy is not None and arm.accuracy.n > 1:
+        return arm.accuracy
+    run = arm.runs.iloc[0]
+    return wilson(float(run["accuracy"]), int(run["test_examples"]))
+
+
+def _amount(interval: Interval) -> Amount:
+    """Without bounds it is taken as it stands."""
+    low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
+    return Amount(interval.mean, low, high)

@@ -1,0 +1,149 @@
+"""Claims about accuracy: a factor's main effect in every factorial design, and an arm against its control.
+
+The study decides what a grid says. A claim that something is better is confirmed where it is better in every grid and
+refuted where it is worse or equivalent in every grid; a claim that accuracy is kept is confirmed where it is better or
+equivalent in every grid and refuted where it is worse in every grid. What is undecided, or depends on another factor,
+or has no verdict for want of a registered margin, confirms and refutes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from ...study.families import versus
+from ...study.model import Contrast, GridStudy, Verdict
+from ...words import p_value, percent, with_bounds
+from ..judgement import Finding, joined, once, ruling, untestable
+from ..rule import Rule, register
+
+if TYPE_CHECKING:
+    from ...published import Claim, Published
+    from ...study.model import Study
+    from ..measurements import Measurements
+
+Claimed = Literal["better", "maintained"]
+HOLDS: dict[Claimed, set[Verdict]] = {
+    "better": {Verdict.BETTER}, "maintained": {Verdict.BETTER, Verdict.EQUIVALENT},
+}  # fmt: skip
+FAILS: dict[Claimed, set[Verdict]] = {
+    "better": {Verdict.WORSE, Verdict.EQUIVALENT}, "maintained": {Verdict.WORSE},
+}  # fmt: skip
+WORDS = 12
+"""Of the short text of a claim."""
+
+
+@dataclass(frozen=True)
+class InGrid:
+    """A comparison and the grid that it is of."""
+
+    grid: GridStudy
+    contrast: Contrast
+
+    @property
+    def word(self) -> str:
+        """The study's verdict, or that there is none."""
+        return str(self.contrast.verdict or "no verdict")
+
+
+@register("effect")
+class Effect(Rule):
+    """The main effect of a factor in every factorial or fractional design that was run."""
+
+    factor: str
+    claimed: Claimed = "better"
+
+    def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
+        """See the module."""
+        effects = [
+            InGrid(grid, contrast)
+            for grid in study.grids
+            for design in grid.effects
+            for contrast in design.main.contrasts
+            if contrast.name == self.factor and contrast.interval is not None
+        ]
+        absent = "no completed runs of a factorial or fractional design with this factor"
+        return judged(effects, self.claimed) if effects else untestable(absent)
+
+
+@register("versus")
+class Versus(Rule):
+    """An arm against its control, paired by seed, in every grid that has both.
+
+    factors: the arm of a design that has just these on, against the one that has none, is meant as well.
+    """
+
+    arm: str
+    control: str
+    factors: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    claimed: Claimed = "better"
+
+    def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
+        """See the module."""
+        pairs = [InGrid(grid, pair) for grid in study.grids for pair in self._of(grid)]
+        absent = f"no grid has completed runs of both {self.arm} and {self.control} with a seed in common"
+        return judged(pairs, self.claimed) if pairs else untestable(absent)
+
+    def _of(self, grid: GridStudy) -> list[Contrast]:
+        arm, control = (grid.arm(name) for name in (self._name(grid), self.control))
+        if arm is None or control is None or not set(arm.seeds) & set(control.seeds):
+            return []
+        return [versus(grid, arm.name, control.name)]
+
+    def _name(self, grid: GridStudy) -> str:
+        """The arm's name in a grid, where designed arms are named by their factors."""
+        designed = [
+            arm
+            for design in grid.effects
+            if self.factors and not design.levels.get(self.control, self.factors)
+            for arm, on in design.levels.items()
+            if set(on) == set(self.factors)
+        ]
+        return self.arm if grid.arm(self.arm) or not designed else designed[0]
+
+
+def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
+    """See the module. Needs at least one comparison."""
+    verdict = ruling(_holds(each.contrast.verdict, claimed) for each in comparisons)
+    figures = joined(f"{each.grid.name}: {_figures(each.contrast)}" for each in comparisons)
+    sources = once(source for each in comparisons for source in each.contrast.sources)
+    return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
+
+
+def _holds(verdict: Verdict | None, claimed: Claimed) -> bool | None:
+    if verdict in HOLDS[claimed]:
+        return True
+    return False if verdict in FAILS[claimed] else None
+
+
+def _figures(contrast: Contrast) -> str:
+    """An effect with its verdict and what that rests on, then the simple effects of one that depends."""
+    size = "" if contrast.interval is None else f"{with_bounds(contrast.interval, '+')} points"
+    p = "" if contrast.p_holm is None else f"p Holm {p_value(contrast.p_holm)}"
+    reason = "" if contrast.kind == "simple" else contrast.reason
+    parts = [size, p, str(contrast.verdict or "no verdict"), reason]
+    simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]
+    return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
+
+
+def _short(comparisons: Sequence[InGrid]) -> str:
+    """``better: fraction_imdb; undecided: fraction_streams``; how many grids where their names are too many."""
+    words = dict.fromkeys(each.word for each in comparisons)
+    named = {word: [each.grid.name for each in comparisons if each.word == word] for word in words}
+    text = "; ".join(f"{word}: {', '.join(grids)}" for word, grids in named.items())
+    return text if len(text.split()) <= WORDS else _counted(comparisons)
+
+
+def _counted(comparisons: Sequence[InGrid]) -> str:
+    words = [each.word for each in comparisons]
+    counts = ", ".join(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
+    return f"{counts} of {len(words)} grid{'s' if len(words) > 1 else ''}"
+
+
+def _why(comparisons: Sequence[InGrid]) -> str:
+    margins = sorted({each.grid.margin for each in comparisons} - {None}, key=lambda margin: margin or 0)
+    registered = ", ".join(f"±{percent(margin)}" for margin in margins if margin is not None)
+    return f"{_counted(comparisons)}; {f'margin {registered} points' if registered else 'no margin was registered'}"

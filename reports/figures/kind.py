@@ -1,0 +1,166 @@
+"""What a kind of figure is, how one is registered, and how a drawing becomes a file."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from typing import Any, ClassVar, Generic, TypeVar
+
+import matplotlib
+import pandas as pd
+from matplotlib import figure as mpl
+from matplotlib.axes import Axes
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ..errors import ReportError
+from ..study.model import Arm, GridStudy, Study
+from .look import RC, key, key_height, literal, page, settle, wrapped
+
+FORMATS = ("svg", "png")
+NO_DATES: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+QUIET = "Glyph .* missing from|The 'warn' method is deprecated"
+"""A character that a font lacks costs no figure; adjustText complains of sub-figures in an old-fashioned way."""
+
+
+class Options(BaseModel):
+    """What every figure can be told in its definition file."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    grids: list[str] | None = None
+    """Grids to draw; all that have something to show where it is not given."""
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class Figure(ABC, Generic[OptionsT]):
+    """A kind of figure: rows of axes, each row with its heading and its key.
+
+    ``read`` chooses what is drawn from the study; all else draws those rows and nothing else. ``rows`` and ``beside``
+    name the columns of the data whose values part a figure into rows, and a row into axes.
+    """
+
+    options: type[OptionsT]
+    rows: ClassVar[list[str]] = ["panel"]
+    beside: ClassVar[str]
+    shares_y: ClassVar[bool] = False
+    has_one_key: ClassVar[bool] = False
+    """One key below the last row, where all rows would have the same."""
+    key_columns: ClassVar[int] = 2
+
+    @abstractmethod
+    def read(self, study: Study, options: OptionsT) -> Iterator[dict[str, Any]]:
+        """One row per mark; nothing where the study has nothing to show."""
+
+    @abstractmethod
+    def plot(self, axis: Axes, cell: pd.DataFrame, row: pd.DataFrame) -> None:
+        """Draw one ``cell`` of a row."""
+
+    @abstractmethod
+    def handles(self, row: pd.DataFrame) -> list[Any]:
+        """What the key of a row explains."""
+
+    @abstractmethod
+    def height(self, row: pd.DataFrame) -> float:
+        """Inches of a row without its key."""
+
+    def heading(self, row: pd.DataFrame) -> str:
+        """What stands above a row."""
+        return said(row)
+
+    def data(self, study: Study, options: Mapping[str, Any]) -> pd.DataFrame:
+        """All that is drawn. Raises ReportError for an option that is not there, or a value that does not fit."""
+        try:
+            known = self.options.model_validate(dict(options))
+        except ValidationError as error:
+            raise ReportError(f"options of a figure: {error}") from error
+        frame = pd.DataFrame(list(self.read(study, known)))
+        # A column of None alone would be one of objects, which cannot be drawn; read from CSV it is NaN too.
+        return frame.astype({column: float for column in frame if frame[column].isna().all()})
+
+    def draw(self, frame: pd.DataFrame, title: str) -> mpl.Figure:
+        """Draw ``frame`` as ``data`` gave it, also when read again from CSV. Raises ValueError where it is empty."""
+        if frame.empty:
+            raise ValueError(f"{title}: nothing to draw")
+        with matplotlib.rc_context(RC), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", QUIET)
+            figure = self._paint(frame.map(literal), literal(title))
+            settle(figure)
+        return figure
+
+    def _paint(self, frame: pd.DataFrame, title: str) -> mpl.Figure:
+        groups = [row for _, row in frame.groupby(self.rows, sort=False)]
+        keys = [self.handles(row) for row in groups]
+        if self.has_one_key:
+            keys = [*([] for _ in groups[1:]), self.handles(frame)]
+        sizes = [self.height(row) + key_height(each, self.key_columns) for row, each in zip(groups, keys, strict=True)]
+        figure, parts = page(sizes, title)
+        for part, row, handles in zip(parts, groups, keys, strict=True):
+            cells = [cell for _, cell in row.groupby(self.beside, sort=False)]
+            axes = part.subplots(1, len(cells), sharey=self.shares_y, squeeze=False)[0]
+            part.suptitle(wrapped(self.heading(row), 96), x=0.01, ha="left", fontsize=9)
+            for axis, cell in zip(axes, cells, strict=True):
+                self.plot(axis, cell, row)
+            key(part, handles, self.key_columns)
+        return figure
+
+
+KINDS: dict[str, Figure[Any]] = {}
+
+
+def figure(name: str) -> Callable[[type[Figure[Any]]], type[Figure[Any]]]:
+    """Register a kind under the name that definitions call it by. Raises ValueError for a name that is taken."""
+
+    def register(cls: type[Figure[Any]]) -> type[Figure[Any]]:
+        if name in KINDS:
+            raise ValueError(f"two kinds of figure {name!r}: {type(KINDS[name]).__module__} and {cls.__module__}")
+        KINDS[name] = cls()
+        return cls
+
+    return register
+
+
+def kind(name: str) -> Figure[Any]:
+    """The kind of this name. Raises ReportError, which names those that there are."""
+    if name not in KINDS:
+        raise ReportError(f"no kind of figure {name!r}; there are {', '.join(sorted(KINDS))}")
+    return KINDS[name]
+
+
+def drawn(painted: mpl.Figure, suffix: str) -> bytes:
+    """The file of a figure, svg or png, without dates or versions in it; nothing that is drawn is cut off."""
+    buffer = BytesIO()
+    with matplotlib.rc_context(RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", QUIET)
+        painted.savefig(buffer, format=suffix, dpi=160, bbox_inches="tight", metadata=NO_DATES[suffix])
+    return buffer.getvalue()
+
+
+def panels(study: Study, grids: list[str] | None) -> Iterator[tuple[dict[str, Any], GridStudy]]:
+    """What all rows of a grid and task begin with (panel: its title; left_out: unlike runs), and the grid."""
+    for grid in study.grids:
+        if (grids is None or grid.name in grids) and any(arm.n for arm in grid.arms):
+            folder = "" if grid.folder.name == grid.name else f" ({grid.folder.name})"
+            head = {"panel": f"{grid.name}, {grid.task}{folder}", "left_out": sum(arm.n for arm in grid.others)}
+            yield head, grid
+
+
+def said(rows: pd.DataFrame) -> str:
+    """A panel's title: its name, and how many runs are not in it."""
+    name, count = rows[["panel", "left_out"]].iloc[0]
+    return f"{name} ({count} unlike {'run' if count == 1 else 'runs'} left out)" if count else name
+
+
+def label(grid: GridStudy, arm: Arm) -> str:
+    """An arm's name, with its run key where the grid has several configurations of that name."""
+    several = sum(other.name == arm.name for other in grid.arms) > 1
+    return f"{arm.name} [{arm.run_key[:8]}]" if several else arm.name
+
+
+def bounds(interval: Any, names: tuple[str, str, str] = ("mean", "low", "high")) -> dict[str, float | None]:
+    """An interval's three values under these names; None where there is none."""
+    values = (interval.mean, interval.low, interval.high) if interval else (None, None, None)
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,174 @@
+"""Test accuracy against FLOPs, or against latency: arms with intervals, baselines, oracles and the Pareto front."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter, MaxNLocator
+from pydantic import Field
+
+from ..study.model import Arm, GridStudy, Study
+from .kind import Figure, Options, bounds, figure, label, panels
+from .look import log_ticks, name_levels, wrapped
+
+MOST_NAMED = 40  # arms with a number; where there are more, only the base and the front have one
+LOOKS: dict[str, dict[str, Any]] = {
+    "base": {"marker": "D", "color": "black", "markersize": 6, "linestyle": ""},
+    "arm": {"marker": "o", "color": "0.35", "markerfacecolor": "white", "markersize": 4, "linestyle": ""},
+    "front": {"marker": ".", "color": "black", "linewidth": 1.0, "drawstyle": "steps-post"},
+    "baseline": {"color": "0.45", "linestyle": (0, (5, 3)), "linewidth": 0.9},
+    "oracle": {"color": "0.2", "linestyle": (0, (1, 2)), "linewidth": 1.1},
+}
+WORDS = {"base": "the base", "arm": "arm, with its number", "front": "Pareto front of the means"}
+
+
+class ParetoOptions(Options):
+    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
+    """One panel beside the other."""
+    batch: int = Field(default=1, gt=0)
+    """Of the latency."""
+
+
+@figure("pareto")
+class Pareto(Figure[ParetoOptions]):
+    """One row of data per arm, baseline and oracle.
+
+    accuracy, low, high: mean over ``n`` seeds and its 95 % interval (baselines: one predictor, ``n`` examples), as
+    fractions. cost: FLOPs of a forward pass of one example (multiply-adds × 2), or median seconds of one on a batch,
+    at ``cost_length`` tokens. missing: why an arm has no point.
+    """
+
+    options = ParetoOptions
+    beside = "against"
+    shares_y = True
+
+    def read(self, study: Study, options: ParetoOptions) -> Iterator[dict[str, Any]]:
+        for panel, grid in panels(study, options.grids):
+            for against in options.against:
+                batch = options.batch if against == "latency" else 1
+                arms = pd.DataFrame([_arm(grid, arm, against, batch) for arm in grid.arms])
+                rows = [*arms.assign(on_front=on_front(arms)).to_dict("records"), *_references(grid)]
+                yield from ({**panel, "against": against, "batch": batch, **row} for row in rows)
+
+    def height(self, row: pd.DataFrame) -> float:
+        return 3.9
+
+    def handles(self, row: pd.DataFrame) -> list[Line2D]:
+        numbers, usual = _numbers(row), _usual(row)
+        arms = row[(row["kind"] == "arm") & (row["against"] == row["against"].iloc[0])]
+        named = [_handle(arm, numbers[arm.arm], usual) for arm in arms.itertuples() if arm.arm in numbers]
+        return [*named, *(Line2D([], [], label=words, **LOOKS[look]) for look, words in WORDS.items())]
+
+    def plot(self, axis: Axes, cell: pd.DataFrame, row: pd.DataFrame) -> None:
+        fixed, numbers = cell[cell["kind"] != "arm"], _numbers(row)
+        for level in fixed.itertuples():
+            axis.axhline(100 * level.accuracy, zorder=1, **LOOKS[level.kind])
+        placed = cell[cell["cost"].notna()].sort_values(["cost", "accuracy"], kind="stable")
+        for arm in placed.itertuples():
+            _point(axis, arm, numbers.get(arm.arm))
+        front = placed[placed["on_front"].astype(bool)]
+        axis.plot(front["cost"], 100 * front["accuracy"], zorder=4, **LOOKS["front"])
+        _scale(axis, placed["cost"].tolist())
+        names = ", ".join(f"{numbers[arm]}\u00a0{arm}" for arm in front["arm"])
+        below = wrapped(f"Front, cheapest first: {names}", 76 // row["against"].nunique()) if names else ""
+        axis.set_xlabel(f"{_what(cell)}\n{below}", loc="left")
+        if cell["against"].iloc[0] == row["against"].iloc[0]:
+            axis.set_ylabel(f"test accuracy, %\nmean of {_seeds(_usual(row))}, 95 % interval")
+        if cell["against"].iloc[0] == row["against"].iloc[-1]:
+            name_levels(axis, dict(zip(fixed["arm"], 100 * fixed["accuracy"], strict=True)))
+
+
+def _arm(grid: GridStudy, arm: Arm, against: str, batch: int) -> dict[str, Any]:
+    cost, length = _cost(arm, against, batch)
+    is_left_out = any(other.name == arm.name for other in grid.others)
+    unfinished = "runs left out" if is_left_out else "no finished run"
+    return {
+        "kind": "arm", "arm": label(grid, arm), "is_base": arm.is_base, "n": arm.n,
+        **bounds(arm.accuracy, ("accuracy", "low", "high")), "cost": cost if arm.n else None, "cost_length": length,
+        "missing": unfinished if not arm.n else "not timed" if cost is None else None,
+    }  # fmt: skip
+
+
+def _cost(arm: Arm, against: str, batch: int) -> tuple[float | None, int | None]:
+    if against == "flops":
+        return (float(arm.size.flops), arm.size.length) if arm.size else (None, None)
+    speed = arm.speeds.get(batch)
+    return (speed.median_s, speed.length) if speed else (None, None)
+
+
+def _references(grid: GridStudy) -> Iterator[dict[str, Any]]:
+    for reference in grid.references:
+        of_split = "" if reference.split == "test" else f" ({reference.split} split)"
+        yield {
+            "kind": reference.kind, "arm": reference.name + of_split, "is_base": False, "n": reference.accuracy.n,
+            **bounds(reference.accuracy, ("accuracy", "low", "high")), "on_front": False,
+        }  # fmt: skip
+
+
+def on_front(arms: pd.DataFrame) -> pd.Series:
+    """Which rows nothing beats: none costs at most as much and is as accurate or more, one of it strictly.
+
+    Rows that agree in both are on the front together; one without a cost is not.
+    """
+    cost, accuracy = arms["cost"].astype(float), arms["accuracy"].astype(float)
+    best = accuracy.groupby(cost).max()
+    cheaper = best.cummax().shift(fill_value=-float("inf"))
+    return (accuracy == cost.map(best)) & (accuracy > cost.map(cheaper))
+
+
+def _numbers(row: pd.DataFrame) -> dict[str, int]:
+    """Arm → its number, the same on all sides of a row."""
+    arms = row[row["kind"] == "arm"]
+    chosen = arms[arms["is_base"].astype(bool) | arms["on_front"].astype(bool)]
+    names = dict.fromkeys((arms if arms["arm"].nunique() <= MOST_NAMED else chosen)["arm"])
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+def _usual(row: pd.DataFrame) -> int:
+    """The number of seeds that most arms have."""
+    return int(row.loc[(row["kind"] == "arm") & (row["n"] > 0), "n"].mode().max())
+
+
+def _seeds(count: int) -> str:
+    return f"{count} {'seed' if count == 1 else 'seeds'}"
+
+
+def _handle(arm: Any, number: int, usual: int) -> Line2D:
+    notes = ["base"] if arm.is_base else []
+    notes += [_seeds(arm.n)] if arm.n not in (0, usual) else []
+    notes += [arm.missing] if isinstance(arm.missing, str) else []
+    text = f"{number}  {arm.arm} ({', '.join(notes)})" if notes else f"{number}  {arm.arm}"
+    return Line2D([], [], label=text, linestyle="")
+
+
+def _point(axis: Axes, arm: Any, number: int | None) -> None:
+    mean = 100 * arm.accuracy
+    if pd.notna(arm.low):
+        bar: dict[str, Any] = {"ecolor": "0.6", "elinewidth": 0.8, "capsize": 2, "fmt": "none", "zorder": 2}
+        axis.errorbar(arm.cost, mean, yerr=[[mean - 100 * arm.low], [100 * arm.high - mean]], **bar)
+    axis.plot(arm.cost, mean, zorder=3, **LOOKS["base" if arm.is_base else "arm"])
+    if number is not None:
+        axis.text(arm.cost, mean, str(number), gid="point", zorder=5)
+
+
+def _what(cell: pd.DataFrame) -> str:
+    if cell["against"].iloc[0] == "flops":
+        return "FLOPs per example, forward"
+    return f"seconds of a forward pass, batch {cell['batch'].iloc[0]}, median"
+
+
+def _scale(axis: Axes, costs: list[float]) -> None:
+    axis.margins(x=0.08, y=0.08)
+    if not costs:
+        axis.set_xticks([])
+        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", va="center")
+    elif min(costs) > 0 and max(costs) / min(costs) > 4:
+        axis.set_xscale("log")
+        log_ticks(axis.xaxis, costs)
+    else:
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.xaxis.set_major_formatter(EngFormatter())

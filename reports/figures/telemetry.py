@@ -1,0 +1,101 @@
+"""What learned routers tell of themselves while they train: effective clusters, dead share, agreement … by layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from pydantic import Field
+
+from ..study.model import GridStudy, Study
+from .curves import Band, band_note, banded, curves_of, plot_bands, seeds
+from .kind import Figure, Options, figure, label, panels, said
+from .look import line_style
+
+NAMES = {
+    "effective_clusters": "effective clusters,\nexp(H) / C",
+    "dead_share": "dead share",
+    "agreement": "agreement with\nown chunk",
+}
+"""Quantities between 0 and 1, whose axes show all of that."""
+
+
+class TelemetryOptions(Options):
+    arms: list[str] | None = Field(default=None, min_length=1)
+    """Arms to draw; where it is not given: those with telemetry, the best by validation accuracy first."""
+    most: int = Field(default=4, gt=0)
+    """How many arms of a grid at most, where they are not named."""
+    quantities: list[str] = Field(default=["effective_clusters", "dead_share", "agreement"], min_length=1)
+    """As curve.jsonl names them after the layer: ``0/dead_share``; ``temperature`` is another."""
+    band: Band = "range"
+
+
+@figure("telemetry")
+class Telemetry(Figure[TelemetryOptions]):
+    """One row of data per arm, layer (from 1), quantity and step.
+
+    effective_clusters: exp(entropy of the clusters' shares of tokens) / clusters; dead_share: share of clusters with
+    (almost) no token; agreement: share of tokens whose likeliest cluster is their own chunk; all fractions, means
+    since the line before. n, runs and band as in the learning curves. shown: arms drawn of the ``routed`` ones that
+    have telemetry.
+    """
+
+    options = TelemetryOptions
+    rows = ["panel", "arm"]
+    beside = "quantity"
+    has_one_key = True
+
+    def read(self, study: Study, options: TelemetryOptions) -> Iterator[dict[str, Any]]:
+        for panel, grid in panels(study, options.grids):
+            routed = _routed(grid)
+            named = [arm for arm in options.arms or () if arm in routed]
+            shown = named if options.arms else list(routed)[: options.most]
+            for arm in shown:
+                curves, runs = routed[arm]
+                head = {**panel, "arm": arm, "runs": runs, "band": options.band}
+                head |= {"shown": len(shown), "routed": len(routed)}
+                for layer, quantity in _recorded(curves, options.quantities):
+                    for row in banded(curves, "train", f"{layer}/{quantity}", options.band):
+                        yield {**head, "layer": layer + 1, "quantity": quantity, **row}
+
+    def height(self, row: pd.DataFrame) -> float:
+        return 1.8
+
+    def heading(self, row: pd.DataFrame) -> str:
+        arm, shown, routed = row[["arm", "shown", "routed"]].iloc[0]
+        of = f", {shown} of {routed} routed arms shown" if shown < routed else ""
+        return f"{said(row)}: {arm} ({seeds(row)}{of})"
+
+    def handles(self, row: pd.DataFrame) -> list[Line2D]:
+        layers = sorted(row["layer"].unique())
+        lines = [Line2D([], [], label=f"layer {layer}", **line_style(layer - 1)) for layer in layers]
+        return [*lines, Line2D([], [], linestyle="", label=band_note(row))]
+
+    def plot(self, axis: Axes, cell: pd.DataFrame, row: pd.DataFrame) -> None:
+        quantity = cell["quantity"].iloc[0]
+        plot_bands(axis, cell, "layer", {layer: line_style(layer - 1) for layer in cell["layer"]})
+        axis.set(ylabel=NAMES.get(quantity, quantity), xlabel="optimiser steps")
+        if quantity in NAMES:
+            axis.set_ylim(-0.04, 1.04)
+
+
+def _routed(grid: GridStudy) -> dict[str, tuple[list[pd.DataFrame], int]]:
+    """Arms that have telemetry, best validation accuracy first: their curves, and how many runs they have."""
+    arms = sorted((arm for arm in grid.arms if arm.n), key=lambda arm: (-arm.means["validation_accuracy"], arm.name))
+    read = {label(grid, arm): (curves_of(grid, arm), arm.n) for arm in arms}
+    return {arm: (curves, runs) for arm, (curves, runs) in read.items() if _columns(curves)}
+
+
+def _columns(curves: Sequence[pd.DataFrame]) -> set[tuple[int, str]]:
+    """(layer from 0, quantity) of all telemetry that is there."""
+    names = {column for curve in curves for column in curve.columns}
+    return {(int(match[1]), match[2]) for name in names if (match := re.fullmatch(r"(\d+)/(\w+)", name))}
+
+
+def _recorded(curves: Sequence[pd.DataFrame], quantities: list[str]) -> list[tuple[int, str]]:
+    asked = [pair for pair in _columns(curves) if pair[1] in quantities]
+    return sorted(asked, key=lambda pair: (quantities.index(pair[1]), pair[0]))

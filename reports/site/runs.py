@@ -1,0 +1,103 @@
+"""Everything that is known of one run, as data for the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from swarmformer.records import (
+    CONFIG,
+    COSTS,
+    ENVIRONMENT,
+    FAILURE,
+    FLOORS,
+    PLAN,
+    REGISTERED,
+    RESULT,
+    CurveLine,
+    UnreadableFileError,
+    read_curve,
+)
+
+from ..study.model import GridStudy
+from ..study.read import Cell
+
+FILES = (PLAN, REGISTERED, FLOORS, COSTS)
+"""Of a grid's own."""
+MOST_POINTS = 400
+"""Of a curve; a longer one is thinned, and the page says so."""
+FIRST = ("train loss", "validation accuracy", "validation loss")
+"""The curves that most ask for."""
+Content = TypeVar("Content")
+
+
+def run_record(grid: GridStudy, cell: Cell) -> dict[str, Any]:
+    """Files of one cell as YAML, its metrics and curves; ``problems`` names the files that cannot be read."""
+    folder, problems = cell_folder(grid, cell), list[str]()
+    config, environment, failure, result = (
+        _read(_json, folder / name, dict[str, Any](), problems) for name in (CONFIG, ENVIRONMENT, FAILURE, RESULT)
+    )
+    lines = _read(read_curve, folder, list[CurveLine](), problems)
+    parts = {"Configuration": config.get("spec"), "Environment": environment, "Result": result}
+    return {
+        "traceback": failure.get("traceback", ""), "problems": problems, "curves": curves(lines),
+        "parts": {head: yaml_text(value) for head, value in parts.items() if value},
+        "files": sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else [],
+    }  # fmt: skip
+
+
+def cell_folder(grid: GridStudy, cell: Cell) -> Path:
+    """Where the files of a cell lie; the place of an unreadable one names the file after the folder."""
+    return grid.folder / Path(cell.where).parts[1]
+
+
+def yaml_text(value: Any) -> str:
+    """A record to be read and copied."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
+    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100))
+
+
+def _read(function: Callable[[Path], Content], path: Path, otherwise: Content, problems: list[str]) -> Content:
+    """What ``function`` reads from ``path``; where it cannot, ``otherwise``, and ``problems`` says why."""
+    try:
+        return function(path)
+    except UnreadableFileError as error:
+        problems.append(f"{error.path.name}: {error.reason}")
+        return otherwise
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """An object as it stands in its file; empty where there is none."""
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(path, f"cannot be read as JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise UnreadableFileError(path, "holds no object")
+    return content
+
+
+def curves(lines: Sequence[CurveLine]) -> list[dict[str, Any]]:
+    """Every measure of every kind of line, over steps; ``every`` is 1 where no point was left out."""
+    points: dict[str, list[tuple[int, float]]] = {}
+    for name, step, value in (point for line in lines for point in _points(line)):
+        points.setdefault(name, []).append((step, value))
+    names = [*(name for name in FIRST if name in points), *sorted(points.keys() - set(FIRST))]
+    return [_curve(name, points[name]) for name in names]
+
+
+def _points(line: CurveLine) -> Iterator[tuple[str, int, float]]:
+    measures = line.model_dump(exclude={"kind", "step", "epoch", "n"})
+    yield from ((f"{line.kind} {name}", line.step, value) for name, value in measures.items())
+
+
+def _curve(name: str, points: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    every = -(-len(points) // MOST_POINTS)
+    steps, values = zip(*points[::every], strict=True)
+    return {"name": name, "every": every, "steps": steps, "values": values, "first": name in FIRST}

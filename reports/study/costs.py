@@ -1,0 +1,77 @@
+"""Latencies of ``costs.json``: looked up by configuration, and held against the machine's limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from swarmformer.records import Costs, Latency
+
+from ..errors import ReportError
+from ..words import engineering, plural
+from .model import Speed
+from .read import Grid
+
+# Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
+TOLERANCE = 1.05
+
+
+def check_limits(grid: Grid) -> None:
+    """Raise ReportError where a latency of the grid is faster than its machine: see ``check_costs``."""
+    if grid.costs is not None:
+        check_costs(grid.costs, f"costs.json of grid {grid.name!r}")
+
+
+def check_costs(costs: Costs, name: str) -> None:
+    """Raise ReportError where a row implies more FLOP/s, or more bytes/s, than the machine can do.
+
+    The shares are worked out anew, so that a file whose stated share does not follow from its own
+    figures does not pass.
+    """
+    for row in costs.rows:
+        share = max(row.share_of_limit, row.share_of_least, _reached(row, costs))
+        if share > TOLERANCE:
+            raise ReportError(
+                f"{name}: {row.variant} at batch {row.batch}, length {row.length} "
+                f"reaches {share:.2f} of the machine's limit (at most {TOLERANCE} is accepted). "
+                "A figure above physics is an error of measurement, not a result: look for a missing "
+                "synchronisation or a wrong FLOP count, measure again, then build the report again."
+            )
+
+
+def _reached(row: Latency, costs: Costs) -> float:
+    """The larger share of the row's own limits, or else of the file's."""
+    flops_per_s = row.limit_flops_per_s or costs.limits.matmul_flops_per_s
+    bytes_per_s = row.limit_bytes_per_s or costs.limits.copy_bytes_per_s
+    computed = row.flops if row.computed_flops is None else row.computed_flops
+    return max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
+
+
+def speeds_of(costs: Costs | None, run_key: str, length: int, file: str, runs: tuple[str, ...]) -> dict[int, Speed]:
+    """Batch size → seconds of this configuration's forward pass in fp32.
+
+    At ``length`` tokens where that was measured, else at the longest length that was. sources: the file, and the runs
+    that say which configuration was timed.
+    """
+    wanted = (run_key, "forward", "fp32")
+    rows = [row for row in costs.rows if (row.run_key, row.mode, row.precision) == wanted] if costs else []
+    best: dict[int, Latency] = {}
+    for row in sorted(rows, key=lambda row: (row.length == length, row.length), reverse=True):
+        best.setdefault(row.batch, row)
+    return {
+        batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))
+        for batch, row in sorted(best.items())
+    }
+
+
+def timing_note(costs: Costs | None, speeds: Iterable[Speed]) -> str:
+    """What the speeds were measured on, and how near they come to its limit; empty without speeds."""
+    shares = [speed.share_of_limit for speed in speeds]
+    if costs is None or not shares:
+        return ""
+    limits = costs.limits
+    return (
+        f"Latency: model only, whole batch, {costs.device}, {plural(costs.threads, 'thread')}; the machine's measured "
+        f"limits: {engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
+        f"{engineering(limits.copy_bytes_per_s)}B/s in copies; highest share of the first that was reached: "
+        f"{max(shares):.0%} (refused above {TOLERANCE:.0%})."
+    )

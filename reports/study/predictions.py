@@ -1,0 +1,63 @@
+"""Which test examples the runs of an arm got right, for tests on examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarmformer.records import Predictions, UnreadableFileError, read_predictions
+
+from ..statistics.mcnemar import mcnemar_pooled
+from .model import Arm
+
+Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
+"""Arm → seed → right or wrong per example, in one order."""
+Answers = tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.bool_]]
+
+
+def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
+    """Of the arms all of whose runs have predictions, of one set of examples; and a warning where those cannot be
+    used."""
+    correct = dict[str, Mapping[int, NDArray[np.bool_]]]()
+    warnings = list[str]()
+    asked: Answers | None = None
+    for arm in arms:
+        try:
+            answers = _answers(folder, arm)
+        except UnreadableFileError as error:
+            warnings.append(f"Predictions left out: {folder.name}/{error.path.parent.name}: {error.reason}.")
+            continue
+        asked = asked or next(iter(answers.values()), None)
+        if any(not _same_examples(asked, each) for each in answers.values()):
+            warnings.append(f"Predictions of {arm.name} left out: they are of other examples than the first arm's.")
+        elif answers:
+            correct[arm.name] = {seed: right for seed, (_, _, right) in answers.items()}
+    return correct, warnings
+
+
+def p_of_examples(correct: Correct, arm: str, base: str) -> float | None:
+    """Exact McNemar test pooled over seeds; None where predictions of either are not there."""
+    test = mcnemar_pooled(correct.get(arm, {}), correct.get(base, {}))
+    return test.p if test else None
+
+
+def _answers(folder: Path, arm: Arm) -> dict[int, Answers]:
+    """Empty where a run has no predictions."""
+    pairs = zip(arm.runs["seed"], arm.runs["where"], strict=True)
+    read = {int(seed): read_predictions(folder / Path(where).name) for seed, where in pairs}
+    present = {seed: _ordered(predictions) for seed, predictions in read.items() if predictions is not None}
+    return present if len(present) == len(read) else {}
+
+
+def _ordered(predictions: Predictions) -> Answers:
+    order = np.argsort(predictions.names, kind="stable")
+    return predictions.names[order], predictions.labels[order], predictions.correct[order]
+
+
+def _same_examples(asked: Answers | None, answers: Answers) -> bool:
+    return asked is None or all(
+        np.array_equal(mine, theirs) for mine, theirs in zip(asked[:2], answers[:2], strict=True)
+    )

@@ -1,0 +1,63 @@
+"""``arms``: every arm of every grid and task with accuracy, difference to the base, size and cost; references below."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from ..render.table import Table
+from ..study.model import Arm, Contrast, GridStudy, Study
+from . import columns as c
+from . import table
+
+COLUMNS = (
+    c.identity, c.accuracy, c.count, c.difference, c.verdict, c.parameters, c.flops, c.latency(1), c.latency(32),
+    c.run_key, c.provenance("code_revision", "code revision"), c.provenance("device", "device"),
+    c.provenance("data_key", "data"), c.measures,
+)  # fmt: skip
+
+
+@table("arms")
+def arms(study: Study) -> list[Table]:
+    """One table per grid and task: ``NAME_grid``, with the task where a grid has several."""
+    tasks = Counter(grid.folder for grid in study.grids)
+    names = Counter(c.title(grid) for grid in study.grids)
+    return [
+        _table(
+            grid,
+            f"{grid.name}_{grid.task}" if tasks[grid.folder] > 1 else grid.name,
+            f"{c.title(grid)} ({grid.folder.parent.name})" if names[c.title(grid)] > 1 else c.title(grid),
+        )
+        for grid in study.grids
+    ]
+
+
+def _table(grid: GridStudy, name: str, heading: str) -> Table:
+    contrasts = {arm.name: _contrast(grid, arm) for arm in grid.arms}
+    lines = [c.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
+    lines += [c.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
+    columns, rows = c.laid_out([*lines, *c.reference_lines(grid, on_its_data=False)], COLUMNS)
+    base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
+    decided = [contrast for contrast in contrasts.values() if contrast]
+    notes = (base, *c.reasons(decided), *_references(grid), grid.timing, _cut(grid), *grid.notes)
+    return Table(name, heading, columns, rows, grid.warnings, tuple(filter(None, notes)))
+
+
+def _contrast(grid: GridStudy, arm: Arm) -> Contrast | None:
+    return grid.contrast("difference", arm.name, grid.base) if grid.base else None
+
+
+def _references(grid: GridStudy) -> list[str]:
+    details = "; ".join(f"{one.name}: {one.detail}" for one in grid.references if one.detail)
+    left_out = f"Left out: {'; '.join(grid.left_out)}." if grid.left_out else ""
+    return [f"{details}." if details else "", left_out]
+
+
+def _cut(grid: GridStudy) -> str:
+    """Examples that lost their ends."""
+    runs = [arm.runs for arm in (*grid.arms, *grid.others) if arm.n]
+    most = {split: int(pd.concat(runs)[f"truncated_{split}"].max()) for split in c.SPLITS} if runs else {}
+    if not any(most.values()):
+        return ""
+    return f"Examples cut at the length limit (most in any run): {', '.join(f'{k} {v:,}' for k, v in most.items())}."

@@ -1,0 +1,318 @@
+"""Columns of tables about arms: one library, of which each kind of table takes what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..render.table import MISSING, Column, Entry, Row, Value
+from ..statistics.interval import Interval
+from ..study.model import Arm, Contrast, Family, GridStudy, Reference, Sources
+from ..words import engineering, p_value, plural, signed, three, with_bounds
+
+BLANK = Entry("")
+METRICS = {"accuracy": "test accuracy", "f1": "test F1"}
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a row is about: an arm or a reference of a grid, what it is compared by, and why it is shown.
+
+    also: sources that every entry has too, as another arm might stand here without them.
+    """
+
+    grid: GridStudy
+    arm: Arm | None = None
+    reference: Reference | None = None
+    contrast: Contrast | None = None
+    family: Family | None = None
+    role: str = ""
+    also: Sources = ()
+    ruled: bool = False
+
+    @property
+    def name(self) -> str:
+        shown = self.arm or self.reference
+        return shown.name if shown else ""
+
+    @property
+    def sources(self) -> Sources:
+        shown = self.arm or self.reference
+        return shown.sources if shown else ()
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column and its entries. hidden: left to the CSV where all rows have the same text, where none has any, or
+    always. ``{metric}`` in a head is what the grid decides by."""
+
+    head: str
+    entry: Callable[[Line], Entry]
+    is_code: bool = False
+    hidden: Literal["same", "empty", "always"] | None = None
+
+    def column(self, lines: Sequence[Line], entries: Iterable[Entry]) -> Column:
+        texts = {entry.text for entry in entries} - {"", MISSING}
+        is_hidden = {"same": len(texts) < 2, "empty": not texts, "always": True}.get(self.hidden or "", False)
+        return Column(self.head.format(metric=METRICS[lines[0].grid.metric]), self.is_code, is_hidden)
+
+
+def cells(head: str, **how: object) -> Callable[[Callable[[Line], Entry]], Cells]:
+    """A column of entries that a function gives."""
+    return lambda entry: Cells(head, entry, **how)  # type: ignore[arg-type]
+
+
+def laid_out(lines: Sequence[Line], shown: Sequence[Cells]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
+    """Columns and rows."""
+    grid = [[_with(each.entry(line), line.also) for each in shown] for line in lines]
+    columns = [each.column(lines, (row[place] for row in grid)) for place, each in enumerate(shown)]
+    rows = [Row(tuple(row), ruled=line.ruled) for line, row in zip(lines, grid, strict=True)]
+    return tuple(columns), tuple(rows)
+
+
+def _with(entry: Entry, also: Sources) -> Entry:
+    return replace(entry, sources=tuple(dict.fromkeys((*entry.sources, *also)))) if also else entry
+
+
+def title(grid: GridStudy) -> str:
+    return f"grid {grid.name}, task {grid.task}"
+
+
+def reference_lines(grid: GridStudy, *, on_its_data: bool = True) -> list[Line]:
+    """Baselines, then oracles; a line parts them from what is above, and from each other."""
+    shown = [one for one in grid.references if one.data_key == grid.data_key or not on_its_data]
+    kinds = ["arm", *(one.kind for one in shown)]
+    return [
+        Line(grid, reference=one, role=f"best {one.kind}" if one is grid.best_baseline else one.kind,
+             ruled=kinds[place] != one.kind)
+        for place, one in enumerate(shown)
+    ]  # fmt: skip
+
+
+def missing(*keys: str, sources: Sources = ()) -> Entry:
+    """What was asked for and is not there: ``—``, and empty values under these CSV columns."""
+    return Entry(MISSING, dict.fromkeys(keys), sources)
+
+
+def bounds(key: str, interval: Interval | None) -> dict[str, Value]:
+    """Raw values of a mean and its interval."""
+    values = (interval.mean, interval.low, interval.high) if interval else (None, None, None)
+    return dict(zip((key, f"{key}_low", f"{key}_high"), values, strict=True))
+
+
+def mean(key: str, interval: Interval | None, sources: Sources, sign: str = "") -> Entry:
+    """A mean, or with ``sign`` a difference, and its interval: ``81.19 [80.70, 81.67]``."""
+    return Entry(MISSING if interval is None else with_bounds(interval, sign), bounds(key, interval), sources)
+
+
+def probability(key: str, p: float | None, sources: Sources) -> Entry:
+    return missing(key, sources=sources) if p is None else Entry(p_value(p), {key: p}, sources)
+
+
+def said(contrast: Contrast) -> Entry:
+    """The contrast's own verdict; missing where no margin was registered."""
+    verdict = None if contrast.verdict is None else str(contrast.verdict)
+    return Entry(verdict or MISSING, {"verdict": verdict, "reason": contrast.reason}, contrast.sources)
+
+
+def reasons(contrasts: Iterable[Contrast]) -> list[str]:
+    """What the verdicts rest on, without aliases: ``Undecided (interval holds zero and passes the margin): a, b.``"""
+    named: dict[tuple[str, str], list[str]] = {}
+    for contrast in contrasts:
+        reason = contrast.reason.partition("; not told from")[0]
+        if contrast.verdict is not None and reason:
+            named.setdefault((str(contrast.verdict), reason), []).append(contrast.name)
+    return [f"{verdict.capitalize()} ({reason}): {', '.join(names)}." for (verdict, reason), names in named.items()]
+
+
+def named_grid(grid: GridStudy, lines: Iterable[str]) -> list[str]:
+    """Sentences about a grid in a table of several."""
+    return [line if line.startswith(f"Grid {grid.name}") else f"Grid {grid.name}: {line}" for line in lines]
+
+
+@cells("arm", is_code=True)
+def name(line: Line) -> Entry:
+    return Entry(line.name, {"arm": line.name}, line.sources)
+
+
+@cells("arm", is_code=True)
+def identity(line: Line) -> Entry:
+    """With all that the CSV says of what a row is."""
+    arm, kind = line.arm, line.reference.kind if line.reference else "arm"
+    raw: dict[str, Value] = {"grid": line.grid.name, "task": line.grid.task, "kind": kind, "name": line.name,
+           "variant": arm.variant if arm else "", "is_base": bool(arm and arm.is_base)}  # fmt: skip
+    return Entry(line.name if arm else f"{line.name} ({kind})", raw, line.sources)
+
+
+@cells("n")
+def count(line: Line) -> Entry:
+    """``3 seeds``, ``2 of 3 seeds``, ``2,000 examples``."""
+    if line.arm is None:
+        n = line.reference.accuracy.n if line.reference else 0
+        return Entry(plural(n, "example"), {"n": n}, line.sources)
+    arm = line.arm
+    words = plural(arm.n, "seed") if arm.n >= arm.planned else f"{arm.n} of {plural(arm.planned, 'seed')}"
+    return Entry(words, {"seeds": " ".join(map(str, arm.seeds)), "n": arm.n}, arm.sources)
+
+
+@cells("test accuracy, %")
+def accuracy(line: Line) -> Entry:
+    interval = line.arm.accuracy if line.arm else line.reference.accuracy if line.reference else None
+    entry, over = mean("accuracy", interval, line.sources), "seeds" if line.arm else "examples"
+    return replace(entry, raw={**entry.raw, "accuracy_interval": f"over {over}"})
+
+
+@cells("{metric}, %")
+def value(line: Line) -> Entry:
+    """Of the grid's primary metric."""
+    if line.reference:
+        return mean("accuracy", line.reference.accuracy, line.sources)
+    return mean(line.grid.metric, line.arm.value if line.arm else None, line.sources)
+
+
+@cells("validation accuracy, %")
+def validation(line: Line) -> Entry:
+    return mean("validation_accuracy", line.arm.validation, line.sources) if line.arm else BLANK
+
+
+@cells("difference to base, points")
+def difference(line: Line) -> Entry:
+    contrast = line.contrast
+    raw = {**bounds("difference", contrast.interval if contrast else None), "pairs": contrast.n if contrast else None}
+    if contrast is None:
+        is_base = line.arm and line.name == (line.family.base if line.family else line.grid.base)
+        return Entry("base" if is_base else MISSING if line.arm else "", raw)
+    return Entry(mean("", contrast.interval, (), "+").text, raw, contrast.sources)
+
+
+@cells("to the best baseline, points")
+def above_baseline(line: Line) -> Entry:
+    if line.arm is None:
+        return BLANK
+    above, best = line.grid.above_baseline(line.arm), line.grid.best_baseline
+    return mean("difference", above, (*line.sources, *best.sources) if above and best else (), "+")
+
+
+@cells("verdict", hidden="empty")
+def verdict(line: Line) -> Entry:
+    return said(line.contrast) if line.contrast else Entry("", {"verdict": None, "reason": None})
+
+
+def _p(key: str) -> Callable[[Line], Entry]:
+    def entry(line: Line) -> Entry:
+        contrast = line.contrast
+        if contrast is None:
+            return BLANK
+        family = line.family.contrasts if line.family and key == "p_holm" else (contrast,)
+        return probability(key, getattr(contrast, key), tuple(dict.fromkeys(s for one in family for s in one.sources)))
+
+    return entry
+
+
+p, p_holm = Cells("p", _p("p")), Cells("p Holm", _p("p_holm"))
+p_mcnemar = Cells("p McNemar", _p("p_mcnemar"), hidden="empty")
+
+
+@cells("parameters (w/o embedding)")
+def parameters(line: Line) -> Entry:
+    """In total, and without the embedding table."""
+    keys, size = ("parameters_total", "parameters_without_embedding"), line.arm.size if line.arm else None
+    if size is None:
+        return missing(*keys) if line.arm else BLANK
+    raw = dict(zip(keys, (size.parameters, size.without_embedding), strict=True))
+    return Entry(f"{size.parameters:,} ({size.without_embedding:,})", raw, size.sources)
+
+
+@cells("FLOPs @ tokens")
+def flops(line: Line) -> Entry:
+    size = line.arm.size if line.arm else None
+    if size is None:
+        return missing("flops_forward", "flops_length") if line.arm else BLANK
+    raw = {"flops_forward": size.flops, "flops_length": size.length}
+    return Entry(f"{engineering(size.flops)} @ {size.length:,}", raw, size.sources)
+
+
+def _more(of: str, key: str) -> Callable[[Line], Entry]:
+    """What an arm has more than its base: ``+1.23 M``."""
+
+    def entry(line: Line) -> Entry:
+        if line.contrast is None:
+            return BLANK
+        sizes = [arm.size for arm in (line.arm, line.grid.arm(line.contrast.against)) if arm and arm.size]
+        if len(sizes) < 2:
+            return missing(key)
+        more = getattr(sizes[0], of) - getattr(sizes[1], of)
+        return Entry(signed(more), {key: more}, tuple(source for size in sizes for source in size.sources))
+
+    return entry
+
+
+more_parameters = Cells("Δ parameters", _more("parameters", "parameters_difference"))
+more_flops = Cells("Δ FLOPs", _more("flops", "flops_difference"))
+
+
+def latency(batch: int) -> Cells:
+    """Seconds of a forward pass of a batch: ``2.61 (4.41) @ 32``."""
+
+    def entry(line: Line) -> Entry:
+        if line.arm is None:
+            return BLANK
+        keys, speed = ("median_s", "p95_s", "length", "share_of_limit"), line.arm.speeds.get(batch)
+        raw = {f"latency_b{batch}_{key}": getattr(speed, key) if speed else None for key in keys}
+        if speed is None:
+            return Entry(MISSING, raw)
+        words = f"{three(1e3 * speed.median_s)} ({three(1e3 * speed.p95_s)}) @ {speed.length:,}"
+        return Entry(words, raw, tuple(dict.fromkeys((*speed.sources, *line.sources))))
+
+    return Cells(f"batch {batch}, ms (p95) @ tokens", entry)
+
+
+@cells("config key", is_code=True)
+def run_key(line: Line) -> Entry:
+    return Entry(line.arm.run_key or MISSING, {"run_key": line.arm.run_key}, line.sources) if line.arm else BLANK
+
+
+def provenance(key: str, head: str) -> Cells:
+    """Of the runs; printed where it differs."""
+
+    def entry(line: Line) -> Entry:
+        runs = "; ".join(sorted(set(line.arm.runs[key]))) if line.arm and line.arm.n else ""
+        text = line.reference.data_key if line.reference and key == "data_key" else runs
+        return Entry(runs or MISSING if line.arm else "", {key: text}, line.sources)
+
+    return Cells(head, entry, is_code=True, hidden="same")
+
+
+@cells("further measures", hidden="always")
+def measures(line: Line) -> Entry:
+    if line.reference:
+        return Entry("", {"detail": line.reference.detail}, line.sources)
+    raw: dict[str, Value] = {}
+    if line.arm and line.arm.n:
+        keys = ("test_examples", *(f"truncated_{split}" for split in SPLITS))
+        raw = {name: value for name, value in line.arm.means.items() if name != "accuracy"}
+        raw |= {key: int(line.arm.runs[key].iloc[0]) for key in keys}
+    return Entry("", raw, line.sources)
+
+
+@cells("family")
+def family(line: Line) -> Entry:
+    return Entry(line.family.name, {"family": line.family.name}) if line.family else BLANK
+
+
+@cells("factor", hidden="empty")
+def factor(line: Line) -> Entry:
+    words = line.family.factors.get(line.name) if line.family else None
+    return Entry(words or "", {"factor": words or None})
+
+
+@cells("grid")
+def grid(line: Line) -> Entry:
+    return Entry(line.grid.name, {"grid": line.grid.name}) if line.arm else BLANK
+
+
+@cells("role")
+def role(line: Line) -> Entry:
+    return Entry(line.role, {"role": line.role})

@@ -1,0 +1,85 @@
+"""``effects``: main effects, interactions with their aliases and simple effects of factorial designs, and the arms."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+from ..render.table import Column, Entry, Row, Table
+from ..study.model import Contrast, Design, GridStudy, Study
+from ..words import plural
+from . import columns as c
+from . import table
+
+ROMAN = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
+
+
+@table("effects")
+def effects(study: Study, *, order: Literal[1, 2] = 2) -> list[Table]:
+    """Two tables per factorial or fractional design: effects, then arms.
+
+    order: 1 for main effects alone, 2 for two-factor interactions too.
+    """
+    made = []
+    for grid in study.grids:
+        for number, design in enumerate(grid.effects, 1):
+            name = grid.name + (f"_{number}" if len(grid.effects) > 1 else "")
+            made += [_effects(grid, design, order, name), _arms(grid, design, f"{name}_arms")]
+    return made
+
+
+def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -> Table:
+    families = [design.main, design.interactions][:order]
+    rows = [row for family in families for number, contrast in enumerate(family.contrasts)
+            for row in _rows(contrast, ruled=not number)]  # fmt: skip
+    contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
+    heads = ("effect of", f"on {c.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
+    notes = (_aliasing(design), *c.reasons(contrasts), design.power, *grid.notes)
+    return Table(name, c.title(grid), tuple(map(Column, heads)), tuple(rows), grid.warnings, tuple(filter(None, notes)))
+
+
+def _rows(contrast: Contrast, *, ruled: bool) -> list[Row]:
+    """The effect, and the simple effects that stand for one that depends."""
+    names, sources = ", ".join(contrast.aliases), contrast.sources
+    count = Entry(plural(len(contrast.aliases), "term") if names else "", {"aliases": names}, sources)
+    also = (f"This effect is the sum of its own and of {names}.",) if names else ()
+    first = Row((*_effect(contrast, contrast.name), count), also, ruled=ruled)
+    return [first, *(Row((*_effect(simple, f"↳ {simple.name}"), c.BLANK)) for simple in contrast.simple)]
+
+
+def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
+    return (
+        Entry(words, {"effect": contrast.name, "kind": contrast.kind}),
+        c.mean("estimate", contrast.interval, contrast.sources, "+"),
+        c.probability("p", contrast.p, contrast.sources),
+        c.probability("p_holm", contrast.p_holm, contrast.sources),
+        c.said(contrast),
+    )
+
+
+def _aliasing(design: Design) -> str:
+    if design.resolution is None:
+        return "Full factorial: nothing is aliased."
+    made = f", generators {design.generators}" if design.generators else ""
+    resolution, size = ROMAN.get(design.resolution, design.resolution), plural(len(design.levels), "arm")
+    return (
+        f"Fraction of resolution {resolution} ({size}, {plural(len(design.factors), 'factor')}{made}): an effect is "
+        "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and "
+        "more, which are not named and taken to be zero."
+    )
+
+
+def _arms(grid: GridStudy, design: Design, name: str) -> Table:
+    """Every arm with its levels (● on, ○ off), then baselines and oracles on the same data."""
+    lines = [c.Line(grid, arm) for arm in grid.arms if arm.name in design.levels]
+    lines += c.reference_lines(grid) if grid.metric == "accuracy" else []
+    levels = [c.Cells(factor, partial(_level, design, factor)) for factor in design.factors]
+    columns, rows = c.laid_out(lines, (c.name, *levels, c.count, c.value, c.parameters, c.flops))
+    return Table(name, f"{c.title(grid)}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
+
+
+def _level(design: Design, factor: str, line: c.Line) -> Entry:
+    if line.arm is None:
+        return c.BLANK
+    is_on = factor in design.levels[line.name]
+    return Entry("●" if is_on else "○", {factor: is_on})

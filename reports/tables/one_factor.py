@@ -1,0 +1,42 @@
+"""``one_factor``: arms against the base of their family, paired by seed: one in, one out, placebos and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..render.table import Table
+from ..study.model import Family, GridStudy, Study
+from . import columns as c
+from . import table
+
+COLUMNS = (
+    c.family, c.name, c.factor, c.count, c.value, c.difference, c.p, c.p_holm, c.verdict, c.p_mcnemar, c.parameters,
+    c.more_parameters, c.more_flops,
+)  # fmt: skip
+
+
+@table("one_factor")
+def one_factor(study: Study, *, leave_out: tuple[str, ...] = ()) -> list[Table]:
+    """One table per grid that has arms to hold against a base.
+
+    leave_out: families that stand elsewhere. So do the arms of a factorial, in the table of its effects.
+    """
+    return [_table(grid, families) for grid in study.grids if (families := _families(grid, leave_out))]
+
+
+def _families(grid: GridStudy, leave_out: Sequence[str]) -> list[Family]:
+    hidden = {*leave_out, *(["arms"] if grid.effects else [])}
+    return [family for family in grid.families if family.base and family.name not in hidden]
+
+
+def _table(grid: GridStudy, families: Sequence[Family]) -> Table:
+    columns, rows = c.laid_out([line for family in families for line in _lines(grid, family)], COLUMNS)
+    contrasts = [contrast for family in families for contrast in family.contrasts]
+    powers = [family.power for family in families if family.power]
+    notes = (*c.reasons(contrasts), *powers, *grid.notes)
+    return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
+
+
+def _lines(grid: GridStudy, family: Family) -> list[c.Line]:
+    base = c.Line(grid, grid.arm(str(family.base)), family=family, ruled=True)
+    return [base, *(c.Line(grid, grid.arm(one.name), contrast=one, family=family) for one in family.contrasts)]

@@ -1,0 +1,73 @@
+"""``peers``: peers, our own models and the best arm of a fraction, above the baselines and oracles of their data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from ..render.table import Table
+from ..study.model import GridStudy, Sources, Study
+from . import columns as c
+from . import table
+
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+COLUMNS = (
+    c.grid, c.name, c.role, c.count, c.validation, c.accuracy, c.above_baseline, c.parameters, c.flops
+)  # fmt: skip
+
+
+@table("peers")
+def peers(study: Study, *, peers: Names, ours: Names) -> list[Table]:
+    """One table per task, in sections of what was measured on the same data.
+
+    peers, ours: variants, each with its editions (``original`` is ``original_small`` too).
+    """
+    lines = [line for grid in study.grids for line in _lines(grid, peers, ours)]
+    tasks = sorted({line.grid.task for line in lines})
+    return [_table(task, [line for line in lines if line.grid.task == task]) for task in tasks]
+
+
+def _table(task: str, lines: Sequence[c.Line]) -> Table:
+    sections = list[c.Line]()
+    for key in dict.fromkeys(line.grid.data_key for line in lines):
+        first, *others = [line for line in lines if line.grid.data_key == key]
+        sections += [replace(first, ruled=True), *others, *c.reference_lines(first.grid)]
+    columns, rows = c.laid_out(sections, COLUMNS)
+    grids = list({line.grid.name: line.grid for line in lines}.values())
+    warnings, notes = ([said for grid in grids for said in c.named_grid(grid, getattr(grid, part))]
+                       for part in ("warnings", "notes"))  # fmt: skip
+    return Table(task, f"task {task}", columns, rows, tuple(warnings), tuple(notes))
+
+
+def is_named(variant: str, names: Sequence[str]) -> bool:
+    """Whether a variant is one of ``names`` or an edition of it: ``original_small`` of ``original``.
+
+    ``base+windowed`` is no edition of ``base``, but another model.
+    """
+    return any(variant == name or variant.startswith(f"{name}_") for name in names)
+
+
+def _lines(grid: GridStudy, peers: Sequence[str], ours: Sequence[str]) -> list[c.Line]:
+    """Arms in the plan's order: those that the options name, and the best of each factorial."""
+    best, lines = _best(grid), list[c.Line]()
+    for arm in grid.arms:
+        named = "peer" if is_named(arm.variant, peers) else "ours" if is_named(arm.variant, ours) else ""
+        chosen, runs = best.get(arm.name, ("", ()))
+        role = ", ".join(filter(None, (named, chosen)))
+        lines += [c.Line(grid, arm, role=role, also=() if named else runs)] if role else []
+    return lines
+
+
+def _best(grid: GridStudy) -> dict[str, tuple[str, Sources]]:
+    """The arm of each factorial with the highest mean accuracy on the validation split, which the test does not see:
+    arm → what it is, and the runs that it was chosen from."""
+    found = {}
+    for design in grid.effects:
+        means = {arm.name: arm.validation.mean for arm in grid.arms if arm.name in design.levels and arm.validation}
+        if means:
+            runs = tuple(source for arm in grid.arms if arm.name in means for source in arm.sources)
+            found[max(means, key=lambda name: means[name])] = (f"best of {len(design.levels)} by validation", runs)
+    return found

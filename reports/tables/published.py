@@ -1,0 +1,178 @@
+"""``published``: numbers as printed beside ours: scores and size from runs of the model, time from measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from ..measured import RESULTS, TimedArm, read_speed
+from ..published import Number, Published, read_published
+from ..recipes import Recipe, recipes
+from ..render.table import Column, Entry, Row, Table
+from ..statistics.interval import Interval, accuracy_interval
+from ..study.model import Study
+from ..words import bounds, engineering, percent, three
+from . import table
+from .columns import bounds as raw_bounds
+from .columns import mean, missing, named_grid
+
+SCORES = ("accuracy", "precision", "recall", "f1")
+COLUMNS = (
+    Column("model", is_code=True), Column("quantity"), Column("published"), Column("document"), Column("ours"),
+    Column("ours against published"), Column("n"), Column("grid"), Column("recipe", in_csv_only=True),
+)  # fmt: skip
+
+
+class Timed(BaseModel):
+    """Where a batch of this model was timed: an arm of ``figures.json`` in a folder below reports/results."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    folder: str
+    group: str
+    arm: str
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What stands beside a published number, and how it was made or why it is missing."""
+
+    entries: tuple[Entry, ...]
+    """Ours, ours against published, n, grid."""
+    how: str
+    recipe: str | None = None
+
+
+@table("published")
+def published(
+    study: Study,
+    *,
+    models: tuple[str, ...],
+    quantities: dict[str, str],
+    task: str,
+    architecture: dict[str, str],
+    whole: dict[str, int | float | str | bool],
+    recipe: dict[str, str],
+    latency: dict[str, Timed],
+) -> list[Table]:
+    """One table; runs of unlike recipes stand in rows of their own.
+
+    models: variants, as published.yaml names them. quantities: which of their numbers, in order → how it is called.
+    task: of the runs. architecture: published quantity → key of a run's spec that must have that value; whole: key of a
+    run's spec → value that it must have (a run on less data reproduces nothing). recipe: key → its name, what a reader
+    must know of how a run was trained. latency: model → where a batch was timed. Raises ReportError where
+    published.yaml or a measurement cannot be read.
+    """
+    known, rows, warnings, notes = read_published(), list[Row](), list[str](), list[str]()
+    for model in models:
+        numbers = known.of(model)
+        fit = {key: numbers[name].value for name, key in architecture.items()} | whole
+        found, left_out = recipes(study, model, task, fit, recipe)
+        notes += left_out
+        warnings += [said for one in found for said in named_grid(one.grid, one.grid.warnings)]
+        of_model = [number for quantity in quantities for number in known.numbers
+                    if (number.model, number.quantity) == (model, quantity)]  # fmt: skip
+        made = [(number, ours) for number in of_model for ours in _ours(number, found, latency.get(model))]
+        rows += [_row(number, quantities[number.quantity], ours, ruled=not place)
+                 for place, (number, ours) in enumerate(made)]  # fmt: skip
+    return [Table("", "", COLUMNS, tuple(rows), tuple(dict.fromkeys(warnings)), (*_notes(known), *notes))]
+
+
+def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:
+    entries = (
+        Entry(number.model, {"model": number.model}),
+        Entry(quantity, {"quantity": quantity}),
+        Entry(number.text, {"published": number.plain}, (number.source,)),
+        Entry(number.document, {"document": number.document}, (number.source,)),
+        *ours.entries,
+        Entry("", {"recipe": ours.recipe}),
+    )
+    where = f"Published in {number.document}: {number.where}. Ours: {ours.how}."
+    return Row(entries, (where,), f"{number.model}, {quantity}", ruled)
+
+
+def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None) -> list[Ours]:
+    if number.quantity in SCORES and found:
+        return [_score(number, one) for one in found]
+    if number.quantity == "parameters" and found:
+        return [_parameters(number, found[0])]
+    if number.quantity == "batch_latency" and timed:
+        return [_latency(number, timed)]
+    why = {"batch_latency": f"a batch of {number.batch} texts was not timed"} | dict.fromkeys(
+        (*SCORES, "parameters"), "no completed run of this model at its published sizes on the whole data"
+    )
+    return [_nothing(why.get(number.quantity, "not measured: the figure is of another device"))]
+
+
+def _nothing(why: str) -> Ours:
+    return Ours((missing("ours", "ours_low", "ours_high"), missing("difference"), missing("n"), Entry("")), why)
+
+
+def _score(number: Number, one: Recipe) -> Ours:
+    interval = accuracy_interval(one.arm.runs[number.quantity].tolist())
+    assert interval is not None  # a recipe has a run
+    gap, sources = interval.mean - number.plain, one.arm.sources
+    low, high = (None if bound is None else bound - number.plain for bound in (interval.low, interval.high))
+    words = f"{percent(gap, '+')} points" + ("" if low is None else f" {bounds(low, high, '+')}")
+    return Ours(
+        (
+            mean("ours", interval, sources),
+            Entry(words, {"difference": gap}, (*sources, number.source)),
+            Entry(str(interval.n), {"n": interval.n}, sources),
+            Entry(one.grid.name, {"grid": one.grid.name}, sources),
+        ),
+        f"{one.grid.name}: {one.words}",
+        one.words,
+    )
+
+
+def _parameters(number: Number, one: Recipe) -> Ours:
+    size = one.arm.size
+    assert size is not None  # a recipe has a run
+    agrees = abs(size.parameters - number.plain) <= number.half_step
+    raw = {"ours": size.parameters, "ours_without_embedding": size.without_embedding}
+    return Ours(
+        (
+            Entry(f"{size.parameters:,} ({size.without_embedding:,})", raw, one.arm.sources),
+            Entry("agrees as printed" if agrees else f"× {size.parameters / number.plain:.3f}",
+                  {"difference": size.parameters - number.plain}, (*one.arm.sources, number.source)),
+            Entry("", {"n": None}),
+            Entry(one.grid.name, {"grid": one.grid.name}, one.arm.sources),
+        ),
+        f"counted in {one.grid.name}; in brackets without the embedding",
+    )  # fmt: skip
+
+
+def _latency(number: Number, timed: Timed) -> Ours:
+    speed, source = read_speed(RESULTS / timed.folder), f"{timed.folder}/figures.json"
+    wanted = (timed.group, timed.arm, number.batch)
+    arm = next((one for one in speed.arms if (one.group, one.arm, one.texts) == wanted), None)
+    if arm is None:
+        return _nothing(f"a batch of {number.batch} texts was not timed")
+    median, low, high = (three(1e3 * seconds) for seconds in (arm.median_s, arm.p20_s, arm.p80_s))
+    spread, both = Interval(arm.median_s, arm.p20_s, arm.p80_s, arm.repeats), (source, number.source)
+    return Ours(
+        (
+            Entry(f"{median} ms [{low}, {high}]", raw_bounds("ours", spread), (source,)),
+            Entry(f"× {arm.median_s / number.plain:,.0f}", {"difference": arm.median_s - number.plain}, both),
+            Entry(str(arm.repeats), {"n": arm.repeats}, (source,)),
+            Entry(timed.folder, {"grid": timed.folder}, (source,)),
+        ),
+        f"median [p20, p80] on {speed.device}, {timed.arm} arithmetic{_rates(arm, number)}",
+    )
+
+
+def _rates(arm: TimedArm, number: Number) -> str:
+    """What both times come to in operations per second."""
+    if arm.flops is None:
+        return ""
+    ours, theirs = engineering(arm.flops / arm.median_s), engineering(arm.flops / number.plain)
+    return f"; {ours}FLOP/s, published would be {theirs}FLOP/s"
+
+
+def _notes(known: Published) -> list[str]:
+    documents = {number.document for number in known.numbers if number.model.startswith("original")}
+    said = [f"{key}: {document.title}" for key, document in known.documents.items() if key in documents]
+    return [f"Documents: {'; '.join(said)}."]

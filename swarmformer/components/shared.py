@@ -1,0 +1,71 @@
+"""What components of several slots share: the published gate, the weight of a signal, a check of heads."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from swarmformer.contracts import Assignment
+from swarmformer.errors import SpecError
+from swarmformer.ops.gating import Said, pair_linear
+
+LEAST = -40.0
+"""Below exp(LEAST) of the greatest a cluster gives nothing: what rounding would drop, before it can underflow."""
+
+
+class Gate(nn.Module):
+    """sigmoid(W₂ GELU(W₁ [x; u])): how much of the update u each feature of x takes.
+
+    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid.
+    """
+
+    def __init__(self, d_model: int) -> None:
+        super().__init__()
+        self.d_model = d_model
+        self.net = nn.Sequential(nn.Linear(2 * d_model, d_model), nn.GELU(), nn.Linear(d_model, d_model))
+
+    def forward(self, x: Tensor, u: Tensor | Said, shift: Tensor | None = None) -> Tensor:
+        first, activation, second = self.net
+        score = second(activation(pair_linear(x, u, first.weight, first.bias)))  # type: ignore[arg-type]
+        return (score if shift is None else score + shift).sigmoid()
+
+    def flops(self, tokens: int) -> int:
+        return 2 * tokens * (2 * self.d_model * self.d_model + self.d_model * self.d_model)
+
+
+def shift_of(assignment: Assignment) -> Tensor | None:
+    """The signal of each token's clusters, [B, N, 1], for the gate; None where the router gives none."""
+    if assignment.signal_BC is None:
+        return None
+    return assignment.broadcast(assignment.signal_BC.unsqueeze(-1))
+
+
+def influence(c_BCD: Tensor, mask_BC: Tensor | None, signal_BC: Tensor | None) -> Tensor:
+    """How much clusters give to each other where there are no scores to add their signal to (``contracts.Cluster``).
+
+    exp(signal), up to a factor per text, [B, C, 1] in float32 or better; zero where masked.
+
+    The largest is 1, so nothing overflows: whoever uses it divides by its sum or its norm. A text whose
+    clusters are all masked, or all have a signal of −∞, has only zeros.
+    """
+    wide = torch.promote_types(c_BCD.dtype, torch.float32)
+    signal = c_BCD.new_zeros(c_BCD.shape[:2], dtype=wide) if signal_BC is None else signal_BC.to(wide)
+    if mask_BC is not None:
+        signal = signal.masked_fill(~mask_BC, float("-inf"))
+    signal = signal - signal.detach().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(wide).min)
+    return signal.masked_fill(signal < LEAST, float("-inf")).exp().unsqueeze(-1)
+
+
+def divided(weight: Tensor, total: Tensor) -> Tensor:
+    """weight / total, where zero by zero is zero, also for the gradient."""
+    return weight / total.masked_fill(total == 0, 1.0)
+
+
+def check_heads(component: str, heads: int, d_model: int, path: tuple[str, ...] = ("heads",)) -> None:
+    """Raise SpecError unless ``heads`` divides ``d_model``; names the head counts that do, and ``path`` as the key."""
+    if heads < 1 or d_model % heads:
+        fit = [str(h) for h in range(1, d_model + 1) if d_model % h == 0 and h <= 16]
+        raise SpecError(
+            f"{component}: heads = {heads} does not divide d_model = {d_model}; use one of {', '.join(fit)}",
+            path=path,
+        )

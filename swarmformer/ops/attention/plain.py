@@ -1,0 +1,50 @@
+"""The reference: matrices and a softmax, written out for reading. Time and memory grow with N·M."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from swarmformer.ops.attention.masks import distances, relative_bias, usable_keys
+
+
+def plain(
+    q_BHND: Tensor,
+    k_BHMD: Tensor,
+    v_BHMD: Tensor,
+    mask_BM: Tensor | None,
+    signal_BM: Tensor | None,
+    window: int | None,
+    bias_HR: Tensor | None,
+    dropout_p: float,
+) -> Tensor:
+    """See ``attend``. Half precision is computed in fp32 and rounded once."""
+    dtype = torch.promote_types(q_BHND.dtype, torch.float32)
+    q_BHND, k_BHMD = q_BHND.to(dtype), k_BHMD.to(dtype)
+    N, M = q_BHND.shape[-2], k_BHMD.shape[-2]
+    usable_BM, signal_BM = usable_keys(mask_BM, signal_BM)
+
+    scores_BHNM = q_BHND @ k_BHMD.transpose(-2, -1) / math.sqrt(q_BHND.shape[-1])
+    if signal_BM is not None:
+        scores_BHNM = scores_BHNM + signal_BM[:, None, None, :]
+    if bias_HR is not None:
+        scores_BHNM = scores_BHNM + relative_bias(bias_HR, distances(N, M, q_BHND.device))
+
+    allowed_BHNM = dense_mask(usable_BM, window, N, M, q_BHND.device)
+    # The least finite number and not −∞: a row without any allowed key is then even, not NaN, and zeroed below.
+    scores_BHNM = scores_BHNM.masked_fill(~allowed_BHNM, torch.finfo(scores_BHNM.dtype).min)
+    weights_BHNM = scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)
+    return (F.dropout(weights_BHNM, dropout_p) @ v_BHMD.to(weights_BHNM.dtype)).to(v_BHMD.dtype)
+
+
+def dense_mask(usable_BM: Tensor | None, window: int | None, N: int, M: int, device: torch.device) -> Tensor:
+    """True where a query may look at a key; [B or 1, 1, N, M]."""
+    allowed = torch.ones(1, 1, N, M, dtype=torch.bool, device=device)
+    if usable_BM is not None:
+        allowed = allowed & usable_BM[:, None, None, :]
+    if window is not None:
+        allowed = allowed & (distances(N, M, device).abs() <= window)
+    return allowed

@@ -1,0 +1,61 @@
+"""PyTorch's fused attention; windows as chunks (see ``chunks``)."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from swarmformer.ops.attention.chunks import band, block_distances, joined, key_blocks, key_values, query_blocks
+from swarmformer.ops.attention.masks import relative_bias, usable_keys
+
+
+def sdpa(
+    q_BHND: Tensor,
+    k_BHMD: Tensor,
+    v_BHMD: Tensor,
+    mask_BM: Tensor | None,
+    signal_BM: Tensor | None,
+    window: int | None,
+    bias_HR: Tensor | None,
+    dropout_p: float,
+) -> Tensor:
+    """See ``attend``."""
+    usable_BM, signal_BM = usable_keys(mask_BM, signal_BM)
+    if window is not None:
+        return _windowed(q_BHND, k_BHMD, v_BHMD, usable_BM, signal_BM, window, bias_HR, dropout_p)
+    if usable_BM is None:
+        return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, dropout_p=dropout_p)
+    signal = None if signal_BM is None else signal_BM[:, None, None, :]
+    return _masked(q_BHND, k_BHMD, v_BHMD, usable_BM[:, None, None, :], signal, dropout_p)
+
+
+def _windowed(
+    q_BHND: Tensor,
+    k_BHND: Tensor,
+    v_BHND: Tensor,
+    usable_BN: Tensor | None,
+    signal_BN: Tensor | None,
+    window: int,
+    bias_HR: Tensor | None,
+    dropout_p: float,
+) -> Tensor:
+    N = q_BHND.shape[2]
+    if usable_BN is None:
+        usable_BN = q_BHND.new_ones(1, N).bool()
+    added = None if signal_BN is None else key_values(signal_BN.to(q_BHND.dtype), window)
+    if bias_HR is not None:
+        bias = relative_bias(bias_HR, block_distances(window, q_BHND))[:, None].to(q_BHND.dtype)
+        added = bias if added is None else bias + added
+    blocks = (query_blocks(q_BHND, window), key_blocks(k_BHND, window), key_blocks(v_BHND, window))
+    return joined(_masked(*blocks, band(window, usable_BN), added, dropout_p), N)
+
+
+def _masked(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, added: Tensor | None, dropout_p: float) -> Tensor:
+    """Attention under a mask and an optional addition to the scores, both broadcast over [..., queries, keys]."""
+    # What fused kernels make of a row without any allowed key differs: let it look everywhere, and put zero in place.
+    nobody = ~allowed.any(dim=-1, keepdim=True)
+    mask = allowed | nobody
+    if added is not None:
+        mask = added.to(q.dtype).masked_fill(~mask, float("-inf"))
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
+    return mixed.masked_fill(nobody, 0.0)

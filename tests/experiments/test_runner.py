@@ -1,0 +1,65 @@
+"""What a run writes about its code and its starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import runner
+from swarmformer.environment import describe
+from swarmformer.records import ENVIRONMENT, Code, Environment, UnreadableFileError, load
+from swarmformer.spec import RunSpec
+from swarmformer.variants import resolve_run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def spec() -> RunSpec:
+    return resolve_run("base", [({"data": {"task": "listops"}}, "test")])
+
+
+def codes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(runner, "code_of", lambda spec, files: Code(hash=name, revision=f"revision of {name}"))
+
+
+def begin(folder: Path, spec: RunSpec) -> list[str]:
+    return [start.code for start in runner._begin(folder, spec, CPU)]
+
+
+def test_every_start_is_kept_and_those_that_continue_count(
+    tmp_path: Path, spec: RunSpec, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes(monkeypatch, "old")
+    assert begin(tmp_path, spec) == ["old"]
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"")
+    assert begin(tmp_path, spec) == ["old", "old"] and not caplog.records
+    codes(monkeypatch, "new")
+    assert begin(tmp_path, spec) == ["old", "old", "new"]
+    assert "continuing a run of code revision of old with revision of new" in caplog.text
+    (tmp_path / "checkpoint.safetensors").unlink()
+    assert begin(tmp_path, spec) == ["new"]
+    starts = load(tmp_path / ENVIRONMENT, Environment).starts
+    assert [(start.code, start.continued) for start in starts] == [
+        ("old", False), ("old", True), ("new", True), ("new", False)
+    ]  # fmt: skip
+    assert all(start.started_at and start.device["type"] == "cpu" for start in starts)
+
+
+def test_a_run_of_an_older_version_is_continued_as_of_both(tmp_path: Path, spec: RunSpec) -> None:
+    former = {"schema": 1, "code_revision": "497986291912", "started_at": "2024-01-01T00:00:00+00:00", **describe(CPU)}
+    (tmp_path / ENVIRONMENT).write_text(json.dumps(former))
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"")
+    starts = runner._begin(tmp_path, spec, CPU)
+    assert starts[0].started_at == former["started_at"] and starts[0].code == "497986291912"
+    assert runner._joined([start.code for start in starts]) == f"497986291912+{starts[1].code_hash}"
+
+
+def test_an_environment_that_cannot_be_read_is_left_alone(tmp_path: Path, spec: RunSpec) -> None:
+    (tmp_path / ENVIRONMENT).write_text("{")
+    with pytest.raises(UnreadableFileError):
+        runner._begin(tmp_path, spec, CPU)
+    assert (tmp_path / ENVIRONMENT).read_text() == "{"

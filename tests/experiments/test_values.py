@@ -1,0 +1,55 @@
+"""Values of a command line: Python literals that can be stored, else text; anything else is refused with its key."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.store import read_updates
+from swarmformer.errors import SpecError
+
+REFUSED = ("1j", "2+3j", "b'x'", "{1, 2}", "...", "1e999", "-1e999", "[1, 2j]", "{1: 2}", "{'a': {2: 1}}", "(1, b'')",
+           "{[]: 1}", "{{}}")  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_no_configuration_can_hold_is_refused_with_its_key(text: str) -> None:
+    with pytest.raises(SpecError, match=r"command line: data\.task\.label: "):
+        read_updates(["data.task=files", f"data.task.label={text}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1), ("1.5", 1.5), ("True", True), ("None", None), ("'1j'", "1j"), ("nan", "nan"), ("label", "label"),
+        ("[1, 'a']", [1, "a"]), ("(1, 2)", [1, 2]), ("{'a': (1,)}", {"a": [1]}), ("", ""), ("a=b", "a=b"),
+        (str(10**30), 10**30), ("{'py/object': 'os.system'}", {"py/object": "os.system"}), ("[base,windowed]",
+         "[base,windowed]"),
+    ],
+)  # fmt: skip
+def test_what_can_be_stored_is_read_as_it_is_written(text: str, value: Any) -> None:
+    assert read_updates([f"data.label={text}"]) == {"data": {"label": value}}
+
+
+def test_a_component_by_name_and_its_options_stand_side_by_side() -> None:
+    words = ["data.task=files", "data.task.label=x", "seed = 3", "model.dims.d_model=8"]
+    assert read_updates(words) == {
+        "data": {"task": {"name": "files", "label": "x"}}, "seed": 3, "model": {"dims": {"d_model": 8}},
+    }  # fmt: skip
+
+
+def test_a_word_without_a_value_is_refused() -> None:
+    with pytest.raises(SpecError, match="'seed': write KEY=VALUE"):
+        read_updates(["seed"])
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused_in_words(text: str) -> None:
+    try:
+        assert set(read_updates([f"key={text}"])) == {"key"}
+    except SpecError as error:
+        assert re.match("command line: key: ", str(error))

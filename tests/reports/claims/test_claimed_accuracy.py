@@ -1,0 +1,75 @@
+"""Published accuracies against runs and baselines, with intervals worked out by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reports.claims.judgement import Ruling
+from reports.statistics.interval import Interval
+from tests.reports.claims.synthetic_study import arm, grid, judged, reference, study
+
+REPRODUCED = {"rule": "reproduced", "variant": "original_small", "task": "imdb"}
+BASELINES = {"rule": "baselines", "task": "imdb", "examples": 25000}
+
+
+def written(folder: Path, name: str, limit: int) -> None:
+    spec = {"data": {"task": {"name": "imdb", "limit": limit}}, "train": {"epochs": 8, "precision": "bf16"}}
+    cell = folder / name
+    cell.mkdir()
+    identity = {"schema": 1, "run_key": "abcdef12", "arm": "original_small", "seed": 0, "variant": "original_small"}
+    (cell / "config.json").write_text(json.dumps({**identity, "cell": name, "spec": spec}))
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"),
+    [((0.85, 0.84, 0.86), Ruling.NOT_CONFIRMED), ((0.855, 0.848, 0.862), Ruling.CONFIRMED)],
+)
+def test_the_interval_must_reach_the_published_figure(
+    tmp_path: Path, interval: tuple[float, float, float], expected: Ruling
+) -> None:
+    written(tmp_path, "original_small-s0", 0)
+    ours = arm("original_small", {0: 0.85, 1: 0.86}, Interval(*interval, 2))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, arms=(ours,))), numbers=("small_accuracy",))
+    assert found.verdict is expected and "2 seeds: epochs 8, precision bf16" in found.figures
+    assert found.sources == ("grid/original_small-s0", "grid/original_small-s1")
+
+
+def test_one_run_has_the_interval_of_its_examples(tmp_path: Path) -> None:
+    """Wilson for 800 of 1000: 0.8 ± 0.0248, its centre moved towards a half by 0.0011."""
+    written(tmp_path, "original_small-s0", 0)
+    ours = arm("original_small", {0: 0.8}, Interval(0.8, None, None, 1))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, others=(ours,))), numbers=("small_accuracy",))
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "80.00 [77.41, 82.36] %, 1 seed"
+
+
+def test_runs_on_less_data_reproduce_nothing(tmp_path: Path) -> None:
+    written(tmp_path, "original_small-s0", 4000)
+    ours = arm("original_small", {0: 0.8}, Interval(0.8, None, None, 1))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, arms=(ours,))), numbers=("small_accuracy",))
+    assert found.verdict is Ruling.UNTESTABLE
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.91, 0.92, Ruling.REFUTED), (0.88, 0.895, Ruling.NOT_CONFIRMED), (0.87, 0.88, Ruling.CONFIRMED)],
+)
+def test_a_baseline_above_the_published_figure_refutes_it(low: float, high: float, expected: Ruling) -> None:
+    majority = reference("majority", Interval(0.5, 0.49, 0.51, 25000))
+    other = reference("NB-SVM", Interval((low + high) / 2, low, high, 25000))
+    uncounted = [
+        reference("on fewer", Interval(0.99, 0.98, 1.0, 100)),
+        reference("oracle", Interval(0.99, 0.98, 1.0, 25000), kind="oracle"),
+        reference("validation", Interval(0.99, 0.98, 1.0, 25000), split="validation"),
+    ]
+    known = study(grid("imdb", references=(majority, other, *uncounted)))
+    found = judged(BASELINES, known, numbers=("base_accuracy",))
+    assert found.verdict is expected and found.measured.startswith("NB-SVM:")
+    assert found.sources == ("grid/floors.json", "published.yaml#base_accuracy")
+
+
+def test_without_baselines_nothing_is_tested() -> None:
+    other = study(grid("sst2", task="sst2", references=(reference("NB-SVM", Interval(0.8, 0.7, 0.9, 25000)),)))
+    assert judged(BASELINES, other, numbers=("base_accuracy",)).verdict is Ruling.UNTESTABLE

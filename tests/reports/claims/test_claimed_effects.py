@@ -1,0 +1,101 @@
+"""Verdicts of grids → the ruling on a claim: every pair of words, written out here."""
+
+from __future__ import annotations
+
+import pytest
+
+from reports.claims.judgement import Ruling
+from reports.claims.rules import effects
+from reports.study.model import Contrast, GridStudy, Verdict
+from tests.reports.claims.synthetic_study import arm, contrast, grid, judged, study
+
+BETTER, WORSE, SAME, OPEN, DEPENDS = (
+    Verdict.BETTER, Verdict.WORSE, Verdict.EQUIVALENT, Verdict.UNDECIDED, Verdict.DEPENDS
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "claimed", "expected"),
+    [
+        ([BETTER], "better", Ruling.CONFIRMED),
+        ([BETTER, BETTER], "better", Ruling.CONFIRMED),
+        ([WORSE, SAME], "better", Ruling.REFUTED),
+        ([SAME], "better", Ruling.REFUTED),
+        ([BETTER, WORSE], "better", Ruling.NOT_CONFIRMED),
+        ([BETTER, OPEN], "better", Ruling.NOT_CONFIRMED),
+        ([BETTER, DEPENDS], "better", Ruling.NOT_CONFIRMED),
+        ([DEPENDS], "better", Ruling.NOT_CONFIRMED),
+        ([BETTER, None], "better", Ruling.NOT_CONFIRMED),
+        ([WORSE, OPEN], "better", Ruling.NOT_CONFIRMED),
+        ([SAME, BETTER], "maintained", Ruling.CONFIRMED),
+        ([WORSE, WORSE], "maintained", Ruling.REFUTED),
+        ([SAME, WORSE], "maintained", Ruling.NOT_CONFIRMED),
+        ([SAME, OPEN], "maintained", Ruling.NOT_CONFIRMED),
+        ([DEPENDS, WORSE], "maintained", Ruling.NOT_CONFIRMED),
+    ],
+)
+def test_the_ruling_over_grids(verdicts: list[Verdict | None], claimed: str, expected: Ruling) -> None:
+    grids = [grid(f"grid{number}", contrast("windowed", verdict)) for number, verdict in enumerate(verdicts)]
+    found = judged({"rule": "effect", "factor": "windowed", "claimed": claimed}, study(*grids))
+    assert found.verdict is expected
+    assert all(str(verdict or "no verdict") in found.measured for verdict in verdicts)
+    assert len(found.measured.split()) <= 12 and found.sources == ("grid/windowed-s0",)
+
+
+def test_the_study_alone_says_what_an_effect_is() -> None:
+    """An interval far off zero with a p value below 0.05 is as good as nothing where the study says undecided."""
+    found = judged({"rule": "effect", "factor": "windowed"}, study(grid("demo", contrast("windowed", OPEN))))
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "undecided: demo"
+    assert "demo: +2.00 [+1.00, +3.00] points, p Holm 0.020, undecided" in found.figures
+
+
+def test_an_effect_that_depends_is_told_by_its_simple_effects() -> None:
+    simple = (contrast("windowed without layer_norm", BETTER), contrast("windowed with layer_norm", SAME))
+    main = contrast("windowed", DEPENDS, reason="interacts with layer_norm", simple=simple)
+    found = judged({"rule": "effect", "factor": "windowed"}, study(grid("demo", main)))
+    assert found.verdict is Ruling.NOT_CONFIRMED and "depends, interacts with layer_norm (" in found.figures
+    assert "windowed without layer_norm +2.00 [+1.00, +3.00] points, p Holm 0.020, better;" in found.figures
+
+
+def test_many_grids_are_counted() -> None:
+    grids = [grid(f"grid{number}", contrast("windowed", BETTER if number else OPEN)) for number in range(14)]
+    found = judged({"rule": "effect", "factor": "windowed"}, study(*grids))
+    assert found.measured == "undecided in 1, better in 13 of 14 grids"
+
+
+def test_without_a_design_nothing_is_tested() -> None:
+    others = study(grid("plain"), grid("demo", contrast("pyramid", BETTER)))
+    found = judged({"rule": "effect", "factor": "windowed"}, others)
+    assert found.verdict is Ruling.UNTESTABLE and not found.figures and not found.sources
+
+
+@pytest.fixture
+def compared(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, str]]:
+    """What the study was asked to compare; it finds every arm better."""
+    asked: list[tuple[str, str, str]] = []
+
+    def versus(of: GridStudy, name: str, control: str) -> Contrast:
+        asked.append((of.name, name, control))
+        return contrast(name, BETTER)
+
+    monkeypatch.setattr(effects, "versus", versus)
+    return asked
+
+
+def test_an_arm_is_held_against_its_control_where_both_have_a_seed(compared: list[tuple[str, str, str]]) -> None:
+    both = (arm("ours", {0: 0.7, 1: 0.7}), arm("control", {1: 0.6}))
+    apart = (arm("ours", {0: 0.7}), arm("control", {1: 0.6}))
+    grids = study(grid("both", arms=both), grid("apart", arms=apart), grid("alone", arms=both[:1]))
+    rule = {"rule": "versus", "arm": "ours", "control": "control"}
+    assert judged(rule, grids).verdict is Ruling.CONFIRMED and compared == [("both", "ours", "control")]
+    assert judged({**rule, "control": "nothing"}, grids).verdict is Ruling.UNTESTABLE
+
+
+def test_an_arm_of_a_design_is_known_by_its_factors(compared: list[tuple[str, str, str]]) -> None:
+    effects_of = [contrast(name, OPEN) for name in ("windowed", "gumbel")]
+    arms = (arm("base+all", {0: 0.7}), arm("base", {0: 0.6}))
+    rule = {"rule": "versus", "arm": "enhanced", "control": "base", "factors": ["gumbel", "windowed"]}
+    judged(rule, study(grid("fraction", *effects_of, arms=arms)))
+    judged({**rule, "factors": ["gumbel"]}, study(grid("other", *effects_of, arms=arms)))
+    judged(rule, study(grid("named", *effects_of, arms=(*arms, arm("enhanced", {0: 0.8})))))
+    assert compared == [("fraction", "base+all", "base"), ("named", "enhanced", "base")]

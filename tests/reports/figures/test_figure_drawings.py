@@ -1,0 +1,172 @@
+"""Drawings: from their data alone, the same bytes twice, nothing cut off, nothing told by colour alone."""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import colors
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from reports.definition import read_definitions
+from reports.figures import KINDS, drawn, kind
+from reports.figures.look import RC, SMALL, line_style
+from reports.study.build import study
+from tests.reports import synthetic_curves as curves
+from tests.reports import synthetic_runs as runs
+from tests.reports.synthetic_design import write_design
+
+LONG = "base+windowed+multi_head+routing+gated_mlp+layer_norm+tied_qkv+pyramid+gumbel$x^2$_%<&>"
+STRANGE = "w" * 70
+NAMES = ("mean 平均", "a$b_c", "bell \x07 and\nline", "half \ud800", "back\\slash $\\frac{1}{2}$", "👩‍🔬 عربى")
+EFFECTS = {("windowed",): 0.03, ("pyramid",): -0.02, ("windowed", "routing"): 0.015}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fraction of which cells are missing, a full design with one seed, and a grid with hard names."""
+    root = tmp_path_factory.mktemp("grids")
+    fraction = write_design(root / "fraction", EFFECTS, noise=0.008, seeds=(0, 1))
+    for cell in sorted(path for path in fraction.iterdir() if path.is_dir())[:3]:
+        shutil.rmtree(cell)
+    write_design(root / "one_seed", EFFECTS, factors=("windowed", "routing", "pyramid"), resolution=None, seeds=(0,))
+    hard = runs.write_grid(root / "hard", {"base": {0: 0.5, 1: 0.52}, LONG: {0: 0.7}, STRANGE: {0: 0.6}, "gone": {}})
+    runs.write(hard / "floors.json", runs.floors("majority", "NB-SVM, unigrams and bigrams", "oracle", accuracy=0.52))
+    runs.write(hard / "costs.json", runs.costs(runs.latency("base", 1), runs.latency(LONG, 1)))
+    for grid in (fraction, hard, root / "one_seed"):
+        for number, cell in enumerate(sorted(path for path in grid.iterdir() if path.is_dir())):
+            curves.write_curve(cell, curves.plain_curve(0.01 * number, routed="routing" in cell.name))
+    return root
+
+
+OPTIONS = {
+    "pareto": {"against": ["flops", "latency"]},
+    "telemetry": {"most": 2},
+    "cost_length": {"measured": ["scaling_training"]},
+    "curves": {"arms": ["base", LONG, STRANGE, "base+windowed+routing+pyramid"]},
+}
+
+
+@pytest.fixture(scope="module")
+def frames(folder: Path) -> dict[str, pd.DataFrame]:
+    read = study(sorted(folder.iterdir()))
+    return {name: each.data(read, OPTIONS.get(name, {})) for name, each in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def figures(frames: dict[str, pd.DataFrame]) -> dict[str, Figure]:
+    return {name: kind(name).draw(frame, f"{name}: {LONG}") for name, frame in frames.items()}
+
+
+def texts(figure: Figure) -> Iterator[Text]:
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text.get_visible() and text.get_text().strip():
+            yield text
+
+
+def said(figure: Figure) -> str:
+    return "".join("".join(text.get_text() for text in texts(figure)).split())
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_nothing_is_cut_off_or_small(name: str, figures: dict[str, Figure]) -> None:
+    picture = matplotlib.image.imread(io.BytesIO(drawn(figures[name], "png")))[..., :3]
+    edges = (picture[:2], picture[-2:], picture[:, :2], picture[:, -2:])
+    assert all(np.all(edge == 1) for edge in edges)  # white all around
+    assert picture.shape[1] < 160 * 9  # no text makes it much wider than a page
+    sizes = [text.get_fontsize() for text in texts(figures[name])]
+    assert len(sizes) > 10 and min(sizes) >= SMALL - 1
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_the_same_data_read_again_from_csv_give_the_same_bytes(
+    name: str, frames: dict[str, pd.DataFrame], figures: dict[str, Figure]
+) -> None:
+    again = pd.read_csv(io.StringIO(frames[name].to_csv(index=False)), engine="python")  # exact floats
+    second = kind(name).draw(again, f"{name}: {LONG}")
+    for suffix in ("svg", "png"):
+        assert drawn(figures[name], suffix) == drawn(second, suffix)
+    svg = drawn(second, "svg").decode()
+    ElementTree.fromstring(svg)
+    assert not re.search(r"\d{4}-\d\d-\d\dT", svg)  # no date
+
+
+@pytest.mark.parametrize("name", ["pareto", "effects", "curves", "telemetry", "cost_length"])
+def test_series_differ_in_more_than_colour(name: str, figures: dict[str, Figure]) -> None:
+    legends = [legend for part in figures[name].subfigs for legend in part.legends]
+    assert legends
+    for legend in legends:
+        lines = [line for line in legend.get_lines() if line.get_marker() not in ("None", "none", None)]
+        looks = {(line.get_marker(), str(line.get_linestyle()), str(line.get_markerfacecolor())) for line in lines}
+        assert lines and len(looks) == len(lines)
+
+
+def test_lines_are_all_unlike_and_dark_enough_in_grey() -> None:
+    lines = [line_style(index) for index in range(77)]
+    assert len({(look["marker"], str(look["linestyle"])) for look in lines}) == 77
+    for look in lines:
+        red, green, blue = colors.to_rgb(look["color"])
+        assert 0.299 * red + 0.587 * green + 0.114 * blue < 0.75  # luma of Rec. 601: what a grey print shows
+
+
+def test_the_pareto_figure_names_arms_baselines_and_gaps(figures: dict[str, Figure]) -> None:
+    words = said(figures["pareto"])
+    for part in ("base(base)", "gone(nofinishedrun)", "NB-SVM,unigramsandbigrams", "Front,cheapestfirst:"):
+        assert part in words
+    assert LONG in words and STRANGE in words
+
+
+def test_many_arms_keep_numbers_for_the_base_and_the_front(tmp_path: Path) -> None:
+    grid = runs.write_grid(
+        tmp_path / "many", {"base": {0: 0.5}, **{f"arm{n}": {0: 0.3} for n in range(59)}, "top": {0: 0.9}}
+    )
+    figure = kind("pareto").draw(kind("pareto").data(study([grid]), {}), "many")
+    (legend,) = figure.subfigs[0].legends
+    assert [text.get_text().split()[1] for text in legend.get_texts()][:2] == ["base", "top"]
+    assert not any("arm5" in text.get_text() for text in texts(figure))
+
+
+def test_labels_of_levels_do_not_overlap(frames: dict[str, pd.DataFrame]) -> None:
+    figure = kind("pareto").draw(frames["pareto"], "levels at one height")
+    with matplotlib.rc_context(RC):
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in texts(figure) if text.get_gid() == "level"]
+    assert len(boxes) >= 3 and sum(box.overlaps(other) for box in boxes for other in boxes) == len(boxes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_name_of_any_characters_is_drawn_as_it_is_and_costs_nothing(name: str, tmp_path: Path) -> None:
+    frame = kind("pareto").data(study([runs.write_grid(tmp_path / "odd", {"base": {0: 0.5}, "odd": {0: 0.4}})]), {})
+    odd = frame.astype(object).replace("odd", name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure = kind("pareto").draw(odd, name)
+        svg, png = drawn(figure, "svg"), drawn(figure, "png")
+    ElementTree.fromstring(svg.decode())
+    assert png.startswith(b"\x89PNG")
+    kept = "".join(re.sub(r"[\x00-\x1f\ud800-\udfff]", "", name).split())
+    assert kept.replace("bellandline", "") in said(figure)
+
+
+def test_the_definitions_that_are_shipped_are_of_known_kinds_and_options(folder: Path) -> None:
+    read = study(sorted(folder.iterdir()))
+    figured = [definition for definition in read_definitions() if definition.figure is not None]
+    assert {definition.figure for definition in figured} == set(KINDS)
+    for definition in figured:
+        assert not kind(str(definition.figure)).data(read, definition.options).empty, definition.name
+
+
+@pytest.mark.parametrize("name", sorted(KINDS.keys() - {"cost_length", "telemetry"}))
+def test_a_grid_of_one_seed_is_drawn_without_bands(folder: Path, name: str) -> None:
+    frame = kind(name).data(study([folder / "one_seed"]), {})
+    assert drawn(kind(name).draw(frame, "one seed"), "png")

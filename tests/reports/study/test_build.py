@@ -1,0 +1,173 @@
+"""From run folders to arms: what is averaged, what is set apart, what must be said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reports.errors import ReportError
+from reports.statistics.interval import accuracy_interval, wilson
+from reports.study.build import study
+from reports.study.model import GridStudy
+from tests.reports import synthetic_runs as runs
+
+ACCURACIES = {"base": {0: 0.40, 1: 0.42, 2: 0.41}, "x": {0: 0.50, 1: 0.55, 2: 0.51}}
+
+
+def only(*paths: Path, mix: tuple[str, ...] = ()) -> GridStudy:
+    (grid,) = study(paths, mix).grids
+    return grid
+
+
+def test_an_arm_is_its_alike_runs(tmp_path: Path) -> None:
+    grid = only(runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2, 3]))
+    arm = grid.arm("x")
+    assert (arm.n, arm.planned, arm.seeds, arm.is_base) == (3, 4, (0, 1, 2), False)
+    assert arm.values == ACCURACIES["x"] and arm.accuracy == accuracy_interval([0.50, 0.55, 0.51])
+    assert arm.means["validation_accuracy"] == pytest.approx(0.53)
+    assert arm.sources == ("demo/x-0", "demo/x-1", "demo/x-2")
+    assert (arm.size.parameters, arm.size.length) == (123456, 64)
+    assert grid.counts["COMPLETED"] == 6 and grid.counts["PENDING"] == 2
+    assert any("demo/base-3 (PENDING), demo/x-3 (PENDING)" in warning for warning in grid.warnings)
+
+
+def test_an_arm_without_runs_is_there_with_its_plan(tmp_path: Path) -> None:
+    grid = only(runs.write_grid(tmp_path / "demo", {**ACCURACIES, "late": {}}))
+    arm = grid.arm("late")
+    assert (arm.n, arm.accuracy, arm.means, arm.sources) == (0, None, {}, ("demo/plan.json",))
+    assert arm.size.parameters == 123456
+    difference = grid.contrast("difference", "late", "base")
+    assert (difference.interval, difference.p, difference.n) == (None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("data", "data_key", "data-2"), ("code", "code_revision", "beef"), ("device", "device", "cuda: H")],
+)
+def test_unlike_runs_are_arms_of_their_own_and_named(tmp_path: Path, name: str, key: str, value: str) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    runs.write_cell(folder, runs.result("x", 2, 0.9, **{key: value}))
+    grid = only(folder)
+    assert grid.arm("x").seeds == (0, 1)
+    (other,) = grid.others
+    assert (other.name, other.seeds, other.values) == ("x", (2,), {2: 0.9})
+    assert other.unlike == f"{name} {value}" and other.accuracy.mean == 0.9
+    assert any("demo/x-2" in warning and other.unlike in warning for warning in grid.warnings)
+    assert grid.contrast("difference", "x", "base").n == 2
+    mixed = only(folder, mix=(name,))
+    assert mixed.others == () and mixed.arm("x").seeds == (0, 1, 2)
+
+
+def test_the_code_of_runs_is_their_hash_where_they_have_one(tmp_path: Path) -> None:
+    """A commit that changes no source parts nothing; a change of source parts, whatever the revision."""
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    for seed, revision in ((0, "aaaa"), (1, "bbbb"), (2, "cccc")):
+        for arm in ACCURACIES:
+            code = {"code_revision": revision, "code_hash": "hash-1" if seed < 2 else "hash-2"}
+            runs.write_cell(folder, runs.result(arm, seed, ACCURACIES[arm][seed], **code))
+    grid = only(folder)
+    assert grid.arm("x").seeds == (0, 1)
+    assert {(arm.name, arm.unlike) for arm in grid.others} == {("base", "code hash-2"), ("x", "code hash-2")}
+    assert set(study([folder]).runs["code_hash"]) == {"hash-1", "hash-2"}
+
+
+def test_a_seed_counts_once_and_a_second_configuration_stands_apart(tmp_path: Path) -> None:
+    loose = tmp_path / "loose"
+    for seed in (0, 1):
+        runs.write_cell(loose, runs.result("a", seed, 0.4 + seed / 10))
+    runs.write_cell(loose, runs.result("a", 0, 0.9), folder="a-again")
+    runs.write_cell(loose, runs.result("a", 0, 0.7, run_key="other"), folder="a-other")
+    grid = only(loose)
+    assert grid.base is None and grid.arm("a").seeds == (0, 1) and grid.arm("a").n == 2
+    (other,) = grid.others
+    assert other.unlike == "configuration other" and other.values == {0: 0.7}
+    assert any(warning.startswith("A seed counts once") for warning in grid.warnings)
+
+
+def test_every_task_of_a_grid_is_a_study_of_its_own(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    for seed in (0, 1, 2):
+        runs.write_cell(folder, runs.result("x", seed, 0.8, task="imdb", data_key="data-imdb"))
+    first, second = study([folder]).grids
+    assert [(grid.task, [arm.name for arm in grid.arms]) for grid in (first, second)] == [
+        ("imdb", ["x"]), ("listops", ["base"]),
+    ]  # fmt: skip
+    assert first.data_key == "data-imdb" and first.others == second.others == ()
+
+
+def test_baselines_of_any_grid_on_the_same_data_are_references(tmp_path: Path) -> None:
+    first, second = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
+    runs.write(first / "floors.json", runs.floors("majority", accuracy=0.3, left_out={"NB-SVM": "no words"}))
+    rows = [{"name": "oracle", "accuracy": 0.99, "n": 2000, "split": "test", "kind": "ceiling"}]
+    runs.write(second / "floors.json", {**runs.floors("majority", "better", accuracy=0.35), "floors": [
+        *runs.floors("majority", "better", accuracy=0.35)["floors"], *rows]})  # fmt: skip
+    grid, _ = study([first, second]).grids
+    named = {reference.name: reference for reference in grid.references}
+    assert list(named) == ["majority", "better", "oracle"] and grid.left_out == ("NB-SVM: no words",)
+    assert named["majority"].accuracy == wilson(0.3, 2000) and named["majority"].sources == ("one/floors.json",)
+    assert named["oracle"].kind == "oracle" and grid.best_baseline.name == "better"
+    above = grid.above_baseline(grid.arm("x"))
+    low, best = grid.arm("x").accuracy, named["better"].accuracy
+    assert above.mean == pytest.approx(0.52 - 0.35)
+    assert above.low == pytest.approx(above.mean - np.hypot(low.mean - low.low, best.high - best.mean))
+    assert only(second).references[0].sources == ("two/floors.json",)
+
+
+def test_baselines_of_other_data_are_shown_and_not_compared_with(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    runs.write(folder / "floors.json", runs.floors("majority", data_key="elsewhere"))
+    grid = only(folder)
+    assert [reference.name for reference in grid.references] == ["majority"]
+    assert grid.best_baseline is None and grid.above_baseline(grid.arm("x")) is None
+    assert any("same data" in warning for warning in grid.warnings)
+
+
+def test_speeds_are_those_of_the_configuration_at_its_length(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    rows = [runs.latency("x", 1), runs.latency("x", 1, 0.9, length=32), runs.latency("x", 8, 0.01)]
+    rows += [runs.latency("x", 1, 0.5, mode="training"), runs.latency("base", 1, 0.004, length=48)]
+    runs.write(folder / "costs.json", runs.costs(*rows))
+    grid = only(folder)
+    assert {batch: speed.median_s for batch, speed in grid.arm("x").speeds.items()} == {1: 0.002, 8: 0.01}
+    assert grid.arm("base").speeds[1].length == 48 and "25%" in grid.timing
+    assert grid.arm("x").speeds[1].sources[0] == "demo/costs.json"
+    runs.write(folder / "costs.json", runs.costs(runs.latency("x", 1, 1e-6)))
+    with pytest.raises(ReportError, match="above physics"):
+        study([folder])
+
+
+def test_arms_can_be_told_apart(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    first, again = only(folder), only(folder)
+    assert first.arm("x") == again.arm("x") != first.arm("base") and first.arm("x") in again.arms
+
+
+def test_two_folders_of_one_name_are_refused(tmp_path: Path) -> None:
+    folders = [runs.write_grid(tmp_path / parent / "demo", ACCURACIES) for parent in ("a", "b")]
+    with pytest.raises(ReportError, match="rename one"):
+        study(folders)
+
+
+def test_runs_are_one_tidy_row_a_cell(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2, 3])
+    frame = study([folder]).runs
+    assert len(frame) == 8 and frame["accuracy"].notna().sum() == 6
+    assert frame["where"].is_monotonic_increasing and {"code", "code_hash", "code_revision"} <= set(frame.columns)
+
+
+def test_predictions_give_mcnemar_where_all_runs_have_them(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", {arm: {0: values[0]} for arm, values in ACCURACIES.items()}, seeds=[0])
+    names, labels = np.array(["c", "a", "b", "d"]), np.array([0, 0, 0, 0])
+    answers = {"base-0": [1, 1, 1, 1], "x-0": [0, 0, 0, 1]}
+    for cell, answer in answers.items():
+        logits = np.eye(2)[answer]
+        order = [2, 0, 1, 3] if cell == "base-0" else [0, 1, 2, 3]
+        np.savez(folder / cell / "predictions.npz", names=names[order], labels=labels[order], logits=logits[order])
+    assert only(folder).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(3, 3).pvalue
+    (folder / "x-0" / "predictions.npz").write_bytes(b"PK damaged")
+    grid = only(folder)
+    assert grid.contrast("difference", "x", "base").p_mcnemar is None
+    assert any("Predictions left out: demo/x-0" in warning for warning in grid.warnings)

@@ -1,0 +1,150 @@
+"""Registered plans: kept to, or every way in which they were not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.study.build import study
+from reports.study.matched import matched_pairs
+from reports.study.read import read_grid
+from reports.study.registration import followed
+from tests.reports import synthetic_runs as runs
+
+START = "2026-01-02T00:00:00+00:00"
+
+
+def hashed(plan: dict[str, Any]) -> str:
+    content = {k: plan[k] for k in ("grid", "base", "seeds", "designs", "matched", "primary", "cells")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def registered_grid(tmp_path: Path, **changes: Any) -> Path:
+    """Two arms, two seeds, registered a day before the first run."""
+    grid = tmp_path / "demo"
+    plan = {
+        **runs.plan(["base", "x"], [0, 1]), "designs": [], "matched": [],
+        "primary": {"metric": "accuracy", "margin_points": 0.3}, **changes,
+    }  # fmt: skip
+    plan["hash"] = hashed(plan)
+    runs.write(grid / "plan.json", plan)
+    record = {"schema": 1, "hash": plan["hash"], "registered_at": "2026-01-01T00:00:00+00:00", "code_revision": "abc"}
+    runs.write(grid / "registered.json", {**record, "plan": plan})
+    for arm in ("base", "x"):
+        for seed in (0, 1):
+            runs.write_cell(grid, runs.result(arm, seed, 0.5, started_at=START))
+    return grid
+
+
+def change(path: Path, alter: Callable[[dict[str, Any]], object]) -> None:
+    record = json.loads(path.read_text())
+    alter(record)
+    path.write_text(json.dumps(record))
+
+
+def deviations(grid: Path) -> tuple[str, ...]:
+    return followed(read_grid(grid)).deviations
+
+
+def test_a_plan_that_was_kept_to(tmp_path: Path) -> None:
+    grid = registered_grid(tmp_path)
+    found = followed(read_grid(grid))
+    assert found.deviations == ()
+    assert "registered 2026-01-01T00:00:00+00:00 at code abc" in found.registered and "±0.3 points" in found.registered
+    assert "The runs followed it." in found.registered
+    (found_grid,) = study([grid]).grids
+    assert (found_grid.registered, found_grid.deviations) == (found.registered, ())
+    assert found.registered in found_grid.notes
+
+
+def test_a_grid_that_was_not_registered_says_so(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
+    (found,) = study([grid]).grids
+    assert "not registered before its runs" in found.registered
+
+
+def swap_key(plan: dict[str, Any]) -> None:
+    plan["cells"][0]["run_key"] = "other"
+
+
+CASES: dict[str, tuple[Callable[[Path], object], str]] = {
+    "content": (
+        lambda grid: change(grid / "registered.json", lambda r: r["plan"]["primary"].update(margin_points=1.0)),
+        "is not that of the plan in it",
+    ),
+    "plan": (
+        lambda grid: change(grid / "plan.json", lambda r: r.update(seeds=[0, 1, 2], base="x")),
+        "plan.json differs from the registered plan in base, seeds",
+    ),
+    "plan hash": (lambda grid: change(grid / "plan.json", lambda r: r.update(hash="")), "the hash in plan.json is not"),
+    "late": (
+        lambda grid: change(grid / "registered.json", lambda r: r.update(registered_at="2026-01-03T00:00:00")),
+        "registered after 4 of 4 runs had started, the first 2026-01-02T00:00:00+00:00",
+    ),
+    "no time": (
+        lambda grid: change(grid / "base-0" / "result.json", lambda r: r.pop("started_at")),
+        "1 run of 4 without the time of its start",
+    ),
+    "missing": (lambda grid: (grid / "x-1" / "result.json").unlink(), "not finished: demo/x-1"),
+    "failed": (
+        lambda grid: (
+            (grid / "x-1" / "result.json").unlink(), runs.write_cell(grid, runs.failure("x", 1, "NaN")),
+        ),
+        "failed: demo/x-1",
+    ),
+    "extra": (lambda grid: runs.write_cell(grid, runs.result("x", 7, 0.9)), "run, but not registered: x-7"),
+    "key": (
+        lambda grid: change(grid / "registered.json", lambda r: swap_key(r["plan"])),
+        "run with another configuration (run key) than registered: demo/base-0",
+    ),
+    "cell": (
+        lambda grid: change(grid / "plan.json", lambda r: r["cells"].pop()),
+        "registered, but not in plan.json: x-1",
+    ),
+    "unreadable": (lambda grid: (grid / "registered.json").write_text("{"), "nothing could be checked"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_deviation_is_named(tmp_path: Path, case: str) -> None:
+    grid = registered_grid(tmp_path)
+    alter, said = CASES[case]
+    alter(grid)
+    assert any(said in deviation for deviation in deviations(grid)), deviations(grid)
+    assert any("was not kept to" in warning for warning in study([grid]).grids[0].warnings)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "ratio", "holds"), [("parameters", 0.5, False), ("flops", 1.01, True), ("seconds", 1.5, False)]
+)
+def test_pairs_are_held_against_their_tolerance(tmp_path: Path, quantity: str, ratio: float, holds: bool) -> None:
+    pair = {"arm": "x", "control": "base", "quantity": quantity, "tolerance": 0.02, "ratio": None}
+    grid = registered_grid(tmp_path, matched=[pair])
+    for seed, slower in ((0, 3.0), (1, 1.0)):  # medians of 20 and 10, not the mean of ratios
+        changes = {
+            "parameters": {"total": 1_000_000, "without_embedding": 11_728},
+            "flops": {"forward": 12_469_135, "length": 64}, "seconds": {"train": 10.0 * slower, "total": 50.0},
+        }  # fmt: skip
+        runs.write_cell(grid, runs.result("x", seed, 0.5, started_at=START, **changes))
+        times = {"seconds": {"train": 40 / 3, "total": 1.0}}
+        runs.write_cell(grid, runs.result("base", seed, 0.5, started_at=START, **times))
+    (found,) = matched_pairs(read_grid(grid))
+    assert found.ratio == pytest.approx(ratio, rel=1e-4) and found.holds is holds and found.runs == 2
+    shown = study([grid]).grids[0]
+    assert shown.matched == (found,)
+    assert any(found.words in line for line in (shown.notes if holds else shown.warnings))
+
+
+def test_a_pair_without_runs_on_one_device_is_not_known(tmp_path: Path) -> None:
+    pair = {"arm": "x", "control": "base", "quantity": "seconds", "tolerance": 0.02, "ratio": None}
+    grid = registered_grid(tmp_path, matched=[pair])
+    for seed in (0, 1):
+        runs.write_cell(grid, runs.result("x", seed, 0.5, started_at=START, device="cuda: H"))
+    (found,) = matched_pairs(read_grid(grid))
+    assert found.holds is None and "not known" in found.words

@@ -1,0 +1,67 @@
+"""Effects of factorial designs: estimates by hand, simple effects below a main effect that depends, aliases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.study.build import study
+from tests.reports.synthetic_design import write_design
+from tests.reports.tables.made_tables import entry, rows_of, ruled, tables, texts
+
+
+def test_effects_without_noise_are_those_planted(tmp_path: Path) -> None:
+    terms = {("windowed",): 0.06, ("tied_qkv",): -0.02}
+    table, arms = tables("effects", write_design(tmp_path / "frac", terms, noise=0.0, seed_noise=0.01))
+    rows = rows_of(table, "effect")
+    assert len(table.rows) == 8 + 7 and ruled(table) == [0, 8]
+    for name, row in rows.items():
+        assert row["estimate"] == pytest.approx(terms.get(tuple(name.split(" × ")), 0.0), abs=1e-12), name
+    pair = next(row for row in table.rows if row.entries[0].text == "windowed × routing")
+    assert pair.entries[-1].text == "3 terms", "28 interactions in 7 groups of 4"
+    (detail,) = pair.detail
+    assert all(alias in detail for alias in str(pair.entries[-1].raw["aliases"]).split(", "))
+    assert len(arms.rows) == 16 and texts(arms, 1).count("●") == 8
+    assert rows_of(arms, "arm")["base"]["windowed"] is False
+
+
+def test_effects_by_hand_with_two_factors(tmp_path: Path) -> None:
+    grid = write_design(tmp_path / "full", {("a",): 0.02}, factors=("a", "b"), resolution=None, noise=0.004, draw=3)
+    table = tables("effects", grid, order=1)[0]
+    runs = study([grid]).runs
+    on = runs["arm"].str.contains(r"\+a")
+    row = rows_of(table, "effect")["a"]
+    assert row["estimate"] == pytest.approx(runs["accuracy"][on].mean() - runs["accuracy"][~on].mean())
+    assert texts(table, 0) == ["a", "b"], "order 1 has no interactions"
+    assert set(entry(table, "effect", "a", "estimate").sources) == set(runs["where"])
+    assert "Full factorial: nothing is aliased." in table.notes
+
+
+def test_simple_effects_stand_below_a_main_effect_that_depends(tmp_path: Path) -> None:
+    terms = {("a",): 0.1, ("a", "b"): 0.1}
+    grid = write_design(tmp_path / "full", terms, factors=("a", "b"), resolution=None, noise=0.001, seed_noise=0.002)
+    table, _ = tables("effects", grid)
+    assert texts(table, 0)[:3] == ["a", "↳ a without b", "↳ a with b"]
+    rows = rows_of(table, "effect")
+    assert (rows["a"]["verdict"], rows["a × b"]["verdict"], rows["a with b"]["verdict"]) == (
+        "depends", "interacts", "better",
+    )  # fmt: skip
+    assert rows["a without b"]["estimate"] == pytest.approx(0, abs=0.005)
+    assert rows["a with b"]["estimate"] == pytest.approx(0.2, abs=0.005)
+
+
+def test_effects_of_one_seed_have_no_interval(tmp_path: Path) -> None:
+    table = tables("effects", write_design(tmp_path / "frac", {("windowed",): 0.05}, seeds=(0,)))[0]
+    row = rows_of(table, "effect")["windowed"]
+    assert row["estimate_low"] is None and row["verdict"] == "undecided"
+    assert any("no interval and no power" in note for note in table.notes)
+
+
+def test_every_verdict_is_the_studys_own(tmp_path: Path) -> None:
+    grid = write_design(tmp_path / "frac", {("windowed",): 0.03, ("gumbel",): -0.05})
+    (seen,), (table, _) = study([grid]).grids, tables("effects", grid)
+    said = {(row.entries[0].raw["kind"], row.entries[0].raw["effect"]): row.entries[4].text for row in table.rows}
+    assert said == {(one.kind, one.name): one.verdict for one in seen.contrasts() if one.kind != "difference"}
+    assert np.all([len(row.entries[1].text) <= 40 for row in table.rows])

@@ -1,0 +1,102 @@
+"""Reports on cost: every measurement is shown, figures above physics are refused, nothing is read by halves."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.measure.measured import CostArm, arm_at
+from reports.cost import FOLDER, main, written
+from reports.errors import ReportError
+from reports.measured import read_growth
+from swarmformer.cost import count_parameters
+from swarmformer.variants import load_variant
+
+LENGTHS = (256, 768, 4096, 16384)
+
+
+def bounded(value: float, half: float | None = None) -> dict[str, float | None]:
+    low, high = (None, None) if half is None else (value - half, value + half)
+    return {"value": value, "low": low, "high": high}
+
+
+def point(variant: str, length: int, flops: int, of_first: float) -> dict[str, Any]:
+    return {
+        "variant": variant, "length": length, "mode": "forward", "batch": 1, "threads": 1, "precision": "fp32",
+        "flops": flops, "median_s": 0.1, "p20_s": 0.09, "p80_s": 0.11, "repeats": 5, "growth_bytes": 2**20,
+        "share_of_floor": 0.5, "of_first": bounded(of_first, 0.05),
+        "parameters": {"total": 100 + length, "without_embedding": 10},
+    }  # fmt: skip
+
+
+def growth(ratios: list[float], seconds: list[float], order: int = 1) -> dict[str, Any]:
+    """``base`` with FLOPs of this order, and ``other`` with these ratios to it at ``LENGTHS``."""
+    rows = []
+    for length, ratio, second in zip(LENGTHS, ratios, seconds, strict=True):
+        base = 1000 * length**order
+        rows += [point("base", length, base, 1.0), point("other", length, round(base * ratio), second)]
+    fits = [{"variant": "base", **{kind: bounded(1.0) for kind in ("flops", "seconds", "memory")}}]
+    gaps = [{"variant": "third", "length": 16384, "reason": "needs more memory"}]
+    ceilings = {"matmul_flops_per_s": 1e11, "copy_bytes_per_s": 1e10}
+    head = {"schema": 1, "device": "cpu", "threads": 1, "ceilings": ceilings}
+    return {**head, "rows": rows, "missing": gaps, "growth": fits}
+
+
+def speed(share: float = 0.7) -> dict[str, Any]:
+    figure = {"figure": "eval", "reference": "published", "ours": "fast", "ratio": 2.5, "ratio_p20": 2.4,
+              "ratio_p80": 2.6, "rounds": 5, "least": 2.0, "aim": 3.0, "growth": False, "reached": True}  # fmt: skip
+    arm = {"group": "Base", "arm": "fast", "texts": 256, "median_s": 2.0, "p20_s": 1.9, "p80_s": 2.1, "repeats": 5,
+           "flops": 10, "share_of_ceiling": share, "load_average": [0.1, 0.2]}  # fmt: skip
+    ceilings = {"fp32": {"matmul_flops_per_s": 2e11, "copy_bytes_per_s": 1e10}}
+    return {"schema": 1, "device": "cpu", "threads": 2, "allocator": "as it comes", "figures": [figure], "arms": [arm],
+            "ceilings": ceilings, "grid": None, "missing": []}  # fmt: skip
+
+
+def evidence(folder: Path, **changes: Any) -> Path:
+    contents = {
+        "figures/figures.json": speed(), "figures/environment.json": {"schema": 1, "code_revision": "abc"},
+        "scaling/environment.json": {"schema": 1, "code_revision": "abc"},
+        "scaling/costs.json": growth([0.5] * 4, [0.5] * 4), **changes,
+    }  # fmt: skip
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    return folder
+
+
+def test_all_tables_are_written(tmp_path: Path) -> None:
+    assert main([str(evidence(tmp_path))]) == 0
+    figures, speed, scaling = ((tmp_path / f"{name}.md").read_text() for name in ("figures", "speed", "scaling"))
+    row = re.search(r"^\| eval .*$", speed, re.MULTILINE)
+    assert row and [cell.strip() for cell in row[0].strip("|").split("|")] == [
+        "eval", "fast / published", "2", "3", "2.50 (2.40 to 2.60)", "", "5",
+    ]  # fmt: skip
+    assert "code abc" in figures and "70%" in figures
+    assert "Missing: third at 16,384 tokens: needs more memory." in scaling
+
+
+def test_an_arm_above_physics_stops_the_report(tmp_path: Path) -> None:
+    evidence(tmp_path, **{"figures/figures.json": speed(share=1.2)})
+    with pytest.raises(ReportError, match="faster than its machine"):
+        written(tmp_path)
+
+
+def test_half_a_measurement_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 1 and "needs a scaling/" in capsys.readouterr().err
+    evidence(tmp_path, **{"scaling/costs.json": {**growth([1.0] * 4, [1.0] * 4), "rows": [{"variant": "base"}]}})
+    assert main([str(tmp_path)]) == 1 and "rows.0" in capsys.readouterr().err
+
+
+def test_committed_parameters_are_those_of_the_variants() -> None:
+    forward, training = (read_growth(FOLDER / mode) for mode in ("scaling", "scaling_training"))
+    for row in training.rows:
+        same = forward.at(row.variant, row.length)
+        assert same is not None and same.parameters == row.parameters
+    for row in (row for row in forward.rows if row.length in (min(LENGTHS), max(LENGTHS))):
+        arm = arm_at(load_variant(row.variant), row.length)
+        assert isinstance(arm, CostArm)
+        assert count_parameters(arm.build_without_weights()) == row.parameters.model_dump(), row.variant

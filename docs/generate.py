@@ -1,4 +1,4 @@
-"""Write the generated parts of docs/components: ``python docs/generate.py``; with ``--check`` only look.
+"""Write the generated parts of the pages below docs: ``python docs/generate.py``; with ``--check`` only look.
 
 A page is written by hand, but for what lies between ``<!-- generated:begin NAME WORD … -->`` and
 ``<!-- generated:end -->``: that comes from the registry, ``variants/factors.yaml`` and models built without weights.
@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from docs import card, index
+from docs import card, index, training_options
 
 PAGES = Path(__file__).resolve().parent / "components"
+TRAINING = PAGES.parent / "training.md"
 REGION = re.compile(r"(<!-- generated:begin ([^>]*?) -->\n)(.*?)(<!-- generated:end -->)", re.DOTALL)
 MARKER = "<!-- generated:"
 WRITERS: dict[str, Callable[..., str]] = {
@@ -23,6 +24,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     for writer in (
         card.summary, card.options, card.cost, card.beside, card.run,
         index.cards, index.left_out, index.lengths, index.slots, index.sizes, index.components,
+        training_options.budget, training_options.ingredients,
     )
 }  # fmt: skip
 
@@ -47,7 +49,7 @@ def rendered(page: str, text: str) -> str:
 
 def stale() -> Iterator[tuple[Path, str]]:
     """Pages whose generated parts are out of date, with the text they should have."""
-    for path in sorted(PAGES.glob("*.md")):
+    for path in [*sorted(PAGES.glob("*.md")), TRAINING]:
         text = path.read_text(encoding="utf-8")
         fresh = rendered(path.stem, text)
         if fresh != text:

@@ -45,7 +45,7 @@ def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locat
         below: the section that ``given`` is laid over; its ingredients are meant where ``given`` names no other.
 
     Raises:
-        SpecError: an option of two ingredients in short; or one in both ways.
+        SpecError: an option of two ingredients in short; or one in both ways with two values.
     """
     section, owners = dict(given), short_names(given, below, path, locate)
     for key in [key for key in given if key in owners and key not in KEYS]:
@@ -54,9 +54,9 @@ def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locat
             raise SpecError(f"{_place((*path, key), locate)}: of which ingredient? Write {choice}")
         [slot] = owners[key]
         part = _named(slot, section, below)
-        if key in part and part[key] != section[key]:
+        if part.get(key, given[key]) != given[key]:
             both = " and ".join(_place(place, locate) for place in ((*path, key), (*path, slot, key)))
-            raise SpecError(f"{both}: the same option in two ways; leave one of them out")
+            raise SpecError(f"{both}: one option, two values; leave one of them out")
         section[slot] = {**part, key: section.pop(key)}
     return {key: _named(key, section, below) if key in USUAL else value for key, value in section.items()}
 

@@ -51,7 +51,7 @@ def test_another_ingredient_leaves_the_options_of_the_one_before_behind() -> Non
     [
         (
             {"lr": 0.1, "optimiser": {"lr": 0.2}},
-            r"file 1: train\.lr and file 1: train\.optimiser\.lr: the same option in two ways; leave one of them out",
+            r"file 1: train\.lr and file 1: train\.optimiser\.lr: one option, two values; leave one of them out",
         ),
         (
             {"augmentation": named(DropTokens), "objective": f"{__name__}:Sharing", "share": 1.0},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -110,3 +112,18 @@ def test_sigterm_is_an_interruption_and_the_run_goes_on(tmp_path: Path) -> None:
     wait_for(lambda: "resumed at step" in (cell / "log.txt").read_text())
     process.kill()
     process.wait()
+
+
+def test_a_last_step_to_weights_that_answer_nan_is_divergence(tmp_path: Path) -> None:
+    """One step of 10³⁰ after a loss that is still finite: an accuracy of NaN logits would be no result."""
+    still = ["train.epochs=1", "train.batch_size=120", "train.warmup=0", "train.lr=1e30"]
+    settings = [word for word in SETTINGS if not word.startswith(("train.", "model.dims.n", "model.dims.c"))]
+    words = ["variant=bag_of_embeddings", f"runs={tmp_path}", "device=cpu", *settings, *still]
+    done = run_module("experiments.train", "with", *words)
+    [cell] = tmp_path.iterdir()
+    failure = json.loads((cell / "failure.json").read_text())
+    assert done.returncode == 1 and failure["step"] == 1 and not (cell / "result.json").exists()
+    assert failure["cause"].startswith("TrainingDivergedError: after step 1 the logits of the validation split are not")
+    lines = [json.loads(line) for line in (cell / "curve.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["train"] and math.isfinite(lines[0]["loss"])
+    assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", (cell / "curve.jsonl").read_text()))

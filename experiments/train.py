@@ -77,7 +77,7 @@ def train(_config: Config, model: Config, data: Config, train: Config) -> dict[s
     folder = Path(config["folder"])
     result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
-    return result and result.metrics.model_dump()
+    return None if result is None else result.metrics.model_dump()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -30,7 +30,7 @@ def work(_config: Config, run: Config) -> dict[str, Any] | None:
     arm, spec = load_config(folder)
     use_threads(_config["threads"])
     result = run_cell(folder, arm, spec, _config["device"], _config["keep_weights"])
-    return result and result.metrics.model_dump()
+    return None if result is None else result.metrics.model_dump()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy_tasks import WORDS, Toy
 
 from swarmformer.settings import CACHE_VARIABLE, data_dir
+from tests.data.toy_tasks import WORDS, Toy
 
 
 @pytest.fixture

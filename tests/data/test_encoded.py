@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_tasks import Toy, make_split
 
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError
+from tests.data.toy_tasks import Toy, make_split
 
 SETTINGS: dict[str, Any] = {"tokenizer": "bert", "seq_len": 8, "validation_fraction": 0.2, "split_seed": 0}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import sparse
-from toy_tasks import Toy, make_split
 
 from swarmformer.data.predictors import compute_predictors, log_count_ratio
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.data.tasks.listops import ListOps
+from tests.data.toy_tasks import Toy, make_split
 
 
 def test_log_count_ratio_worked_by_hand() -> None:

@@ -11,7 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_tasks import Toy
 
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import Split, load_encoded
@@ -20,6 +19,7 @@ from swarmformer.data.questions import Questions
 from swarmformer.data.split import check_splits, load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
+from tests.data.toy_tasks import Toy
 
 WORDS = ("[PAD]", *(f"w{number}" for number in range(1, 9)))
 SETTINGS: dict[str, Any] = {"tokenizer": "not used", "seq_len": 6, "validation_fraction": 0.3, "split_seed": 0}

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_tasks import Toy, make_split
 
 from swarmformer.data.split import check_splits, cut_validation, load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
+from tests.data.toy_tasks import Toy, make_split
 
 
 @settings(deadline=None, max_examples=50)

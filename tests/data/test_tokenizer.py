@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toy_tasks import WORDS
 
 from swarmformer.data.encode import encode_text
 from swarmformer.data.tokenizer import load_tokenizer, tokenizer_hash, train_wordpiece, vocab_size
 from swarmformer.errors import DataError
+from tests.data.toy_tasks import WORDS
 
 
 def reference_wordpiece(text: str, vocabulary: list[str]) -> list[str]:

@@ -15,13 +15,22 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from site_evidence import ACCURACIES, HOSTILE, NAMES, answers, labels, write_evidence, write_hostile, write_texts
 
 from reports.definition import for_any_runs, read_definitions
 from reports.site.__main__ import main
 from reports.site.make import make_site, script
 from reports.study.build import study
 from tests.reports import synthetic_runs as runs
+from tests.reports.site.site_evidence import (
+    ACCURACIES,
+    HOSTILE,
+    NAMES,
+    answers,
+    labels,
+    write_evidence,
+    write_hostile,
+    write_texts,
+)
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = st.one_of(st.text(), st.text("<>/!-&\"'\\`script]]>\u2028\u2029 \ud800"), st.just(HOSTILE), st.just("__proto__"))

@@ -41,7 +41,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"arms": ["base", "base+windwed"]}, r"arms\[1\] \(base\+windwed\).*Did you mean 'windowed'"),
     ({"arms": ["bse"], "base": None}, r"arms\[0\].*unknown variant 'bse'.*Did you mean 'base'"),
     ({"model": {"cluster": {"heads": 3}}}, r"tiny\.yaml: model\.cluster\.heads: .*does not divide d_model = 128"),
-    ({"train": {"lr": "1e-3"}}, r"tiny\.yaml: train\.lr: .*write 0\.001 or 1\.0e-3"),
+    ({"train": {"lr": "1e-3"}}, r"tiny\.yaml: train\.optimiser\.lr: .*write 0\.001 or 1\.0e-3"),
     ({"train": {"epoch": 1}}, r"train\.epoch: unknown option\. Did you mean 'epochs'"),
     ({"data": {"task": "listop"}}, r"data\.task: unknown task 'listop'\. Did you mean 'listops'"),
     ({"sed": [0]}, r"tiny\.yaml: sed: unknown option\. Did you mean 'seeds'"),

@@ -27,9 +27,9 @@ class Parted:
     def warnings(self) -> list[str]:
         said = []
         if self.others:
-            parts = [f"{listed(runs['where'].tolist())} ({words})" for words, runs in self.others]
+            unlike = [f"{where} ({words})" for words, runs in self.others for where in runs["where"]]
             said.append(
-                f"Unlike the {len(self.kept)} runs used, and not averaged or paired with them: {'; '.join(parts)}. "
+                f"Unlike the {len(self.kept)} runs used, and not averaged or paired with them: {listed(unlike)}. "
                 "--mix puts runs together that differ in data, code or device."
             )
         if len(self.repeated):

@@ -10,7 +10,7 @@ from typing import Any
 
 from swarmformer.records import DECIDED, PLAN, REGISTERED, UnreadableFileError, load_json, plan_hash
 
-from ..words import plural
+from ..words import listed, plural
 from .read import Grid, Status
 
 UNFINISHED = {
@@ -100,20 +100,25 @@ def _time(text: str) -> datetime | None:
 
 
 def _cells(grid: Grid) -> Iterator[str]:
-    """Runs that are missing, failed, unreadable, of another configuration, or were not planned."""
+    """Runs that are missing, failed, unreadable, of another configuration, or were not planned.
+
+    Counted where another warning names them: unfinished runs, and those that the plan does not have.
+    """
     assert grid.registration is not None
-    for status, word in UNFINISHED.items():
-        yield from _listed(word, [cell.where for cell in grid.cells if cell.status is status])
+    cells = [cell for cell in grid.cells if cell.arm is not None]
+    counts = {word: sum(cell.status is status for cell in cells) for status, word in UNFINISHED.items()}
+    counts["run, but not planned"] = len(grid.unplanned)
+    yield from (f"{word}: {plural(count, 'run')}" for word, count in counts.items() if count)
     planned = {(cell.arm, cell.seed): cell for cell in grid.registration.plan.cells}
     now = {(cell.arm, cell.seed) for cell in grid.plan.cells} if grid.plan else set(planned)
     results = [(cell.where, cell.result) for cell in grid.cells if cell.result is not None]
     done = [(where, (result.arm, result.seed), result) for where, result in results]
     yield from _listed(f"registered, but not in {PLAN}", [cell.cell for key, cell in planned.items() if key not in now])
     extra = [where for where, key, _ in done if key not in planned]
-    yield from _listed("run, but not registered", [*grid.unplanned, *extra])
+    yield from _listed("run, but not registered", extra)
     other = [where for where, key, result in done if key in planned and planned[key].run_key != result.run_key]
     yield from _listed("run with another configuration (run key) than registered", other)
 
 
 def _listed(word: str, names: Sequence[str]) -> list[str]:
-    return [f"{word}: {', '.join(names)}"] if names else []
+    return [f"{word}: {listed(names)}"] if names else []

@@ -15,8 +15,7 @@ import pandas as pd
 
 from swarmformer.records import Plan
 
-from ..statistics.independent import independent_difference
-from ..statistics.interval import Interval
+from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
 from .matched import Pair
 from .read import Cell

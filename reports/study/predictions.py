@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from swarmformer.records import Predictions, UnreadableFileError, read_predictions
 
-from ..statistics.mcnemar import mcnemar_pooled
 from .model import Arm
 
 Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
@@ -36,12 +35,6 @@ def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
         elif answers:
             correct[arm.name] = {seed: right for seed, (_, _, right) in answers.items()}
     return correct, warnings
-
-
-def p_of_examples(correct: Correct, arm: str, base: str) -> float | None:
-    """Exact McNemar test pooled over seeds; None where predictions of either are not there."""
-    test = mcnemar_pooled(correct.get(arm, {}), correct.get(base, {}))
-    return test.p if test else None
 
 
 def _answers(folder: Path, arm: Arm) -> dict[int, Answers]:

@@ -23,8 +23,8 @@ from .committed import NOT_COMPARED, differences, rewrite
 from .definition import for_any_runs, read_definitions
 from .render import utf8
 from .report import Report, make_report, write_report
-from .study.alike import STRATA
 from .study.build import study
+from .study.runs import STRATA
 from .words import plural
 
 

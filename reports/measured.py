@@ -9,10 +9,9 @@ from swarmformer.records import Count, NotNegative, Parameters, Positive, Record
 from swarmformer.records.costs import Limits, Measured
 
 from .errors import ReportError
+from .study.costs import TOLERANCE
 
 RESULTS = Path(__file__).parent / "results"
-TOLERANCE = 1.05
-"""Above 1 a figure beats the machine; this much is noise of the two timings."""
 MeasuredT = TypeVar("MeasuredT", bound=Measured)
 
 

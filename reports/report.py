@@ -15,8 +15,8 @@ from . import figures, trace
 from .definition import Definition
 from .errors import ReportError
 from .render import FORMATS, TEXTS, Table, terminal, utf8
-from .study.frame import MEASURES
 from .study.model import GridStudy, Study
+from .study.runs import MEASURES
 
 RUNS, STATUS = "results.parquet", "status.md"
 

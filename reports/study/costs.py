@@ -9,16 +9,9 @@ from swarmformer.records import Costs, Latency
 from ..errors import ReportError
 from ..words import engineering, plural
 from .model import Speed
-from .read import Grid
 
 # Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
 TOLERANCE = 1.05
-
-
-def check_limits(grid: Grid) -> None:
-    """Raise ReportError where a latency of the grid is faster than its machine: see ``check_costs``."""
-    if grid.costs is not None:
-        check_costs(grid.costs, f"costs.json of grid {grid.name!r}")
 
 
 def check_costs(costs: Costs, name: str) -> None:

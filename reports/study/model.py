@@ -17,8 +17,8 @@ from swarmformer.records import Plan
 
 from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
-from .matched import Pair
 from .read import Cell
+from .registration import Pair
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]

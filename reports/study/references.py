@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from swarmformer.records import Floor
-
 from ..statistics.interval import wilson
 from .model import Reference
 from .read import Grid
@@ -14,18 +12,10 @@ from .read import Grid
 def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> tuple[Reference, ...]:
     """Those of the grid, then what other grids measured on the same data; baselines first. Of one name, the first."""
     known = {reference.name: reference for reference in _of_grid(grid, task)}
-    elsewhere = [reference for other in every for reference in _of_grid(other, task)]
-    for reference in elsewhere:
+    for reference in (reference for other in every for reference in _of_grid(other, task)):
         if reference.data_key == data_key:
             known.setdefault(reference.name, reference)
     return tuple(sorted(known.values(), key=lambda reference: reference.kind == "oracle"))
-
-
-def left_out(grid: Grid, task: str) -> tuple[str, ...]:
-    """Predictors that the task cannot have: ``name: reason``."""
-    if grid.floors is None or grid.floors.task != task:
-        return ()
-    return tuple(f"{name}: {reason}" for name, reason in grid.floors.left_out.items())
 
 
 def unlike_data(known: Sequence[Reference], data_key: str) -> list[str]:
@@ -40,18 +30,16 @@ def unlike_data(known: Sequence[Reference], data_key: str) -> list[str]:
 
 
 def _of_grid(grid: Grid, task: str) -> list[Reference]:
-    if grid.floors is None or grid.floors.task != task:
-        return []
-    return [_reference(floor, grid.floors.data_key, f"{grid.folder.name}/floors.json") for floor in grid.floors.floors]
-
-
-def _reference(floor: Floor, data_key: str, source: str) -> Reference:
-    return Reference(
-        name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
-        kind=floor.kind,
-        split=floor.split,
-        accuracy=wilson(floor.accuracy, floor.n),
-        detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
-        sources=(source,),
-        data_key=data_key,
-    )
+    floors = grid.floors_of(task)
+    return [
+        Reference(
+            name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
+            kind=floor.kind,
+            split=floor.split,
+            accuracy=wilson(floor.accuracy, floor.n),
+            detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+            sources=(f"{grid.folder.name}/floors.json",),
+            data_key=floors.data_key,
+        )
+        for floor in floors.floors
+    ] if floors else []

@@ -31,7 +31,6 @@ class Point(Record):
     parameters: Parameters
     mode: str
     batch: Count
-    threads: Count
     precision: str
     flops: Count
     median_s: Positive
@@ -66,7 +65,6 @@ class Growth(Measured):
     """``costs.json`` of ``experiments.scaling``."""
 
     device: str
-    threads: Count
     limits: Limits
     rows: tuple[Point, ...]
     missing: tuple[Gap, ...]
@@ -113,7 +111,6 @@ class Speed(Measured):
     """``figures.json`` of ``experiments.benchmark``."""
 
     device: str
-    threads: Count
     allocator: str
     limits: dict[str, Limits]
     figures: tuple[Figure, ...]

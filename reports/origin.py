@@ -8,7 +8,7 @@ from typing import Any
 from swarmformer.records import CONFIG, ENVIRONMENT, FAILURE, RESULT, UnreadableFileError, load_json
 
 from .errors import ReportError
-from .study.read import Cell, read_runs
+from .study.read import read_runs
 
 
 def origin(source: str, root: Path) -> dict[str, Any]:
@@ -33,19 +33,17 @@ def _run(source: str, folder: Path) -> dict[str, Any]:
         raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
     environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
-    return {**_cell(source, folder, cell), "config": str(folder / CONFIG), **_machine(environment)}
-
-
-def _cell(source: str, folder: Path, cell: Cell) -> dict[str, Any]:
-    head = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
-    if cell.result is None:
-        return {**head, "cause": cell.cause}
+    said = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
     result = cell.result
-    code = {"code hash": result.code_hash} if result.code_hash else {}
-    return {
-        **head, "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
-        "device": result.device, "started at": result.started_at or "not recorded",
-    }  # fmt: skip
+    if result is None:
+        said["cause"] = cell.cause
+    else:
+        code = {"code hash": result.code_hash} if result.code_hash else {}
+        said |= {
+            "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
+            "device": result.device, "started at": result.started_at or "not recorded",
+        }  # fmt: skip
+    return {**said, "config": str(folder / CONFIG), **_machine(environment)}
 
 
 def _measured(file: Path) -> dict[str, Any]:

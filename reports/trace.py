@@ -19,7 +19,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,24 +46,20 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
     sources = list(dict.fromkeys(source for of_set in sets for source in of_set))
     number = {source: place for place, source in enumerate(sources)}
     set_number = {of_set: place for place, of_set in enumerate(sets)}
+    described = {}
+    for table in tables:
+        columns = [
+            {"head": column.head, "printed": index in table.printed,
+             "csv": [each.name for each in table.csv_columns if each.column == index]}
+            for index, column in enumerate(table.columns)
+        ]  # fmt: skip
+        rows = [[[entry.text, set_number[entry.sources]] for entry in row.entries] for row in table.rows]
+        described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
     record = {
-        "schema": SCHEMA,
-        "roots": _roots(sources, study, home),
-        "sources": sources,
-        "sets": [[number[source] for source in of_set] for of_set in sets],
-        "tables": {table.name: _table(table, set_number) for table in tables},
-    }
+        "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
+        "sets": [[number[source] for source in of_set] for of_set in sets], "tables": described,
+    }  # fmt: skip
     return _lines(record, depth=4) + "\n"
-
-
-def _table(table: Table, number: dict[tuple[str, ...], int]) -> dict[str, Any]:
-    columns = [
-        {"head": column.head, "printed": index in table.printed,
-         "csv": [each.name for each in table.csv_columns if each.column == index]}
-        for index, column in enumerate(table.columns)
-    ]  # fmt: skip
-    rows = [[[entry.text, number[entry.sources]] for entry in row.entries] for row in table.rows]
-    return {"title": table.title, "columns": columns, "rows": rows}
 
 
 def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:
@@ -105,8 +101,7 @@ class Traced:
     text: str
     sources: tuple[dict[str, Any], ...]
 
-    @property
-    def words(self) -> str:
+    def __str__(self) -> str:
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
         for source in self.sources:
             lines += ["", *(f"{key}: {value}" for key, value in source.items())]
@@ -142,32 +137,26 @@ def counted(table: Path, width: int) -> str:
 
 
 def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
-    """A table's file, and what sources.json beside it says of the report and of the table."""
-    path = _file(table)
-    record = _record(path.parent)
-    found = record["tables"].get(_name(path))
-    if found is None:
-        raise ReportError(f"{path}: no table of that report, which has {', '.join(sorted(record['tables']))}")
-    return path, record, found
+    """A table's file, as given or by its name among the committed reports, and what sources.json beside it says of the
+    report and of the table."""
+    name = _name(table)
+    if not (table.parent / NAME).exists():
+        if table.parent != Path("."):
+            raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
+        places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
+        if len(places) != 1:
+            listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
+            where = f"several reports: {listed}" if places else "no committed report"
+            raise ReportError(f"{name}: in {where}; give a path")
+        table = places[0] / table
+    record = _record(table.parent)
+    if name not in record["tables"]:
+        raise ReportError(f"{table}: no table of that report, which has {', '.join(sorted(record['tables']))}")
+    return table, record, record["tables"][name]
 
 
 def _name(path: Path) -> str:
     return path.stem if path.suffix in SUFFIXES else path.name
-
-
-def _file(table: Path) -> Path:
-    """The table's place: as given, or by its name among the committed reports."""
-    if (table.parent / NAME).exists():
-        return table
-    if table.parent != Path("."):
-        raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
-    name = _name(table)
-    places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
-    if len(places) != 1:
-        listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
-        where = f"several reports: {listed}" if places else "no committed report"
-        raise ReportError(f"{name}: in {where}; give a path")
-    return places[0] / table
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -207,8 +196,7 @@ def _run(words: Sequence[str]) -> None:
         text = counted(options.table, shutil.get_terminal_size((120, 24)).columns)
     else:
         found = trace(options.table, options.row, options.column)
-        record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
-        text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words
+        text = json.dumps(asdict(found), ensure_ascii=False, indent=1) if options.json else str(found)
     print(utf8(text).decode())
 
 

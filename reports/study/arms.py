@@ -1,14 +1,16 @@
-"""An arm from its runs, its plan and the grid's timings."""
+"""Arms of a grid from its runs, its plan and its timings; and the baselines and oracles beside them."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import pandas as pd
 
 from swarmformer.records import PLAN, PlannedArm
 
-from ..statistics.interval import accuracy_interval
+from ..statistics.interval import accuracy_interval, wilson
 from .costs import speeds_of
-from .model import Arm, Size
+from .model import Arm, Reference, Size
 from .read import Grid
 from .runs import MEASURES, Parted
 
@@ -67,3 +69,28 @@ def _size(runs: pd.DataFrame, planned: PlannedArm | None, sources: tuple[str, ..
         return None
     parameters, flops_of = planned.parameters, planned.flops
     return Size(parameters.total, parameters.without_embedding, flops_of.forward, flops_of.length, sources)
+
+
+def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> tuple[Reference, ...]:
+    """Those of the grid, then what other grids measured on the same data; baselines first. Of one name, the first."""
+    known = {reference.name: reference for reference in _of_grid(grid, task)}
+    for reference in (reference for other in every for reference in _of_grid(other, task)):
+        if reference.data_key == data_key:
+            known.setdefault(reference.name, reference)
+    return tuple(sorted(known.values(), key=lambda reference: reference.kind == "oracle"))
+
+
+def _of_grid(grid: Grid, task: str) -> list[Reference]:
+    floors = grid.floors_of(task)
+    return [
+        Reference(
+            name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
+            kind=floor.kind,
+            split=floor.split,
+            accuracy=wilson(floor.accuracy, floor.n),
+            detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+            sources=(f"{grid.folder.name}/floors.json",),
+            data_key=floors.data_key,
+        )
+        for floor in floors.floors
+    ] if floors else []

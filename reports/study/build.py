@@ -10,14 +10,13 @@ import pandas as pd
 
 from ..errors import ReportError
 from . import remarks
-from .arms import arms_of
+from .arms import arms_of, references
 from .costs import check_costs, timing_note
 from .effects import designs
 from .families import families
 from .model import GridStudy, Study
 from .predictions import correct_of
 from .read import Grid, Status, read_runs
-from .references import references, unlike_data
 from .registration import followed, matched_pairs
 from .runs import Parted, part, tidy
 
@@ -75,8 +74,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         effects=designs(arms, grid.plan, margin),
         data_key=data_key,
         warnings=(
-            *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *unlike_data(known, data_key), *unusable,
-            *remarks.plan_warnings(grid, deviations, pairs),
+            *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
+            *unusable, *remarks.plan_warnings(grid, deviations, pairs),
         ),
         notes=tuple(remarks.notes(parted.kept, margin, registered, pairs)),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},

@@ -217,10 +217,8 @@ class GridStudy:
 
 @dataclass(frozen=True)
 class Design:
-    """A factorial or fractional design and its effects. levels: arm → factors that are on in it.
-
-    noise: standard deviation of one run about the model; ``power`` says what an effect must have to be found.
-    """
+    """A factorial or fractional design and its effects. levels: arm → factors that are on in it. power: one sentence on
+    what an effect must have to be found."""
 
     kind: str
     factors: tuple[str, ...]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..words import listed, percent, plural
+from .model import Reference
 from .read import Cell, Grid, Status
 from .registration import Pair
 
@@ -24,6 +25,16 @@ def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[
         yield f"Results from code with uncommitted changes: {', '.join(dirty)}."
     if "unknown" in revisions:
         yield "Results from code of an unknown revision."
+
+
+def data_warnings(known: Sequence[Reference], data_key: str) -> Iterator[str]:
+    """Where predictors were measured on other data than the arms."""
+    keys = {reference.data_key for reference in known}
+    if keys and data_key and keys != {data_key}:
+        yield (
+            "Baselines and arms were not all measured on the same data "
+            f"(baselines: {'; '.join(sorted(keys))}; arms: {data_key}): compare only rows of the same data."
+        )
 
 
 def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:

@@ -11,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import figures, trace
+from . import figures
 from .definition import Definition
 from .errors import ReportError
+from .origin import NAME as SOURCES
+from .origin import sources_json
 from .render import FORMATS, TEXTS, Table, terminal, utf8
 from .study.model import Study
 from .study.runs import MEASURES
@@ -70,7 +72,7 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
     named += [(f"{drawing.name}.csv", utf8(drawing.frame.to_csv(index=False, lineterminator="\n")))
               for drawing in drawings]  # fmt: skip
-    named += [(trace.NAME, utf8(trace.sources_json(tables, study, home)))]
+    named += [(SOURCES, utf8(sources_json(tables, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
         raise ReportError(f"two files of the report would be named {twice[0]}: rename a grid or a definition")

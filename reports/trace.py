@@ -17,8 +17,7 @@ import json
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,68 +27,10 @@ from swarmformer.records import UnreadableFileError, load_json
 
 from .errors import ReportError
 from .measured import RESULTS
-from .origin import origin
+from .origin import NAME, REPORTS, SCHEMA, origin, root_of
 from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
-from .study.model import Study
 
-NAME, SCHEMA = "sources.json", 2
-REPORTS = Path(__file__).parent
 SUFFIXES = tuple(f".{suffix}" for suffix in FORMATS)
-
-
-def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
-    """The content of sources.json in the folder ``home``.
-
-    Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
-    """
-    sets = list(dict.fromkeys(entry.sources for table in tables for row in table.rows for entry in row.entries))
-    sources = list(dict.fromkeys(source for of_set in sets for source in of_set))
-    number = {source: place for place, source in enumerate(sources)}
-    set_number = {of_set: place for place, of_set in enumerate(sets)}
-    described = {}
-    for table in tables:
-        columns = [
-            {"head": column.head, "printed": index in table.printed,
-             "csv": [each.name for each in table.csv_columns if each.column == index]}
-            for index, column in enumerate(table.columns)
-        ]  # fmt: skip
-        rows = [[[entry.text, set_number[entry.sources]] for entry in row.entries] for row in table.rows]
-        described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
-    record = {
-        "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
-        "sets": [[number[source] for source in of_set] for of_set in sets], "tables": described,
-    }  # fmt: skip
-    return _lines(record, depth=4) + "\n"
-
-
-def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:
-    names = Counter(name for name, _ in {(grid.name, grid.folder) for grid in study.grids})
-    folders = {grid.name: grid.folder for grid in study.grids if names[grid.name] == 1}
-    folders |= {grid.folder.name: grid.folder for grid in study.grids}
-    roots = {}
-    for first in sorted({root_of(source) for source in sources}):
-        places = [folders.get(first), RESULTS / first, REPORTS / first]
-        place = next((place for place in places if place is not None and place.exists()), None)
-        if place is None:
-            raise ReportError(f"{first}: a source that is neither a run folder that was read nor a file of reports")
-        roots[first] = Path(os.path.relpath(place, home)).as_posix()
-    return roots
-
-
-def root_of(source: str) -> str:
-    """``grid/cell`` → ``grid``; ``published.yaml#key`` → ``published.yaml``."""
-    return source.partition("#")[0].partition("/")[0]
-
-
-def _lines(value: Any, depth: int, indent: str = "") -> str:
-    """JSON that is broken into lines down to ``depth``, so that every set and every row has a line of its own."""
-    if not depth or not value or not isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
-    inner, ends = indent + " ", "[]" if isinstance(value, list) else "{}"
-    named = [("", item) for item in value] if isinstance(value, list) else [
-        (f"{json.dumps(key, ensure_ascii=False)}: ", item) for key, item in value.items()]  # fmt: skip
-    body = ",\n".join(f"{inner}{key}{_lines(item, depth - 1, inner)}" for key, item in named)
-    return f"{ends[0]}\n{body}\n{indent}{ends[1]}"
 
 
 @dataclass(frozen=True)

@@ -76,19 +76,6 @@ def test_a_seed_counts_where_it_has_every_arm_and_arms_of_no_design_are_left_out
     assert {effect.estimate.interval for effect in factorial_effects(values, FULL, FEW)} == {None}
 
 
-def test_one_seed_has_an_estimate_and_no_interval() -> None:
-    for effect in factorial_effects(simulate(LEVELS, {}, np.random.default_rng(0), seeds=1), LEVELS, FACTORS):
-        assert effect.estimate.interval is not None
-        assert (effect.estimate.interval.low, effect.estimate.p) == (None, None)
-
-
-def test_arms_that_all_agree_have_no_effect_and_no_test() -> None:
-    values = {arm: {0: 0.7123, 1: 0.7123} for arm in LEVELS}
-    for effect in factorial_effects(values, LEVELS, FACTORS):
-        assert effect.estimate.interval.mean == pytest.approx(0.0, abs=1e-15)
-        assert (effect.estimate.interval.low, effect.estimate.p) == (None, None)
-
-
 def test_a_factor_that_no_arm_has_is_not_estimated() -> None:
     levels = {arm: tuple(name for name in on if name != "c") for arm, on in FULL.items()}
     effects = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
             warnings.append(f"Predictions left out: {folder.name}/{error.path.parent.name}: {error.reason}.")
             continue
         asked = asked or next(iter(answers.values()), None)
-        if any(not _same_examples(asked, each) for each in answers.values()):
+        if asked and not all(map(partial(_same_examples, asked), answers.values())):
             warnings.append(f"Predictions of {arm.name} left out: they are of other examples than the first arm's.")
         elif answers:
             correct[arm.name] = {seed: right for seed, (_, _, right) in answers.items()}
@@ -50,7 +51,5 @@ def _ordered(predictions: Predictions) -> Answers:
     return predictions.names[order], predictions.labels[order], predictions.correct[order]
 
 
-def _same_examples(asked: Answers | None, answers: Answers) -> bool:
-    return asked is None or all(
-        np.array_equal(mine, theirs) for mine, theirs in zip(asked[:2], answers[:2], strict=True)
-    )
+def _same_examples(asked: Answers, answers: Answers) -> bool:
+    return all(np.array_equal(mine, theirs) for mine, theirs in zip(asked[:2], answers[:2], strict=True))

@@ -23,8 +23,8 @@ from .committed import NOT_COMPARED, differences, rewrite
 from .definition import for_any_runs, read_definitions
 from .render import utf8
 from .report import Report, make_report, write_report
-from .study.alike import STRATA
 from .study.build import study
+from .study.runs import STRATA
 from .words import plural
 
 
@@ -47,11 +47,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     parser = _parser()
     options = parser.parse_args(words)
-    committed = options.check or options.all
-    if committed == bool(options.runs) or (options.runs and options.out is None):
+    if (options.check or options.all) == bool(options.runs) or (options.runs and options.out is None):
         parser.error("give RUNS and --out DIR, or --check or --all alone")
-    if committed:
-        return _check() if options.check else _rewrite()
+    if options.check:
+        return _check()
+    if options.all:
+        for path in rewrite():
+            print(path)
+        return 0
     report = build(options.runs, options.out, options.mix, options.tables)
     print(utf8(report.shown(shutil.get_terminal_size((120, 24)).columns)).decode())
     print(f"Written to {options.out}")
@@ -59,18 +62,12 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _check() -> int:
-    found = differences()
-    for difference in found:
+    different = list(differences())
+    for difference in different:
         print(difference, file=sys.stderr)
-    said = f"{plural(len(found), 'difference')}." if found else "Committed reports are as made again."
+    said = f"{plural(len(different), 'difference')}." if different else "Committed reports are as made again."
     print(f"{said} {NOT_COMPARED}")
-    return 1 if found else 0
-
-
-def _rewrite() -> int:
-    for path in rewrite():
-        print(path)
-    return 0
+    return 1 if different else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from pathlib import Path
 from swarmformer.cli.command import exit_status, words_of
 
 from .errors import ReportError
-from .measured import RESULTS, Bounded, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
+from .measured import RESULTS, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
 from .render import FORMATS, Column, Entry, Row, Table
 from .tables.cost import Mode, by_length
 from .words import ratio
@@ -25,8 +25,8 @@ MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
 
 
-def written(folder: Path) -> dict[str, str]:
-    """File name → Markdown, from the measurements below ``folder``.
+def written(folder: Path = FOLDER) -> dict[Path, str]:
+    """File → its Markdown, from the measurements below ``folder``.
 
     Raises ReportError where there is none, or one cannot be read.
     """
@@ -38,17 +38,13 @@ def written(folder: Path) -> dict[str, str]:
         "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
         "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
     }
-    return {name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
+    return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
 def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, code: bool = False) -> Table:
     names = head.split("; ")
     columns = (Column(names[0], is_code=code), *map(Column, names[1:]))
     return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
-
-
-def _goal(row: Figure, value: float) -> str:
-    return f"{'≤ ' if row.growth else ''}{value:g}"
 
 
 def _arms(name: str, speed: Speed, revision: str) -> Table:
@@ -68,8 +64,9 @@ def _compared(usual: Speed, kept: Speed | None) -> Table:
     """Ratios of two measurements side by side: the allocator as it comes, and with freed memory kept by all arms."""
     others = {row.figure: row for row in kept.figures} if kept else {}
     rows = [
-        (row.figure, f"{row.ours} / {row.reference}", _goal(row, row.least), _goal(row, row.aim), _spread(row),
-         _spread(others.get(row.figure)), str(row.rounds))
+        (row.figure, f"{row.ours} / {row.reference}",
+         *(f"{'≤ ' if row.growth else ''}{goal:g}" for goal in (row.least, row.aim)),
+         _spread(row), _spread(others.get(row.figure)), str(row.rounds))
         for row in usual.figures
     ]  # fmt: skip
     head = "figure; ours / against; at least; aim; ratio (p20 to p80); with freed memory kept; rounds"
@@ -86,16 +83,12 @@ def _spread(row: Figure | None) -> str:
 def _growth(folder: Path, mode: str) -> list[Table]:
     """Every variant at every length, then the fitted exponents."""
     note, title = "Fitted over all lengths (95 % interval: how far from one power law).", f"{MODES[mode]}: exponents"
-    rows = [(row.variant, *map(_bounded, (row.flops, row.seconds, row.memory)))
-            for row in read_growth(folder / mode).growth]  # fmt: skip
+    rows = [(fit.variant, *(ratio(each.value, each.low, each.high) for each in (fit.flops, fit.seconds, fit.memory)))
+            for fit in read_growth(folder / mode).growth]  # fmt: skip
     return [
         by_length(MODES[mode], folder / mode),
         _table(f"{title} of the length", "variant; FLOPs; seconds; memory", rows, note, code=True),
     ]
-
-
-def _bounded(found: Bounded) -> str:
-    return ratio(found.value, found.low, found.high)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,9 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(folder: Path) -> None:
-    for name, text in written(folder).items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
-        print(folder / name)
+    for path, text in written(folder).items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+        print(path)
 
 
 if __name__ == "__main__":

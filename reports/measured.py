@@ -9,10 +9,9 @@ from swarmformer.records import Count, NotNegative, Parameters, Positive, Record
 from swarmformer.records.costs import Limits, Measured
 
 from .errors import ReportError
+from .study.costs import TOLERANCE
 
 RESULTS = Path(__file__).parent / "results"
-TOLERANCE = 1.05
-"""Above 1 a figure beats the machine; this much is noise of the two timings."""
 MeasuredT = TypeVar("MeasuredT", bound=Measured)
 
 
@@ -32,7 +31,6 @@ class Point(Record):
     parameters: Parameters
     mode: str
     batch: Count
-    threads: Count
     precision: str
     flops: Count
     median_s: Positive
@@ -67,7 +65,6 @@ class Growth(Measured):
     """``costs.json`` of ``experiments.scaling``."""
 
     device: str
-    threads: Count
     limits: Limits
     rows: tuple[Point, ...]
     missing: tuple[Gap, ...]
@@ -114,7 +111,6 @@ class Speed(Measured):
     """``figures.json`` of ``experiments.benchmark``."""
 
     device: str
-    threads: Count
     allocator: str
     limits: dict[str, Limits]
     figures: tuple[Figure, ...]

@@ -1,14 +1,79 @@
-"""What a source says of itself: a run its arm, seed, configuration, code and machine; a file its device."""
+"""``sources.json``, whose parts ``reports.trace`` lists, and what each source in it says of itself."""
 
 from __future__ import annotations
 
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from swarmformer.records import CONFIG, ENVIRONMENT, FAILURE, RESULT, UnreadableFileError, load_json
 
 from .errors import ReportError
-from .study.read import Cell, read_runs
+from .measured import RESULTS
+from .render import Table
+from .study.model import Study
+from .study.read import read_runs
+
+NAME, SCHEMA = "sources.json", 2
+REPORTS = Path(__file__).parent
+
+
+def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
+    """The content of sources.json in the folder ``home``.
+
+    Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
+    """
+    sets = list(dict.fromkeys(entry.sources for table in tables for row in table.rows for entry in row.entries))
+    sources = list(dict.fromkeys(source for of_set in sets for source in of_set))
+    number = {source: place for place, source in enumerate(sources)}
+    set_number = {of_set: place for place, of_set in enumerate(sets)}
+    described = {}
+    for table in tables:
+        columns = [
+            {"head": column.head, "printed": index in table.printed,
+             "csv": [each.name for each in table.csv_columns if each.column == index]}
+            for index, column in enumerate(table.columns)
+        ]  # fmt: skip
+        rows = [[[entry.text, set_number[entry.sources]] for entry in row.entries] for row in table.rows]
+        described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
+    record = {
+        "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
+        "sets": [[number[source] for source in of_set] for of_set in sets], "tables": described,
+    }  # fmt: skip
+    return _lines(record, depth=4) + "\n"
+
+
+def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:
+    names = Counter(name for name, _ in {(grid.name, grid.folder) for grid in study.grids})
+    folders = {grid.name: grid.folder for grid in study.grids if names[grid.name] == 1}
+    folders |= {grid.folder.name: grid.folder for grid in study.grids}
+    roots = {}
+    for first in sorted({root_of(source) for source in sources}):
+        places = [folders.get(first), RESULTS / first, REPORTS / first]
+        place = next((place for place in places if place is not None and place.exists()), None)
+        if place is None:
+            raise ReportError(f"{first}: a source that is neither a run folder that was read nor a file of reports")
+        roots[first] = Path(os.path.relpath(place, home)).as_posix()
+    return roots
+
+
+def root_of(source: str) -> str:
+    """``grid/cell`` → ``grid``; ``published.yaml#key`` → ``published.yaml``."""
+    return source.partition("#")[0].partition("/")[0]
+
+
+def _lines(value: Any, depth: int, indent: str = "") -> str:
+    """JSON that is broken into lines down to ``depth``, so that every set and every row has a line of its own."""
+    if not depth or not value or not isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False)
+    inner, ends = indent + " ", "[]" if isinstance(value, list) else "{}"
+    named = [("", item) for item in value] if isinstance(value, list) else [
+        (f"{json.dumps(key, ensure_ascii=False)}: ", item) for key, item in value.items()]  # fmt: skip
+    body = ",\n".join(f"{inner}{key}{_lines(item, depth - 1, inner)}" for key, item in named)
+    return f"{ends[0]}\n{body}\n{indent}{ends[1]}"
 
 
 def origin(source: str, root: Path) -> dict[str, Any]:
@@ -33,19 +98,17 @@ def _run(source: str, folder: Path) -> dict[str, Any]:
         raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
     environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
-    return {**_cell(source, folder, cell), "config": str(folder / CONFIG), **_machine(environment)}
-
-
-def _cell(source: str, folder: Path, cell: Cell) -> dict[str, Any]:
-    head = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
-    if cell.result is None:
-        return {**head, "cause": cell.cause}
+    said = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
     result = cell.result
-    code = {"code hash": result.code_hash} if result.code_hash else {}
-    return {
-        **head, "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
-        "device": result.device, "started at": result.started_at or "not recorded",
-    }  # fmt: skip
+    if result is None:
+        said["cause"] = cell.cause
+    else:
+        code = {"code hash": result.code_hash} if result.code_hash else {}
+        said |= {
+            "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
+            "device": result.device, "started at": result.started_at or "not recorded",
+        }  # fmt: skip
+    return {**said, "config": str(folder / CONFIG), **_machine(environment)}
 
 
 def _measured(file: Path) -> dict[str, Any]:

@@ -17,14 +17,12 @@ PATH = Path(__file__).with_name("published.yaml")
 Unit = Literal[
     "percent", "milliseconds", "seconds", "gigabytes", "thousands", "millions", "teraflops", "count", "ratio"
 ]  # fmt: skip
-_PLAIN: dict[Unit, float] = {
-    "percent": 0.01, "milliseconds": 1e-3, "seconds": 1.0, "gigabytes": 1e9, "thousands": 1e3, "millions": 1e6,
-    "teraflops": 1e12, "count": 1.0, "ratio": 1.0,
+_UNITS: dict[Unit, tuple[float, str]] = {
+    "percent": (0.01, " %"), "milliseconds": (1e-3, " ms"), "seconds": (1.0, " s"), "gigabytes": (1e9, " GB"),
+    "thousands": (1e3, " k"), "millions": (1e6, " M"), "teraflops": (1e12, " TFLOP/s"), "count": (1.0, ""),
+    "ratio": (1.0, ""),
 }  # fmt: skip
-_WORDS: dict[Unit, str] = {
-    "percent": " %", "milliseconds": " ms", "seconds": " s", "gigabytes": " GB", "thousands": " k", "millions": " M",
-    "teraflops": " TFLOP/s", "count": "", "ratio": "",
-}  # fmt: skip
+"""Unit → what one is in ``plain``, and how it is printed."""
 
 
 class Strict(BaseModel):
@@ -40,20 +38,29 @@ class Document(Strict):
     url: str | None = None
 
 
-class Number(Strict):
+class Stated(Strict):
+    """Something that a document says."""
+
+    key: str = Field(min_length=1)
+    document: str
+
+    @property
+    def source(self) -> str:
+        return f"{PATH.name}#{self.key}"
+
+
+class Number(Stated):
     """One published number.
 
     model: the variant of this project where there is one (``original_base``), else a name of the thing measured.
     digits: decimals that were printed. batch, length: what the figure is for, where the document says so.
     """
 
-    key: str = Field(min_length=1)
     model: str = Field(min_length=1)
     quantity: str = Field(min_length=1)
     value: Annotated[float, Field(strict=False)]
     digits: Annotated[int, Field(ge=0)] = 2
     unit: Unit
-    document: str
     where: str = Field(min_length=1)
     batch: Annotated[int, Field(gt=0)] | None = None
     length: Annotated[int, Field(gt=0)] | None = None
@@ -61,12 +68,12 @@ class Number(Strict):
     @property
     def plain(self) -> float:
         """In fractions of one, seconds, bytes, or the bare count."""
-        return self.value * _PLAIN[self.unit]
+        return self.value * _UNITS[self.unit][0]
 
     @property
     def half_step(self) -> float:
         """Half of the last printed digit, in the unit of ``plain``: by how much rounding may have moved it."""
-        return 0.5 * 10**-self.digits * _PLAIN[self.unit]
+        return 0.5 * 10**-self.digits * _UNITS[self.unit][0]
 
     @property
     def amount(self) -> Amount:
@@ -77,29 +84,19 @@ class Number(Strict):
     def text(self) -> str:
         """As printed, with its unit; a bare count with its name: ``num_layers 2``."""
         name = f"{self.quantity} " if self.unit == "count" else ""
-        return name + f"{self.value:,.{self.digits}f}{_WORDS[self.unit]}"
-
-    @property
-    def source(self) -> str:
-        return f"{PATH.name}#{self.key}"
+        return name + f"{self.value:,.{self.digits}f}{_UNITS[self.unit][1]}"
 
 
-class Claim(Strict):
+class Claim(Stated):
     """One statement of a document, in our words, of one short line.
 
     published: keys of the numbers that it states. fact: the point of the project's list of what does not hold.
     """
 
-    key: str = Field(min_length=1)
-    document: str
     claim: str = Field(min_length=1, max_length=80)
     published: Annotated[tuple[str, ...], Field(strict=False)] = ()
     fact: int | None = None
     decide: Annotated[InstanceOf[Rule], BeforeValidator(rule_of)]
-
-    @property
-    def source(self) -> str:
-        return f"{PATH.name}#{self.key}"
 
 
 class Published(Strict):
@@ -111,7 +108,7 @@ class Published(Strict):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
-        entries: list[Number | Claim] = [*self.numbers, *self.claims]
+        entries: list[Stated] = [*self.numbers, *self.claims]
         keys = [entry.key for entry in entries]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
@@ -127,10 +124,10 @@ class Published(Strict):
 
     def number(self, key: str) -> Number:
         """Raises ReportError where there is none."""
-        for number in self.numbers:
-            if number.key == key:
-                return number
-        raise ReportError(f"{PATH.name} has no number {key}")
+        known = {number.key: number for number in self.numbers}
+        if key not in known:
+            raise ReportError(f"{PATH.name} has no number {key}")
+        return known[key]
 
     def of(self, model: str) -> dict[str, Number]:
         """Quantity → number of one model; of a quantity published twice, the first."""

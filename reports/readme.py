@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from swarmformer.cli.command import exit_status, words_of
@@ -22,31 +23,26 @@ RESULTS = Path("reports") / "results"
 PLACE = re.compile(r"<!-- ([\w/+-]+):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
 
 
-def filled_files(root: Path = ROOT) -> dict[Path, str]:
-    """README.md and every text in docs/ that marks places → its text with them filled.
+def filled_files() -> dict[Path, str]:
+    """README.md and every text in docs/ that marks places → its text with every place filled.
 
     Raises ReportError where a place asks for a table that no committed report has.
     """
-    paths = [path for path in (root / "README.md", *sorted((root / "docs").rglob("*.md"))) if path.exists()]
+    paths = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
     texts = {path: path.read_text(encoding="utf-8") for path in paths}
-    return {path: filled(text, path, root) for path, text in texts.items() if PLACE.search(text)}
+    return {path: PLACE.sub(partial(_fill, path), text) for path, text in texts.items() if PLACE.search(text)}
 
 
-def filled(text: str, path: Path, root: Path = ROOT) -> str:
-    """The text of the file ``path`` with every marked place filled. Raises ReportError: see ``filled_files``."""
-
-    def fill(place: re.Match[str]) -> str:
-        name = place[1]
-        return f"<!-- {name}:begin -->\n\n{_section(name, path, root)}\n\n<!-- {name}:end -->"
-
-    return PLACE.sub(fill, text)
+def _fill(path: Path, place: re.Match[str]) -> str:
+    name = place[1]
+    return f"<!-- {name}:begin -->\n\n{_section(name, path)}\n\n<!-- {name}:end -->"
 
 
-def _section(name: str, path: Path, root: Path) -> str:
-    found = [file for file in sorted((root / RESULTS).rglob(f"{Path(name).name}.md"))
+def _section(name: str, path: Path) -> str:
+    found = [file for file in sorted((ROOT / RESULTS).rglob(f"{Path(name).name}.md"))
              if file.with_suffix("").as_posix().endswith(f"/{name}")]  # fmt: skip
     if len(found) != 1:
-        listed = ", ".join(file.relative_to(root).as_posix() for file in found)
+        listed = ", ".join(file.relative_to(ROOT).as_posix() for file in found)
         raise ReportError(f"{path.name} asks for {name}, but there is "
                           f"{f'more than one: {listed}' if found else f'no {name}.md below {RESULTS}'}")  # fmt: skip
     lines = found[0].read_text(encoding="utf-8").splitlines()

@@ -11,12 +11,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from . import figures, trace
+from . import figures
 from .definition import Definition
 from .errors import ReportError
+from .origin import NAME as SOURCES
+from .origin import sources_json
 from .render import FORMATS, TEXTS, Table, terminal, utf8
-from .study.frame import MEASURES
-from .study.model import GridStudy, Study
+from .study.model import Study
+from .study.runs import MEASURES
 
 RUNS, STATUS = "results.parquet", "status.md"
 
@@ -63,11 +65,14 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     """
     made = [(definition.table, table) for definition in definitions for table in definition.tables(study)]
     tables, arms = [table for _, table in made], [table for kind, table in made if kind == "arms"]
-    drawings, status = drawings_of(study, definitions), status_markdown(study.grids)
+    drawings = drawings_of(study, definitions)
+    # Counts of every status, each cell that is not completed with its cause, the registration and matched pairs.
+    status = TEXTS.get_template("status.md.j2").render(grids=study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
-    named += [(f"{drawing.name}.csv", utf8(_csv(drawing.frame))) for drawing in drawings]
-    named += [(trace.NAME, utf8(trace.sources_json(tables, study, home)))]
+    named += [(f"{drawing.name}.csv", utf8(drawing.frame.to_csv(index=False, lineterminator="\n")))
+              for drawing in drawings]  # fmt: skip
+    named += [(SOURCES, utf8(sources_json(tables, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
         raise ReportError(f"two files of the report would be named {twice[0]}: rename a grid or a definition")
@@ -77,18 +82,16 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
 def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing]:
     """The figures of the definitions that have something to show. Raises ReportError for an unknown kind or option."""
     made = []
-    for definition in (one for one in definitions if one.figure is not None):
+    for definition in definitions:
+        if definition.figure is None:
+            continue
         try:
-            frame = figures.kind(str(definition.figure)).data(study, definition.options)
+            frame = figures.kind(definition.figure).data(study, definition.options)
         except ReportError as error:
             raise ReportError(f"{definition.name}.yaml: {error}") from error
-        made.append(Drawing(definition.name, str(definition.figure), definition.title, frame))
-    return [drawing for drawing in made if not drawing.frame.empty]
-
-
-def status_markdown(grids: Sequence[GridStudy]) -> str:
-    """Counts of every status, each cell that is not completed with its cause, the registration and matched pairs."""
-    return TEXTS.get_template("status.md.j2").render(grids=grids)
+        if not frame.empty:
+            made.append(Drawing(definition.name, definition.figure, definition.title, frame))
+    return made
 
 
 def runs_parquet(runs: pd.DataFrame) -> bytes:
@@ -113,10 +116,6 @@ def _type(column: str) -> pa.DataType:
     if column.startswith(WHOLE):
         return pa.int64()
     return pa.float64() if column in MEASURES else pa.string()
-
-
-def _csv(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")
 
 
 def same_runs(first: bytes, second: Path) -> bool:

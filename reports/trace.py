@@ -17,9 +17,8 @@ import json
 import os
 import shutil
 import sys
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,72 +27,10 @@ from swarmformer.records import UnreadableFileError, load_json
 
 from .errors import ReportError
 from .measured import RESULTS
-from .origin import origin
+from .origin import NAME, REPORTS, SCHEMA, origin, root_of
 from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
-from .study.model import Study
 
-NAME, SCHEMA = "sources.json", 2
-REPORTS = Path(__file__).parent
 SUFFIXES = tuple(f".{suffix}" for suffix in FORMATS)
-
-
-def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
-    """The content of sources.json in the folder ``home``.
-
-    Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
-    """
-    sets = list(dict.fromkeys(entry.sources for table in tables for row in table.rows for entry in row.entries))
-    sources = list(dict.fromkeys(source for of_set in sets for source in of_set))
-    number = {source: place for place, source in enumerate(sources)}
-    set_number = {of_set: place for place, of_set in enumerate(sets)}
-    record = {
-        "schema": SCHEMA,
-        "roots": _roots(sources, study, home),
-        "sources": sources,
-        "sets": [[number[source] for source in of_set] for of_set in sets],
-        "tables": {table.name: _table(table, set_number) for table in tables},
-    }
-    return _lines(record, depth=4) + "\n"
-
-
-def _table(table: Table, number: dict[tuple[str, ...], int]) -> dict[str, Any]:
-    columns = [
-        {"head": column.head, "printed": index in table.printed,
-         "csv": [each.name for each in table.csv_columns if each.column == index]}
-        for index, column in enumerate(table.columns)
-    ]  # fmt: skip
-    rows = [[[entry.text, number[entry.sources]] for entry in row.entries] for row in table.rows]
-    return {"title": table.title, "columns": columns, "rows": rows}
-
-
-def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:
-    names = Counter(name for name, _ in {(grid.name, grid.folder) for grid in study.grids})
-    folders = {grid.name: grid.folder for grid in study.grids if names[grid.name] == 1}
-    folders |= {grid.folder.name: grid.folder for grid in study.grids}
-    roots = {}
-    for first in sorted({root_of(source) for source in sources}):
-        places = [folders.get(first), RESULTS / first, REPORTS / first]
-        place = next((place for place in places if place is not None and place.exists()), None)
-        if place is None:
-            raise ReportError(f"{first}: a source that is neither a run folder that was read nor a file of reports")
-        roots[first] = Path(os.path.relpath(place, home)).as_posix()
-    return roots
-
-
-def root_of(source: str) -> str:
-    """``grid/cell`` → ``grid``; ``published.yaml#key`` → ``published.yaml``."""
-    return source.partition("#")[0].partition("/")[0]
-
-
-def _lines(value: Any, depth: int, indent: str = "") -> str:
-    """JSON that is broken into lines down to ``depth``, so that every set and every row has a line of its own."""
-    if not depth or not value or not isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False)
-    inner, ends = indent + " ", "[]" if isinstance(value, list) else "{}"
-    named = [("", item) for item in value] if isinstance(value, list) else [
-        (f"{json.dumps(key, ensure_ascii=False)}: ", item) for key, item in value.items()]  # fmt: skip
-    body = ",\n".join(f"{inner}{key}{_lines(item, depth - 1, inner)}" for key, item in named)
-    return f"{ends[0]}\n{body}\n{indent}{ends[1]}"
 
 
 @dataclass(frozen=True)
@@ -105,8 +42,7 @@ class Traced:
     text: str
     sources: tuple[dict[str, Any], ...]
 
-    @property
-    def words(self) -> str:
+    def __str__(self) -> str:
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
         for source in self.sources:
             lines += ["", *(f"{key}: {value}" for key, value in source.items())]
@@ -142,32 +78,26 @@ def counted(table: Path, width: int) -> str:
 
 
 def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
-    """A table's file, and what sources.json beside it says of the report and of the table."""
-    path = _file(table)
-    record = _record(path.parent)
-    found = record["tables"].get(_name(path))
-    if found is None:
-        raise ReportError(f"{path}: no table of that report, which has {', '.join(sorted(record['tables']))}")
-    return path, record, found
+    """A table's file, as given or by its name among the committed reports, and what sources.json beside it says of the
+    report and of the table."""
+    name = _name(table)
+    if not (table.parent / NAME).exists():
+        if table.parent != Path("."):
+            raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
+        places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
+        if len(places) != 1:
+            listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
+            where = f"several reports: {listed}" if places else "no committed report"
+            raise ReportError(f"{name}: in {where}; give a path")
+        table = places[0] / table
+    record = _record(table.parent)
+    if name not in record["tables"]:
+        raise ReportError(f"{table}: no table of that report, which has {', '.join(sorted(record['tables']))}")
+    return table, record, record["tables"][name]
 
 
 def _name(path: Path) -> str:
     return path.stem if path.suffix in SUFFIXES else path.name
-
-
-def _file(table: Path) -> Path:
-    """The table's place: as given, or by its name among the committed reports."""
-    if (table.parent / NAME).exists():
-        return table
-    if table.parent != Path("."):
-        raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
-    name = _name(table)
-    places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
-    if len(places) != 1:
-        listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
-        where = f"several reports: {listed}" if places else "no committed report"
-        raise ReportError(f"{name}: in {where}; give a path")
-    return places[0] / table
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -207,8 +137,7 @@ def _run(words: Sequence[str]) -> None:
         text = counted(options.table, shutil.get_terminal_size((120, 24)).columns)
     else:
         found = trace(options.table, options.row, options.column)
-        record = {"row": found.row, "column": found.column, "text": found.text, "sources": found.sources}
-        text = json.dumps(record, ensure_ascii=False, indent=1) if options.json else found.words
+        text = json.dumps(asdict(found), ensure_ascii=False, indent=1) if options.json else str(found)
     print(utf8(text).decode())
 
 

@@ -27,12 +27,6 @@ def with_bounds(interval: Interval, sign: str = "") -> str:
     return f"{percent(interval.mean, sign)} {bounds(interval.low, interval.high, sign)}"
 
 
-def with_half(interval: Interval, sign: str = "") -> str:
-    """``81.19 ± 0.48``, for symmetric intervals."""
-    half = interval.half
-    return f"{percent(interval.mean, sign)} {'(no interval)' if half is None else f'± {percent(half)}'}"
-
-
 def p_value(p: float) -> str:
     """``0.012``, ``< 0.001``."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}"

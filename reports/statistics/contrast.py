@@ -49,7 +49,8 @@ def contrast(values: Values, weights: Mapping[str, float]) -> Estimate:
     mean, by_seed = float(contrasts_S.mean()), dict(zip(seeds, contrasts_S.tolist(), strict=True))
     if not has_spread(contrasts_S.tolist()):
         return Estimate(Interval(mean, None, None, len(seeds)), None, by_seed)
-    errors = (_over_seeds(contrasts_S), _over_arms(table_SA, weights_A))
+    over_seeds = float(contrasts_S.std(ddof=1)) / math.sqrt(len(seeds)), float(len(seeds) - 1)
+    errors = (over_seeds, _over_arms(table_SA, weights_A))
     half = max(t_quantile(df) * error for error, df in errors)
     p = max(float(2 * special.stdtr(df, -abs(mean) / error)) for error, df in errors)
     return Estimate(Interval(mean, mean - half, mean + half, len(seeds)), p, by_seed)
@@ -69,14 +70,8 @@ def pooled_spread(estimates: Sequence[Estimate]) -> float | None:
     return math.sqrt(squares / sum(len(values) - 1 for values in several))
 
 
-def _over_seeds(contrasts_S: NDArray[np.float64]) -> tuple[float, float]:
-    """Standard error and degrees of freedom from the contrasts of the seeds."""
-    seeds = len(contrasts_S)
-    return float(contrasts_S.std(ddof=1)) / math.sqrt(seeds), seeds - 1
-
-
 def _over_arms(table_SA: NDArray[np.float64], weights_A: NDArray[np.float64]) -> tuple[float, float]:
-    """The same from the arms' variances, what a seed does to all arms taken out.
+    """Standard error and degrees of freedom from the arms' variances, what a seed does to all arms taken out.
 
     Taking it out leaves (A − 1) / A of a variance, on average over arms. Of two arms the error is that of the seeds.
 

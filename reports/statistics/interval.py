@@ -85,3 +85,19 @@ def wilson(share: float, n: int) -> Interval:
     """
     bounds = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
     return Interval(share, float(bounds.low), float(bounds.high), n)
+
+
+def independent_difference(a: Interval, b: Interval) -> Interval:
+    """``a − b`` of two estimates that were made apart, from their intervals; without bounds where one has none.
+
+    Takes the two as independent: where they share examples, and so rise and fall together, it is too wide, which is
+    the safe side. ``n`` is that of ``a``. For two shares with Wilson intervals it is Newcombe's interval.
+
+    Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach",
+    2008; R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998.
+    """
+    mean = a.mean - b.mean
+    if a.low is None or a.high is None or b.low is None or b.high is None:
+        return Interval(mean, None, None, a.n)
+    low = mean - math.hypot(a.mean - a.low, b.high - b.mean)
+    return Interval(mean, low, mean + math.hypot(a.high - a.mean, b.mean - b.low), a.n)

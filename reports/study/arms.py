@@ -1,30 +1,27 @@
-"""An arm from its runs, its plan and the grid's timings."""
+"""Arms of a grid from its runs, its plan and its timings; and the baselines and oracles beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
 from swarmformer.records import PLAN, PlannedArm
 
-from ..statistics.interval import accuracy_interval
-from .alike import Parted
+from ..statistics.interval import accuracy_interval, wilson
 from .costs import speeds_of
-from .frame import MEASURES
-from .model import Arm, Size
+from .model import Arm, Reference, Size
 from .read import Grid
+from .runs import MEASURES, Parted
 
 
-def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[Arm, ...]:
-    """Every arm of a task, the plan's order first; one without runs is there too, with nothing measured."""
+def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[tuple[Arm, ...], tuple[Arm, ...]]:
+    """Every arm of a task, the plan's order first, one without runs too, with nothing measured; and runs that are
+    unlike those, as arms of their own."""
     runs = parted.kept
-    return tuple(_arm(grid, name, runs[runs["arm"] == name], metric) for name in _names(grid, task))
-
-
-def others_of(grid: Grid, parted: Parted, metric: str) -> tuple[Arm, ...]:
-    """Runs that are unlike those of ``arms_of``, as arms of their own."""
-    return tuple(_arm(grid, str(runs["arm"].iloc[0]), runs, metric, words) for words, runs in parted.others)
+    arms = [_arm(grid, name, runs[runs["arm"] == name], metric) for name in _names(grid, task)]
+    others = [_arm(grid, str(unlike["arm"].iloc[0]), unlike, metric, words) for words, unlike in parted.others]
+    return tuple(arms), tuple(others)
 
 
 def _names(grid: Grid, task: str) -> list[str]:
@@ -40,18 +37,19 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
     planned = next((arm for arm in grid.planned if arm.arm == name), None)
     sources = tuple(runs["where"]) or ((f"{grid.folder.name}/{PLAN}",) if planned else ())
     key = str(runs["run_key"].iloc[0]) if len(runs) else planned.run_key if planned else ""
-    size = _size_of_runs(runs, sources) if len(runs) else _size_of_plan(planned, sources)
+    size = _size(runs, planned, sources)
+    by_seed = sorted(zip(runs["seed"], runs[metric], strict=True))
     return Arm(
         name=name,
         variant=str(runs["variant"].iloc[0]) if len(runs) else planned.variant if planned else "",
         run_key=key,
         is_base=name == grid.base and not unlike,
         runs=runs,
-        planned=_planned_seeds(grid, name, len(runs)),
+        planned=sum(cell.arm == name for cell in grid.plan.cells) if grid.plan else len(runs),
         accuracy=accuracy_interval(runs["accuracy"].tolist()),
         value=accuracy_interval(runs[metric].tolist()),
         validation=accuracy_interval(runs["validation_accuracy"].tolist()),
-        values=by_seed(runs, metric),
+        values={int(seed): float(value) for seed, value in by_seed},
         means={measure: float(runs[measure].mean()) for measure in MEASURES} if len(runs) else {},
         size=size,
         speeds=speeds_of(grid.costs, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources),
@@ -61,24 +59,38 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
     )
 
 
-def by_seed(runs: pd.DataFrame, column: str) -> Mapping[int, float]:
-    """Seed → value, in the order of seeds."""
-    pairs = sorted(zip(runs["seed"], runs[column], strict=True))
-    return {int(seed): float(value) for seed, value in pairs}
-
-
-def _planned_seeds(grid: Grid, arm: str, otherwise: int) -> int:
-    return sum(cell.arm == arm for cell in grid.plan.cells) if grid.plan else otherwise
-
-
-def _size_of_runs(runs: pd.DataFrame, sources: tuple[str, ...]) -> Size:
-    columns = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length")
-    total, without, flops, length = (int(runs[column].iloc[0]) for column in columns)
-    return Size(total, without, flops, length, sources)
-
-
-def _size_of_plan(planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
+def _size(runs: pd.DataFrame, planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
+    """As measured, else as planned."""
+    if len(runs):
+        columns = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length")
+        total, without, flops, length = (int(runs[column].iloc[0]) for column in columns)
+        return Size(total, without, flops, length, sources)
     if planned is None:
         return None
-    parameters, flops = planned.parameters, planned.flops
-    return Size(parameters.total, parameters.without_embedding, flops.forward, flops.length, sources)
+    parameters, flops_of = planned.parameters, planned.flops
+    return Size(parameters.total, parameters.without_embedding, flops_of.forward, flops_of.length, sources)
+
+
+def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> tuple[Reference, ...]:
+    """Those of the grid, then what other grids measured on the same data; baselines first. Of one name, the first."""
+    known = {reference.name: reference for reference in _of_grid(grid, task)}
+    for reference in (reference for other in every for reference in _of_grid(other, task)):
+        if reference.data_key == data_key:
+            known.setdefault(reference.name, reference)
+    return tuple(sorted(known.values(), key=lambda reference: reference.kind == "oracle"))
+
+
+def _of_grid(grid: Grid, task: str) -> list[Reference]:
+    floors = grid.floors_of(task)
+    return [
+        Reference(
+            name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
+            kind=floor.kind,
+            split=floor.split,
+            accuracy=wilson(floor.accuracy, floor.n),
+            detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+            sources=(f"{grid.folder.name}/floors.json",),
+            data_key=floors.data_key,
+        )
+        for floor in floors.floors
+    ] if floors else []

@@ -9,16 +9,9 @@ from swarmformer.records import Costs, Latency
 from ..errors import ReportError
 from ..words import engineering, plural
 from .model import Speed
-from .read import Grid
 
 # Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
 TOLERANCE = 1.05
-
-
-def check_limits(grid: Grid) -> None:
-    """Raise ReportError where a latency of the grid is faster than its machine: see ``check_costs``."""
-    if grid.costs is not None:
-        check_costs(grid.costs, f"costs.json of grid {grid.name!r}")
 
 
 def check_costs(costs: Costs, name: str) -> None:
@@ -28,7 +21,11 @@ def check_costs(costs: Costs, name: str) -> None:
     figures does not pass.
     """
     for row in costs.rows:
-        share = max(row.share_of_limit, row.share_of_least, _reached(row, costs))
+        flops_per_s = row.limit_flops_per_s or costs.limits.matmul_flops_per_s
+        bytes_per_s = row.limit_bytes_per_s or costs.limits.copy_bytes_per_s
+        computed = row.flops if row.computed_flops is None else row.computed_flops
+        reached = max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
+        share = max(row.share_of_limit, row.share_of_least, reached)
         if share > TOLERANCE:
             raise ReportError(
                 f"{name}: {row.variant} at batch {row.batch}, length {row.length} "
@@ -36,14 +33,6 @@ def check_costs(costs: Costs, name: str) -> None:
                 "A figure above physics is an error of measurement, not a result: look for a missing "
                 "synchronisation or a wrong FLOP count, measure again, then build the report again."
             )
-
-
-def _reached(row: Latency, costs: Costs) -> float:
-    """The larger share of the row's own limits, or else of the file's."""
-    flops_per_s = row.limit_flops_per_s or costs.limits.matmul_flops_per_s
-    bytes_per_s = row.limit_bytes_per_s or costs.limits.copy_bytes_per_s
-    computed = row.flops if row.computed_flops is None else row.computed_flops
-    return max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
 
 
 def speeds_of(costs: Costs | None, run_key: str, length: int, file: str, runs: tuple[str, ...]) -> dict[int, Speed]:

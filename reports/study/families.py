@@ -9,16 +9,14 @@ from swarmformer.records import Design, Plan
 
 from ..statistics.contrast import Estimate, difference, pooled_spread
 from ..statistics.interval import within
-from ..statistics.multiple import holm
+from ..statistics.mcnemar import mcnemar
 from ..statistics.power import detectable_difference
-from ..statistics.verdict import judge
+from ..statistics.verdict import holm, judge
 from ..words import percent, plural
-from .model import Arm, Contrast, Family, GridStudy
-from .predictions import Correct, p_of_examples
+from .model import Arm, Contrast, Family, GridStudy, Kind, Sources
+from .predictions import Correct
 
 ONE_FACTOR = {"one_in": "one in", "one_out": "one out"}
-Pair = tuple[str, str]
-"""An arm and what it is held against."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +31,9 @@ class Planned:
 def families(
     arms: Sequence[Arm], plan: Plan | None, base: str | None, margin: float | None, correct: Correct
 ) -> tuple[Family, ...]:
-    """Every difference that the plan asks for, and of every arm from the grid's base."""
-    by_name = {arm.name: arm for arm in arms}
-    return tuple(_family(family, by_name, margin, correct) for family in planned_families(arms, plan, base))
-
-
-def planned_families(arms: Sequence[Arm], plan: Plan | None, base: str | None) -> list[Planned]:
-    """One-in and one-out designs; then, against the grid's base: arms of no design (placebos, controls), other models
-    than the base's (peers), and the arms of designs that are not held against it there. None of them twice."""
+    """Every difference that the plan asks for, and of every arm from the grid's base: one-in and one-out designs;
+    then, against that base, arms of no design (placebos, controls), other models than the base's (peers), and the arms
+    of designs that are not held against it there. None of them twice."""
     designs = plan.designs if plan else ()
     wanted = [_of_design(design) for design in designs if design.kind in ONE_FACTOR]
     if base is not None:
@@ -54,7 +47,8 @@ def planned_families(arms: Sequence[Arm], plan: Plan | None, base: str | None) -
             Planned("peers", base, dict.fromkeys(peers, "")),
             Planned("arms", base, {arm.name: "" for arm in arms if arm.name in in_design}),
         ]
-    return list(_once(wanted))
+    by_name = {arm.name: arm for arm in arms}
+    return tuple(_family(family, by_name, margin, correct) for family in _once(wanted))
 
 
 def _of_design(design: Design) -> Planned:
@@ -66,10 +60,10 @@ def _of_design(design: Design) -> Planned:
 
 def _once(wanted: Sequence[Planned]) -> Iterator[Planned]:
     """Each pair in the first family that has it; names that recur are numbered."""
-    taken, names = set[Pair](), dict[str, int]()
+    taken, names = set[tuple[str, str]](), dict[str, int]()
     for family in wanted:
-        arms = {arm: words for arm, words in family.arms.items() if arm != family.base}
-        arms = {arm: words for arm, words in arms.items() if (arm, family.base) not in taken}
+        arms = {arm: words for arm, words in family.arms.items()
+                if arm != family.base and (arm, family.base) not in taken}  # fmt: skip
         if arms:
             taken |= {(arm, family.base) for arm in arms}
             names[family.name] = count = names.get(family.name, 0) + 1
@@ -77,33 +71,40 @@ def _once(wanted: Sequence[Planned]) -> Iterator[Planned]:
 
 
 def _family(planned: Planned, arms: Mapping[str, Arm], margin: float | None, correct: Correct) -> Family:
-    values = {name: arm.values for name, arm in arms.items()}
-    estimates = {arm: possible(difference(values, arm, planned.base)) for arm in planned.arms}
-    adjusted = holm([estimate.p for estimate in estimates.values()])
-    contrasts = tuple(
-        _difference(planned, arm, estimate, p_holm, margin, arms, correct)
-        for (arm, estimate), p_holm in zip(estimates.items(), adjusted, strict=True)
-    )
-    return Family(planned.name, planned.base, contrasts, planned.arms, _power(planned, list(estimates.values())))
-
-
-def _difference(
-    planned: Planned, arm: str, estimate: Estimate, p_holm: float | None, margin: float | None,
-    arms: Mapping[str, Arm], correct: Correct,
-) -> Contrast:  # fmt: skip
-    verdict, reason = judge(estimate.interval, p_holm, margin)
-    both = [arms[name] for name in (arm, planned.base) if name in arms]
-    return Contrast(
-        kind="difference", name=arm, against=planned.base, family=planned.name, interval=estimate.interval,
-        p=estimate.p, p_holm=p_holm, verdict=verdict, reason=reason, n=len(estimate.by_seed),
-        sources=tuple(source for each in both for source in each.sources_of(estimate.by_seed)),
-        p_mcnemar=p_of_examples(correct, arm, planned.base),
-    )  # fmt: skip
+    values, base = {name: arm.values for name, arm in arms.items()}, planned.base
+    estimates = [possible(difference(values, arm, base)) for arm in planned.arms]
+    contrasts = []
+    for arm, estimate in zip(planned.arms, estimates, strict=True):
+        both = [arms[name] for name in (arm, base) if name in arms]
+        sources = tuple(source for each in both for source in each.sources_of(estimate.by_seed))
+        on_examples = mcnemar(correct.get(arm, {}), correct.get(base, {}))
+        contrasts.append(replace(undecided("difference", arm, estimate, sources), against=base, p_mcnemar=on_examples))
+    made = decided(planned.name, contrasts, margin)
+    return Family(planned.name, base, made, planned.arms, _power(planned, estimates))
 
 
 def possible(estimate: Estimate) -> Estimate:
     """Of shares, which differ by no more than one."""
     return replace(estimate, interval=within(estimate.interval, -1, 1))
+
+
+def undecided(kind: Kind, name: str, estimate: Estimate, sources: Sources, aliases: tuple[str, ...] = ()) -> Contrast:
+    """A comparison of no family yet, and so without a verdict."""
+    return Contrast(
+        kind, name, against="", family="", interval=estimate.interval, p=estimate.p, p_holm=None, verdict=None,
+        reason="", n=len(estimate.by_seed), sources=sources, aliases=aliases,
+    )  # fmt: skip
+
+
+def decided(family: str, contrasts: Sequence[Contrast], margin: float | None) -> tuple[Contrast, ...]:
+    """The same as one family: each with its p after Holm's correction, and its verdict."""
+    made = []
+    for contrast, p_holm in zip(contrasts, holm([contrast.p for contrast in contrasts]), strict=True):
+        verdict, reason = judge(
+            contrast.interval, p_holm, margin, is_interaction=contrast.kind == "interaction", aliases=contrast.aliases
+        )
+        made.append(replace(contrast, family=family, p_holm=p_holm, verdict=verdict, reason=reason))
+    return tuple(made)
 
 
 def _power(planned: Planned, estimates: Sequence[Estimate]) -> str:
@@ -118,12 +119,10 @@ def _power(planned: Planned, estimates: Sequence[Estimate]) -> str:
 
 
 def found_with(spread: float, seeds: int) -> str:
-    """What a contrast with this spread over seeds can find."""
-    least = detectable_difference(spread, seeds)
-    assert least is not None  # of two seeds and more there is one
+    """What a contrast with this spread over seeds, of which there are two or more, can find."""
     return (
-        f"with {plural(seeds, 'seed')} a true difference of {percent(least)} points is found with 80 % power "
-        "(one comparison, not corrected)"
+        f"with {plural(seeds, 'seed')} a true difference of {percent(detectable_difference(spread, seeds))} points is "
+        "found with 80 % power (one comparison, not corrected)"
     )
 
 
@@ -132,6 +131,6 @@ def versus(grid: GridStudy, arm: str, control: str) -> Contrast:
     known = grid.contrast("difference", arm, control)
     if known is not None:
         return known
-    arms = {each.name: each for each in grid.arms}
-    (contrast,) = _family(Planned(f"{arm} against {control}", control, {arm: ""}), arms, grid.margin, {}).contrasts
+    planned = Planned(f"{arm} against {control}", control, {arm: ""})
+    (contrast,) = _family(planned, {each.name: each for each in grid.arms}, grid.margin, {}).contrasts
     return contrast

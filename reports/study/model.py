@@ -15,11 +15,10 @@ import pandas as pd
 
 from swarmformer.records import Plan
 
-from ..statistics.independent import independent_difference
-from ..statistics.interval import Interval
+from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
-from .matched import Pair
 from .read import Cell
+from .registration import Pair
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
@@ -218,10 +217,8 @@ class GridStudy:
 
 @dataclass(frozen=True)
 class Design:
-    """A factorial or fractional design and its effects. levels: arm → factors that are on in it.
-
-    noise: standard deviation of one run about the model; ``power`` says what an effect must have to be found.
-    """
+    """A factorial or fractional design and its effects. levels: arm → factors that are on in it. power: one sentence on
+    what an effect must have to be found."""
 
     kind: str
     factors: tuple[str, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 
 from swarmformer.records import Predictions, UnreadableFileError, read_predictions
 
-from ..statistics.mcnemar import mcnemar_pooled
 from .model import Arm
 
 Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
@@ -31,17 +31,11 @@ def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
             warnings.append(f"Predictions left out: {folder.name}/{error.path.parent.name}: {error.reason}.")
             continue
         asked = asked or next(iter(answers.values()), None)
-        if any(not _same_examples(asked, each) for each in answers.values()):
+        if asked and not all(map(partial(_same_examples, asked), answers.values())):
             warnings.append(f"Predictions of {arm.name} left out: they are of other examples than the first arm's.")
         elif answers:
             correct[arm.name] = {seed: right for seed, (_, _, right) in answers.items()}
     return correct, warnings
-
-
-def p_of_examples(correct: Correct, arm: str, base: str) -> float | None:
-    """Exact McNemar test pooled over seeds; None where predictions of either are not there."""
-    test = mcnemar_pooled(correct.get(arm, {}), correct.get(base, {}))
-    return test.p if test else None
 
 
 def _answers(folder: Path, arm: Arm) -> dict[int, Answers]:
@@ -57,7 +51,5 @@ def _ordered(predictions: Predictions) -> Answers:
     return predictions.names[order], predictions.labels[order], predictions.correct[order]
 
 
-def _same_examples(asked: Answers | None, answers: Answers) -> bool:
-    return asked is None or all(
-        np.array_equal(mine, theirs) for mine, theirs in zip(asked[:2], answers[:2], strict=True)
-    )
+def _same_examples(asked: Answers, answers: Answers) -> bool:
+    return all(np.array_equal(mine, theirs) for mine, theirs in zip(asked[:2], answers[:2], strict=True))

@@ -9,32 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from swarmformer.records import (
-    CONFIG,
-    COSTS,
-    FAILURE,
-    FLOORS,
-    PLAN,
-    REGISTERED,
-    RESULT,
-    Config,
-    Costs,
-    Document,
-    Failure,
-    Floors,
-    Identity,
-    Plan,
-    PlannedArm,
-    PlannedCell,
-    Registration,
-    Result,
-    UnreadableFileError,
-    load,
-)
+from swarmformer import records
+from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, PlannedCell, Result, UnreadableFileError, load
 
 from ..errors import ReportError
 
-DocumentT = TypeVar("DocumentT", bound=Document)
+DocumentT = TypeVar("DocumentT", bound=records.Document)
 
 
 class Status(StrEnum):
@@ -62,18 +42,31 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """One folder of cells; ``planned`` is empty and ``base`` None where it has no readable plan."""
+    """One folder of cells.
 
-    name: str
-    base: str | None
-    planned: tuple[PlannedArm, ...]
-    cells: tuple[Cell, ...]
-    floors: Floors | None
-    costs: Costs | None
-    unplanned: tuple[str, ...]  # cell folders that the plan does not name; left out of every table
+    planned: arms of its plan, where it has a readable one. unplanned: cell folders that the plan does not name, left
+    out of every table.
+    """
+
     folder: Path
-    plan: Plan | None = None
-    registration: Registration | None = None
+    cells: tuple[Cell, ...]
+    planned: tuple[records.PlannedArm, ...]
+    unplanned: tuple[str, ...]
+    plan: records.Plan | None
+    registration: records.Registration | None
+    floors: records.Floors | None
+    costs: records.Costs | None
+
+    @property
+    def name(self) -> str:
+        return self.plan.grid if self.plan else self.folder.name
+
+    @property
+    def base(self) -> str | None:
+        return self.plan.base if self.plan else None
+
+    def floors_of(self, task: str) -> records.Floors | None:
+        return self.floors if self.floors and self.floors.task == task else None
 
 
 def read_runs(paths: Sequence[Path]) -> list[Grid]:
@@ -97,60 +90,57 @@ def read_runs(paths: Sequence[Path]) -> list[Grid]:
 def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
     """Read one folder of cells; ``only`` restricts it to the cells of these names."""
     bad: list[Cell] = []
-    plan = _optional(folder / PLAN, Plan, bad)
-    floors = _optional(folder / FLOORS, Floors, bad)
-    costs = _optional(folder / COSTS, Costs, bad)
-    registration = _optional(folder / REGISTERED, Registration, bad)
+    plan = _optional(folder / PLAN, records.Plan, bad)
+    registration = _optional(folder / records.REGISTERED, records.Registration, bad)
+    floors = _optional(folder / records.FLOORS, records.Floors, bad)
+    costs = _optional(folder / records.COSTS, records.Costs, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
-    if plan is None:
-        cells = [_read_cell(folder / name, None) for name in present]
-        return Grid(folder.name, None, (), (*cells, *bad), floors, costs, (), folder, None, registration)
-    wanted = [cell for cell in plan.cells if only is None or cell.cell in only]
-    cells = [_read_cell(folder / cell.cell, cell) for cell in wanted]
-    unplanned = tuple(sorted(set(present) - {cell.cell for cell in wanted}))
-    arms = tuple(arm for arm in plan.arms if only is None or arm.arm in {cell.arm for cell in wanted})
-    read = (*cells, *bad)
-    return Grid(plan.grid, plan.base, arms, read, floors, costs, unplanned, folder, plan, registration)
+    wanted: dict[str, PlannedCell | None] = dict.fromkeys(present)
+    arms = plan.arms if plan else ()
+    if plan:
+        wanted = {cell.cell: cell for cell in plan.cells if only is None or cell.cell in only}
+        names = {cell.arm for cell in plan.cells if cell.cell in wanted}
+        arms = tuple(arm for arm in plan.arms if only is None or arm.arm in names)
+    cells = [_read_cell(folder / name, planned) for name, planned in wanted.items()]
+    unplanned = tuple(sorted(set(present) - wanted.keys()))
+    return Grid(folder, (*cells, *bad), arms, unplanned, plan, registration, floors, costs)
 
 
 def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     where = f"{folder.parent.name}/{folder.name}"
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
+    pending = Cell(Status.PENDING, where, arm, seed, cause="not started")
     try:
-        return replace(_classify(folder, where, planned), model=_model(folder / CONFIG))
+        return replace(_classify(folder, pending, planned), model=_model(folder / CONFIG))
     except UnreadableFileError as error:
-        return Cell(Status.UNREADABLE, f"{where}/{error.path.name}", arm, seed, cause=error.reason)
+        return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
 
 
-def _classify(folder: Path, where: str, planned: PlannedCell | None) -> Cell:
+def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
+    where = pending.where
     if (folder / RESULT).exists():
         result = _load_own(folder / RESULT, Result, planned)
         return Cell(Status.COMPLETED, where, result.arm, result.seed, result.task, result=result)
-    config = _load_own(folder / CONFIG, Config, planned) if (folder / CONFIG).exists() else None
+    config = _load_own(folder / CONFIG, records.Config, planned) if (folder / CONFIG).exists() else None
     task = config.spec.data.task.name if config else None
     if (folder / FAILURE).exists():
-        failure = _load_own(folder / FAILURE, Failure, planned)
+        failure = _load_own(folder / FAILURE, records.Failure, planned)
         at = "" if failure.step is None else f" (step {failure.step})"
         return Cell(Status.FAILED, where, failure.arm, failure.seed, task, cause=failure.cause + at)
     if config is None:
-        return _pending(where, planned)
+        return pending
     return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
 
 
 def _model(path: Path) -> str:
     """Name of the architecture; a config.json that is damaged beside a good result costs no more than that."""
     try:
-        return str(load(path, Config).spec.model.get("name", ""))
+        return str(load(path, records.Config).spec.model.get("name", ""))
     except UnreadableFileError:
         return ""
 
 
-def _pending(where: str, planned: PlannedCell | None) -> Cell:
-    arm, seed = (planned.arm, planned.seed) if planned else (None, None)
-    return Cell(Status.PENDING, where, arm, seed, cause="not started")
-
-
-def _load_own(path: Path, model: type[DocumentT], planned: Identity | None) -> DocumentT:
+def _load_own(path: Path, model: type[DocumentT], planned: PlannedCell | None) -> DocumentT:
     """Load a cell's file and refuse it where it is another run's than the plan expects."""
     record = load(path, model)
     for key in ("run_key", "arm", "seed") if planned else ():

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from swarmformer.records import DECIDED, PLAN, REGISTERED, UnreadableFileError, load_json, plan_hash
+from swarmformer.records import (
+    DECIDED,
+    PLAN,
+    REGISTERED,
+    Matched,
+    Registration,
+    Result,
+    UnreadableFileError,
+    load_json,
+    plan_hash,
+)  # fmt: skip
 
-from ..words import plural
+from ..words import listed, plural
 from .read import Grid, Status
 
 UNFINISHED = {
@@ -19,49 +30,34 @@ UNFINISHED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Followed:
-    """What a report says about one grid: how it was registered, and every way in which it was not kept to."""
-
-    registered: str
-    deviations: tuple[str, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """One line: what was registered, and that the runs followed it; or the deviations."""
-        if not self.deviations:
-            return self.registered
-        return f"{self.registered} Deviations: {'; '.join(self.deviations)}."
-
-
-def followed(grid: Grid) -> Followed:
-    """Hold a grid's plan and runs against its registration."""
-    found = grid.registration
-    if found is None and (grid.folder / REGISTERED).exists():
-        return Followed(f"Grid {grid.name}: {REGISTERED} cannot be read.", ("nothing could be checked",))
-    if found is None:
-        return Followed(f"Grid {grid.name}: not registered before its runs.")
-    primary = found.plan.primary
+def followed(grid: Grid) -> tuple[str, tuple[str, ...]]:
+    """Hold a grid's plan and runs against its registration: how it was registered, and every way in which it was not
+    kept to."""
+    registration = grid.registration
+    if registration is None and (grid.folder / REGISTERED).exists():
+        return f"Grid {grid.name}: {REGISTERED} cannot be read.", ("nothing could be checked",)
+    if registration is None:
+        return f"Grid {grid.name}: not registered before its runs.", ()
+    primary = registration.plan.primary
     decides = f"{primary.metric}, margin ±{primary.margin_points:g} points" if primary else "none named"
     said = (
-        f"Grid {grid.name}: registered {found.registered_at} at code {found.code_revision}, hash {found.hash[:12]}, "
-        f"{len(found.plan.cells)} runs; primary metric: {decides}."
+        f"Grid {grid.name}: registered {registration.registered_at} at code {registration.code_revision}, hash "
+        f"{registration.hash[:12]}, {len(registration.plan.cells)} runs; primary metric: {decides}."
     )
-    deviations = (*_changed(grid), *_late(grid), *_cells(grid))
-    return Followed(said if deviations else f"{said} The runs followed it.", deviations)
+    deviations = tuple(word for part in (_changed, _late, _cells) for word in part(grid, registration))
+    return said if deviations else f"{said} The runs followed it.", deviations
 
 
-def _changed(grid: Grid) -> Iterator[str]:
-    assert grid.registration is not None
+def _changed(grid: Grid, registration: Registration) -> Iterator[str]:
     registered = _raw(grid.folder / REGISTERED).get("plan") or {}
-    if plan_hash(registered) != grid.registration.hash:
+    if plan_hash(registered) != registration.hash:
         yield f"the hash in {REGISTERED} is not that of the plan in it, which was changed afterwards"
     now = _raw(grid.folder / PLAN)
     if not now:
         yield f"there is no readable {PLAN}"
         return
     keys = [key for key in DECIDED if now.get(key) != registered.get(key)]
-    if keys and not (grid.plan and grid.plan.decides_as(grid.registration.plan)):
+    if keys and not (grid.plan and grid.plan.decides_as(registration.plan)):
         yield f"{PLAN} differs from the registered plan in {', '.join(keys)}"
     if now.get("hash") != plan_hash(now):
         yield f"the hash in {PLAN} is not that of its content"
@@ -75,11 +71,10 @@ def _raw(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _late(grid: Grid) -> Iterator[str]:
-    assert grid.registration is not None
-    registered = _time(grid.registration.registered_at)
+def _late(grid: Grid, registration: Registration) -> Iterator[str]:
+    registered = _time(registration.registered_at)
     if registered is None:
-        yield f"{REGISTERED} does not say when: {grid.registration.registered_at!r} is no time"
+        yield f"{REGISTERED} does not say when: {registration.registered_at!r} is no time"
         return
     starts = [_time(cell.result.started_at) for cell in grid.cells if cell.result is not None]
     known = [start for start in starts if start is not None]
@@ -99,21 +94,77 @@ def _time(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _cells(grid: Grid) -> Iterator[str]:
-    """Runs that are missing, failed, unreadable, of another configuration, or were not planned."""
-    assert grid.registration is not None
-    for status, word in UNFINISHED.items():
-        yield from _listed(word, [cell.where for cell in grid.cells if cell.status is status])
-    planned = {(cell.arm, cell.seed): cell for cell in grid.registration.plan.cells}
+def _cells(grid: Grid, registration: Registration) -> Iterator[str]:
+    """Runs that are missing, failed, unreadable, of another configuration, or were not planned.
+
+    Counted where another warning names them: unfinished runs, and those that the plan does not have.
+    """
+    cells = [cell for cell in grid.cells if cell.arm is not None]
+    counts = {word: sum(cell.status is status for cell in cells) for status, word in UNFINISHED.items()}
+    counts["run, but not planned"] = len(grid.unplanned)
+    yield from (f"{word}: {plural(count, 'run')}" for word, count in counts.items() if count)
+    planned = {(cell.arm, cell.seed): cell for cell in registration.plan.cells}
     now = {(cell.arm, cell.seed) for cell in grid.plan.cells} if grid.plan else set(planned)
-    results = [(cell.where, cell.result) for cell in grid.cells if cell.result is not None]
-    done = [(where, (result.arm, result.seed), result) for where, result in results]
-    yield from _listed(f"registered, but not in {PLAN}", [cell.cell for key, cell in planned.items() if key not in now])
-    extra = [where for where, key, _ in done if key not in planned]
-    yield from _listed("run, but not registered", [*grid.unplanned, *extra])
-    other = [where for where, key, result in done if key in planned and planned[key].run_key != result.run_key]
-    yield from _listed("run with another configuration (run key) than registered", other)
+    done = [(cell.where, (cell.result.arm, cell.result.seed), cell.result.run_key) for cell in cells if cell.result]
+    named = {
+        f"registered, but not in {PLAN}": [cell.cell for key, cell in planned.items() if key not in now],
+        "run, but not registered": [where for where, key, _ in done if key not in planned],
+        "run with another configuration (run key) than registered": [
+            where for where, key, run_key in done if key in planned and planned[key].run_key != run_key
+        ],
+    }
+    yield from (f"{word}: {listed(names)}" for word, names in named.items() if names)
 
 
-def _listed(word: str, names: Sequence[str]) -> list[str]:
-    return [f"{word}: {', '.join(names)}"] if names else []
+QUANTITIES: Mapping[str, Callable[[Result], float]] = {
+    "parameters": lambda result: result.parameters.without_embedding,
+    "flops": lambda result: result.flops.forward,
+    "seconds": lambda result: result.seconds.train,
+}
+"""As plans match them: parameters without the embedding table, FLOPs of a forward pass of one example, training."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A pair as found; ``ratio`` is arm over control, None where a run of either is missing."""
+
+    asked: Matched
+    ratio: float | None
+    runs: int
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the pair is within its tolerance; None where nothing can be said."""
+        return None if self.ratio is None else abs(self.ratio - 1) <= self.asked.tolerance
+
+    @property
+    def words(self) -> str:
+        asked = self.asked
+        pair = f"Matched pair {asked.arm} and {asked.control}, {asked.quantity} within {asked.tolerance:.1%}"
+        if self.ratio is None:
+            return f"{pair}: not known, as no seed of both was run on one device."
+        verdict = "matched" if self.holds else "not matched"
+        return f"{pair}: {verdict}, {self.ratio:.3f} ({self.runs} of each)."
+
+
+def matched_pairs(grid: Grid) -> list[Pair]:
+    """Every matched pair of the plan (the registered one where there is one).
+
+    Seconds are medians of training over the seeds that both arms ran on the same device; sizes are those of the same
+    runs.
+    """
+    plan = grid.registration.plan if grid.registration else grid.plan
+    return [_pair(grid, asked) for asked in plan.matched] if plan else []
+
+
+def _pair(grid: Grid, asked: Matched) -> Pair:
+    ours, theirs = (
+        {(cell.result.seed, cell.result.device): QUANTITIES[asked.quantity](cell.result)
+         for cell in grid.cells if cell.result is not None and cell.arm == name}
+        for name in (asked.arm, asked.control)
+    )  # fmt: skip
+    shared = ours.keys() & theirs.keys()
+    if not shared:
+        return Pair(asked, None, 0)
+    arm, control = (median(values[key] for key in shared) for values in (ours, theirs))
+    return Pair(asked, arm / control if control else None, len(shared))

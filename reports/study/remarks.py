@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..words import listed, percent, plural
-from .matched import Pair
+from .model import Reference
 from .read import Cell, Grid, Status
-from .registration import Followed
+from .registration import Pair
 
 
 def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[str]:
@@ -27,19 +27,29 @@ def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[
         yield "Results from code of an unknown revision."
 
 
-def plan_warnings(grid: Grid, followed: Followed, pairs: Sequence[Pair]) -> Iterator[str]:
+def data_warnings(known: Sequence[Reference], data_key: str) -> Iterator[str]:
+    """Where predictors were measured on other data than the arms."""
+    keys = {reference.data_key for reference in known}
+    if keys and data_key and keys != {data_key}:
+        yield (
+            "Baselines and arms were not all measured on the same data "
+            f"(baselines: {'; '.join(sorted(keys))}; arms: {data_key}): compare only rows of the same data."
+        )
+
+
+def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:
     """Of the registration: a margin decides only if it was fixed before the runs."""
     primary = grid.plan.primary if grid.plan else None
     if primary is not None and grid.registration is None:
         yield "The margin was not registered before the first run (no registered.json)."
     elif primary is not None and grid.registration is not None and grid.registration.plan.primary != primary:
         yield "The margin or the metric is not the one that was registered before the first run."
-    if followed.deviations:
-        yield f"The registered plan of grid {grid.name} was not kept to: {'; '.join(followed.deviations)}."
+    if deviations:
+        yield f"The registered plan of grid {grid.name} was not kept to: {'; '.join(deviations)}."
     yield from (pair.words for pair in pairs if not pair.holds)
 
 
-def notes(runs: pd.DataFrame, margin: float | None, followed: Followed, pairs: Sequence[Pair]) -> Iterator[str]:
+def notes(runs: pd.DataFrame, margin: float | None, registered: str, pairs: Sequence[Pair]) -> Iterator[str]:
     """What stands under a table."""
     if margin is None:
         yield "No margin was registered for this grid, so there is no verdict."
@@ -48,13 +58,7 @@ def notes(runs: pd.DataFrame, margin: float | None, followed: Followed, pairs: S
             f"Verdict: equivalent where the 95 % interval lies within ±{percent(margin)} points, the margin; better or "
             "worse where it lies off zero and p after Holm's correction over the family is below 0.05; else undecided."
         )
-    yield _provenance(runs)
-    yield " ".join([followed.registered, *(pair.words for pair in pairs if pair.holds)])
-
-
-def _provenance(runs: pd.DataFrame) -> str:
-    if runs.empty:
-        return "No run is completed."
     columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
     said = [f"{name} {'; '.join(sorted(set(runs[column])))}" for name, column in columns.items()]
-    return f"{plural(len(runs), 'run')}: {', '.join(said)}."
+    yield f"{plural(len(runs), 'run')}: {', '.join(said)}." if len(runs) else "No run is completed."
+    yield " ".join([registered, *(pair.words for pair in pairs if pair.holds)])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reports.statistics.contrast import contrast, difference, pooled_spread
-from reports.statistics.multiple import holm
+from reports.statistics.verdict import holm
 from tests.reports.statistics.simulate import values_of
 
 ARMS = tuple("abcdefgh")

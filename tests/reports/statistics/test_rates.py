@@ -14,9 +14,8 @@ from scipy import stats
 
 from reports.statistics.contrast import difference
 from reports.statistics.factorial import Effect, factorial_effects
-from reports.statistics.multiple import holm
 from reports.statistics.power import detectable_difference
-from reports.statistics.verdict import Verdict, judge
+from reports.statistics.verdict import Verdict, holm, judge
 from tests.reports.statistics.simulate import Values, simulate, three_errors, three_errors_of, values_of
 from tests.reports.synthetic_design import FACTORS, levels_of
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.statistics.multiple import holm
+from reports.statistics.verdict import holm
 from reports.study.build import study
 from reports.study.families import versus
 from reports.study.model import Contrast, Design, GridStudy, Verdict

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,8 @@ from typing import Any
 import pytest
 
 from reports.study.build import study
-from reports.study.matched import matched_pairs
 from reports.study.read import read_grid
-from reports.study.registration import followed
+from reports.study.registration import followed, matched_pairs
 from tests.reports import synthetic_runs as runs
 
 START = "2026-01-02T00:00:00+00:00"
@@ -49,18 +50,15 @@ def change(path: Path, alter: Callable[[dict[str, Any]], object]) -> None:
 
 
 def deviations(grid: Path) -> tuple[str, ...]:
-    return followed(read_grid(grid)).deviations
+    return followed(read_grid(grid))[1]
 
 
 def test_a_plan_that_was_kept_to(tmp_path: Path) -> None:
     grid = registered_grid(tmp_path)
-    found = followed(read_grid(grid))
+    (found,) = study([grid]).grids
     assert found.deviations == ()
     assert "registered 2026-01-01T00:00:00+00:00 at code abc" in found.registered and "±0.3 points" in found.registered
-    assert "The runs followed it." in found.registered
-    (found_grid,) = study([grid]).grids
-    assert (found_grid.registered, found_grid.deviations) == (found.registered, ())
-    assert found.registered in found_grid.notes
+    assert "The runs followed it." in found.registered and found.registered in found.notes
 
 
 def test_a_grid_that_was_not_registered_says_so(tmp_path: Path) -> None:
@@ -91,14 +89,14 @@ CASES: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda grid: change(grid / "base-0" / "result.json", lambda r: r.pop("started_at")),
         "1 run of 4 without the time of its start",
     ),
-    "missing": (lambda grid: (grid / "x-1" / "result.json").unlink(), "not finished: demo/x-1"),
+    "missing": (lambda grid: (grid / "x-1" / "result.json").unlink(), "not finished: 1 run"),
     "failed": (
         lambda grid: (
             (grid / "x-1" / "result.json").unlink(), runs.write_cell(grid, runs.failure("x", 1, "NaN")),
         ),
-        "failed: demo/x-1",
+        "failed: 1 run",
     ),
-    "extra": (lambda grid: runs.write_cell(grid, runs.result("x", 7, 0.9)), "run, but not registered: x-7"),
+    "extra": (lambda grid: runs.write_cell(grid, runs.result("x", 7, 0.9)), "run, but not planned: 1 run"),
     "key": (
         lambda grid: change(grid / "registered.json", lambda r: swap_key(r["plan"])),
         "run with another configuration (run key) than registered: demo/base-0",
@@ -118,6 +116,20 @@ def test_every_deviation_is_named(tmp_path: Path, case: str) -> None:
     alter(grid)
     assert any(said in deviation for deviation in deviations(grid)), deviations(grid)
     assert any("was not kept to" in warning for warning in study([grid]).grids[0].warnings)
+
+
+def test_a_warning_names_six_cells_at_most_and_no_cell_is_named_twice(tmp_path: Path) -> None:
+    grid = registered_grid(tmp_path)
+    arms = [f"arm{number}" for number in range(9)]
+    change(grid / "registered.json", lambda r: r["plan"].update(runs.plan(["base", "x", *arms], [0, 1])))
+    change(grid / "plan.json", lambda plan: plan.update(runs.plan(["base", "x", *arms[:8]], [0, 1])))
+    for seed in range(2, 9):
+        runs.write_cell(grid, runs.result("x", seed, 0.5))
+    warnings = study([grid]).grids[0].warnings
+    named = [re.findall(r"(?:arm\d|x)-\d", warning) for warning in warnings]
+    assert max(map(len, named)) == 6 and sum("more" in warning for warning in warnings) == 2
+    assert max(Counter(name for names in named for name in names).values()) == 1
+    assert any("not started: 16 runs" in warning and "arm8-0, arm8-1." in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+"""Runs as one tidy table, and which of them may stand together: the largest set alike in data, code and device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+
+import pandas as pd
+
+from ..words import listed
+from .read import Cell, Grid
+
+FACTS = ("variant", "run_key", "data_key", "code", "code_hash", "code_revision", "device", "started_at")
+MEASURES = {
+    **{name: f"metrics.test.{name}" for name in ("accuracy", "precision", "recall", "f1", "loss")},
+    "validation_accuracy": "metrics.validation.accuracy", "train_s": "seconds.train", "total_s": "seconds.total",
+}  # fmt: skip
+SIZES = {
+    "test_examples": "metrics.test.n", "parameters_total": "parameters.total",
+    "parameters_without_embedding": "parameters.without_embedding", "flops_forward": "flops.forward",
+    "flops_length": "flops.length", **{f"truncated_{split}": f"truncated.{split}" for split in
+                                       ("train", "validation", "test")},
+}  # fmt: skip
+OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), **MEASURES, **SIZES}
+"""Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
+to be of the same code: the hash, or the revision where there is none."""
+COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT)
+STRATA = {"data": "data_key", "code": "code", "device": "device"}
+"""What must agree before runs are averaged or paired, by the name that --mix gives it."""
+
+
+def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
+    """A row per planned or found cell, a column per fact; ordered by grid and folder.
+
+    Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``; times in
+    seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens.
+    """
+    rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.sort_values(["grid", "where"], kind="stable", ignore_index=True)
+
+
+def _row(grid: Grid, cell: Cell) -> dict[str, object]:
+    of_result = {} if cell.result is None else {
+        name: attrgetter(path)(cell.result) for name, path in OF_RESULT.items()}  # fmt: skip
+    return {
+        "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
+        "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parted:
+    """Completed runs of one grid and task. ``kept``: of each arm one configuration, each seed once. ``others``: every
+    run that is unlike those, by what it differs in (``code 85ba8d185320``). ``repeated``: a seed that ran twice."""
+
+    kept: pd.DataFrame
+    others: tuple[tuple[str, pd.DataFrame], ...]
+    repeated: pd.DataFrame
+
+    @property
+    def warnings(self) -> list[str]:
+        said = []
+        if self.others:
+            unlike = [f"{where} ({words})" for words, runs in self.others for where in runs["where"]]
+            said.append(
+                f"Unlike the {len(self.kept)} runs used, and not averaged or paired with them: {listed(unlike)}. "
+                "--mix puts runs together that differ in data, code or device."
+            )
+        if len(self.repeated):
+            said.append(f"A seed counts once; left out as repeated: {listed(self.repeated['where'].tolist())}.")
+        return said
+
+
+def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str]) -> Parted:
+    """Part completed runs. Of an arm with several configurations the planned one is kept, else the one most run.
+
+    planned: run keys of the plan. mix: names of ``STRATA`` in which runs may differ.
+    """
+    strata = [column for name, column in STRATA.items() if name not in mix]
+    unique = finished.drop_duplicates(["arm", "run_key", "seed", *strata])
+    repeated = finished.drop(unique.index)
+    alike = [group for _, group in unique.groupby(strata, sort=True)] if strata else []
+    largest = max(alike, key=len, default=unique)
+    kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
+    beside = unique.drop(kept.index)
+    groups = [group for _, group in beside.groupby(["arm", "run_key", *strata], sort=True)]
+    return Parted(kept, tuple((_differs(group, kept, strata), group) for group in groups), repeated)
+
+
+def _of_one_configuration(runs: pd.DataFrame, planned: Collection[str]) -> list[int]:
+    """Index of the rows to keep."""
+    rows = list[int]()
+    for _, of_arm in runs.groupby("arm", sort=True):
+        counts = of_arm["run_key"].value_counts(sort=False).sort_index()
+        key = max(counts.index, key=lambda name: (name in planned, counts[name]))
+        rows += of_arm.index[of_arm["run_key"] == key].tolist()
+    return rows
+
+
+def _differs(group: pd.DataFrame, kept: pd.DataFrame, strata: list[str]) -> str:
+    """``code 85ba8d185320``; or the configuration, where everything else agrees."""
+    first = group.iloc[0]
+    parts = [f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
+             if column in strata and first[column] not in set(kept[column])]  # fmt: skip
+    return ", ".join(parts) or f"configuration {first['run_key']}"

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, model_validator
 
 from .claims.amounts import Amount
 from .claims.rule import Rule, rule_of
 from .errors import ReportError
+from .kinds import Strict
 
 PATH = Path(__file__).with_name("published.yaml")
 
@@ -25,12 +26,6 @@ _WORDS: dict[Unit, str] = {
     "percent": " %", "milliseconds": " ms", "seconds": " s", "gigabytes": " GB", "thousands": " k", "millions": " M",
     "teraflops": " TFLOP/s", "count": "", "ratio": "",
 }  # fmt: skip
-
-
-class Strict(BaseModel):
-    """Base of every part of the file: nothing beyond what is modelled, nothing of another type."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Document(Strict):

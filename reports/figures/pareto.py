@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
 from ..study.model import Arm, GridStudy, Study
-from .kind import Figure, Options, bounds, figure, label, panels
+from .kind import Figure, bounds, figure, label
 from .look import log_ticks, name_levels, wrapped
 
 MOST_NAMED = 40  # arms with a number; where there are more, only the base and the front have one
@@ -26,15 +26,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 WORDS = {"base": "the base", "arm": "arm, with its number", "front": "Pareto front of the means"}
 
 
-class ParetoOptions(Options):
-    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
-    """One panel beside the other."""
-    batch: int = Field(default=1, gt=0)
-    """Of the latency."""
-
-
 @figure("pareto")
-class Pareto(Figure[ParetoOptions]):
+class Pareto(Figure):
     """One row of data per arm, baseline and oracle.
 
     accuracy, low, high: mean over ``n`` seeds and its 95 % interval (baselines: one predictor, ``n`` examples), as
@@ -42,14 +35,18 @@ class Pareto(Figure[ParetoOptions]):
     at ``cost_length`` tokens. missing: why an arm has no point.
     """
 
-    options = ParetoOptions
-    beside = "against"
-    shares_y = True
+    beside: ClassVar = "against"
+    shares_y: ClassVar = True
 
-    def read(self, study: Study, options: ParetoOptions) -> Iterator[dict[str, Any]]:
-        for panel, grid in panels(study, options.grids):
-            for against in options.against:
-                batch = options.batch if against == "latency" else 1
+    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
+    """One panel beside the other."""
+    batch: int = Field(default=1, gt=0)
+    """Of the latency."""
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for panel, grid in self.panels(study):
+            for against in self.against:
+                batch = self.batch if against == "latency" else 1
                 arms = pd.DataFrame([_arm(grid, arm, against, batch) for arm in grid.arms])
                 rows = [*arms.assign(on_front=on_front(arms)).to_dict("records"), *_references(grid)]
                 yield from ({**panel, "against": against, "batch": batch, **row} for row in rows)

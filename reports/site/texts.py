@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from ..errors import ReportError
+from ..kinds import Strict
 from .examples import Answered
 
 MOST_TEXTS = 2000
@@ -18,10 +19,8 @@ MOST_CHARACTERS = 3000
 """Of one text; a longer one is cut, and the page says so."""
 
 
-class Text(BaseModel):
+class Text(Strict):
     """One line of the file."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     name: str
     text: str

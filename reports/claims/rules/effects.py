@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Literal
 
 from ...study.families import versus
 from ...study.model import Contrast, GridStudy, Verdict
@@ -78,7 +76,7 @@ class Versus(Rule):
 
     arm: str
     control: str
-    factors: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    factors: tuple[str, ...] = ()
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:

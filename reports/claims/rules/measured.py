@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ...errors import ReportError
+from ...kinds import Strict
 from ..amounts import COMPARISONS, Amount
 from ..judgement import Finding, Ruling, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
-from ..steps import Part, Scope, Step, Term, Where
+from ..steps import Scope, Step, Term, Where
 
 if TYPE_CHECKING:
     from ...published import Claim, Published
     from ...study.model import Study
 
 
-class Check(Part):
+class Check(Strict):
     """What the claim says of ``value``; ``by``: how far it may miss ``agrees_with``, relative to it."""
 
     value: Term
@@ -52,7 +53,7 @@ class Measured(Rule):
     where: Where = {}
     shown: Where | None = None
     steps: dict[str, Step] = {}
-    checks: Annotated[tuple[Check, ...], Field(strict=False)] = ()
+    checks: tuple[Check, ...] = ()
     necessary: bool = False
     measured: str
     figures: str
@@ -75,7 +76,7 @@ class Measured(Rule):
         """See the class."""
         try:
             return self._judged(published, measurements)
-        except (ReportError, LookupError, ValueError) as error:
+        except (LookupError, ValueError) as error:
             raise ReportError(f"claim {claim.key}: {error}") from error
 
     def _judged(self, published: Published, measurements: Measurements) -> Finding:

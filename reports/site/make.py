@@ -14,9 +14,8 @@ from ..render import Table, environment, fragment, utf8
 from ..report import drawings_of
 from ..study.model import GridStudy, Study
 from .arms import COLUMNS, arm_rows
-from .examples import Answered, answered, example_sets
+from .examples import MOST_TEXTS, Answered, Texts, answered, example_sets, most_divided, read_texts
 from .runs import FILES, run_record, yaml_text
-from .texts import MOST_TEXTS, Texts, most_divided, read_texts
 
 HERE = Path(__file__).parent
 PAGES = environment(HERE / "templates", autoescape=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ from swarmformer.records import (
     RESULT,
     CurveLine,
     UnreadableFileError,
+    load_json,
     read_curve,
 )
 
@@ -72,15 +72,7 @@ def _read(function: Callable[[Path], Content], path: Path, otherwise: Content, p
 
 def _json(path: Path) -> dict[str, Any]:
     """An object as it stands in its file; empty where there is none."""
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFileError(path, f"cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise UnreadableFileError(path, "holds no object")
-    return content
+    return load_json(path) if path.exists() else {}
 
 
 def curves(lines: Sequence[CurveLine]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from site_evidence import ACCURACIES, HOSTILE, NAMES, answers, labels, write_evidence, write_hostile, write_texts
 
-from reports.site.__main__ import main
+from reports.page import main
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

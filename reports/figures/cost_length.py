@@ -13,6 +13,7 @@ from pydantic import Field
 
 from ..measured import RESULTS, Growth, read_growth
 from ..study.model import Study
+from ..words import plural
 from .kind import Figure, figure
 from .look import line_styles, log_ticks
 
@@ -51,7 +52,7 @@ class CostLength(Figure):
 
     def heading(self, row: pd.DataFrame) -> str:
         mode, batch, device, precision = row[["mode", "batch", "device", "precision"]].iloc[0]
-        return f"{KINDS[mode]} of {batch} {'text' if batch == 1 else 'texts'}, {device}, {precision}"
+        return f"{KINDS[mode]} of {plural(batch, 'text')}, {device}, {precision}"
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         looks = line_styles(row["variant"])

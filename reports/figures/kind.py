@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 
 from ..kinds import Kinds, Strict
 from ..study.model import Arm, GridStudy, Study
+from ..words import plural
 from .look import RC, key, key_height, literal, page, settle, wrapped
 
 FORMATS = ("svg", "png")
@@ -117,7 +118,7 @@ def drawn(painted: mpl.Figure, suffix: str) -> bytes:
 def said(rows: pd.DataFrame) -> str:
     """A panel's title: its name, and how many runs are not in it."""
     name, count = rows[["panel", "left_out"]].iloc[0]
-    return f"{name} ({count} unlike {'run' if count == 1 else 'runs'} left out)" if count else name
+    return f"{name} ({plural(count, 'unlike run')} left out)" if count else name
 
 
 def label(grid: GridStudy, arm: Arm) -> str:

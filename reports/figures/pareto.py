@@ -12,6 +12,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
 from ..study.model import Arm, GridStudy, Study
+from ..words import plural
 from .kind import Figure, bounds, figure, label
 from .look import log_ticks, name_levels, wrapped
 
@@ -74,7 +75,7 @@ class Pareto(Figure):
         below = wrapped(f"Front, cheapest first: {names}", 76 // row["against"].nunique()) if names else ""
         axis.set_xlabel(f"{_what(cell)}\n{below}", loc="left")
         if cell["against"].iloc[0] == row["against"].iloc[0]:
-            axis.set_ylabel(f"test accuracy, %\nmean of {_seeds(_usual(row))}, 95 % interval")
+            axis.set_ylabel(f"test accuracy, %\nmean of {plural(_usual(row), 'seed')}, 95 % interval")
         if cell["against"].iloc[0] == row["against"].iloc[-1]:
             name_levels(axis, dict(zip(fixed["arm"], 100 * fixed["accuracy"], strict=True)))
 
@@ -130,13 +131,9 @@ def _usual(row: pd.DataFrame) -> int:
     return int(row.loc[(row["kind"] == "arm") & (row["n"] > 0), "n"].mode().max())
 
 
-def _seeds(count: int) -> str:
-    return f"{count} {'seed' if count == 1 else 'seeds'}"
-
-
 def _handle(arm: Any, number: int, usual: int) -> Line2D:
     notes = ["base"] if arm.is_base else []
-    notes += [_seeds(arm.n)] if arm.n not in (0, usual) else []
+    notes += [plural(arm.n, "seed")] if arm.n not in (0, usual) else []
     notes += [arm.missing] if isinstance(arm.missing, str) else []
     text = f"{number}  {arm.arm} ({', '.join(notes)})" if notes else f"{number}  {arm.arm}"
     return Line2D([], [], label=text, linestyle="")

@@ -95,7 +95,8 @@ class Kinds(Generic[Made]):
             raise ReportError(f"{'; '.join(said)}; known are {', '.join(model.model_fields) or 'none'}") from error
         except TypeError as error:
             raise ReportError(f"options hold a value that JSON does not know: {error}") from error
-        return given if model is kind else partial(kind, **{key: getattr(given, key) for key in model.model_fields})
+        called: Any = partial(kind, **{key: getattr(given, key) for key in model.model_fields})
+        return given if model is kind else called
 
 
 def _options(kind: Callable[..., Any]) -> type[BaseModel]:

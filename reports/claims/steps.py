@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union
+from typing import Annotated, Any, Self, Union
 
 from pydantic import Field, model_validator
 
 from ..errors import ReportError
 from ..kinds import Strict
+from ..published import Published
 from .amounts import OPERATIONS, Amount, combine
 from .judgement import once
 from .measurements import Measurements, Row, Table
-
-if TYPE_CHECKING:
-    from ..published import Published
 
 Scalar = str | int | float | bool
 Term = Union[str, int, float, "Step"]

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from ...published import Claim, Published
 from ...study.families import versus
-from ...study.model import Contrast, GridStudy, Verdict
+from ...study.model import Contrast, GridStudy, Study, Verdict
 from ...words import p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
+from ..measurements import Measurements
 from ..rule import Rule, register
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
-    from ..measurements import Measurements
 
 Claimed = Literal["better", "maintained"]
 HOLDS: dict[Claimed, set[Verdict]] = {
@@ -46,7 +43,6 @@ class Effect(Rule):
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the module."""
         effects = [
             (grid, contrast)
             for grid in study.grids
@@ -71,7 +67,6 @@ class Versus(Rule):
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the module."""
         pairs = [(grid, pair) for grid in study.grids for pair in self._of(grid)]
         absent = f"no grid has completed runs of both {self.arm} and {self.control} with a seed in common"
         return judged(pairs, self.claimed) if pairs else untestable(absent)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import model_validator
 
 from ...errors import ReportError
 from ...kinds import Strict
+from ...published import Claim, Published
+from ...study.model import Study
 from ..amounts import COMPARISONS, Amount
 from ..judgement import Finding, Ruling, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
 from ..steps import Scope, Step, Term, Where
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
 
 
 class Check(Strict):
@@ -72,7 +70,6 @@ class Measured(Rule):
         yield Ruling.UNTESTABLE if self.necessary or not self.checks else Ruling.CONFIRMED
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the class."""
         try:
             table = measurements.table(self.rows) if self.rows else None
             if self.rows and table is None:
@@ -128,5 +125,4 @@ class Untestable(Rule):
     reason: str
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """Not testable here, whatever the evidence."""
         return untestable(self.reason)

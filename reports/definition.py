@@ -16,20 +16,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from .errors import ReportError
+from .kinds import Strict
 from .render import Table
 from .study.model import Study
-from .tables import checked, kind
+from .tables import KINDS
 
 FOLDER = Path(__file__).with_name("definitions")
 
 
-class Definition(BaseModel):
+class Definition(Strict):
     """One definition file; ``name`` is that of the file."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     name: str
     title: str = Field(min_length=1)
@@ -53,8 +52,7 @@ class Definition(BaseModel):
         if self.table is None:
             return []
         try:
-            make = kind(self.table)
-            made = make(study, **checked(make, self.options))
+            made = KINDS.make(self.table, self.options)(study)
         except ReportError as error:
             raise ReportError(f"{self.name}.yaml: {error}") from error
         return [self._completed(table) for table in made]

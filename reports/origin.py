@@ -34,7 +34,7 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
     for table in tables:
         columns = [
             {"head": column.head, "printed": index in table.printed,
-             "csv": [each.name for each in table.csv_columns if each.column == index]}
+             "csv": [name for name, (of, _) in table.csv_columns.items() if of == index]}
             for index, column in enumerate(table.columns)
         ]  # fmt: skip
         rows = [[[entry.text, set_number[entry.sources]] for entry in row.entries] for row in table.rows]

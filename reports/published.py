@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, model_validator
 
 from .claims.amounts import Amount
 from .claims.rule import Rule, rule_of
 from .errors import ReportError
+from .kinds import Strict
 
 PATH = Path(__file__).with_name("published.yaml")
 
@@ -23,12 +24,6 @@ _UNITS: dict[Unit, tuple[float, str]] = {
     "ratio": (1.0, ""),
 }  # fmt: skip
 """Unit → what one is in ``plain``, and how it is printed."""
-
-
-class Strict(BaseModel):
-    """Base of every part of the file: nothing beyond what is modelled, nothing of another type."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Document(Strict):

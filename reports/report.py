@@ -28,13 +28,13 @@ class Drawing:
     """A figure that is not drawn yet, and the data that it is drawn from."""
 
     name: str
-    kind: str
     title: str
+    figure: figures.Figure
     frame: pd.DataFrame
 
     def draw(self) -> dict[str, bytes]:
         """File name → content."""
-        painted = figures.kind(self.kind).draw(self.frame, self.title)
+        painted = self.figure.draw(self.frame, self.title)
         return {f"{self.name}.{suffix}": figures.drawn(painted, suffix) for suffix in figures.FORMATS}
 
 
@@ -82,16 +82,14 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
 def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing]:
     """The figures of the definitions that have something to show. Raises ReportError for an unknown kind or option."""
     made = []
-    for definition in definitions:
-        if definition.figure is None:
-            continue
+    for definition in (each for each in definitions if each.figure is not None):
         try:
-            frame = figures.kind(definition.figure).data(study, definition.options)
+            figure = figures.KINDS.make(str(definition.figure), definition.options)
+            made.append(Drawing(definition.name, definition.title, figure, figure.data(study)))
         except ReportError as error:
             raise ReportError(f"{definition.name}.yaml: {error}") from error
-        if not frame.empty:
-            made.append(Drawing(definition.name, definition.figure, definition.title, frame))
-    return made
+    return [drawing for drawing in made if not drawing.frame.empty]
+
 
 
 def runs_parquet(runs: pd.DataFrame) -> bytes:

@@ -28,6 +28,11 @@ class Amount:
     def exact(cls, value: float, *sources: str) -> Amount:
         return cls(value, value, value, sources)
 
+    @classmethod
+    def between(cls, value: float, low: float | None, high: float | None) -> Amount:
+        """An estimate; without bounds it is taken as it stands."""
+        return cls(value, value if low is None else low, value if high is None else high)
+
     def __format__(self, spec: str) -> str:
         """``si``: three digits with a prefix; ``percent``: of a share, two decimals; else Python's."""
         if spec == "percent":

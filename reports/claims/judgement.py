@@ -18,35 +18,17 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule gives. See ``Judgement``; ``sources`` without the claim's own entry."""
+    """What a rule says of a claim.
+
+    measured: at most a dozen words. figures: all of them, with intervals; why: how the verdict follows from them.
+    sources: as of any number of a report, without the claim's own entry.
+    """
 
     verdict: Ruling
     measured: str
     figures: str
     why: str
     sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """One claim, judged.
-
-    document: its key in published.yaml. claim, published: one short line each; published is empty where the document
-    gives no figure. measured: at most a dozen words. figures: all of them, with intervals; why: how the verdict follows
-    from them. sources: as of any number of a report, the claim's own entry first. fact: the point of the project's
-    list of what does not hold in the documents.
-    """
-
-    key: str
-    document: str
-    claim: str
-    published: str
-    measured: str
-    verdict: Ruling
-    figures: str
-    why: str
-    sources: tuple[str, ...]
-    fact: int | None = None
 
 
 def untestable(why: str) -> Finding:

@@ -13,15 +13,11 @@ Its annotated fields are the options that ``decide:`` may give beside the rule's
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
-
+from ..kinds import Kinds, Strict
 from .judgement import Finding
 
 if TYPE_CHECKING:
@@ -30,10 +26,8 @@ if TYPE_CHECKING:
     from .measurements import Measurements
 
 
-class Rule(BaseModel, ABC):
+class Rule(Strict, ABC):
     """Base of all rules: strict, nothing beyond the named options."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
     @abstractmethod
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
@@ -45,55 +39,15 @@ class Rule(BaseModel, ABC):
         """
 
 
-_rules: dict[str, type[Rule]] = {}
-RuleT = TypeVar("RuleT", bound=type[Rule])
-
-
-def register(name: str) -> Callable[[RuleT], RuleT]:
-    """Class decorator. Raises ValueError where another class has the name."""
-
-    def decorate(rule: RuleT) -> RuleT:
-        if _rules.setdefault(name, rule) is not rule:
-            raise ValueError(f"rule {name!r} is both {_rules[name].__module__} and {rule.__module__}")
-        return rule
-
-    return decorate
-
-
-@cache
-def _load_own() -> None:
-    from . import rules
-
-    for module in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
-        importlib.import_module(module.name)
-
-
-def rule_names() -> list[str]:
-    _load_own()
-    return sorted(_rules)
+RULES = Kinds[Rule]("rule", f"{__package__}.rules", "swarmformer.rules", Rule)
+register = RULES.register
 
 
 def rule_of(options: Any) -> Rule:
     """``{"rule": "effect", "factor": "windowed"}`` → the rule.
 
-    Raises ValueError where there is no such rule or an option does not fit it (pydantic's errors are ValueErrors).
+    Raises ReportError where there is no such rule or an option does not fit it.
     """
     if not isinstance(options, Mapping) or not isinstance(options.get("rule"), str):
         raise ValueError("decide: needs a rule: and its options")
-    return _class(options["rule"]).model_validate({key: value for key, value in options.items() if key != "rule"})
-
-
-def _class(name: str) -> type[Rule]:
-    module, colon, attribute = name.partition(":")
-    if not colon:
-        known = rule_names()
-        if name not in known:
-            raise ValueError(f"no rule {name!r}; there are {', '.join(known)}, or name one as package.module:Class")
-        return _rules[name]
-    try:
-        rule = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"rule {name!r} cannot be loaded: {error}") from error
-    if not (isinstance(rule, type) and issubclass(rule, Rule)):
-        raise ValueError(f"{name!r} is no subclass of {Rule.__module__}.Rule")
-    return rule
+    return RULES.make(options["rule"], {key: value for key, value in options.items() if key != "rule"})

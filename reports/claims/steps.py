@@ -5,29 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union
+from typing import Annotated, Any, Self, Union
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from ..errors import ReportError
+from ..kinds import Strict
+from ..published import Published
 from .amounts import OPERATIONS, Amount, combine
 from .judgement import once
 from .measurements import Measurements, Row, Table
 
-if TYPE_CHECKING:
-    from ..published import Published
-
 Scalar = str | int | float | bool
 Term = Union[str, int, float, "Step"]
-Terms = Annotated[tuple[Term, ...], Field(strict=False, min_length=1)]
-Where = dict[str, Scalar | Annotated[tuple[Scalar, ...], Field(strict=False)]]
+Terms = Annotated[tuple[Term, ...], Field(min_length=1)]
+Where = dict[str, Scalar | tuple[Scalar, ...]]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Step(Part):
+class Step(Strict):
     """One amount: ``read`` a field of the row that differs from this one in ``where`` alone, or of a row of the table
     ``of``; or one operation over terms: numbers, earlier steps, fields (``by_slot.local``, ``clusters.0``), keys of
     published numbers, and steps in place."""

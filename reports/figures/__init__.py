@@ -3,14 +3,6 @@
 A new kind is a new file with a subclass of ``Figure`` under ``@figure("name")``; nothing lists it.
 """
 
-from __future__ import annotations
+from .kind import FORMATS, KINDS, Figure, drawn, figure
 
-from importlib import import_module
-from pkgutil import iter_modules
-
-from .kind import FORMATS, KINDS, Figure, Options, drawn, figure, kind
-
-for _module in iter_modules(__path__):
-    import_module(f"{__name__}.{_module.name}")
-
-__all__ = ["FORMATS", "KINDS", "Figure", "Options", "drawn", "figure", "kind"]
+__all__ = ["FORMATS", "KINDS", "Figure", "drawn", "figure"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +13,8 @@ from pydantic import Field
 
 from ..measured import RESULTS, Growth, read_growth
 from ..study.model import Study
-from .kind import Figure, Options, figure
+from ..words import plural
+from .kind import Figure, figure
 from .look import line_styles, log_ticks
 
 NAMES = {"flops": "FLOPs", "seconds": "seconds, median\n(bars: p20 to p80)", "memory": "memory, bytes"}
@@ -21,15 +22,8 @@ KINDS = {"forward": "A forward pass", "training": "A training step"}
 EXPONENT = ("exponent", "exponent_low", "exponent_high")
 
 
-class CostLengthOptions(Options):
-    measured: list[Literal["scaling", "scaling_training"]] = ["scaling", "scaling_training"]
-    """Folders of reports/results/cost: forward passes, training steps."""
-    variants: list[str] | None = Field(default=None, min_length=1)
-    """All where it is not given."""
-
-
 @figure("cost_length")
-class CostLength(Figure[CostLengthOptions]):
+class CostLength(Figure):
     """One row of data per variant, quantity and length, of the measurements in ``reports/results/cost`` (not of runs).
 
     FLOPs (multiply-adds × 2), median seconds with low and high at the 20th and 80th percentile, and bytes that memory
@@ -37,16 +31,20 @@ class CostLength(Figure[CostLengthOptions]):
     was not reached has no row.
     """
 
-    options = CostLengthOptions
-    rows = ["measured"]
-    beside = "quantity"
-    key_columns = 1
+    rows: ClassVar = ["measured"]
+    beside: ClassVar = "quantity"
+    key_columns: ClassVar = 1
 
-    def read(self, study: Study, options: CostLengthOptions) -> Iterator[dict[str, Any]]:
+    measured: list[Literal["scaling", "scaling_training"]] = ["scaling", "scaling_training"]
+    """Folders of reports/results/cost: forward passes, training steps."""
+    variants: list[str] | None = Field(default=None, min_length=1)
+    """All where it is not given."""
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
         """Raises ReportError where a measurement cannot be read."""
-        for folder in (RESULTS / "cost" / name for name in options.measured):
+        for folder in (RESULTS / "cost" / name for name in self.measured):
             for row in _rows(read_growth(folder)) if folder.exists() else ():
-                if options.variants is None or row["variant"] in options.variants:
+                if self.variants is None or row["variant"] in self.variants:
                     yield {"measured": folder.name, **row}
 
     def height(self, row: pd.DataFrame) -> float:
@@ -54,7 +52,7 @@ class CostLength(Figure[CostLengthOptions]):
 
     def heading(self, row: pd.DataFrame) -> str:
         mode, batch, device, precision = row[["mode", "batch", "device", "precision"]].iloc[0]
-        return f"{KINDS[mode]} of {batch} {'text' if batch == 1 else 'texts'}, {device}, {precision}"
+        return f"{KINDS[mode]} of {plural(batch, 'text')}, {device}, {precision}"
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         looks = line_styles(row["variant"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,7 +16,7 @@ from swarmformer.records import UnreadableFileError, read_curve
 
 from ..statistics.interval import mean_interval
 from ..study.model import Arm, GridStudy, Study
-from .kind import Figure, Options, bounds, figure, label, panels
+from .kind import Figure, bounds, figure, label
 from .look import line_styles, name_levels
 
 Band = Literal["range", "interval"]
@@ -24,32 +24,29 @@ MEASURES = {"validation accuracy": ("validation", "accuracy", 100, "%"), "traini
 BANDS = {"range": "least to largest of the seeds", "interval": "95 % t interval of the mean"}
 
 
-class CurvesOptions(Options):
-    arms: list[str] | None = Field(default=None, min_length=1)
-    """Arms to draw; where it is not given: the base, the original, the arm with all factors on, and the best one by
-    validation accuracy."""
-    band: Band = "range"
-    """range: least to largest of the seeds; interval: 95 % t interval of their mean."""
-
-
 @figure("curves")
-class Curves(Figure[CurvesOptions]):
+class Curves(Figure):
     """One row of data per arm, measure and step; accuracies as fractions, losses in nats (means since the line before).
 
     n: curves that the mean is over; runs: completed runs, some of which may have no readable curve. role: why an arm
     is drawn, where the options do not name it.
     """
 
-    options = CurvesOptions
-    beside = "measure"
+    beside: ClassVar = "measure"
 
-    def read(self, study: Study, options: CurvesOptions) -> Iterator[dict[str, Any]]:
-        for panel, grid in panels(study, options.grids):
-            for arm, role in _chosen(grid, options.arms):
-                head = {**panel, "arm": label(grid, arm), "role": role, "band": options.band, "runs": arm.n}
+    arms: list[str] | None = Field(default=None, min_length=1)
+    """Arms to draw; where it is not given: the base, the original, the arm with all factors on, and the best one by
+    validation accuracy."""
+    band: Band = "range"
+    """range: least to largest of the seeds; interval: 95 % t interval of their mean."""
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for panel, grid in self.panels(study):
+            for arm, role in _chosen(grid, self.arms):
+                head = {**panel, "arm": label(grid, arm), "role": role, "band": self.band, "runs": arm.n}
                 curves = curves_of(grid, arm)
                 for measure, (kind, column, _, _) in MEASURES.items():
-                    rows = banded(curves, kind, column, options.band)
+                    rows = banded(curves, kind, column, self.band)
                     yield from ({**head, "measure": measure, **row} for row in rows)
 
     def height(self, row: pd.DataFrame) -> float:

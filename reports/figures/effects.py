@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,11 +11,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..study.model import Contrast, Design, GridStudy, Study
-from .kind import Figure, Options, bounds, figure, panels, said
+from .kind import Figure, bounds, figure, said
 from .look import wrapped
 
 LINE, BETWEEN = 0.155, 0.07  # inches: a line of a name, between two effects
-SIDE_BY_SIDE = 3
 LOOKS: dict[str, dict[str, Any]] = {
     "better": {"marker": "^", "label": "better"},
     "worse": {"marker": "v", "label": "worse"},
@@ -29,35 +28,48 @@ LOOKS: dict[str, dict[str, Any]] = {
 MARGIN: dict[str, Any] = {"facecolor": "0.88", "edgecolor": "0.72", "hatch": "////", "linewidth": 0}
 
 
-class EffectsOptions(Options):
-    order: Literal[1, 2] = 2
-    """1: main effects, and what stands for them, alone; 2: two-factor interactions too."""
+class OfDesigns(Figure):
+    """A figure of factorial designs, ``side_by_side`` in a row."""
+
+    rows: ClassVar = ["line"]
+    beside: ClassVar = "panel"
+    side_by_side: ClassVar[int]
+
+    def designs(self, study: Study) -> Iterator[tuple[dict[str, Any], GridStudy, Design]]:
+        """Each design with what its rows begin with; its number where the grid has several."""
+        count = 0
+        for panel, grid in self.panels(study):
+            for number, design in enumerate(grid.effects, 1):
+                several = f", design {number}" if len(grid.effects) > 1 else ""
+                line = {"line": count // self.side_by_side, "metric": grid.metric}
+                yield {**panel, "panel": panel["panel"] + several, **line}, grid, design
+                count += 1
+
+    def heading(self, row: pd.DataFrame) -> str:
+        """Each panel has its own."""
+        return ""
 
 
 @figure("effects")
-class Effects(Figure[EffectsOptions]):
+class Effects(OfDesigns):
     """One row of data per effect and grid; estimate, interval and margin as fractions of one.
 
     kind: main, simple (``of`` is the main effect that it stands for) or interaction. aliases: terms that the design
     cannot tell from this one, joined by " = ", a minus before those that enter negated.
     """
 
-    options = EffectsOptions
-    rows = ["line"]
-    beside = "panel"
-    shares_y = True
+    side_by_side: ClassVar = 3
+    shares_y: ClassVar = True
 
-    def read(self, study: Study, options: EffectsOptions) -> Iterator[dict[str, Any]]:
-        numbered = enumerate(designs(study, options))
-        for line, head, grid, design in ((number // SIDE_BY_SIDE, *rest) for number, rest in numbered):
-            shared = {**head, "line": line, "metric": grid.metric, "margin": grid.margin}
-            interactions = design.interactions.contrasts if options.order == 2 else ()
+    order: Literal[1, 2] = 2
+    """1: main effects, and what stands for them, alone; 2: two-factor interactions too."""
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for head, grid, design in self.designs(study):
+            interactions = design.interactions.contrasts if self.order == 2 else ()
             for contrast in (*design.main.contrasts, *interactions):
                 for each in (contrast, *contrast.simple):
-                    yield {**shared, "of": contrast.name, **_row(each)}
-
-    def heading(self, row: pd.DataFrame) -> str:
-        return ""
+                    yield {**head, "margin": grid.margin, "of": contrast.name, **_row(each)}
 
     def height(self, row: pd.DataFrame) -> float:
         return 1.1 - min(_places(row).values())
@@ -87,14 +99,6 @@ class Effects(Figure[EffectsOptions]):
         if (row["kind"] == "interaction").any():
             divide = min(places[name] for name in _labels(row[row["kind"] != "interaction"]))
             axis.axhline(divide - 0.17, color="0.6", linewidth=0.6)
-
-
-def designs(study: Study, options: Options) -> Iterator[tuple[dict[str, Any], GridStudy, Design]]:
-    """Each factorial design with what its rows begin with; its number where the grid has several."""
-    for panel, grid in panels(study, options.grids):
-        for number, design in enumerate(grid.effects, 1):
-            several = f", design {number}" if len(grid.effects) > 1 else ""
-            yield {**panel, "panel": panel["panel"] + several}, grid, design
 
 
 def _row(contrast: Contrast) -> dict[str, Any]:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from string import ascii_letters
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from ..study.model import Contrast, Design, Study
-from .effects import designs
-from .kind import Figure, Options, bounds, figure, said
+from .effects import OfDesigns
+from .kind import bounds, figure, said
 from .look import wrapped
 
-SIDE_BY_SIDE = 2
 LIGHTEST, DARKEST = 0.98, 0.6  # grey levels that black text stays legible on
 MINUS = "−"
 FRAMED = ("better", "worse", "interacts")
@@ -23,7 +22,7 @@ FRAMED = ("better", "worse", "interacts")
 
 
 @figure("interactions")
-class Interactions(Figure[Options]):
+class Interactions(OfDesigns):
     """One row of data per cell of each map: interactions below the diagonal (``row`` after ``column``), main effects
     on it.
 
@@ -32,18 +31,12 @@ class Interactions(Figure[Options]):
     its value and interval are turned over. Verdicts are of the sum.
     """
 
-    options = Options
-    rows = ["line"]
-    beside = "panel"
-    has_one_key = True
+    side_by_side: ClassVar = 2
+    has_one_key: ClassVar = True
 
-    def read(self, study: Study, options: Options) -> Iterator[dict[str, Any]]:
-        for number, (head, grid, design) in enumerate(designs(study, options)):
-            line = {"line": number // SIDE_BY_SIDE, "metric": grid.metric}
-            yield from ({**head, **line, **cell} for cell in _cells(design))
-
-    def heading(self, row: pd.DataFrame) -> str:
-        return ""
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for head, _, design in self.designs(study):
+            yield from ({**head, **cell} for cell in _cells(design))
 
     def height(self, row: pd.DataFrame) -> float:
         return 3.8

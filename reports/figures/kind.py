@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from io import BytesIO
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar
 
 import matplotlib
 import pandas as pd
 from matplotlib import figure as mpl
 from matplotlib.axes import Axes
-from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ReportError
+from ..kinds import Kinds, Strict
 from ..study.model import Arm, GridStudy, Study
+from ..words import plural
 from .look import RC, key, key_height, literal, page, settle, wrapped
 
 FORMATS = ("svg", "png")
@@ -24,26 +24,13 @@ QUIET = "Glyph .* missing from|The 'warn' method is deprecated"
 """A character that a font lacks costs no figure; adjustText complains of sub-figures in an old-fashioned way."""
 
 
-class Options(BaseModel):
-    """What every figure can be told in its definition file."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    grids: list[str] | None = None
-    """Grids to draw; all that have something to show where it is not given."""
-
-
-OptionsT = TypeVar("OptionsT", bound=Options)
-
-
-class Figure(ABC, Generic[OptionsT]):
-    """A kind of figure: rows of axes, each row with its heading and its key.
+class Figure(Strict, ABC):
+    """A kind of figure with its options: rows of axes, each row with its heading and its key.
 
     ``read`` chooses what is drawn from the study; all else draws those rows and nothing else. ``rows`` and ``beside``
     name the columns of the data whose values part a figure into rows, and a row into axes.
     """
 
-    options: type[OptionsT]
     rows: ClassVar[list[str]] = ["panel"]
     beside: ClassVar[str]
     shares_y: ClassVar[bool] = False
@@ -51,8 +38,11 @@ class Figure(ABC, Generic[OptionsT]):
     """One key below the last row, where all rows would have the same."""
     key_columns: ClassVar[int] = 2
 
+    grids: list[str] | None = None
+    """Grids to draw; all that have something to show where it is not given."""
+
     @abstractmethod
-    def read(self, study: Study, options: OptionsT) -> Iterator[dict[str, Any]]:
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
         """One row per mark; nothing where the study has nothing to show."""
 
     @abstractmethod
@@ -71,13 +61,17 @@ class Figure(ABC, Generic[OptionsT]):
         """What stands above a row."""
         return said(row)
 
-    def data(self, study: Study, options: Mapping[str, Any]) -> pd.DataFrame:
-        """All that is drawn. Raises ReportError for an option that is not there, or a value that does not fit."""
-        try:
-            known = self.options.model_validate(dict(options))
-        except ValidationError as error:
-            raise ReportError(f"options of a figure: {error}") from error
-        frame = pd.DataFrame(list(self.read(study, known)))
+    def panels(self, study: Study) -> Iterator[tuple[dict[str, Any], GridStudy]]:
+        """What all rows of a grid and task begin with (panel: its title; left_out: unlike runs), and the grid."""
+        for grid in study.grids:
+            if (self.grids is None or grid.name in self.grids) and any(arm.n for arm in grid.arms):
+                folder = "" if grid.folder.name == grid.name else f" ({grid.folder.name})"
+                panel = {"panel": f"{grid.name}, {grid.task}{folder}", "left_out": sum(arm.n for arm in grid.others)}
+                yield panel, grid
+
+    def data(self, study: Study) -> pd.DataFrame:
+        """All that is drawn."""
+        frame = pd.DataFrame(list(self.read(study)))
         # A column of None alone would be one of objects, which cannot be drawn; read from CSV it is NaN too.
         return frame.astype({column: float for column in frame if frame[column].isna().all()})
 
@@ -108,26 +102,8 @@ class Figure(ABC, Generic[OptionsT]):
         return figure
 
 
-KINDS: dict[str, Figure[Any]] = {}
-
-
-def figure(name: str) -> Callable[[type[Figure[Any]]], type[Figure[Any]]]:
-    """Register a kind under the name that definitions call it by. Raises ValueError for a name that is taken."""
-
-    def register(cls: type[Figure[Any]]) -> type[Figure[Any]]:
-        if name in KINDS:
-            raise ValueError(f"two kinds of figure {name!r}: {type(KINDS[name]).__module__} and {cls.__module__}")
-        KINDS[name] = cls()
-        return cls
-
-    return register
-
-
-def kind(name: str) -> Figure[Any]:
-    """The kind of this name. Raises ReportError, which names those that there are."""
-    if name not in KINDS:
-        raise ReportError(f"no kind of figure {name!r}; there are {', '.join(sorted(KINDS))}")
-    return KINDS[name]
+KINDS = Kinds[Figure]("kind of figure", __package__, "swarmformer.figures", Figure)
+figure = KINDS.register
 
 
 def drawn(painted: mpl.Figure, suffix: str) -> bytes:
@@ -139,19 +115,10 @@ def drawn(painted: mpl.Figure, suffix: str) -> bytes:
     return buffer.getvalue()
 
 
-def panels(study: Study, grids: list[str] | None) -> Iterator[tuple[dict[str, Any], GridStudy]]:
-    """What all rows of a grid and task begin with (panel: its title; left_out: unlike runs), and the grid."""
-    for grid in study.grids:
-        if (grids is None or grid.name in grids) and any(arm.n for arm in grid.arms):
-            folder = "" if grid.folder.name == grid.name else f" ({grid.folder.name})"
-            head = {"panel": f"{grid.name}, {grid.task}{folder}", "left_out": sum(arm.n for arm in grid.others)}
-            yield head, grid
-
-
 def said(rows: pd.DataFrame) -> str:
     """A panel's title: its name, and how many runs are not in it."""
     name, count = rows[["panel", "left_out"]].iloc[0]
-    return f"{name} ({count} unlike {'run' if count == 1 else 'runs'} left out)" if count else name
+    return f"{name} ({plural(count, 'unlike run')} left out)" if count else name
 
 
 def label(grid: GridStudy, arm: Arm) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,7 +12,8 @@ from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
 from ..study.model import Arm, GridStudy, Study
-from .kind import Figure, Options, bounds, figure, label, panels
+from ..words import plural
+from .kind import Figure, bounds, figure, label
 from .look import log_ticks, name_levels, wrapped
 
 MOST_NAMED = 40  # arms with a number; where there are more, only the base and the front have one
@@ -26,15 +27,8 @@ LOOKS: dict[str, dict[str, Any]] = {
 WORDS = {"base": "the base", "arm": "arm, with its number", "front": "Pareto front of the means"}
 
 
-class ParetoOptions(Options):
-    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
-    """One panel beside the other."""
-    batch: int = Field(default=1, gt=0)
-    """Of the latency."""
-
-
 @figure("pareto")
-class Pareto(Figure[ParetoOptions]):
+class Pareto(Figure):
     """One row of data per arm, baseline and oracle.
 
     accuracy, low, high: mean over ``n`` seeds and its 95 % interval (baselines: one predictor, ``n`` examples), as
@@ -42,14 +36,18 @@ class Pareto(Figure[ParetoOptions]):
     at ``cost_length`` tokens. missing: why an arm has no point.
     """
 
-    options = ParetoOptions
-    beside = "against"
-    shares_y = True
+    beside: ClassVar = "against"
+    shares_y: ClassVar = True
 
-    def read(self, study: Study, options: ParetoOptions) -> Iterator[dict[str, Any]]:
-        for panel, grid in panels(study, options.grids):
-            for against in options.against:
-                batch = options.batch if against == "latency" else 1
+    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
+    """One panel beside the other."""
+    batch: int = Field(default=1, gt=0)
+    """Of the latency."""
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for panel, grid in self.panels(study):
+            for against in self.against:
+                batch = self.batch if against == "latency" else 1
                 arms = pd.DataFrame([_arm(grid, arm, against, batch) for arm in grid.arms])
                 rows = [*arms.assign(on_front=on_front(arms)).to_dict("records"), *_references(grid)]
                 yield from ({**panel, "against": against, "batch": batch, **row} for row in rows)
@@ -77,7 +75,7 @@ class Pareto(Figure[ParetoOptions]):
         below = wrapped(f"Front, cheapest first: {names}", 76 // row["against"].nunique()) if names else ""
         axis.set_xlabel(f"{_what(cell)}\n{below}", loc="left")
         if cell["against"].iloc[0] == row["against"].iloc[0]:
-            axis.set_ylabel(f"test accuracy, %\nmean of {_seeds(_usual(row))}, 95 % interval")
+            axis.set_ylabel(f"test accuracy, %\nmean of {plural(_usual(row), 'seed')}, 95 % interval")
         if cell["against"].iloc[0] == row["against"].iloc[-1]:
             name_levels(axis, dict(zip(fixed["arm"], 100 * fixed["accuracy"], strict=True)))
 
@@ -133,13 +131,9 @@ def _usual(row: pd.DataFrame) -> int:
     return int(row.loc[(row["kind"] == "arm") & (row["n"] > 0), "n"].mode().max())
 
 
-def _seeds(count: int) -> str:
-    return f"{count} {'seed' if count == 1 else 'seeds'}"
-
-
 def _handle(arm: Any, number: int, usual: int) -> Line2D:
     notes = ["base"] if arm.is_base else []
-    notes += [_seeds(arm.n)] if arm.n not in (0, usual) else []
+    notes += [plural(arm.n, "seed")] if arm.n not in (0, usual) else []
     notes += [arm.missing] if isinstance(arm.missing, str) else []
     text = f"{number}  {arm.arm} ({', '.join(notes)})" if notes else f"{number}  {arm.arm}"
     return Line2D([], [], label=text, linestyle="")

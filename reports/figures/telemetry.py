@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ..study.model import GridStudy, Study
 from .curves import Band, band_note, banded, curves_of, plot_bands, seeds
-from .kind import Figure, Options, figure, label, panels, said
+from .kind import Figure, figure, label, said
 from .look import line_style
 
 NAMES = {
@@ -24,18 +24,8 @@ NAMES = {
 """Quantities between 0 and 1, whose axes show all of that."""
 
 
-class TelemetryOptions(Options):
-    arms: list[str] | None = Field(default=None, min_length=1)
-    """Arms to draw; where it is not given: those with telemetry, the best by validation accuracy first."""
-    most: int = Field(default=4, gt=0)
-    """How many arms of a grid at most, where they are not named."""
-    quantities: list[str] = Field(default=["effective_clusters", "dead_share", "agreement"], min_length=1)
-    """As curve.jsonl names them after the layer: ``0/dead_share``; ``temperature`` is another."""
-    band: Band = "range"
-
-
 @figure("telemetry")
-class Telemetry(Figure[TelemetryOptions]):
+class Telemetry(Figure):
     """One row of data per arm, layer (from 1), quantity and step.
 
     effective_clusters: exp(entropy of the clusters' shares of tokens) / clusters; dead_share: share of clusters with
@@ -44,22 +34,29 @@ class Telemetry(Figure[TelemetryOptions]):
     have telemetry.
     """
 
-    options = TelemetryOptions
-    rows = ["panel", "arm"]
-    beside = "quantity"
-    has_one_key = True
+    rows: ClassVar = ["panel", "arm"]
+    beside: ClassVar = "quantity"
+    has_one_key: ClassVar = True
 
-    def read(self, study: Study, options: TelemetryOptions) -> Iterator[dict[str, Any]]:
-        for panel, grid in panels(study, options.grids):
+    arms: list[str] | None = Field(default=None, min_length=1)
+    """Arms to draw; where it is not given: those with telemetry, the best by validation accuracy first."""
+    most: int = Field(default=4, gt=0)
+    """How many arms of a grid at most, where they are not named."""
+    quantities: list[str] = Field(default=["effective_clusters", "dead_share", "agreement"], min_length=1)
+    """As curve.jsonl names them after the layer: ``0/dead_share``; ``temperature`` is another."""
+    band: Band = "range"
+
+    def read(self, study: Study) -> Iterator[dict[str, Any]]:
+        for panel, grid in self.panels(study):
             routed = _routed(grid)
-            named = [arm for arm in options.arms or () if arm in routed]
-            shown = named if options.arms else list(routed)[: options.most]
+            named = [arm for arm in self.arms or () if arm in routed]
+            shown = named if self.arms else list(routed)[: self.most]
             for arm in shown:
                 curves, runs = routed[arm]
-                head = {**panel, "arm": arm, "runs": runs, "band": options.band}
+                head = {**panel, "arm": arm, "runs": runs, "band": self.band}
                 head |= {"shown": len(shown), "routed": len(routed)}
-                for layer, quantity in _recorded(curves, options.quantities):
-                    for row in banded(curves, "train", f"{layer}/{quantity}", options.band):
+                for layer, quantity in _recorded(curves, self.quantities):
+                    for row in banded(curves, "train", f"{layer}/{quantity}", self.band):
                         yield {**head, "layer": layer + 1, "quantity": quantity, **row}
 
     def height(self, row: pd.DataFrame) -> float:

@@ -103,9 +103,9 @@ def document(table: Table) -> str:
 
 def csv(table: Table) -> str:
     """Every column with raw numbers (fractions of 1, seconds, FLOPs), or its texts where it has none; gaps empty."""
-    records = [[column.value(row) for column in table.csv_columns] for row in table.rows]
+    records = [[row.entries[index].value(key) for index, key in table.csv_columns.values()] for row in table.rows]
     # object keeps whole numbers whole in columns that have gaps.
-    frame = pd.DataFrame(records, columns=[column.name for column in table.csv_columns], dtype=object)
+    frame = pd.DataFrame(records, columns=[*table.csv_columns], dtype=object)
     return frame.to_csv(index=False, lineterminator="\n")
 
 

@@ -37,6 +37,12 @@ class Entry:
     raw: Mapping[str, Value] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
 
+    def value(self, key: str | None) -> Value:
+        """What the CSV has under a key, or of its text."""
+        if key is not None:
+            return self.raw.get(key)
+        return None if self.text == MISSING else self.text
+
 
 @dataclass(frozen=True)
 class Row:
@@ -51,21 +57,6 @@ class Row:
     @property
     def title(self) -> str:
         return self.label or self.entries[0].text
-
-
-@dataclass(frozen=True)
-class CsvColumn:
-    """A column of the CSV: the raw values under ``key`` of a table's column, or its texts where it has none."""
-
-    name: str
-    column: int
-    key: str | None
-
-    def value(self, row: Row) -> Value:
-        entry = row.entries[self.column]
-        if self.key is not None:
-            return entry.raw.get(self.key)
-        return None if entry.text == MISSING else entry.text
 
 
 @dataclass(frozen=True)
@@ -105,19 +96,19 @@ class Table:
         return 2 * sum(bool(_NUMBER.match(text)) for text in texts) > len(texts)
 
     @cached_property
-    def csv_columns(self) -> tuple[CsvColumn, ...]:
-        """The columns of the CSV, in the order of the table's.
+    def csv_columns(self) -> dict[str, tuple[int, str | None]]:
+        """Names of the columns of the CSV → index of a column and key of its raw values, None where it has only texts.
 
         A key that several columns have bears the head of its column before it; a name that is left twice is numbered.
         """
         keys = [list(dict.fromkeys(key for row in self.rows for key in row.entries[index].raw))
                 for index in range(len(self.columns))]  # fmt: skip
         shared = Counter(key for of_column in keys for key in of_column)
-        listed, names = list[CsvColumn](), Counter[str]()
+        named, names = dict[str, tuple[int, str | None]](), Counter[str]()
         for index, column in enumerate(self.columns):
             title = re.sub(r"[^a-z0-9]+", "_", column.head.lower()).strip("_") or f"column_{index + 1}"
             for key in (*keys[index],) or (None,):
                 name = title if key is None else key if shared[key] == 1 else f"{title}_{key}"
                 names[name] += 1
-                listed.append(CsvColumn(name if names[name] == 1 else f"{name}_{names[name]}", index, key))
-        return tuple(listed)
+                named[name if names[name] == 1 else f"{name}_{names[name]}"] = index, key
+        return named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..render.table import Row
@@ -38,12 +39,8 @@ def arm_rows(study: Study, sources: Any) -> list[dict[str, Any]]:
     return [
         _record(grid, row, arm, sources)
         for grid, table in zip(study.grids, arms(study), strict=True)
-        for row, arm in zip(table.rows, _padded((*grid.arms, *grid.others), len(table.rows)), strict=True)
+        for row, arm in zip_longest(table.rows, (*grid.arms, *grid.others))
     ]
-
-
-def _padded(named: tuple[Arm, ...], count: int) -> list[Arm | None]:
-    return [*named, *[None] * (count - len(named))]
 
 
 def _record(grid: GridStudy, row: Row, arm: Arm | None, sources: Any) -> dict[str, Any]:

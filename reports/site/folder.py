@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from ..errors import ReportError
 
@@ -33,34 +35,21 @@ def write_site(out: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _former(out: Path) -> set[str]:
-    if not out.exists():
+    """What the mark lists; nothing of a folder that is empty or not there."""
+    mark, where = out / MARK, out.resolve()
+    if not mark.is_file():
+        if out.exists() and not out.is_dir():
+            raise ReportError(f"{out}: not a folder. Name a new or an empty one with --out.")
+        if out.exists() and any(out.iterdir()):
+            raise ReportError(f"{out}: not empty, and not a page of ours ({MARK} is missing). Name another with --out.")
         return set()
-    if not out.is_dir():
-        raise ReportError(f"{out}: not a folder. Name a new or an empty one with --out.")
-    mark = out / MARK
-    if mark.is_file():
-        return _listed(mark)
-    if any(out.iterdir()):
-        raise ReportError(f"{out}: not empty, and not a page of ours ({MARK} is missing). Name another with --out.")
-    return set()
-
-
-def _listed(mark: Path) -> set[str]:
     try:
-        names = json.loads(mark.read_text(encoding="utf-8"))["files"]
-        if not isinstance(names, list):
-            raise TypeError("files is no list")
-        inside = all(_is_inside(mark.parent, name) for name in names)
+        names = TypeAdapter(list[str]).validate_python(json.loads(mark.read_text(encoding="utf-8"))["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ReportError(f"{mark}: cannot be read ({error}). Name another folder with --out.") from error
-    if not inside:
+    if not all((where / name).resolve().is_relative_to(where) for name in names):
         raise ReportError(f"{mark}: names files outside its folder. Name another folder with --out.")
     return set(names)
-
-
-def _is_inside(folder: Path, name: str) -> bool:
-    plain = PurePosixPath(name)
-    return not plain.is_absolute() and (folder / plain).resolve().is_relative_to(folder.resolve())
 
 
 def _mark(out: Path, names: set[str]) -> None:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ..definition import Definition
-from ..render import Table, environment, fragment, utf8
+from ..render import environment, fragment, utf8
 from ..report import drawings_of
 from ..study.model import GridStudy, Study
 from .arms import COLUMNS, arm_rows
-from .examples import Answered, answered, example_sets
+from .examples import MOST_TEXTS, Answered, Texts, answered, example_sets, most_divided, read_texts
 from .runs import FILES, run_record, yaml_text
-from .texts import MOST_TEXTS, Texts, most_divided, read_texts
 
 HERE = Path(__file__).parent
 PAGES = environment(HERE / "templates", autoescape=True)
@@ -59,7 +58,10 @@ def make_site(
     rows = arm_rows(study, sources)
     parts["index"] = {
         "columns": [dict(zip(("key", "head", "unit"), column, strict=True)) for column in COLUMNS], "rows": rows,
-        "records": records, "sets": sets, "tables": {table.name: _linked(table, sources) for table in tables},
+        "records": records, "sets": sets, "tables": {
+            table.name: [[sources.name(row.entries[index].sources) for index in table.printed] for row in table.rows]
+            for table in tables
+        },
         "sources": dict(sorted(sources.lists.items())),
     }  # fmt: skip
     index = PAGES.get_template("index.html.j2").render(
@@ -141,8 +143,3 @@ def _examples(
             "divided": divided, "texts": shown,
         }  # fmt: skip
     return sets
-
-
-def _linked(table: Table, sources: Sources) -> list[list[str]]:
-    """The name of the sources of every printed entry."""
-    return [[sources.name(row.entries[index].sources) for index in table.printed] for row in table.rows]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +19,7 @@ from swarmformer.records import (
     RESULT,
     CurveLine,
     UnreadableFileError,
+    load_json,
     read_curve,
 )
 
@@ -72,29 +72,17 @@ def _read(function: Callable[[Path], Content], path: Path, otherwise: Content, p
 
 def _json(path: Path) -> dict[str, Any]:
     """An object as it stands in its file; empty where there is none."""
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableFileError(path, f"cannot be read as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise UnreadableFileError(path, "holds no object")
-    return content
+    return load_json(path) if path.exists() else {}
 
 
 def curves(lines: Sequence[CurveLine]) -> list[dict[str, Any]]:
     """Every measure of every kind of line, over steps; ``every`` is 1 where no point was left out."""
     points: dict[str, list[tuple[int, float]]] = {}
-    for name, step, value in (point for line in lines for point in _points(line)):
-        points.setdefault(name, []).append((step, value))
+    for line in lines:
+        for name, value in line.model_dump(exclude={"kind", "step", "epoch", "n"}).items():
+            points.setdefault(f"{line.kind} {name}", []).append((line.step, value))
     names = [*(name for name in FIRST if name in points), *sorted(points.keys() - set(FIRST))]
     return [_curve(name, points[name]) for name in names]
-
-
-def _points(line: CurveLine) -> Iterator[tuple[str, int, float]]:
-    measures = line.model_dump(exclude={"kind", "step", "epoch", "n"})
-    yield from ((f"{line.kind} {name}", line.step, value) for name, value in measures.items())
 
 
 def _curve(name: str, points: Sequence[tuple[int, float]]) -> dict[str, Any]:

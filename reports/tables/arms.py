@@ -7,7 +7,7 @@ from collections import Counter
 import pandas as pd
 
 from ..render.table import Table
-from ..study.model import Arm, Contrast, GridStudy, Study
+from ..study.model import GridStudy, Study
 from . import columns as c
 from . import table
 
@@ -34,7 +34,7 @@ def arms(study: Study) -> list[Table]:
 
 
 def _table(grid: GridStudy, name: str, heading: str) -> Table:
-    contrasts = {arm.name: _contrast(grid, arm) for arm in grid.arms}
+    contrasts = {arm.name: grid.contrast("difference", arm.name, grid.base or "") for arm in grid.arms}
     lines = [c.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
     lines += [c.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
     columns, rows = c.laid_out([*lines, *c.reference_lines(grid, on_its_data=False)], COLUMNS)
@@ -42,10 +42,6 @@ def _table(grid: GridStudy, name: str, heading: str) -> Table:
     decided = [contrast for contrast in contrasts.values() if contrast]
     notes = (base, *c.reasons(decided), *_references(grid), grid.timing, _cut(grid), *grid.notes)
     return Table(name, heading, columns, rows, grid.warnings, tuple(filter(None, notes)))
-
-
-def _contrast(grid: GridStudy, arm: Arm) -> Contrast | None:
-    return grid.contrast("difference", arm.name, grid.base) if grid.base else None
 
 
 def _references(grid: GridStudy) -> list[str]:

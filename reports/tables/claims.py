@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..claims.judge import judge_claims
-from ..claims.judgement import Judgement
+from ..claims.judgement import Finding, once
 from ..claims.measurements import read_measurements
 from ..claims.notes import claim_notes
 from ..measured import RESULTS
-from ..published import PATH, read_published
+from ..published import PATH, Claim, Published, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
@@ -28,22 +27,23 @@ def claims(study: Study, *, published: str = "", measured: dict[str, str] | None
     published: a file of claims, ours where empty. measured: name that claims call it by → file, relative to
     reports/results.
     """
-    claimed = read_published(Path(published) if published else PATH)
-    judged = judge_claims(study, claimed, read_measurements(RESULTS, measured or {}))
+    known = read_published(Path(published) if published else PATH)
+    measurements = read_measurements(RESULTS, measured or {})
+    rows = tuple(_row(known, claim, claim.decide.judge(claim, study, known, measurements)) for claim in known.claims)
     warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
-    return [Table("", "", COLUMNS, tuple(map(_row, judged)), warnings, claim_notes(study, claimed))]
+    return [Table("", "", COLUMNS, rows, warnings, claim_notes(study, known))]
 
 
-def _row(one: Judgement) -> Row:
-    own, sources = one.sources[:1], one.sources
-    figures = {"verdict": str(one.verdict), "why": one.why}
+def _row(known: Published, claim: Claim, finding: Finding) -> Row:
+    own, sources = (claim.source,), once((claim.source, *finding.sources))
+    verdict, printed = str(finding.verdict), ", ".join(known.number(key).text for key in claim.published)
     entries = (
-        Entry(one.document, {"document": one.document}, own),
-        Entry(one.claim, {"claim": one.claim, "fact": one.fact}, own),
-        Entry(one.published, {"published": one.published}, own),
-        Entry(one.measured or MISSING, {"measured": one.measured, "figures": one.figures}, sources),
-        Entry(str(one.verdict), figures, sources),
-        Entry(one.key, {"key": one.key}, own),
+        Entry(claim.document, {"document": claim.document}, own),
+        Entry(claim.claim, {"claim": claim.claim, "fact": claim.fact}, own),
+        Entry(printed, {"published": printed}, own),
+        Entry(finding.measured or MISSING, {"measured": finding.measured, "figures": finding.figures}, sources),
+        Entry(verdict, {"verdict": verdict, "why": finding.why}, sources),
+        Entry(claim.key, {"key": claim.key}, own),
     )
-    detail = tuple(part for part in (one.figures, f"{str(one.verdict).capitalize()}: {one.why}") if part)
-    return Row(entries, detail, f"{one.claim} ({one.document})")
+    detail = tuple(part for part in (finding.figures, f"{verdict.capitalize()}: {finding.why}") if part)
+    return Row(entries, detail, f"{claim.claim} ({claim.document})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from ..render.table import MISSING, Column, Entry, Row, Value
 from ..statistics.interval import Interval
@@ -34,13 +34,11 @@ class Line:
 
     @property
     def name(self) -> str:
-        shown = self.arm or self.reference
-        return shown.name if shown else ""
+        return next((shown.name for shown in (self.arm, self.reference) if shown), "")
 
     @property
     def sources(self) -> Sources:
-        shown = self.arm or self.reference
-        return shown.sources if shown else ()
+        return next((shown.sources for shown in (self.arm, self.reference) if shown), ())
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,14 @@ class Cells:
         return Column(self.head.format(metric=METRICS[lines[0].grid.metric]), self.is_code, is_hidden)
 
 
-def cells(head: str, **how: object) -> Callable[[Callable[[Line], Entry]], Cells]:
+def cells(head: str, **how: Any) -> Callable[[Callable[[Line], Entry]], Cells]:
     """A column of entries that a function gives."""
-    return lambda entry: Cells(head, entry, **how)  # type: ignore[arg-type]
+    return lambda entry: Cells(head, entry, **how)
+
+
+def word(head: str, of: Callable[[Line], str | None], **how: Any) -> Cells:
+    """A column of words, in the CSV under its head."""
+    return Cells(head, lambda line: Entry(of(line) or "", {head: of(line) or None}), **how)
 
 
 def laid_out(lines: Sequence[Line], shown: Sequence[Cells]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
@@ -297,22 +300,7 @@ def measures(line: Line) -> Entry:
     return Entry("", raw, line.sources)
 
 
-@cells("family")
-def family(line: Line) -> Entry:
-    return Entry(line.family.name, {"family": line.family.name}) if line.family else BLANK
-
-
-@cells("factor", hidden="empty")
-def factor(line: Line) -> Entry:
-    words = line.family.factors.get(line.name) if line.family else None
-    return Entry(words or "", {"factor": words or None})
-
-
-@cells("grid")
-def grid(line: Line) -> Entry:
-    return Entry(line.grid.name, {"grid": line.grid.name}) if line.arm else BLANK
-
-
-@cells("role")
-def role(line: Line) -> Entry:
-    return Entry(line.role, {"role": line.role})
+family = word("family", lambda line: line.family.name if line.family else None)
+factor = word("factor", lambda line: line.family.factors.get(line.name) if line.family else None, hidden="empty")
+grid = word("grid", lambda line: line.grid.name if line.arm else None)
+role = word("role", lambda line: line.role)

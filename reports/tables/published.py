@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
+from ..kinds import Strict
 from ..measured import RESULTS, TimedArm, read_speed
 from ..published import Number, Published, read_published
 from ..recipes import Recipe, recipes
@@ -25,10 +24,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Timed(BaseModel):
+class Timed(Strict):
     """Where a batch of this model was timed: an arm of ``figures.json`` in a folder below reports/results."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     folder: str
     group: str

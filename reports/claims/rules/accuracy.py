@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
+from ...published import Claim, Published
 from ...recipes import recipes
 from ...statistics.interval import Interval, wilson
-from ...study.model import Arm, Reference
+from ...study.model import Arm, Reference, Study
 from ...words import plural, with_bounds
 from ..amounts import Amount, above, below
 from ..judgement import Finding, Ruling, joined, once, untestable
+from ..measurements import Measurements
 from ..rule import Rule, register
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
-    from ..measurements import Measurements
 
 WHOLE = {"data.task.limit": 0}
 TRAINED = {"train.epochs": "epochs", "train.precision": "precision"}
@@ -35,11 +32,8 @@ class Reproduced(Rule):
     task: str
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the class."""
-        number, (runs, _) = (
-            published.number(claim.published[0]),
-            recipes(study, self.variant, self.task, WHOLE, TRAINED),
-        )
+        number = published.number(claim.published[0])
+        runs, _ = recipes(study, self.variant, self.task, WHOLE, TRAINED)
         if not runs:
             return untestable(f"no completed run of {self.variant} on the whole of {self.task} in this evidence")
         reached = any(below(_amount(_accuracy(run.arm)), number.amount) is not True for run in runs)
@@ -68,7 +62,6 @@ class Baselines(Rule):
     examples: Annotated[int, Field(gt=0)]
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the class."""
         number, baselines = published.number(claim.published[0]), self._baselines(study)
         if not baselines:
             return untestable(f"no baselines of {self.task} on its {self.examples:,} test examples in this evidence")
@@ -104,6 +97,4 @@ def _accuracy(arm: Arm) -> Interval:
 
 
 def _amount(interval: Interval) -> Amount:
-    """Without bounds it is taken as it stands."""
-    low, high = (interval.mean if end is None else end for end in (interval.low, interval.high))
-    return Amount(interval.mean, low, high)
+    return Amount.between(interval.mean, interval.low, interval.high)

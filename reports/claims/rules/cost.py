@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from ...published import Claim, Published
+from ...study.model import Study
 from ...words import ratio
 from ..amounts import Amount, below
 from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
 
 BASE = "base"
 MODES = {"scaling": "forward", "scaling_training": "training"}
@@ -70,7 +68,6 @@ class Cheaper(Rule):
     by: Literal["FLOPs", "seconds"] = "FLOPs"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the class."""
         ratios = self._ratios(measurements)
         deciding = [each for each in ratios if each.quantity == self.by]
         if not deciding:
@@ -102,13 +99,7 @@ def _flops(table: Table, variant: str) -> dict[int, Amount]:
 
 def _seconds(table: Table, variant: str) -> dict[int, Amount]:
     rows = sorted(table.where({"variant": variant}), key=lambda row: row["length"])
-    ratios = {row["length"]: row["of_first"] for row in rows if row.get("of_first")}
-    return {length: Amount(of["value"], _end(of, "low"), _end(of, "high")) for length, of in ratios.items()}
-
-
-def _end(of_first: Mapping[str, float | None], end: str) -> float:
-    bound = of_first[end]
-    return float(of_first["value"] or 0.0) if bound is None else bound
+    return {row["length"]: Amount.between(**row["of_first"]) for row in rows if row.get("of_first")}
 
 
 def _ratio(amount: Amount) -> str:

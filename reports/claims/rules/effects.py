@@ -8,22 +8,17 @@ or has no verdict for want of a registered margin, confirms and refutes nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Literal
 
-from pydantic import Field
-
+from ...published import Claim, Published
 from ...study.families import versus
-from ...study.model import Contrast, GridStudy, Verdict
-from ...words import p_value, percent, with_bounds
+from ...study.model import Contrast, GridStudy, Study, Verdict
+from ...words import p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
+from ..measurements import Measurements
 from ..rule import Rule, register
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
-    from ..measurements import Measurements
 
 Claimed = Literal["better", "maintained"]
 HOLDS: dict[Claimed, set[Verdict]] = {
@@ -36,17 +31,8 @@ WORDS = 12
 """Of the short text of a claim."""
 
 
-@dataclass(frozen=True)
-class InGrid:
-    """A comparison and the grid that it is of."""
-
-    grid: GridStudy
-    contrast: Contrast
-
-    @property
-    def word(self) -> str:
-        """The study's verdict, or that there is none."""
-        return str(self.contrast.verdict or "no verdict")
+InGrid = tuple[GridStudy, Contrast]
+"""A comparison after the grid that it is of."""
 
 
 @register("effect")
@@ -57,9 +43,8 @@ class Effect(Rule):
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the module."""
         effects = [
-            InGrid(grid, contrast)
+            (grid, contrast)
             for grid in study.grids
             for design in grid.effects
             for contrast in design.main.contrasts
@@ -78,12 +63,11 @@ class Versus(Rule):
 
     arm: str
     control: str
-    factors: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    factors: tuple[str, ...] = ()
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the module."""
-        pairs = [InGrid(grid, pair) for grid in study.grids for pair in self._of(grid)]
+        pairs = [(grid, pair) for grid in study.grids for pair in self._of(grid)]
         absent = f"no grid has completed runs of both {self.arm} and {self.control} with a seed in common"
         return judged(pairs, self.claimed) if pairs else untestable(absent)
 
@@ -107,9 +91,9 @@ class Versus(Rule):
 
 def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
     """See the module. Needs at least one comparison."""
-    verdict = ruling(_holds(each.contrast.verdict, claimed) for each in comparisons)
-    figures = joined(f"{each.grid.name}: {_figures(each.contrast)}" for each in comparisons)
-    sources = once(source for each in comparisons for source in each.contrast.sources)
+    verdict = ruling(_holds(contrast.verdict, claimed) for _, contrast in comparisons)
+    figures = joined(f"{grid.name}: {_figures(contrast)}" for grid, contrast in comparisons)
+    sources = once(source for _, contrast in comparisons for source in contrast.sources)
     return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
 
 
@@ -124,26 +108,31 @@ def _figures(contrast: Contrast) -> str:
     size = "" if contrast.interval is None else f"{with_bounds(contrast.interval, '+')} points"
     p = "" if contrast.p_holm is None else f"p Holm {p_value(contrast.p_holm)}"
     reason = "" if contrast.kind == "simple" else contrast.reason
-    parts = [size, p, str(contrast.verdict or "no verdict"), reason]
+    parts = [size, p, _word(contrast), reason]
     simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]
     return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
 
 
 def _short(comparisons: Sequence[InGrid]) -> str:
     """``better: fraction_imdb; undecided: fraction_streams``; how many grids where their names are too many."""
-    words = dict.fromkeys(each.word for each in comparisons)
-    named = {word: [each.grid.name for each in comparisons if each.word == word] for word in words}
+    named: dict[str, list[str]] = {}
+    for grid, contrast in comparisons:
+        named.setdefault(_word(contrast), []).append(grid.name)
     text = "; ".join(f"{word}: {', '.join(grids)}" for word, grids in named.items())
     return text if len(text.split()) <= WORDS else _counted(comparisons)
 
 
 def _counted(comparisons: Sequence[InGrid]) -> str:
-    words = [each.word for each in comparisons]
-    counts = ", ".join(f"{word} in {words.count(word)}" for word in dict.fromkeys(words))
-    return f"{counts} of {len(words)} grid{'s' if len(words) > 1 else ''}"
+    counts = Counter(_word(contrast) for _, contrast in comparisons)
+    return f"{', '.join(f'{word} in {n}' for word, n in counts.items())} of {plural(len(comparisons), 'grid')}"
+
+
+def _word(contrast: Contrast) -> str:
+    """The study's verdict, or that there is none."""
+    return str(contrast.verdict or "no verdict")
 
 
 def _why(comparisons: Sequence[InGrid]) -> str:
-    margins = sorted({each.grid.margin for each in comparisons} - {None}, key=lambda margin: margin or 0)
-    registered = ", ".join(f"±{percent(margin)}" for margin in margins if margin is not None)
+    margins = sorted({grid.margin for grid, _ in comparisons if grid.margin is not None})
+    registered = ", ".join(f"±{percent(margin)}" for margin in margins)
     return f"{_counted(comparisons)}; {f'margin {registered} points' if registered else 'no margin was registered'}"

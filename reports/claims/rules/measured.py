@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from ...errors import ReportError
+from ...kinds import Strict
+from ...published import Claim, Published
+from ...study.model import Study
 from ..amounts import COMPARISONS, Amount
 from ..judgement import Finding, Ruling, joined, once, ruling, untestable
 from ..measurements import Measurements, Table
 from ..rule import Rule, register
-from ..steps import Part, Scope, Step, Term, Where
-
-if TYPE_CHECKING:
-    from ...published import Claim, Published
-    from ...study.model import Study
+from ..steps import Scope, Step, Term, Where
 
 
-class Check(Part):
+class Check(Strict):
     """What the claim says of ``value``; ``by``: how far it may miss ``agrees_with``, relative to it."""
 
     value: Term
@@ -52,7 +50,7 @@ class Measured(Rule):
     where: Where = {}
     shown: Where | None = None
     steps: dict[str, Step] = {}
-    checks: Annotated[tuple[Check, ...], Field(strict=False)] = ()
+    checks: tuple[Check, ...] = ()
     necessary: bool = False
     measured: str
     figures: str
@@ -72,21 +70,15 @@ class Measured(Rule):
         yield Ruling.UNTESTABLE if self.necessary or not self.checks else Ruling.CONFIRMED
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """See the class."""
         try:
-            return self._judged(published, measurements)
-        except (ReportError, LookupError, ValueError) as error:
+            table = measurements.table(self.rows) if self.rows else None
+            if self.rows and table is None:
+                return untestable(measurements.missing(self.rows))
+            deciding = self._scopes(table, self.where, published, measurements)
+            shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
+            return self._finding(deciding, shown) if deciding else untestable(f"{self.rows} has no rows of this claim")
+        except (LookupError, ValueError) as error:
             raise ReportError(f"claim {claim.key}: {error}") from error
-
-    def _judged(self, published: Published, measurements: Measurements) -> Finding:
-        table = measurements.table(self.rows) if self.rows else None
-        if self.rows and table is None:
-            return untestable(measurements.missing(self.rows))
-        deciding = self._scopes(table, self.where, published, measurements)
-        if not deciding:
-            return untestable(f"{self.rows} has no rows of this claim")
-        shown = deciding if self.shown is None else self._scopes(table, self.shown, published, measurements)
-        return self._finding(deciding, shown)
 
     def _scopes(
         self, table: Table | None, where: Where, published: Published, measurements: Measurements
@@ -101,11 +93,11 @@ class Measured(Rule):
 
     def _finding(self, deciding: list[Scope], shown: list[Scope]) -> Finding:
         checks = [checked(scope, check) for scope in deciding for check in self.checks]
-        verdict = self._verdict([check.holds for check in checks])
+        verdict = self._verdict([holds for holds, _ in checks])
         first = deciding[0]
         figures = joined([*(scope.text(self.figures) for scope in shown), first.text(self.also)])
         why = self.why.get(verdict, "the rows say different things")
-        of_parts = [part.sources for part in (*deciding, *shown)] + [check.sources for check in checks]
+        of_parts = [*(part.sources for part in (*deciding, *shown)), *(sources for _, sources in checks)]
         sources = once(source for of_part in of_parts for source in of_part)
         return Finding(verdict, first.text(self.measured), figures, first.text(why), sources)
 
@@ -117,20 +109,13 @@ class Measured(Rule):
         return ruling(holds)
 
 
-@dataclass(frozen=True)
-class Checked:
+def checked(scope: Scope, check: Check) -> tuple[bool | None, tuple[str, ...]]:
     """Whether a check holds in a row, None where rounding leaves it open, and what it looked at."""
-
-    holds: bool | None
-    sources: tuple[str, ...]
-
-
-def checked(scope: Scope, check: Check) -> Checked:
     name = next(name for name in COMPARISONS if getattr(check, name) is not None)
     value, limit = scope.amount(check.value), scope.amount(getattr(check, name))
     slack = check.by * limit.value
     limit = Amount(limit.value, limit.low - slack, limit.high + slack, limit.sources)
-    return Checked(COMPARISONS[name](value, limit), (*value.sources, *limit.sources))
+    return COMPARISONS[name](value, limit), (*value.sources, *limit.sources)
 
 
 @register("untestable")
@@ -140,5 +125,4 @@ class Untestable(Rule):
     reason: str
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
-        """Not testable here, whatever the evidence."""
         return untestable(self.reason)

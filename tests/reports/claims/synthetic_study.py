@@ -10,7 +10,6 @@ import pandas as pd
 
 from reports.claims.judgement import Finding
 from reports.claims.measurements import Measurements
-from reports.claims.rule import rule_of
 from reports.published import Claim, Published, read_published
 from reports.statistics.interval import Interval
 from reports.study.model import Arm, Contrast, Design, Family, GridStudy, Reference, Study, Verdict
@@ -71,4 +70,4 @@ def judged(
     """What a rule says, of a claim that states these published numbers."""
     known = published or read_published()
     claim = Claim(key="key", document="000", claim="A claim", published=numbers, decide=decide)  # type: ignore[arg-type]
-    return rule_of(decide).judge(claim, evidence or study(), known, measurements)
+    return claim.decide.judge(claim, evidence or study(), known, measurements)

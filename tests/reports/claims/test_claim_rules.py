@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-from pydantic import ValidationError
 
-from reports.claims import rules
 from reports.claims.judgement import Finding, Ruling
 from reports.claims.measurements import Measurements
-from reports.claims.rule import Rule, register, rule_names, rule_of
+from reports.claims.rule import Rule, rule_of
+from reports.errors import ReportError
 from reports.published import Claim, Published
 from reports.study.model import Study
 from tests.reports.claims.synthetic_study import judged
@@ -25,12 +22,6 @@ class Longest(Rule):
         return Finding(Ruling.CONFIRMED, f"{self.words} words", "", "")
 
 
-def test_every_module_of_the_folder_brings_its_rules() -> None:
-    assert rule_names() == ["baselines", "cheaper", "effect", "measured", "reproduced", "untestable", "versus"]
-    files = {path.stem for path in Path(rules.__path__[0]).glob("*.py")} - {"__init__"}
-    assert {type(rule_of({"rule": "effect", "factor": "windowed"})).__module__.rsplit(".", 1)[1]} <= files
-
-
 def test_a_rule_of_somebody_else_is_named_by_its_path() -> None:
     found = judged({"rule": f"{__name__}:Longest", "words": 3})
     assert found.verdict is Ruling.CONFIRMED and found.measured == "3 words"
@@ -39,9 +30,7 @@ def test_a_rule_of_somebody_else_is_named_by_its_path() -> None:
 @pytest.mark.parametrize(
     ("decide", "message"),
     [
-        ({"rule": "effects"}, "no rule 'effects'; there are baselines"),
-        ({"rule": "tests.nowhere:Rule"}, "cannot be loaded"),
-        ({"rule": f"{__name__}:Path"}, "no subclass of"),
+        ({"rule": "effects"}, "no rule 'effects'"),
         ({"factor": "windowed"}, "needs a rule"),
         ("effect", "needs a rule"),
     ],
@@ -53,10 +42,5 @@ def test_what_is_no_rule_is_refused(decide: object, message: str) -> None:
 
 @pytest.mark.parametrize("options", [{}, {"factor": 3}, {"factor": "windowed", "colour": "red"}])
 def test_options_are_strict(options: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ReportError):
         rule_of({"rule": "effect", **options})
-
-
-def test_a_name_is_taken_once() -> None:
-    with pytest.raises(ValueError, match="'effect' is both"):
-        register("effect")(Longest)

@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from reports.claims.judge import judge_claims
-from reports.claims.judgement import Judgement, Ruling
+from reports.claims.judgement import Finding, Ruling
 from reports.claims.measurements import Measurements, read_measurements
 from reports.claims.notes import claim_notes
 from reports.claims.rules.effects import Effect, Versus
@@ -19,12 +18,13 @@ from reports.published import Published, read_published
 from reports.study.build import study
 from reports.study.families import versus
 from reports.study.model import Study, Verdict
+from reports.tables.claims import claims
 
 REPORTS = Path(__file__).parents[3] / "reports"
 RESULTS = REPORTS / "results"
 DEFINITION = yaml.safe_load(next(REPORTS.glob("*/table6.yaml")).read_text(encoding="utf-8"))
 GRIDS = [path.parent for path in sorted(RESULTS.glob("*/report"))]
-Judged = Mapping[str, Judgement]
+Judged = Mapping[str, Finding]
 
 
 @pytest.fixture(scope="module")
@@ -39,27 +39,24 @@ def measurements() -> Measurements:
 
 @pytest.fixture(scope="module")
 def judged(evidence: Study, measurements: Measurements) -> Judged:
-    return {each.key: each for each in judge_claims(evidence, read_published(), measurements)}
+    known = read_published()
+    return {claim.key: claim.decide.judge(claim, evidence, known, measurements) for claim in known.claims}
 
 
 def test_every_claim_is_judged_in_a_line(judged: Judged) -> None:
-    assert list(judged) == [claim.key for claim in read_published().claims]
-    assert {each.fact for each in judged.values()} - {None} == set(range(1, 10))
-    for each in judged.values():
-        assert each.why and len(each.claim) <= 80 and "\n" not in each.claim, each.key
-        assert len(each.measured.split()) <= 12 and "\n" not in each.measured, each.measured
-        assert bool(each.measured) == bool(each.figures), each.key
-        assert each.figures or each.verdict is Ruling.UNTESTABLE, each.key
+    assert {claim.fact for claim in read_published().claims} - {None} == set(range(1, 10))
+    for key, each in judged.items():
+        assert each.why and len(each.measured.split()) <= 12 and "\n" not in each.measured, each.measured
+        assert bool(each.measured) == bool(each.figures), key
+        assert each.figures or each.verdict is Ruling.UNTESTABLE, key
 
 
 def test_every_claim_has_sources_that_exist(judged: Judged) -> None:
     published = read_published()
     keys = {f"published.yaml#{entry.key}" for part in (published.numbers, published.claims) for entry in part}
-    for each in judged.values():
-        assert each.sources[0] == f"published.yaml#{each.key}"
-        assert all(source in keys or (RESULTS / source).exists() for source in each.sources), each.key
-        measured = [source for source in each.sources if source not in keys]
-        assert measured or each.verdict is Ruling.UNTESTABLE, each.key
+    for key, each in judged.items():
+        assert all(source in keys or (RESULTS / source).exists() for source in each.sources), key
+        assert set(each.sources) - keys or each.verdict is Ruling.UNTESTABLE, key
 
 
 def test_the_words_for_effects_are_those_of_the_study(judged: Judged, evidence: Study) -> None:
@@ -86,7 +83,7 @@ def test_no_claim_of_better_stands_on_an_effect_that_depends(judged: Judged) -> 
     depending = [each for each in judged.values() if f"{Verdict.DEPENDS}: " in each.measured]
     assert depending, "windowed interacts with layer_norm on IMDb"
     for each in depending:
-        assert each.verdict is Ruling.NOT_CONFIRMED and "interacts with" in each.figures, each.key
+        assert each.verdict is Ruling.NOT_CONFIRMED and "interacts with" in each.figures, each
     assert "windowed without layer_norm +0.74" in judged["accuracy_windowed"].figures
     assert "windowed with layer_norm +21.09" in judged["accuracy_windowed"].figures
 
@@ -161,6 +158,14 @@ def test_contradicting_scores_are_refuted(measurements: Measurements) -> None:
     claim = next(claim for claim in published.claims if claim.key == "precision_recall_f1_base")
     found = claim.decide.judge(claim, study([GRIDS[0]]), published, measurements)
     assert found.verdict is Ruling.REFUTED
+
+
+def test_a_row_of_the_table_names_its_claim_first(evidence: Study) -> None:
+    (table,) = claims(evidence, measured=DEFINITION["options"]["measured"])
+    assert [row.entries[5].text for row in table.rows] == [claim.key for claim in read_published().claims]
+    for row in table.rows:
+        assert {each.sources[0] for each in row.entries} == {f"published.yaml#{row.entries[5].text}"}
+        assert len(row.entries[1].text) <= 80 and "\n" not in row.entries[1].text
 
 
 def test_the_notes_say_at_what_scale(evidence: Study) -> None:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from reports.definition import read_definitions
-from reports.figures import KINDS, drawn, kind
+from reports.figures import KINDS, drawn
 from reports.figures.look import RC, SMALL, line_style
 from reports.study.build import study
 from tests.reports import synthetic_curves as curves
@@ -60,12 +60,12 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def frames(folder: Path) -> dict[str, pd.DataFrame]:
     read = study(sorted(folder.iterdir()))
-    return {name: each.data(read, OPTIONS.get(name, {})) for name, each in KINDS.items()}
+    return {name: KINDS.make(name, OPTIONS.get(name, {})).data(read) for name in KINDS.names()}
 
 
 @pytest.fixture(scope="module")
 def figures(frames: dict[str, pd.DataFrame]) -> dict[str, Figure]:
-    return {name: kind(name).draw(frame, f"{name}: {LONG}") for name, frame in frames.items()}
+    return {name: KINDS.make(name, {}).draw(frame, f"{name}: {LONG}") for name, frame in frames.items()}
 
 
 def texts(figure: Figure) -> Iterator[Text]:
@@ -78,7 +78,7 @@ def said(figure: Figure) -> str:
     return "".join("".join(text.get_text() for text in texts(figure)).split())
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", KINDS.names())
 def test_nothing_is_cut_off_or_small(name: str, figures: dict[str, Figure]) -> None:
     picture = matplotlib.image.imread(io.BytesIO(drawn(figures[name], "png")))[..., :3]
     edges = (picture[:2], picture[-2:], picture[:, :2], picture[:, -2:])
@@ -88,12 +88,12 @@ def test_nothing_is_cut_off_or_small(name: str, figures: dict[str, Figure]) -> N
     assert len(sizes) > 10 and min(sizes) >= SMALL - 1
 
 
-@pytest.mark.parametrize("name", sorted(KINDS))
+@pytest.mark.parametrize("name", KINDS.names())
 def test_the_same_data_read_again_from_csv_give_the_same_bytes(
     name: str, frames: dict[str, pd.DataFrame], figures: dict[str, Figure]
 ) -> None:
     again = pd.read_csv(io.StringIO(frames[name].to_csv(index=False)), engine="python")  # exact floats
-    second = kind(name).draw(again, f"{name}: {LONG}")
+    second = KINDS.make(name, {}).draw(again, f"{name}: {LONG}")
     for suffix in ("svg", "png"):
         assert drawn(figures[name], suffix) == drawn(second, suffix)
     svg = drawn(second, "svg").decode()
@@ -130,14 +130,14 @@ def test_many_arms_keep_numbers_for_the_base_and_the_front(tmp_path: Path) -> No
     grid = runs.write_grid(
         tmp_path / "many", {"base": {0: 0.5}, **{f"arm{n}": {0: 0.3} for n in range(59)}, "top": {0: 0.9}}
     )
-    figure = kind("pareto").draw(kind("pareto").data(study([grid]), {}), "many")
+    figure = KINDS.make("pareto", {}).draw(KINDS.make("pareto", {}).data(study([grid])), "many")
     (legend,) = figure.subfigs[0].legends
     assert [text.get_text().split()[1] for text in legend.get_texts()][:2] == ["base", "top"]
     assert not any("arm5" in text.get_text() for text in texts(figure))
 
 
 def test_labels_of_levels_do_not_overlap(frames: dict[str, pd.DataFrame]) -> None:
-    figure = kind("pareto").draw(frames["pareto"], "levels at one height")
+    figure = KINDS.make("pareto", {}).draw(frames["pareto"], "levels at one height")
     with matplotlib.rc_context(RC):
         figure.draw_without_rendering()
         boxes = [text.get_window_extent() for text in texts(figure) if text.get_gid() == "level"]
@@ -146,11 +146,12 @@ def test_labels_of_levels_do_not_overlap(frames: dict[str, pd.DataFrame]) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_of_any_characters_is_drawn_as_it_is_and_costs_nothing(name: str, tmp_path: Path) -> None:
-    frame = kind("pareto").data(study([runs.write_grid(tmp_path / "odd", {"base": {0: 0.5}, "odd": {0: 0.4}})]), {})
+    grid = runs.write_grid(tmp_path / "odd", {"base": {0: 0.5}, "odd": {0: 0.4}})
+    frame = KINDS.make("pareto", {}).data(study([grid]))
     odd = frame.astype(object).replace("odd", name)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = kind("pareto").draw(odd, name)
+        figure = KINDS.make("pareto", {}).draw(odd, name)
         svg, png = drawn(figure, "svg"), drawn(figure, "png")
     ElementTree.fromstring(svg.decode())
     assert png.startswith(b"\x89PNG")
@@ -161,12 +162,12 @@ def test_a_name_of_any_characters_is_drawn_as_it_is_and_costs_nothing(name: str,
 def test_the_definitions_that_are_shipped_are_of_known_kinds_and_options(folder: Path) -> None:
     read = study(sorted(folder.iterdir()))
     figured = [definition for definition in read_definitions() if definition.figure is not None]
-    assert {definition.figure for definition in figured} == set(KINDS)
+    assert {definition.figure for definition in figured} == set(KINDS.names())
     for definition in figured:
-        assert not kind(str(definition.figure)).data(read, definition.options).empty, definition.name
+        assert not KINDS.make(str(definition.figure), definition.options).data(read).empty, definition.name
 
 
-@pytest.mark.parametrize("name", sorted(KINDS.keys() - {"cost_length", "telemetry"}))
+@pytest.mark.parametrize("name", sorted({*KINDS.names()} - {"cost_length", "telemetry"}))
 def test_a_grid_of_one_seed_is_drawn_without_bands(folder: Path, name: str) -> None:
-    frame = kind(name).data(study([folder / "one_seed"]), {})
-    assert drawn(kind(name).draw(frame, "one seed"), "png")
+    frame = KINDS.make(name, {}).data(study([folder / "one_seed"]))
+    assert drawn(KINDS.make(name, {}).draw(frame, "one seed"), "png")

@@ -152,7 +152,7 @@ def test_csv_has_raw_numbers_under_names_of_their_own() -> None:
     )  # fmt: skip
     last = (Entry(MISSING), Entry(MISSING), Entry("2.0 k", {"flops": 2000}), Entry("", {"share": None}))
     made = Table("name", "Title", columns, (Row(first), Row(last)))
-    assert [column.name for column in made.csv_columns] == ["arm", "at_256_flops", "at_512_flops", "share"]
+    assert [*made.csv_columns] == ["arm", "at_256_flops", "at_512_flops", "share"]
     assert list(csv.reader(StringIO(FORMATS["csv"](made))))[1:] == [["a,b", "1000", "", "0.5"], ["", "", "2000", ""]]
     assert "seen" not in "".join(FORMATS[suffix](made) for suffix in ("md", "tex", "html"))
 

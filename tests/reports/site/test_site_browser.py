@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from reports.site.__main__ import main
+from reports.page import main
 from tests.reports.site.site_evidence import (
     ACCURACIES,
     HOSTILE,

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.definition import for_any_runs, read_definitions
-from reports.site.__main__ import main
+from reports.page import main
 from reports.site.make import make_site, script
 from reports.study.build import study
 from tests.reports import synthetic_runs as runs

@@ -1,8 +1,7 @@
-"""Kinds of tables: found by name, refused with what to do next, added by one file and one definition."""
+"""Definitions: refused with what to do next, their tables complete, one of ones own added by two files."""
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 
 import pytest
@@ -12,8 +11,6 @@ from reports.definition import Definition, read_definitions
 from reports.errors import ReportError
 from reports.render import Table
 from reports.study.build import study
-from reports.tables import kind, kinds
-from reports.tables import table as register
 from tests.reports.synthetic_design import write_design
 from tests.reports.synthetic_runs import result, write_cell
 from tests.reports.tables.made_tables import MARGIN, one_in, tables
@@ -42,23 +39,6 @@ def test_a_kind_of_ones_own_is_one_file_and_one_definition(tmp_path: Path, monke
     assert main([str(grid), "--out", str(out), "--tables", str(tmp_path / "mine")]) == 0
     assert "| `base` " in (out / "seconds.md").read_text() and "training, sec" in (out / "seconds.tex").read_text()
     assert (out / "arms_demo.md").exists(), "beside ours"
-
-
-def test_entry_points_bring_kinds_and_cannot_shadow_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = [importlib.metadata.EntryPoint(name, "builtins:dict", "swarmformer.tables") for name in ("arms", "theirs")]
-    monkeypatch.setattr("reports.tables.entry_points", lambda group: points)
-    assert kinds()[-1] == "theirs" and kinds().count("arms") == 1
-    assert kind("theirs") is dict and kind("arms").__module__ == "reports.tables.arms"
-
-
-def test_a_name_is_taken_once_and_an_unknown_one_says_what_there_is() -> None:
-    assert set(kinds()) >= {"arms", "claims", "cost", "effects", "one_factor", "peers", "published"}
-    with pytest.raises(ValueError, match="two kinds of table are named 'arms'"):
-        register("arms")(lambda study: [])
-    with pytest.raises(ReportError, match=r"did you mean effects\?.*package\.module:function"):
-        kind("efects")
-    with pytest.raises(ReportError, match="cannot be imported"):
-        kind("no_such_module:table")
 
 
 @pytest.mark.parametrize("name", ["arms", "one_factor", "effects", "peers", "cost", "published", "claims"])

@@ -23,8 +23,7 @@ from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
-from ..measure.benchmark_settings import Settings
-from ..measure.benchmark_streams import StreamRows
+from ..measure.benchmark_streams import Settings, StreamRows
 from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.benchmark")
@@ -53,7 +52,7 @@ class Measurement:
     """
 
     def __init__(self, settings: Settings, patch: Mapping[str, Any], device: torch.device) -> None:
-        self.settings, self.device = settings, device
+        self.settings, self.device, self.threads = settings, device, max(settings.threads)
         self.train = TrainSpec.from_dict(patch["train"])
         variants = [load_variant(name, [(patch, "command line")]) for name in settings.variants]
         found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
@@ -72,6 +71,9 @@ class Measurement:
         for done, (threads, precision) in enumerate(passes):
             with torch_threads(threads):
                 self._pass(threads, precision, (end - now_s()) / (len(passes) - done))
+
+    def more(self) -> dict[str, Any]:
+        return {}
 
     def _shapes(self) -> Iterator[Shape]:
         for mode in self.settings.modes:
@@ -100,7 +102,7 @@ class Measurement:
             batch=shape.batch,
             length=shape.length,
             device=self.device,
-            threads=max(self.settings.threads),
+            threads=self.threads,
             mode=shape.mode,
             precision=precision,
             train=self.train,

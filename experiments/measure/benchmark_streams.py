@@ -7,10 +7,12 @@ from functools import cache
 from typing import Any, get_args
 
 import torch
+from pydantic import Field
 
 from swarmformer.assembly import rehearse
-from swarmformer.contracts import Model
+from swarmformer.contracts import Model, Strict
 from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.passes import Mode
 from swarmformer.cost.precision import Precision
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
@@ -18,10 +20,29 @@ from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
-from ..measure.benchmark_settings import Settings
 from ..measure.measured import CostArm, Timed
+from ..settings import AtLeastOne
 
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+
+
+class Settings(Strict):
+    """The keys of ``experiments.benchmark`` that are no section, lists as lists."""
+
+    variants: list[str] = Field(["original_small", "base", "base+windowed", "enhanced"], min_length=1)
+    lengths: list[AtLeastOne] = Field([256], min_length=1)
+    batches: list[AtLeastOne] = Field([1, 32], min_length=1)
+    threads: list[AtLeastOne] = Field([1], min_length=1)
+    precision: list[Precision] = Field(["fp32"], min_length=1)
+    modes: list[Mode | Scenario] = Field(["forward"], min_length=1)
+    texts: AtLeastOne = 256
+    budget_s: float = Field(60.0, gt=0)
+    memory: bool = True
+    compile: bool = False
+    device: str = "auto"
+    runs: str = "runs/benchmark"
+    name: str = "benchmark"
+    seed: int = Field(0, ge=0)
 
 
 class StreamRows:

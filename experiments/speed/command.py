@@ -29,7 +29,8 @@ from ..execute.local import usable_cores
 from ..measure.command import new_folder, write_start
 from ..settings import check_keys, defaults_of
 from ..speed.depth import DEPTHS
-from ..speed.measure import measure_cells, measure_groups
+from ..speed.grid import grid_figure, measure_grid
+from ..speed.measure import measure_groups
 from ..speed.table import print_figures
 from ..store import Config, make_experiment, run_command_line
 
@@ -62,11 +63,11 @@ def main(_config: Config) -> None:
         name = device_name(device)
     grid = None
     if _config["grid"]:
-        figure, grid = measure_cells(
+        grid = measure_grid(
             folder / "grid", arms=depth.grid_arms, seeds=depth.grid_seeds, epochs=depth.grid_epochs,
             rounds=depth.grid_rounds,
         )  # fmt: skip
-        found.figures.append(figure)
+        found.figures.append(grid_figure(grid))
     content = {
         "machine": describe_machine(),
         "device": name,

@@ -108,7 +108,7 @@ class Recorded:
 
 def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWARMFORMER_DATA", raising=False)
-    found = depth.small_epoch(depth.DEPTHS["quick"])
+    found = depth.GROUPS["Small, epoch"](depth.DEPTHS["quick"])
     assert not found.arms and "SWARMFORMER_DATA" in found.missing["Small, an epoch"]
 
 

@@ -14,10 +14,12 @@ from typing import Any, get_args
 
 import torch
 
-from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
+from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.machine import Limits
+from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
+from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.spec import TrainSpec
@@ -161,7 +163,7 @@ class Measurement:
     def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
         work = arm.work(shape.batch, shape.mode, self.device)
         columns = {**arm.columns(), "mode": shape.mode, "batch": shape.batch, "compile_s": compile_s}
-        columns |= {"parameters": count_parameters(arm.build_without_weights())}
+        columns |= {"parameters": count_parameters(arm.build_without_weights()).model_dump()}
         columns |= self.memory[arm, shape, precision] or {}
         columns["texts_per_s"] = shape.batch / samples.p50
         place = f"{arm.variant} ({shape.mode}, batch {shape.batch}, length {shape.length})"

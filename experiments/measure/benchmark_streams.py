@@ -11,9 +11,9 @@ from pydantic import Field
 
 from swarmformer.assembly import rehearse
 from swarmformer.contracts import Model, Strict
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
@@ -101,7 +101,7 @@ class StreamRows:
             "tokenised": arm.tokenise,
             "tokenizer_threads": threads if arm.tokenise else None,
             "batch": 1 if scenario == "single_stream" else arm.batch_size,
-            "parameters": count_parameters(arm.model),
+            "parameters": count_parameters(arm.model).model_dump(),
             **stream_columns(arm, scenario, samples),
         }
         return Timed(f"{name} ({scenario})", columns, samples, stream_work(arm, scenario, samples))

@@ -19,7 +19,6 @@ import torch
 from swarmformer.code import library_code, start
 from swarmformer.contracts import Strict
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.report import limits_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name, resolve_device
 from swarmformer.errors import SpecError
@@ -106,6 +105,10 @@ def write_start(folder: Path, settings: Config, device: torch.device) -> None:
     save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
 
 
+def as_json(limits: Limits) -> dict[str, Any]:
+    return limits.record().model_dump(mode="json")
+
+
 def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
     """The outcome, the highest limits at the top as well."""
     if path.exists():
@@ -117,9 +120,9 @@ def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
         "machine": describe_machine(),
         "device": device_name(device),
         "threads": measuring.threads,
-        "limits": {**limits_dict(best), "copy_bytes_per_s": copy},
+        "limits": {**as_json(best), "copy_bytes_per_s": copy},
         "limits_by": [
-            {"threads": n, "measured_for": word, **limits_dict(found)} for (n, word), found in limits.items()
+            {"threads": n, "measured_for": word, **as_json(found)} for (n, word), found in limits.items()
         ],
         "rows": measuring.rows,
         "missing": [gap.to_dict() for gap in measuring.missing],

@@ -12,12 +12,14 @@ from pydantic import Field
 from torch import Tensor
 
 from swarmformer.contracts import Model, Strict
-from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
 from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
+from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
+from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
+from swarmformer.cost.rounds import Samples, time_arms
 from swarmformer.cost.timing import now_s
 from swarmformer.data.batching import Batch
 from swarmformer.spec import TrainSpec
@@ -140,7 +142,7 @@ class Growth:
             **arm.columns(),
             **self.settings.model_dump(include={"mode", "batch", "threads", "precision"}),
             **memory,
-            "parameters": count_parameters(arm.build_without_weights()),
+            "parameters": count_parameters(arm.build_without_weights()).model_dump(),
             "seconds": list(samples.seconds),
         }
         first = self.samples.get((self.settings.variants[0], arm.length))

@@ -10,7 +10,7 @@ import psutil
 
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.contracts import Model
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
 
 from ..properties.behaviour import PUBLISHED
@@ -41,7 +41,7 @@ def parameter_rows() -> list[Row]:
     named = {name: built(name) for name in (*PUBLISHED, "base", "base+tied_qkv")}
     wide = {"d_model": named["original_base"].dims.d_model}
     named["bag_of_embeddings, width of Base"] = built("bag_of_embeddings", wide)
-    return [{"variant": name, **count_parameters(model)} for name, model in named.items()]
+    return [{"variant": name, **count_parameters(model).model_dump()} for name, model in named.items()]
 
 
 def bert_rows() -> list[Row]:

@@ -19,14 +19,13 @@ import torch
 from pydantic import Field
 
 from swarmformer.contracts import Strict
-from swarmformer.cost.report import limits_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
 from ..execute.local import usable_cores
-from ..measure.command import new_folder, write_start
+from ..measure.command import as_json, new_folder, write_start
 from ..settings import check_keys, defaults_of
 from ..speed.depth import DEPTHS
 from ..speed.grid import grid_figure, measure_grid
@@ -73,7 +72,7 @@ def main(_config: Config) -> None:
         "device": name,
         "threads": threads,
         "allocator": _allocator(_config["keep_memory"]),
-        "limits": {precision: limits_dict(best) for precision, best in found.limits.items()},
+        "limits": {precision: as_json(best) for precision, best in found.limits.items()},
         "figures": found.figures,
         "arms": found.arms,
         "grid": grid,

@@ -13,7 +13,7 @@ from torch import Tensor
 import swarmformer
 from swarmformer import hub
 from swarmformer.contracts import Model
-from swarmformer.cost.precision import Precision, computing_in
+from swarmformer.cost.probe import Precision, computing_in
 from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.ops.switch import use_fast

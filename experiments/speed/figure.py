@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from swarmformer.cost import LimitError, Limits, Samples
-from swarmformer.cost.limits import TOLERANCE
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.limits import TOLERANCE, LimitError
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.probe import Precision
+from swarmformer.cost.rounds import Samples
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Arm:
     nothing is claimed.
     """
 
-    call: Callable[[], object]
+    call: Callable[[], Any]
     texts: int
     flops: int | None = None
     precision: Precision = "fp32"

@@ -8,7 +8,8 @@ from multiprocessing import get_context
 
 import torch
 
-from swarmformer.cost import Limits, measure_limits, time_arms
+from swarmformer.cost.machine import Limits, measure_limits
+from swarmformer.cost.rounds import time_arms
 from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS

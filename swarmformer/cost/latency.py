@@ -12,8 +12,7 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
-from swarmformer.cost.precision import Precision
-from swarmformer.cost.probe import evaluating
+from swarmformer.cost.probe import Precision, evaluating
 from swarmformer.cost.rounds import Check, Samples, time_arms
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.errors import OutputError
-from swarmformer.cost.precision import Precision, cast, computing_in
-from swarmformer.cost.probe import check_output, random_inputs
+from swarmformer.cost.probe import OutputError, Precision, cast, check_output, computing_in, random_inputs
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec

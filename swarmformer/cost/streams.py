@@ -20,8 +20,7 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, forward_work
-from swarmformer.cost.precision import Precision, cast, computing_in
-from swarmformer.cost.probe import check_output
+from swarmformer.cost.probe import Precision, cast, check_output, computing_in
 from swarmformer.cost.rounds import Samples, time_arms, time_queries
 from swarmformer.cost.texts import TextSample
 from swarmformer.data.batching import Batches

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from swarmformer.cost import TooLargeError, measure_memory
+from swarmformer.cost.memory import TooLargeError, measure_memory
 from swarmformer.cost.resident import peak_of
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant

@@ -12,7 +12,9 @@ import pytest
 from experiments import benchmark
 from experiments.speed import command, depth, evaluation, measure, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
-from swarmformer.cost import LimitError, Limits, Samples
+from swarmformer.cost.limits import LimitError
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.rounds import Samples
 
 LIMITS = {"fp32": Limits(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Limits(4e9, 1e9, (8, 8, 8), "bfloat16")}
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, get_args
 
@@ -134,31 +135,27 @@ class Measurement:
 
     def _fixed_groups(self, threads: int, precision: Precision) -> Iterator[Callable[[float], list[Timed]]]:
         for shape in self._shapes():
-            arms = [arm for arm in self.arms if (arm, shape, precision) in self.memory]
+            arms = {arm.variant: arm for arm in self.arms if (arm, shape, precision) in self.memory}
             if arms:
-                yield self._fixed_group(shape, arms, threads, precision)
+                yield partial(self._fixed_group, shape, arms, threads, precision)
 
     def _fixed_group(
-        self, shape: Shape, arms: list[CostArm], threads: int, precision: Precision
-    ) -> Callable[[float], list[Timed]]:
-        def group(budget_s: float) -> list[Timed]:
-            timings = measure_latency(
-                {arm.variant: arm.build() for arm in arms},
-                batches=[shape.batch],
-                length=shape.length,
-                device=self.device,
-                threads=threads,
-                precision=precision,
-                mode=shape.mode,
-                train=self.train,
-                compiled=self.settings.compile,
-                budget_s=budget_s,
-                seed=self.settings.seed,
-            )
-            by_name = {arm.variant: arm for arm in arms}
-            return [self._timed(by_name[row.arm], shape, precision, row.samples, row.compile_s) for row in timings]
-
-        return group
+        self, shape: Shape, arms: Mapping[str, CostArm], threads: int, precision: Precision, budget_s: float
+    ) -> list[Timed]:
+        timings = measure_latency(
+            {name: arm.build() for name, arm in arms.items()},
+            batches=[shape.batch],
+            length=shape.length,
+            device=self.device,
+            threads=threads,
+            precision=precision,
+            mode=shape.mode,
+            train=self.train,
+            compiled=self.settings.compile,
+            budget_s=budget_s,
+            seed=self.settings.seed,
+        )
+        return [self._timed(arms[row.arm], shape, precision, row.samples, row.compile_s) for row in timings]
 
     def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
         work = arm.work(shape.batch, shape.mode, self.device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, get_args
 
 import torch
@@ -68,24 +68,21 @@ class StreamRows:
     def groups(self, precision: Precision, threads: int) -> Iterator[Callable[[float], list[Timed]]]:
         """One for each scenario: all variants, with and without tokenisation, side by side."""
         for scenario in self.scenarios:
-            yield self._group(scenario, precision, threads)
+            yield partial(self._group, scenario, precision, threads)
 
-    def _group(self, scenario: Scenario, precision: Precision, threads: int) -> Callable[[float], list[Timed]]:
-        def group(budget_s: float) -> list[Timed]:
-            arms = {(name, arm.tokenise): arm for name, arm in self._arms()}
-            places = {key: f"{key[0]} + tokenising" if key[1] else key[0] for key in arms}
-            with tokenizer_threads(threads) as used:
-                samples = measure_stream(
-                    {places[key]: arm for key, arm in arms.items()},
-                    scenario,
-                    device=self.device,
-                    precision=precision,
-                    budget_s=budget_s,
-                    seed=self.settings.seed,
-                )
-            return [self._timed(key[0], arm, scenario, used, samples[places[key]]) for key, arm in arms.items()]
-
-        return group
+    def _group(self, scenario: Scenario, precision: Precision, threads: int, budget_s: float) -> list[Timed]:
+        arms = {(name, arm.tokenise): arm for name, arm in self._arms()}
+        places = {key: f"{key[0]} + tokenising" if key[1] else key[0] for key in arms}
+        with tokenizer_threads(threads) as used:
+            samples = measure_stream(
+                {places[key]: arm for key, arm in arms.items()},
+                scenario,
+                device=self.device,
+                precision=precision,
+                budget_s=budget_s,
+                seed=self.settings.seed,
+            )
+        return [self._timed(key[0], arm, scenario, used, samples[places[key]]) for key, arm in arms.items()]
 
     def _arms(self) -> Iterator[tuple[str, StreamArm]]:
         """Both arms of a variant share its model."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
-from swarmformer.contracts import Model, Strict
+from swarmformer.contracts import Strict
+from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
 from swarmformer.cost.parts import count_parameters
-from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
+from swarmformer.cost.passes import Mode
 from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
-from swarmformer.cost.rounds import Samples, time_arms
+from swarmformer.cost.rounds import Samples
 from swarmformer.cost.timing import now_s
-from swarmformer.data.batching import Batch
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
@@ -32,7 +31,6 @@ from ..settings import AtLeastOne
 logger = logging.getLogger("swarmformer.scaling")
 START_S = 60.0
 """Seconds that a fresh process may take beside its calls."""
-
 
 ENHANCEMENTS = (
     "windowed", "multi_head", "routing", "routing+neighbours", "gated_mlp", "layer_norm", "tied_qkv", "pyramid",
@@ -120,22 +118,16 @@ class Growth:
 
     def _time(self, arms: list[CostArm], budget_s: float) -> dict[CostArm, Samples]:
         by_place = {f"{arm.variant} (length {arm.length})": arm for arm in arms}
-        models = {place: arm.build().to(self.device) for place, arm in by_place.items()}
-        batches = {place: self._batch(models[place], arm) for place, arm in by_place.items()}
-        calls: dict[str, Callable[[], Tensor]] = {
-            place: make_call(model, batches[place], self.settings.mode, self.settings.precision, self.train)
-            for place, model in models.items()
-        }
-
-        def check(place: str, result: Tensor) -> None:
-            check_result(place, models[place], batches[place], self.settings.mode, result)
-
-        options = self.settings.model_dump(include={"min_repeats", "seed"})
-        timed = time_arms(calls, device=self.device, budget_s=budget_s, check=check, **options)
-        return {by_place[place]: samples for place, samples in timed.items()}
-
-    def _batch(self, model: Model, arm: CostArm) -> Batch:
-        return random_batch(model, self.settings.batch, arm.length, device=self.device, seed=self.settings.seed)
+        timed = measure_latency(
+            {place: arm.build() for place, arm in by_place.items()},
+            batches=[self.settings.batch],
+            length={place: arm.length for place, arm in by_place.items()},
+            device=self.device,
+            train=self.train,
+            budget_s=budget_s,
+            **self.settings.model_dump(include={"threads", "precision", "mode", "min_repeats", "seed"}),
+        )
+        return {by_place[row.arm]: row.samples for row in timed}
 
     def _row(self, arm: CostArm, samples: Samples, memory: MemoryRow, work: Work) -> Timed:
         columns = {

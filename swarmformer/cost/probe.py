@@ -67,8 +67,3 @@ def product_dtype(precision: Precision) -> torch.dtype:
 def cast(model: Model, precision: Precision) -> Model:
     """The model with its weights in place as the precision wants them."""
     return model.to(torch.bfloat16) if precision == "bf16_weights" else model
-
-
-def computing_in(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """bf16 autocast where the precision asks for it; else nothing changes."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

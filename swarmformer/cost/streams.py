@@ -20,11 +20,11 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, forward_work
-from swarmformer.cost.probe import Precision, cast, check_output, computing_in
+from swarmformer.cost.probe import Precision, cast, check_output
 from swarmformer.cost.rounds import Samples, time_arms, time_queries
 from swarmformer.cost.texts import TextSample
 from swarmformer.data.batching import Batches
-from swarmformer.training.evaluate import predict
+from swarmformer.training.evaluate import autocast, predict
 
 Scenario = Literal["single_stream", "offline"]
 MLPERF_SECONDS = 600
@@ -54,7 +54,7 @@ class StreamArm:
         ids_1N = torch.full((1, width), self.sample.pad_id, dtype=torch.int64)
         ids_1N[0, : len(ids)] = torch.from_numpy(ids)
         mask_1N = torch.arange(width)[None] < len(ids)
-        with torch.inference_mode(), computing_in(device, precision):
+        with torch.inference_mode(), autocast(device, precision):
             return self.model(ids_1N.to(device), mask_1N.to(device)).float().cpu()
 
     def all_texts(self, *, device: torch.device, precision: Precision) -> Tensor:

@@ -20,7 +20,7 @@ def flops_of_text(model: Model, length: int) -> Flops:
     return Flops(forward=model.flops(1, length), training=model.training_flops(1, length), length=length)
 
 
-def epoch_flops(model: Model, batches: Batches, epoch: int = 0) -> EpochFlops:
+def epoch_flops(model: Model, batches: Batches) -> EpochFlops:
     """Of all texts of a split in one epoch, evaluated and trained on. Exact in closed form, else see ``STEP``.
 
     The model may be without weights. A text of n tokens in a batch of b takes, for its real tokens, the b-th part of
@@ -28,11 +28,10 @@ def epoch_flops(model: Model, batches: Batches, epoch: int = 0) -> EpochFlops:
 
     Args:
         batches: a split and how it is padded; ``Batches.plan`` says which texts meet at which length.
-        epoch: which one; only the way texts meet in batches differs between epochs.
     """
     computed: Counter[tuple[int, int]] = Counter()
     texts: Counter[tuple[int, int]] = Counter()
-    for rows, length in batches.plan(epoch):
+    for rows, length in batches.plan(0):
         computed[len(rows), length] += 1
         texts.update((len(rows), int(real)) for real in batches.sizes[rows])
     forward, training = (_between(model, count) for count in (model.flops, model.training_flops))

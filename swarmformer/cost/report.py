@@ -34,14 +34,12 @@ def measure_costs(
     batches: Sequence[int] = (1, 32),
     device: torch.device,
     threads: int,
-    precision: Precision = "fp32",
     budget_s: float = 30.0,
-    seed: int = 0,
 ) -> Costs:
-    """Measure models side by side, in one process.
+    """Measure models side by side in fp32, in one process.
 
     Args:
-        arms: run key → (name of the variant, model). Models are moved to ``device`` and cast to ``precision``.
+        arms: run key → (name of the variant, model). Models are moved to ``device``.
         length: tokens per text; batches: batch sizes; threads: torch threads while measuring.
         budget_s: seconds for the whole pass; see ``measure_latency`` for when it may be overrun.
 
@@ -58,24 +56,21 @@ def measure_costs(
     end = now_s() + budget_s
     with torch_threads(threads):
         machine = {**describe_machine(), "device": describe_device(device)}
-        before = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
+        before = limits_for(works.values(), products, device, "fp32", budget_s * LIMIT_SHARE / 2)
         timings = measure_latency(
             models,
             batches=batches,
             length=length,
             device=device,
             threads=threads,
-            precision=precision,
             budget_s=end - now_s() - budget_s * LIMIT_SHARE / 2,
-            seed=seed,
         )
-        after = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
+        after = limits_for(works.values(), products, device, "fp32", budget_s * LIMIT_SHARE / 2)
         name, limits = device_name(device), before.raised_by(after)
     return Costs(
         machine=machine,
         device=name,
         threads=threads,
-        precision=precision,
         limits=limits.record(),
         rows=tuple(_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], limits) for timing in timings),
     )

@@ -31,8 +31,8 @@ def sample() -> TextSample:
         encoded.append(len(given))
         return encode_vocabulary(given.texts, WORDS, 16, given.ids)
 
-    made = TextSample(raw, encode, None, 0, 16)  # type: ignore[arg-type]
-    made = TextSample(raw, encode, made.encoded(), 0, 16)
+    made = TextSample(raw, encode, None, 0)  # type: ignore[arg-type]
+    made = TextSample(raw, encode, made.encoded(), 0)
     encoded.clear()
     made.encode.calls = encoded  # type: ignore[attr-defined]
     return made

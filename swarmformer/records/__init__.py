@@ -20,7 +20,7 @@ from .base import (
     save_json,
     write_bytes_atomically,
 )
-from .costs import Costs, Gap, Latency, Limits, Measured
+from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
 from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .plan import (
@@ -40,7 +40,6 @@ from .plan import (
     plan_hash,
 )
 from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
-from .predictors import Floor, Floors
 from .run import (
     AttentionUse,
     Config,

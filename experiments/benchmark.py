@@ -11,54 +11,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from swarmformer.cli.command import assignments, command_parser
-from swarmformer.cost.timing import torch_threads
-from swarmformer.environment import resolve_device
-from swarmformer.merge import nest
 
 from . import scaling
 from .measure.benchmark_rows import Measurement
-from .measure.benchmark_settings import DEFAULTS, LISTS, SECTIONS, Settings, check_keys
+from .measure.benchmark_streams import Settings
+from .measure.command import CostCommand
 from .measure.cost_table import print_costs
-from .measure.measured import new_folder, write_costs_json, write_start
 from .progress import logged_exit_status
 from .speed.command import run_figures
 from .speed.depth import DEPTHS
 from .store import Config, make_experiment, run_command_line
 
-
-def resolve(config: Config) -> Config:
-    """The configuration checked: every variant can be read, and the folder is free."""
-    settings, patch = _checked(config)
-    folder = new_folder(settings.runs, settings.name)
-    Measurement(settings, patch, resolve_device(settings.device))
-    return {**settings.model_dump(), **patch, "folder": str(folder)}
-
-
-def _checked(config: Config) -> tuple[Settings, Config]:
-    settings = check_keys(config, DEFAULTS, Settings, LISTS)
-    return settings, nest({key: config[key] for key in SECTIONS})
+LISTS = ("variants", "lengths", "batches", "threads", "precision", "modes")
+COMMAND = CostCommand(Settings, ("model", "data", "train"), LISTS, Measurement)
 
 
 def measure(_config: Config, model: Config, data: Config, train: Config) -> None:
-    # Sacred keeps what the command line said, lists in a shell's words among it: check once more.
-    settings, patch = _checked({key: _config[key] for key in DEFAULTS})
-    device, folder = resolve_device(settings.device), Path(_config["folder"])
-    measurement = Measurement(settings, patch, device)
-    with torch_threads(max(settings.threads)):
-        write_start(folder, {**settings.model_dump(), **patch}, device)
-        measurement.run()
-        write_costs_json(
-            folder,
-            device=device,
-            threads=max(settings.threads),
-            limits=measurement.limits,
-            rows=measurement.rows,
-            missing=measurement.missing,
-        )
-    print_costs(folder / "costs.json")
+    print_costs(COMMAND.measure(_config))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if words[0] in DEPTHS:
             run_figures(words[0], words[1:])
         else:
-            run_command_line(make_experiment("benchmark", DEFAULTS, resolve, measure), words)
+            run_command_line(make_experiment("benchmark", COMMAND.defaults, COMMAND.resolve, measure), words)
         return None
 
     return logged_exit_status(run, "stopped; nothing was written")

@@ -7,17 +7,14 @@ change what a pass costs, so fresh ones are used.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-import torch
 from filelock import FileLock
 
 from swarmformer.assembly import assemble
-from swarmformer.cost import measure_costs
+from swarmformer.cost.report import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
 
@@ -38,29 +35,26 @@ def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str
     by_length = groupby(sorted(plan.arms, key=_length), key=_length)
     groups = [(length, list(arms)) for length, arms in by_length]
     budget = latency.budget_s / len(groups)
-    parts = [
-        _measure(arms, length, latency.batches, resolve_device(device), threads, budget) for length, arms in groups
-    ]
-    save(folder / COSTS, _joined(parts))
+    torch_device = resolve_device(device)
+    save(folder / COSTS, _joined([
+        measure_costs(
+            {arm.spec.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms},
+            length=length, batches=latency.batches, device=torch_device, threads=threads, budget_s=budget,
+        )
+        for length, arms in groups
+    ]))  # fmt: skip
 
 
 def _length(arm: Arm) -> int:
     return arm.spec.model.dims.seq_len
 
 
-def _measure(
-    arms: list[Arm], length: int, batches: list[int], device: torch.device, threads: int, budget_s: float
-) -> dict[str, Any]:
-    models = {arm.spec.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms}
-    return measure_costs(models, length=length, batches=batches, device=device, threads=threads, budget_s=budget_s)
-
-
-def _joined(parts: list[dict[str, Any]]) -> Costs:
+def _joined(parts: list[Costs]) -> Costs:
     """One document: the rows of all lengths under the highest limits that were reached."""
-    limits = max((part["limits"] for part in parts), key=lambda part: part["matmul_flops_per_s"])
-    limits["copy_bytes_per_s"] = max(part["limits"]["copy_bytes_per_s"] for part in parts)
-    rows = tuple(row for part in parts for row in part["rows"])
-    return Costs.model_validate_json(json.dumps({**parts[0], "limits": limits, "rows": rows}))
+    best = max((part.limits for part in parts), key=lambda limits: limits.matmul_flops_per_s)
+    copy = max(part.limits.copy_bytes_per_s for part in parts)
+    rows = tuple(row for part in parts for row in part.rows)
+    return parts[0].model_copy(update={"limits": best.model_copy(update={"copy_bytes_per_s": copy}), "rows": rows})
 
 
 def is_current(path: Path, plan: Plan) -> bool:

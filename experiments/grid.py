@@ -35,7 +35,7 @@ def print_plan(plan: Plan) -> None:
     """Arms with their price, and how many cells there are."""
     print(f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}")
     for arm in plan.arms:
-        total, rest, flops = arm.parameters["total"], arm.parameters["without_embedding"], arm.flops["forward"]
+        total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
         print(f"{arm.name:40} {arm.spec.run_key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {len(list(plan.cells()))} cells; all of them build")
     for design in plan.designs:

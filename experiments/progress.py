@@ -1,18 +1,23 @@
-"""What a command shows: a bar on a terminal, nothing where the output is a file (the log has lines); how it ends."""
+"""What a command shows: a bar on a terminal, nothing where the output is a file (the log has lines); its tables; how
+it ends."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from swarmformer.cli.command import exit_status
 from swarmformer.training.loop import OnStep
+
+WIDTH = 170
+"""Of tables where the output is no terminal, which tells its own width."""
 
 
 @contextmanager
@@ -46,6 +51,20 @@ def terminal_log() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+def print_tables(tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]], lines: Iterable[str]) -> None:
+    """Print (head, rows) of each table, then the lines as they are."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
+    for head, rows in tables:
+        table = Table(*head, box=None)
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def logged_exit_status(run: Callable[[], int | None], stopped: str) -> int:

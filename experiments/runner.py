@@ -14,7 +14,8 @@ from filelock import Timeout
 
 from swarmformer import hub, records
 from swarmformer.code import code_of, start
-from swarmformer.cost import count_parameters, epoch_flops, flops_of_text
+from swarmformer.cost.epoch import epoch_flops, flops_of_text
+from swarmformer.cost.parts import count_parameters
 from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError

@@ -18,48 +18,34 @@ from swarmformer.assembly import rehearse
 from swarmformer.cli.command import assignments, command_parser
 from swarmformer.contracts import Strict
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SpecError, suggest
+from swarmformer.errors import SpecError
 from swarmformer.merge import nest
-from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
 from .cells import cell_folder
 from .progress import logged_exit_status
 from .runner import run_cell, use_threads
+from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
 
-DEFAULTS: Config = {
-    "variant": "base",
-    "seed": 0,
-    "device": "auto",
-    "runs": "runs/train",
-    "threads": 0,
-    "keep_weights": True,
-    "model": {},
-    "data": {},
-    "train": {},
-}
 SECTIONS = ("model", "data", "train")
 
 
 class Settings(Strict):
     """The keys that are no section."""
 
-    variant: str
-    seed: Seed
-    device: str
-    runs: str
-    threads: int = Field(ge=0)
-    keep_weights: bool
+    variant: str = "base"
+    seed: Seed = 0
+    device: str = "auto"
+    runs: str = "runs/train"
+    threads: int = Field(0, ge=0)
+    keep_weights: bool = True
 
 
 def resolve(config: Config) -> Config:
     """The configuration with every option filled in, its run key and its folder."""
-    for key in set(config) - set(DEFAULTS):
-        raise SpecError(f"command line: unknown key {key!r}.{suggest(key, DEFAULTS)} Keys: {', '.join(DEFAULTS)}")
-    plain = {key: value for key, value in config.items() if key not in SECTIONS}
-    settings = validate(Settings, plain, (), lambda path: "command line: ")
+    settings = check_keys(config, Settings, SECTIONS)
     resolve_device(settings.device)
     patch = nest({key: config[key] for key in SECTIONS})
     spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
@@ -86,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         words = assignments(parser, arguments, "with variant=base data.task=listops")
-        run_command_line(make_experiment("train", DEFAULTS, resolve, train), words)
+        run_command_line(make_experiment("train", defaults_of(Settings, SECTIONS), resolve, train), words)
 
     return logged_exit_status(run, "stopped; the same command goes on from the last checkpoint")
 

@@ -14,7 +14,7 @@ from swarmformer import load_variant
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.catalogue import variants_dir
 from swarmformer.contracts import Model
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import SpecError
 from swarmformer.variants import load_factors
 from swarmformer.yaml import read_yaml
@@ -92,7 +92,7 @@ def test_a_factor_changes_the_model_and_nothing_else(factor: str) -> None:
 
 def added(name: str, base: str = "base") -> int:
     counts = [count_parameters(assemble_without_weights(load_variant(n).model_spec())) for n in (name, base)]
-    return counts[0]["total"] - counts[1]["total"]
+    return counts[0].total - counts[1].total
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.components.shared import Gate
 from swarmformer.contracts import Model
-from swarmformer.cost import counted_flops
+from swarmformer.cost.operations import counted_flops
 from swarmformer.testing import parametrize_with_checks
 from swarmformer.variants import list_variants, load_factors, load_variant
 from tests.components.cases import Case, cases

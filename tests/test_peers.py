@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import swarmformer
-from swarmformer.cost import counted_flops
+from swarmformer.cost.operations import counted_flops
 from swarmformer.errors import SpecError
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close

@@ -9,22 +9,24 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any, get_args
 
 import torch
 
-from swarmformer.cost import MemoryRow, TooLargeError, count_parameters, measure_latency, measure_memory
+from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.machine import Limits
+from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
+from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
-from ..measure.benchmark_settings import Settings
-from ..measure.benchmark_streams import StreamRows
+from ..measure.benchmark_streams import Settings, StreamRows
 from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.benchmark")
@@ -53,7 +55,7 @@ class Measurement:
     """
 
     def __init__(self, settings: Settings, patch: Mapping[str, Any], device: torch.device) -> None:
-        self.settings, self.device = settings, device
+        self.settings, self.device, self.threads = settings, device, max(settings.threads)
         self.train = TrainSpec.from_dict(patch["train"])
         variants = [load_variant(name, [(patch, "command line")]) for name in settings.variants]
         found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
@@ -72,6 +74,9 @@ class Measurement:
         for done, (threads, precision) in enumerate(passes):
             with torch_threads(threads):
                 self._pass(threads, precision, (end - now_s()) / (len(passes) - done))
+
+    def more(self) -> dict[str, Any]:
+        return {}
 
     def _shapes(self) -> Iterator[Shape]:
         for mode in self.settings.modes:
@@ -100,7 +105,7 @@ class Measurement:
             batch=shape.batch,
             length=shape.length,
             device=self.device,
-            threads=max(self.settings.threads),
+            threads=self.threads,
             mode=shape.mode,
             precision=precision,
             train=self.train,
@@ -130,36 +135,32 @@ class Measurement:
 
     def _fixed_groups(self, threads: int, precision: Precision) -> Iterator[Callable[[float], list[Timed]]]:
         for shape in self._shapes():
-            arms = [arm for arm in self.arms if (arm, shape, precision) in self.memory]
+            arms = {arm.variant: arm for arm in self.arms if (arm, shape, precision) in self.memory}
             if arms:
-                yield self._fixed_group(shape, arms, threads, precision)
+                yield partial(self._fixed_group, shape, arms, threads, precision)
 
     def _fixed_group(
-        self, shape: Shape, arms: list[CostArm], threads: int, precision: Precision
-    ) -> Callable[[float], list[Timed]]:
-        def group(budget_s: float) -> list[Timed]:
-            timings = measure_latency(
-                {arm.variant: arm.build() for arm in arms},
-                batches=[shape.batch],
-                length=shape.length,
-                device=self.device,
-                threads=threads,
-                precision=precision,
-                mode=shape.mode,
-                train=self.train,
-                compiled=self.settings.compile,
-                budget_s=budget_s,
-                seed=self.settings.seed,
-            )
-            by_name = {arm.variant: arm for arm in arms}
-            return [self._timed(by_name[row.arm], shape, precision, row.samples, row.compile_s) for row in timings]
-
-        return group
+        self, shape: Shape, arms: Mapping[str, CostArm], threads: int, precision: Precision, budget_s: float
+    ) -> list[Timed]:
+        timings = measure_latency(
+            {name: arm.build() for name, arm in arms.items()},
+            batches=[shape.batch],
+            length=shape.length,
+            device=self.device,
+            threads=threads,
+            precision=precision,
+            mode=shape.mode,
+            train=self.train,
+            compiled=self.settings.compile,
+            budget_s=budget_s,
+            seed=self.settings.seed,
+        )
+        return [self._timed(arms[row.arm], shape, precision, row.samples, row.compile_s) for row in timings]
 
     def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
         work = arm.work(shape.batch, shape.mode, self.device)
         columns = {**arm.columns(), "mode": shape.mode, "batch": shape.batch, "compile_s": compile_s}
-        columns |= {"parameters": count_parameters(arm.build_without_weights())}
+        columns |= {"parameters": count_parameters(arm.build_without_weights()).model_dump()}
         columns |= self.memory[arm, shape, precision] or {}
         columns["texts_per_s"] = shape.batch / samples.p50
         place = f"{arm.variant} ({shape.mode}, batch {shape.batch}, length {shape.length})"

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any, get_args
 
 import torch
+from pydantic import Field
 
 from swarmformer.assembly import rehearse
-from swarmformer.contracts import Model
-from swarmformer.cost.parameters import count_parameters
-from swarmformer.cost.precision import Precision
+from swarmformer.contracts import Model, Strict
+from swarmformer.cost.parts import count_parameters
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
-from ..measure.benchmark_settings import Settings
 from ..measure.measured import CostArm, Timed
+from ..settings import AtLeastOne
 
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
+
+
+class Settings(Strict):
+    """The keys of ``experiments.benchmark`` that are no section, lists as lists."""
+
+    variants: list[str] = Field(["original_small", "base", "base+windowed", "enhanced"], min_length=1)
+    lengths: list[AtLeastOne] = Field([256], min_length=1)
+    batches: list[AtLeastOne] = Field([1, 32], min_length=1)
+    threads: list[AtLeastOne] = Field([1], min_length=1)
+    precision: list[Precision] = Field(["fp32"], min_length=1)
+    modes: list[Mode | Scenario] = Field(["forward"], min_length=1)
+    texts: AtLeastOne = 256
+    budget_s: float = Field(60.0, gt=0)
+    memory: bool = True
+    compile: bool = False
+    device: str = "auto"
+    runs: str = "runs/benchmark"
+    name: str = "benchmark"
+    seed: int = Field(0, ge=0)
 
 
 class StreamRows:
@@ -47,24 +68,21 @@ class StreamRows:
     def groups(self, precision: Precision, threads: int) -> Iterator[Callable[[float], list[Timed]]]:
         """One for each scenario: all variants, with and without tokenisation, side by side."""
         for scenario in self.scenarios:
-            yield self._group(scenario, precision, threads)
+            yield partial(self._group, scenario, precision, threads)
 
-    def _group(self, scenario: Scenario, precision: Precision, threads: int) -> Callable[[float], list[Timed]]:
-        def group(budget_s: float) -> list[Timed]:
-            arms = {(name, arm.tokenise): arm for name, arm in self._arms()}
-            places = {key: f"{key[0]} + tokenising" if key[1] else key[0] for key in arms}
-            with tokenizer_threads(threads) as used:
-                samples = measure_stream(
-                    {places[key]: arm for key, arm in arms.items()},
-                    scenario,
-                    device=self.device,
-                    precision=precision,
-                    budget_s=budget_s,
-                    seed=self.settings.seed,
-                )
-            return [self._timed(key[0], arm, scenario, used, samples[places[key]]) for key, arm in arms.items()]
-
-        return group
+    def _group(self, scenario: Scenario, precision: Precision, threads: int, budget_s: float) -> list[Timed]:
+        arms = {(name, arm.tokenise): arm for name, arm in self._arms()}
+        places = {key: f"{key[0]} + tokenising" if key[1] else key[0] for key in arms}
+        with tokenizer_threads(threads) as used:
+            samples = measure_stream(
+                {places[key]: arm for key, arm in arms.items()},
+                scenario,
+                device=self.device,
+                precision=precision,
+                budget_s=budget_s,
+                seed=self.settings.seed,
+            )
+        return [self._timed(key[0], arm, scenario, used, samples[places[key]]) for key, arm in arms.items()]
 
     def _arms(self) -> Iterator[tuple[str, StreamArm]]:
         """Both arms of a variant share its model."""
@@ -80,7 +98,7 @@ class StreamRows:
             "tokenised": arm.tokenise,
             "tokenizer_threads": threads if arm.tokenise else None,
             "batch": 1 if scenario == "single_stream" else arm.batch_size,
-            "parameters": count_parameters(arm.model),
+            "parameters": count_parameters(arm.model).model_dump(),
             **stream_columns(arm, scenario, samples),
         }
         return Timed(f"{name} ({scenario})", columns, samples, stream_work(arm, scenario, samples))

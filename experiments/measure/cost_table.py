@@ -6,14 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from swarmformer.records import load_json
 
+from ..progress import print_tables
+
 Row = Mapping[str, Any]
-WIDTH = 170
-"""Where the output is no terminal, which tells its own width."""
 
 
 def _ms(key: str) -> Callable[[Row], str]:
@@ -52,22 +49,9 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 def print_costs(path: Path) -> None:
     """Print the rows, the machine's limits, the load meanwhile, and what is missing with its reason."""
     costs = load_json(path)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    console.print(_table(costs["rows"]))
-    for line in notes(costs):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    console.print(str(path), soft_wrap=True)
-
-
-def _table(rows: list[Row]) -> Table:
-    texts = {head: [text(row) for row in rows] for head, text in COLUMNS.items()}
+    texts = {head: [text(row) for row in costs["rows"]] for head, text in COLUMNS.items()}
     shown = {head: column for head, column in texts.items() if any(column)}
-    table = Table(*shown, box=None)
-    for row in zip(*shown.values(), strict=True):
-        table.add_row(*row)
-    return table
+    print_tables([(list(shown), zip(*shown.values(), strict=True))], [*notes(costs), str(path)])
 
 
 def notes(costs: Mapping[str, Any]) -> list[str]:
@@ -80,9 +64,8 @@ def notes(costs: Mapping[str, Any]) -> list[str]:
     if any(row["seq_len_raised_from"] for row in costs["rows"]):
         lines.append("* longer than the variant's own seq_len, which was raised for the measurement")
     lines += _scaled_down([row for row in costs["rows"] if "mlperf_least_s" in row])
-    places = ", ".join
     for gap in costs["missing"]:
-        where = places(f"{key} {value}" for key, value in gap.items() if key not in ("variant", "reason"))
+        where = ", ".join(f"{key} {value}" for key, value in gap.items() if key not in ("variant", "reason"))
         lines.append(f"missing: {gap['variant']} ({where}): {gap['reason']}")
     return lines
 
@@ -106,17 +89,14 @@ def _scaled_down(rows: list[Row]) -> list[str]:
 
 def print_growth(path: Path) -> None:
     """Print the exponents of every variant, fitted over all lengths and from each length to the next."""
-    growth = load_json(path)["growth"]
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    table = Table("variant", "FLOPs ∝ N^", "seconds ∝ N^", "memory ∝ N^", "seconds, length by length", box=None)
-    for found in growth:
+    head = ("variant", "FLOPs ∝ N^", "seconds ∝ N^", "memory ∝ N^", "seconds, length by length")
+    rows = []
+    for found in load_json(path)["growth"]:
         steps = [f"{step['from']}–{step['to']}: {_interval(step)}" for step in found["local_seconds"]]
         fits = [_interval(found[kind]) for kind in ("flops", "seconds", "memory")]
-        table.add_row(found["variant"], *fits, ", ".join(steps))
-    console.print(table)
-    console.print("95 % intervals: of fits, how far the lengths are from one power law; of steps, timing alone.")
+        rows.append((found["variant"], *fits, ", ".join(steps)))
+    words = "95 % intervals: of fits, how far the lengths are from one power law; of steps, timing alone."
+    print_tables([(head, rows)], [words])
 
 
 def _interval(found: Mapping[str, Any] | None) -> str:

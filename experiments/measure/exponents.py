@@ -46,7 +46,7 @@ def fitted_exponent(lengths: Sequence[int], costs: Sequence[float]) -> Interval:
     return Interval(slope, slope - half, slope + half)
 
 
-def local_exponents(samples: Mapping[int, Sequence[float]], seed: int = 0) -> list[dict[str, Any]]:
+def local_exponents(samples: Mapping[int, Sequence[float]]) -> list[dict[str, Any]]:
     """Exponent between each length and the next, from the medians of ``samples``; the interval is of timing alone.
 
     Rounds are drawn anew with replacement (percentile bootstrap); samples of one round stay together, so that
@@ -54,25 +54,25 @@ def local_exponents(samples: Mapping[int, Sequence[float]], seed: int = 0) -> li
     """
     lengths = sorted(samples)
     return [
-        {"from": short, "to": long, **_local(short, long, samples[short], samples[long], seed).to_dict()}
+        {"from": short, "to": long, **_local(short, long, samples[short], samples[long]).to_dict()}
         for short, long in pairwise(lengths)
     ]
 
 
-def _local(short: int, long: int, few: Sequence[float], many: Sequence[float], seed: int) -> Interval:
+def _local(short: int, long: int, few: Sequence[float], many: Sequence[float]) -> Interval:
     step = float(np.log(long / short))
-    ratio = median_ratio(many, few, seed)
+    ratio = median_ratio(many, few)
     low, high = (None if bound is None else float(np.log(bound)) / step for bound in (ratio.low, ratio.high))
     return Interval(float(np.log(ratio.value)) / step, low, high)
 
 
-def median_ratio(costs: Sequence[float], others: Sequence[float], seed: int = 0) -> Interval:
+def median_ratio(costs: Sequence[float], others: Sequence[float]) -> Interval:
     """Ratio of the medians of two samples of the same rounds, with a bootstrap interval over the rounds."""
     above, below = np.asarray(costs), np.asarray(others)
     ratio = float(np.median(above) / np.median(below))
     if len(above) < 2:
         return Interval(ratio, None, None)
-    rounds = np.random.default_rng(seed).integers(len(above), size=(RESAMPLES, len(above)))
+    rounds = np.random.default_rng(0).integers(len(above), size=(RESAMPLES, len(above)))
     drawn = np.median(above[rounds], axis=1) / np.median(below[rounds], axis=1)
     low, high = np.percentile(drawn, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
     return Interval(ratio, float(low), float(high))

@@ -1,41 +1,26 @@
-"""What the experiments that measure cost share: arms at a length, what is missing and why, the files of a run.
-
-settings.json       what was asked
-environment.json    packages, code, machine, device
-costs.json          limits, rows, and what is missing with its reason
-sacred/             sacred's record
-"""
+"""What the experiments that measure cost share: arms at a length, timed rows, what is missing and why."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
 from swarmformer.assembly import assemble, assemble_without_weights
-from swarmformer.code import library_code, start
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, judge
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.report import limits_dict, work_at
+from swarmformer.cost.report import work_at
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
-from swarmformer.environment import describe_machine, device_name
-from swarmformer.errors import SpecError
 from swarmformer.ops.switch import enabled
-from swarmformer.records import COSTS, ENVIRONMENT, Costs, Environment, save, save_json
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
-
-from ..cells import CellError
-from ..store import Config
 
 MEMORY_SHARE = 0.8
 """Of the memory that is free, what a measurement may take before it is called too large."""
@@ -138,68 +123,3 @@ def split_missing(found: Iterable[CostArm | Missing]) -> tuple[list[CostArm], li
 def free_memory() -> int:
     """Bytes that a measurement may take."""
     return int(MEMORY_SHARE * psutil.virtual_memory().available)
-
-
-def as_list(value: Any) -> list[Any]:
-    """``[a, b]``, ``"[a,b]"`` (a shell's words are no Python) or ``a`` → a list."""
-    if isinstance(value, str):
-        inner = value.strip()
-        if inner.startswith("[") and inner.endswith("]"):
-            inner = inner[1:-1]
-        return [word.strip() for word in inner.split(",") if word.strip()]
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def new_folder(runs: str, name: str) -> Path:
-    """``runs/name``, which must hold no measurement yet.
-
-    Raises:
-        SpecError: it does, or the name is no plain name.
-    """
-    if not name or name != os.path.basename(name) or name.startswith("."):
-        raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
-    folder = Path(runs) / name
-    if (folder / COSTS).exists():
-        raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
-    return folder
-
-
-def write_start(folder: Path, settings: Config, device: torch.device) -> None:
-    """What was asked, and on what; before anything is measured."""
-    folder.mkdir(parents=True, exist_ok=True)
-    save_json(folder / "settings.json", settings)
-    save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
-
-
-def write_costs_json(
-    folder: Path,
-    *,
-    device: torch.device,
-    threads: int,
-    limits: Mapping[tuple[int, str], Limits],
-    rows: Sequence[Mapping[str, Any]],
-    missing: Sequence[Missing],
-    **more: Any,
-) -> None:
-    """The outcome; ``limits`` by threads and precision, the highest of them at the top as well.
-
-    Raises:
-        CellError: somebody else has written there meanwhile.
-    """
-    if (folder / COSTS).exists():
-        raise CellError(f"{folder}: costs.json appeared while measuring; nothing was overwritten")
-    best = max(limits.values(), key=lambda found: found.matmul_flops_per_s)
-    copy = max(found.copy_bytes_per_s for found in limits.values())
-    content = {
-        "machine": describe_machine(),
-        "device": device_name(device),
-        "threads": threads,
-        "limits": {**limits_dict(best), "copy_bytes_per_s": copy},
-        "limits_by": [
-            {"threads": n, "measured_for": word, **limits_dict(found)} for (n, word), found in limits.items()
-        ],
-        "rows": list(rows),
-        "missing": [gap.to_dict() for gap in missing],
-        **more,
-    }
-    save_json(folder / COSTS, content, Costs.SCHEMA)

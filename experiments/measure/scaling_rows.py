@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
+from pydantic import Field
 
-from swarmformer.contracts import Model
-from swarmformer.cost import MemoryRow, Samples, TooLargeError, count_parameters, measure_memory, time_arms
+from swarmformer.contracts import Strict
+from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.passes import check_result, make_call, random_batch
+from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
+from swarmformer.cost.parts import count_parameters
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
+from swarmformer.cost.rounds import Samples
 from swarmformer.cost.timing import now_s
-from swarmformer.data.batching import Batch
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
 from ..measure.exponents import fitted_exponent, local_exponents, median_ratio
 from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from ..settings import AtLeastOne
 
 logger = logging.getLogger("swarmformer.scaling")
 START_S = 60.0
 """Seconds that a fresh process may take beside its calls."""
+
+ENHANCEMENTS = (
+    "windowed", "multi_head", "routing", "routing+neighbours", "gated_mlp", "layer_norm", "tied_qkv", "pyramid",
+    "gumbel",
+)  # fmt: skip
+
+
+class Settings(Strict):
+    """The keys of ``experiments.scaling`` that are no section, lists as lists."""
+
+    variants: list[str] = Field(
+        ["base", *(f"base+{name}" for name in ENHANCEMENTS), "enhanced", "enhanced+neighbours"], min_length=1
+    )
+    lengths: list[AtLeastOne] = Field([256, 768, 4096, 16384], min_length=2)
+    batch: AtLeastOne = 1
+    threads: AtLeastOne = 1
+    precision: Precision = "fp32"
+    mode: Mode = "forward"
+    budget_s: float = Field(300.0, gt=0)
+    call_s: float = Field(30.0, gt=0)
+    min_repeats: AtLeastOne = 5
+    device: str = "auto"
+    runs: str = "runs/scaling"
+    name: str = "scaling"
+    seed: int = Field(0, ge=0)
 
 
 class Growth:
@@ -36,34 +65,33 @@ class Growth:
         SpecError: a variant that cannot be read.
     """
 
-    limits: Limits
-
-    def __init__(self, settings: Mapping[str, Any], patch: Mapping[str, Any], device: torch.device) -> None:
-        self.settings, self.device = settings, device
+    def __init__(self, settings: Settings, patch: Mapping[str, Any], device: torch.device) -> None:
+        self.settings, self.device, self.threads = settings, device, settings.threads
         self.train = TrainSpec.from_dict(patch["train"])
-        variants = [load_variant(name, [({"model": patch["model"]}, "command line")]) for name in settings["variants"]]
-        found = [arm_at(variant, length) for length, variant in product(settings["lengths"], variants)]
+        variants = [load_variant(name, [({"model": patch["model"]}, "command line")]) for name in settings.variants]
+        found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
         self.arms, self.missing = split_missing(found)
         self.rows: list[dict[str, Any]] = []
+        self.limits: dict[tuple[int, str], Limits] = {}
         self.samples: dict[tuple[str, int], Samples] = {}
 
     def run(self) -> None:
         """Memory first, which tells what is too large; then all that fits, in the same rounds."""
         memory = {arm: found for arm in self.arms if (found := self._memory(arm)) is not None}
-        works = {arm: arm.work(self.settings["batch"], self.settings["mode"], self.device) for arm in memory}
-        share = self.settings["budget_s"] * LIMIT_SHARE / 2
-        end = now_s() + self.settings["budget_s"] - share
+        works = {arm: arm.work(self.settings.batch, self.settings.mode, self.device) for arm in memory}
+        share = self.settings.budget_s * LIMIT_SHARE / 2
+        end = now_s() + self.settings.budget_s - share
         before = self._measure_limits(works, share)
         samples = self._time(list(memory), end - now_s()) if memory else {}
-        self.limits = before.raised_by(self._measure_limits(works, share))
+        limits = before.raised_by(self._measure_limits(works, share))
+        self.limits[self.threads, self.settings.precision] = limits
         for arm, timed in samples.items():
             self.samples[arm.variant, arm.length] = timed
-            self.rows.append(self._row(arm, timed, memory[arm], works[arm]))
+            self.rows.append(self._row(arm, timed, memory[arm], works[arm]).judged(limits, {}))
 
     def _memory(self, arm: CostArm) -> MemoryRow | None:
         """Peaks of a fresh process; None, and a reason among ``missing``, where the pass is too large."""
-        limit_s = self.settings["call_s"]
-        options = {key: self.settings[key] for key in ("batch", "threads", "mode", "precision")}
+        limit_s = self.settings.call_s
         try:
             found = measure_memory(
                 arm.spec,
@@ -72,7 +100,7 @@ class Growth:
                 train=self.train,
                 limit_bytes=free_memory() if self.device.type == "cpu" else None,
                 timeout_s=START_S + 2 * limit_s,
-                **options,
+                **self.settings.model_dump(include={"batch", "threads", "mode", "precision"}),
             )
             if found["call_s"] > limit_s:
                 raise TooLargeError(f"one call takes {found['call_s']:.0f} s; call_s is {limit_s:.0f}")
@@ -85,64 +113,46 @@ class Growth:
 
     def _measure_limits(self, works: Mapping[CostArm, Work], budget_s: float) -> Limits:
         models = [arm.build_without_weights() for arm in self.arms]
-        products = model_products(models, [self.settings["batch"] * length for length in self.settings["lengths"]])
-        return limits_for(works.values(), products, self.device, self.settings["precision"], budget_s)
+        products = model_products(models, [self.settings.batch * length for length in self.settings.lengths])
+        return limits_for(works.values(), products, self.device, self.settings.precision, budget_s)
 
     def _time(self, arms: list[CostArm], budget_s: float) -> dict[CostArm, Samples]:
         by_place = {f"{arm.variant} (length {arm.length})": arm for arm in arms}
-        models = {place: arm.build().to(self.device) for place, arm in by_place.items()}
-        batches = {place: self._batch(models[place], arm) for place, arm in by_place.items()}
-        calls: dict[str, Callable[[], Tensor]] = {
-            place: make_call(model, batches[place], self.settings["mode"], self.settings["precision"], self.train)
-            for place, model in models.items()
+        timed = measure_latency(
+            {place: arm.build() for place, arm in by_place.items()},
+            batches=[self.settings.batch],
+            length={place: arm.length for place, arm in by_place.items()},
+            device=self.device,
+            train=self.train,
+            budget_s=budget_s,
+            **self.settings.model_dump(include={"threads", "precision", "mode", "min_repeats", "seed"}),
+        )
+        return {by_place[row.arm]: row.samples for row in timed}
+
+    def _row(self, arm: CostArm, samples: Samples, memory: MemoryRow, work: Work) -> Timed:
+        columns = {
+            **arm.columns(),
+            **self.settings.model_dump(include={"mode", "batch", "threads", "precision"}),
+            **memory,
+            "parameters": count_parameters(arm.build_without_weights()).model_dump(),
+            "seconds": list(samples.seconds),
         }
-
-        def check(place: str, result: Tensor) -> None:
-            check_result(place, models[place], batches[place], self.settings["mode"], result)
-
-        options = {key: self.settings[key] for key in ("min_repeats", "seed")}
-        timed = time_arms(calls, device=self.device, budget_s=budget_s, check=check, **options)
-        return {by_place[place]: samples for place, samples in timed.items()}
-
-    def _batch(self, model: Model, arm: CostArm) -> Batch:
-        return random_batch(model, self.settings["batch"], arm.length, device=self.device, seed=self.settings["seed"])
-
-    def _row(self, arm: CostArm, samples: Samples, memory: MemoryRow, work: Work) -> dict[str, Any]:
-        columns = {**arm.columns(), "mode": self.settings["mode"], "batch": self.settings["batch"], **memory}
-        same = {"threads": self.settings["threads"], "precision": self.settings["precision"]}
-        columns["parameters"] = count_parameters(arm.build_without_weights())
-        columns["seconds"] = list(samples.seconds)
-        first = self.samples.get((self.settings["variants"][0], arm.length))
+        first = self.samples.get((self.settings.variants[0], arm.length))
         if first is not None:
             columns["of_first"] = median_ratio(samples.seconds, first.seconds).to_dict()
-        return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work).judged(self.limits, same)
+        return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work)
 
-    def exponents(self) -> list[dict[str, Any]]:
-        """For every variant with at least two lengths: fitted and local exponents."""
-        found = []
-        for variant in self.settings["variants"]:
-            rows = sorted((row for row in self.rows if row["variant"] == variant), key=lambda row: row["length"])
-            if len(rows) < 2:
-                continue
-            lengths = [row["length"] for row in rows]
-            fits = {
-                "flops": fitted_exponent(lengths, [row["flops"] for row in rows]).to_dict(),
-                "seconds": fitted_exponent(lengths, [row["median_s"] for row in rows]).to_dict(),
-                "memory": self._memory_exponent(rows),
-            }
-            seconds = {length: self.samples[variant, length].seconds for length in lengths}
-            found.append(
-                {
-                    "variant": variant,
-                    "lengths": lengths,
-                    **fits,
-                    "local_seconds": local_exponents(seconds),
-                }
-            )
-        return found
+    def more(self) -> dict[str, Any]:
+        """Fitted and local exponents of every variant with at least two lengths."""
+        grouped = [[row for row in self.rows if row["variant"] == name] for name in self.settings.variants]
+        return {"growth": [self._exponents(rows) for rows in grouped if len(rows) > 1]}
 
-    @staticmethod
-    def _memory_exponent(rows: list[dict[str, Any]]) -> dict[str, Any] | None:
-        """Of what the passes took beyond the built model; None where a short text took nothing to speak of."""
-        taken = [row["growth_bytes"] for row in rows]
-        return fitted_exponent([row["length"] for row in rows], taken).to_dict() if min(taken) > 0 else None
+    def _exponents(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        rows = sorted(rows, key=lambda row: row["length"])
+        variant, lengths = rows[0]["variant"], [row["length"] for row in rows]
+        costs = {"flops": "flops", "seconds": "median_s", "memory": "growth_bytes"}
+        taken = {name: [row[key] for row in rows] for name, key in costs.items()}
+        # The passes on a short text may take no memory to speak of beyond the built model.
+        fits = {name: fitted_exponent(lengths, t).to_dict() if min(t) > 0 else None for name, t in taken.items()}
+        seconds = {length: self.samples[variant, length].seconds for length in lengths}
+        return {"variant": variant, "lengths": lengths, **fits, "local_seconds": local_exponents(seconds)}

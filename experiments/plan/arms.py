@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from swarmformer import records
 from swarmformer.assembly import rehearse
-from swarmformer.cost import ParameterCount, TextFlops, count_parameters, flops_of_text
+from swarmformer.cost.epoch import flops_of_text
+from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
@@ -21,16 +22,16 @@ class Arm:
 
     name: str
     spec: RunSpec
-    parameters: ParameterCount
-    flops: TextFlops
+    parameters: records.Parameters
+    flops: records.Flops
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
             arm=self.name,
             variant=self.spec.variant,
             run_key=self.spec.run_key,
-            parameters=records.Parameters(**self.parameters),
-            flops=records.Flops(**self.flops),
+            parameters=self.parameters,
+            flops=self.flops,
         )
 
 

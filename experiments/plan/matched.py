@@ -7,9 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from swarmformer.contracts import Strict
-from swarmformer.cost import ParameterCount, TextFlops
 from swarmformer.errors import SpecError
-from swarmformer.records import Matched
+from swarmformer.records import Flops, Matched, Parameters
 
 
 class MatchedSpec(Strict):
@@ -26,7 +25,7 @@ class MatchedSpec(Strict):
     quantity: Literal["parameters", "flops", "seconds"] = "parameters"
     tolerance: float = Field(default=0.02, gt=0)
 
-    def check(self, prices: dict[str, tuple[ParameterCount, TextFlops]]) -> Matched:
+    def check(self, prices: dict[str, tuple[Parameters, Flops]]) -> Matched:
         """The pair as plan.json has it, with the ratio found.
 
         Raises:
@@ -43,6 +42,6 @@ class MatchedSpec(Strict):
             )
         return Matched(**self.model_dump(), ratio=ratio)
 
-    def _of(self, price: tuple[ParameterCount, TextFlops]) -> int:
+    def _of(self, price: tuple[Parameters, Flops]) -> int:
         parameters, flops = price
-        return parameters["without_embedding"] if self.quantity == "parameters" else flops["forward"]
+        return parameters.without_embedding if self.quantity == "parameters" else flops.forward

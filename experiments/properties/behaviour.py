@@ -5,7 +5,7 @@ Weights are random and moved away from their tame initial values; what is blind 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,15 +22,11 @@ PRECISIONS = (torch.float64, torch.float32)
 Row = dict[str, Any]
 
 
-def order_rows() -> list[Row]:
+def order_rows(variant: str, dtype: torch.dtype) -> list[Row]:
     """Largest change of a logit where texts of full length are reversed, rotated or shuffled.
 
     ``shuffle`` draws an order at random: what a change of order does where the model can see it.
     """
-    return [row for variant in (*PUBLISHED, *CONTRASTS) for dtype in PRECISIONS for row in _order(variant, dtype)]
-
-
-def _order(variant: str, dtype: torch.dtype) -> list[Row]:
     model = shaken(variant).to(dtype)
     length, size = model.dims.seq_len, model.dims.cluster_size
     ids_BN = random_ids(model, TEXTS, length)
@@ -46,12 +42,8 @@ def _order(variant: str, dtype: torch.dtype) -> list[Row]:
     return [{**where, "change": change, "difference": difference} for change, difference in largest.items()]
 
 
-def gate_rows() -> list[Row]:
-    """The feedback's gates of the published models: parameters, mean opening, and what holding them open changes."""
-    return [_gate(variant) for variant in PUBLISHED]
-
-
-def _gate(variant: str) -> Row:
+def gate_row(variant: str) -> Row:
+    """The feedback's gates: parameters, mean opening, and what holding them open changes."""
     model = shaken(variant)
     gates: list[nn.Module] = [layer.feedback.gate for layer in model.layers]  # type: ignore[union-attr, operator]
     ids_BN = random_ids(model, TEXTS, model.dims.seq_len)
@@ -87,12 +79,8 @@ SMALL_VOCABULARY = 1000
 """Logits over the package's 50,257 tokens only take longer; what leaks, leaks before the last layer."""
 
 
-def leak_rows() -> list[Row]:
+def leak_row(name: str) -> Row:
     """How far the logits of the earlier positions, and of the last, change with the last token."""
-    return [_leak(name) for name in LANGUAGE_MODELS]
-
-
-def _leak(name: str) -> Row:
     model = _language_model(name)
     ids_BN = random_ids(model, TEXTS, REAL)
     other_BN = ids_BN.clone()
@@ -107,12 +95,8 @@ def _leak(name: str) -> Row:
     }  # fmt: skip
 
 
-def pad_rows() -> list[Row]:
+def pad_row(name: str) -> Row:
     """How far the logits of real tokens change where pads follow them and the mask says so."""
-    return [_pads(name) for name in LANGUAGE_MODELS]
-
-
-def _pads(name: str) -> Row:
     model = _language_model(name)
     ids_BN = random_ids(model, TEXTS, PADDED)
     mask_BN = torch.arange(PADDED).expand(TEXTS, PADDED) < REAL
@@ -145,7 +129,10 @@ def random_ids(model: Model, texts: int, length: int) -> Tensor:
     return torch.randint(model.dims.vocab_size, (texts, length), generator=generator)
 
 
-MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
-    "order": order_rows, "gates": gate_rows, "leaks": leak_rows, "pads": pad_rows,
-}  # fmt: skip
+MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
+    "order": lambda: [row for name in (*PUBLISHED, *CONTRASTS) for d in PRECISIONS for row in order_rows(name, d)],
+    "gates": lambda: [gate_row(name) for name in PUBLISHED],
+    "leaks": lambda: [leak_row(name) for name in LANGUAGE_MODELS],
+    "pads": lambda: [pad_row(name) for name in LANGUAGE_MODELS],
+}
 """Key of ``properties.json`` → its rows."""

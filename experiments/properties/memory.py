@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from swarmformer.cost.errors import TooLargeError
-from swarmformer.cost.memory import measure_memory
+from swarmformer.cost.memory import TooLargeError, measure_memory
 from swarmformer.cost.passes import Mode
 from swarmformer.variants import load_variant
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.contracts import Model
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
 
 from ..properties.behaviour import PUBLISHED
@@ -22,12 +22,8 @@ BERT = {"vocabulary": 30_522, "width": 768, "layers": 12, "mlp": 3_072, "positio
 """BERT-base, uncased (Devlin et al. 2019)."""
 
 
-def flops_rows() -> list[Row]:
+def flops_row(variant: str) -> Row:
     """Forward pass of one text at full length, multiply-adds × 2, by slot; the rest is pooling and classifier."""
-    return [_flops(variant) for variant in PUBLISHED]
-
-
-def _flops(variant: str) -> Row:
     model = built(variant)
     length = model.dims.seq_len
     return {
@@ -41,7 +37,7 @@ def parameter_rows() -> list[Row]:
     named = {name: built(name) for name in (*PUBLISHED, "base", "base+tied_qkv")}
     wide = {"d_model": named["original_base"].dims.d_model}
     named["bag_of_embeddings, width of Base"] = built("bag_of_embeddings", wide)
-    return [{"variant": name, **count_parameters(model)} for name, model in named.items()]
+    return [{"variant": name, **count_parameters(model).model_dump()} for name, model in named.items()]
 
 
 def bert_rows() -> list[Row]:
@@ -55,12 +51,8 @@ def bert_rows() -> list[Row]:
     return [{"variant": "bert", "total": total, "without_embedding": total - table}]
 
 
-def pyramid_rows() -> list[Row]:
-    """Clusters by layer at full length of Base and Small with the pyramid, with two layers and with three."""
-    return [_pyramid(variant, layers) for variant in PUBLISHED for layers in (2, 3)]
-
-
-def _pyramid(variant: str, layers: int) -> Row:
+def pyramid_row(variant: str, layers: int) -> Row:
+    """Clusters by layer at full length with the pyramid."""
     model = built(f"{variant}+pyramid", {"num_layers": layers})
     length = model.dims.seq_len
     sizes = [layer.cluster_size for layer in model.layers]  # type: ignore[union-attr, operator]
@@ -72,8 +64,7 @@ def score_rows() -> list[Row]:
     """Bytes of the scores of all clusters for all clusters, written out in fp32: one layer, one text, one head."""
     return [
         {"variant": variant, "length": length, "clusters": length // size, "bytes": (length // size) ** 2 * FP32_BYTES}
-        for variant in PUBLISHED
-        for size in (built(variant).dims.cluster_size,)
+        for variant, size in cluster_sizes().items()
         for length in LONG
     ]
 
@@ -83,9 +74,12 @@ def longest_rows() -> list[Row]:
     memory = psutil.virtual_memory().total
     return [
         {"variant": variant, "memory_bytes": memory, "length": size * math.isqrt(memory // FP32_BYTES)}
-        for variant in PUBLISHED
-        for size in (built(variant).dims.cluster_size,)
+        for variant, size in cluster_sizes().items()
     ]
+
+
+def cluster_sizes() -> dict[str, int]:
+    return {variant: built(variant).dims.cluster_size for variant in PUBLISHED}
 
 
 def built(variant: str, dims: dict[str, int] | None = None) -> Model:
@@ -93,8 +87,12 @@ def built(variant: str, dims: dict[str, int] | None = None) -> Model:
     return assemble_without_weights(load_variant(variant, [({"model": {"dims": dims or {}}}, "sizes")]).model_spec())
 
 
-MEASUREMENTS: dict[str, Callable[[], Sequence[Row]]] = {
-    "flops": flops_rows, "parameters": parameter_rows, "bert": bert_rows, "pyramids": pyramid_rows,
-    "scores": score_rows, "longest": longest_rows,
-}  # fmt: skip
+MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
+    "flops": lambda: [flops_row(variant) for variant in PUBLISHED],
+    "parameters": parameter_rows,
+    "bert": bert_rows,
+    "pyramids": lambda: [pyramid_row(variant, layers) for variant in PUBLISHED for layers in (2, 3)],
+    "scores": score_rows,
+    "longest": longest_rows,
+}
 """Key of ``properties.json`` → its rows."""

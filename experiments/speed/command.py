@@ -19,41 +19,33 @@ import torch
 from pydantic import Field
 
 from swarmformer.contracts import Strict
-from swarmformer.cost.report import limits_dict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
-from swarmformer.errors import SpecError
 from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
 from ..execute.local import usable_cores
-from ..measure.benchmark_settings import check_keys
-from ..measure.measured import new_folder, write_start
+from ..measure.command import as_json, new_folder, write_start
+from ..settings import check_keys, defaults_of
 from ..speed.depth import DEPTHS
-from ..speed.measure import measure_cells, measure_groups
+from ..speed.grid import grid_figure, measure_grid
+from ..speed.measure import measure_groups
 from ..speed.table import print_figures
 from ..store import Config, make_experiment, run_command_line
 
 
 class Settings(Strict):
-    depth: Literal["quick", "full"]
-    runs: str
-    name: str
-    threads: int = Field(ge=0)
-    grid: bool
-    keep_memory: bool
-
-
-DEFAULTS: Config = {
-    "depth": "quick", "runs": "runs/benchmark", "name": "", "threads": 0, "grid": True, "keep_memory": False,
-}  # fmt: skip
+    depth: Literal["quick", "full"] = "quick"
+    runs: str = "runs/benchmark"
+    name: str = ""
+    threads: int = Field(0, ge=0)
+    grid: bool = True
+    keep_memory: bool = False
 
 
 def resolve(config: Config) -> Config:
-    settings = check_keys(config, DEFAULTS, Settings, ())
+    settings = check_keys(config, Settings)
     name = settings.name or next(name for name in _names(settings.depth) if not (Path(settings.runs) / name).exists())
-    if (Path(settings.runs) / name / "figures.json").exists():
-        raise SpecError(f"{settings.runs}/{name} holds a measurement already; choose another name=…, or move it away")
     return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
 
 
@@ -65,22 +57,22 @@ def main(_config: Config) -> None:
     folder, threads = Path(_config["folder"]), _config["threads"] or usable_cores()
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
     with torch_threads(threads):
-        write_start(folder, {key: _config[key] for key in DEFAULTS} | asdict(depth), device)
+        write_start(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)
         found = measure_groups(_config["depth"], threads, _config["keep_memory"])
         name = device_name(device)
     grid = None
     if _config["grid"]:
-        figure, grid = measure_cells(
+        grid = measure_grid(
             folder / "grid", arms=depth.grid_arms, seeds=depth.grid_seeds, epochs=depth.grid_epochs,
             rounds=depth.grid_rounds,
         )  # fmt: skip
-        found.figures.append(figure)
+        found.figures.append(grid_figure(grid))
     content = {
         "machine": describe_machine(),
         "device": name,
         "threads": threads,
         "allocator": _allocator(_config["keep_memory"]),
-        "limits": {precision: limits_dict(best) for precision, best in found.limits.items()},
+        "limits": {precision: as_json(best) for precision, best in found.limits.items()},
         "figures": found.figures,
         "arms": found.arms,
         "grid": grid,
@@ -100,4 +92,5 @@ def run_figures(depth: str, words: Sequence[str]) -> None:
     """What follows ``quick`` or ``full``: keys, and ``print_config`` to see them resolved, in sacred's words."""
     updates = [word for word in words if "=" in word]
     commands = [word for word in words if "=" not in word and word != "with"]
-    run_command_line(make_experiment("speed", DEFAULTS, resolve, main), [*commands, "with", f"depth={depth}", *updates])
+    experiment = make_experiment("speed", defaults_of(Settings), resolve, main)
+    run_command_line(experiment, [*commands, "with", f"depth={depth}", *updates])

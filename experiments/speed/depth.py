@@ -11,7 +11,7 @@ from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 
 from ..speed import evaluation, routing, training, windowed
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Group
 
 
 @dataclass(frozen=True)
@@ -51,50 +51,18 @@ def imdb(depth: Depth, length: int) -> EncodedData | None:
     )
 
 
-def evaluating(depth: Depth) -> Group:
-    return evaluation.group(imdb(depth, evaluation.LENGTH), texts=depth.eval_texts, more=depth.more)
-
-
-def training_step(depth: Depth) -> Group:
-    return training.fixed_shape()
-
-
-def base_epoch(depth: Depth) -> Group:
-    return _epoch(training.BASE, depth, depth.base_batches)
-
-
-def small_epoch(depth: Depth) -> Group:
-    return _epoch(training.SMALL, depth, depth.small_batches)
-
-
 def _epoch(size: training.Size, depth: Depth, batches: int) -> Group:
     return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, depth.more)
 
 
-def windows(depth: Depth, batch: int = 8) -> Group:
-    """A dense mask takes one text only; its seconds count for one."""
-    found = windowed.arms(batch=batch, length=depth.window_length)
-    arms = {name: Arm(call, found.texts[name]) for name, call in found.calls.items()}
-    title = f"windowed attention, w 16, d 192, {batch} × {depth.window_length}, forward and backward"
-    figure = Figure(title, ("local-attention", "dense mask"), "attend", 1.0, 1.5)
-    return Group(arms, (figure,), found.missing)
-
-
-def neighbours(depth: Depth, batch: int = 8) -> Group:
-    """Seconds of the longer texts over those of texts a quarter as long; linear growth is 4."""
-    short, long = routing.arms(batch=batch)
-    arms = {f"{found.length} tokens": Arm(found.evaluate, batch) for found in (short, long)}
-    title = f"router with 2 neighbours either side, {batch} × {long.length}: growth from {short.length}"
-    figure = Figure(title, (f"{short.length} tokens",), f"{long.length} tokens", 4.4, 4.0, growth=True)
-    return Group(arms, (figure,))
-
-
 GROUPS: dict[str, Callable[[Depth], Group]] = {
-    "Base, evaluation": evaluating,
-    "Base, training step": training_step,
-    "Base, epoch": base_epoch,
-    "Small, epoch": small_epoch,
-    "windowed attention": windows,
-    "routing": neighbours,
+    "Base, evaluation": lambda depth: evaluation.group(
+        imdb(depth, evaluation.LENGTH), texts=depth.eval_texts, more=depth.more
+    ),
+    "Base, training step": lambda depth: training.fixed_shape(),
+    "Base, epoch": lambda depth: _epoch(training.BASE, depth, depth.base_batches),
+    "Small, epoch": lambda depth: _epoch(training.SMALL, depth, depth.small_batches),
+    "windowed attention": lambda depth: windowed.group(length=depth.window_length),
+    "routing": lambda depth: routing.group(),
 }
 """Each is built and timed in a process of its own."""

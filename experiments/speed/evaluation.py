@@ -13,13 +13,13 @@ from torch import Tensor
 import swarmformer
 from swarmformer import hub
 from swarmformer.contracts import Model
-from swarmformer.cost.precision import Precision, computing_in
+from swarmformer.cost.probe import Precision
 from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.ops.switch import use_fast
 from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
-from swarmformer.training.evaluate import predict
+from swarmformer.training.evaluate import autocast, predict
 
 from ..speed.figure import Arm, Figure, Group
 from ..speed.published import PublishedSwarmFormer
@@ -104,7 +104,7 @@ def _forward(
     model: torch.nn.Module, ids_BN: Tensor, precision: Precision = "fp32", fast: bool = True
 ) -> Callable[[], Tensor]:
     def call() -> Tensor:
-        with torch.inference_mode(), computing_in(CPU, precision), nullcontext() if fast else use_fast(False):
+        with torch.inference_mode(), autocast(CPU, precision), nullcontext() if fast else use_fast(False):
             return model(ids_BN)
 
     return call
@@ -114,7 +114,7 @@ def _forward(
 def _check(published: PublishedSwarmFormer, ours: Model, ids_BN: Tensor) -> None:
     expected = published(ids_BN)
     assert_close("logits", expected, ours(ids_BN), atol=AGREEMENT)
-    with computing_in(CPU, "bf16"):
+    with autocast(CPU, "bf16"):
         rounded = ours(ids_BN).float()
     assert_close("logits in bf16", expected, rounded, atol=BF16 * float(expected.abs().max()))
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from swarmformer.cost import LimitError, Limits, Samples
-from swarmformer.cost.limits import TOLERANCE
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.limits import TOLERANCE, LimitError
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.probe import Precision
+from swarmformer.cost.rounds import Samples
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Arm:
     nothing is claimed.
     """
 
-    call: Callable[[], object]
+    call: Callable[[], Any]
     texts: int
     flops: int | None = None
     precision: Precision = "fp32"
@@ -85,19 +86,25 @@ def figure_row(figure: Figure, arms: Mapping[str, Arm], samples: Mapping[str, Sa
     pairs = [_ratio(figure, arms, {n: s.seconds[i] for n, s in samples.items()}, reference) for i in _rounds(samples)]
     ratio = _ratio(figure, arms, {name: found.p50 for name, found in samples.items()}, reference)
     p20, p80 = (float(value) for value in np.percentile(pairs, (20, 80)))
-    reached = ratio <= figure.least if figure.growth else ratio >= figure.least
+    return judged_figure(figure, reference, ratio, (p20, p80), len(pairs))
+
+
+def judged_figure(
+    figure: Figure, reference: str, ratio: float, spread: tuple[float | None, float | None], rounds: int
+) -> Row:
+    """The row of a figure; ``spread`` is the 20th and 80th percentile of the ratio."""
     return {
         "figure": figure.title,
         "reference": reference,
         "ours": figure.ours,
         "ratio": ratio,
-        "ratio_p20": p20,
-        "ratio_p80": p80,
-        "rounds": len(pairs),
+        "ratio_p20": spread[0],
+        "ratio_p80": spread[1],
+        "rounds": rounds,
         "least": figure.least,
         "aim": figure.aim,
         "growth": figure.growth,
-        "reached": reached,
+        "reached": ratio <= figure.least if figure.growth else ratio >= figure.least,
     }
 
 

@@ -7,11 +7,11 @@ sides: they are no cells, and both would pay the same for them.
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -25,39 +25,22 @@ from ..cells import prepare
 from ..execute.local import usable_cores
 from ..plan import Plan, load_plan
 from ..runner import load_data
+from ..speed.figure import Figure, Row, judged_figure
 
+logger = logging.getLogger("swarmformer.speed")
+LEAST, AIM = 1.3, 1.8
+"""How many times as many cells an hour the pool must do, and is hoped to do."""
 DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"
-
-
-@dataclass(frozen=True)
-class GridSpeed:
-    """Seconds of every round for all ``cells``, and whether the metrics agree to the last digit."""
-
-    description: str
-    cells: int
-    threads: int
-    workers: int
-    one_after_another_s: tuple[float, ...]
-    pool_s: tuple[float, ...]
-    same_metrics: bool
-    """Of a cell in the pool and alone, where it has more threads and sums may be taken in another order."""
-
-    @property
-    def ratio(self) -> float:
-        """Cells per hour of the pool over those of one after another, by medians."""
-        return median(self.one_after_another_s) / median(self.pool_s)
-
-    @property
-    def cells_per_hour(self) -> tuple[float, float]:
-        """(one after another, pool), by medians."""
-        return 3600 * self.cells / median(self.one_after_another_s), 3600 * self.cells / median(self.pool_s)
 
 
 def measure_grid(
     folder: Path, *, arms: int | None = None, seeds: int | None = None, epochs: int | None = None,
     rounds: int = 1, workers: int = 2, grid: Path = DEMO,
-) -> GridSpeed:  # fmt: skip
-    """Run a grid both ways, in alternating order.
+) -> Row:  # fmt: skip
+    """Run a grid both ways, in alternating order: seconds of every round for all cells, cells per hour by medians.
+
+    ``same_metrics``: whether those of a cell agree to the last digit in the pool and alone, where it has more threads
+    and sums may be taken in another order.
 
     Args:
         folder: must not hold runs yet; keeps all that ran.
@@ -68,6 +51,7 @@ def measure_grid(
         SwarmformerError: a cell failed, or the pool's metrics differ from round to round.
         FileExistsError: runs are in ``folder`` already.
     """
+    logger.info("measuring: cells per hour")
     path = _shortened(grid, folder, arms, seeds, epochs)
     plan = load_plan(path)
     load_data(plan.arms[0].spec)  # encoded once, before the clock starts
@@ -87,10 +71,30 @@ def measure_grid(
             metrics[name].append(_metrics(plan, runs / plan.name))
     if any(found != metrics["pool"][0] for found in metrics["pool"]):
         raise SwarmformerError(f"{folder}: the pool's metrics differ from round to round; a cell is not deterministic")
-    return GridSpeed(
-        _words(plan, path), len(metrics["pool"][0]), usable_cores(), workers,
-        tuple(seconds["alone"]), tuple(seconds["pool"]), metrics["alone"][0] == metrics["pool"][0],
-    )  # fmt: skip
+    cells = len(metrics["pool"][0])
+    return {
+        "description": _words(plan, path),
+        "cells": cells,
+        "threads": usable_cores(),
+        "workers": workers,
+        "one_after_another_s": seconds["alone"],
+        "pool_s": seconds["pool"],
+        "cells_per_hour": per_hour(cells, seconds["alone"], seconds["pool"]),
+        "same_metrics": metrics["alone"][0] == metrics["pool"][0],
+    }
+
+
+def per_hour(cells: int, alone_s: Sequence[float], pool_s: Sequence[float]) -> dict[str, float]:
+    """Cells per hour by the medians of the rounds."""
+    return {"one_after_another": 3600 * cells / median(alone_s), "pool": 3600 * cells / median(pool_s)}
+
+
+def grid_figure(found: Row) -> Row:
+    """The figure that comes of what ``measure_grid`` found."""
+    ratio = median(found["one_after_another_s"]) / median(found["pool_s"])
+    title = f"grid, cells per hour ({found['description']})"
+    figure = Figure(title, (), f"{found['workers']} workers", LEAST, AIM)
+    return judged_figure(figure, "one after another", ratio, (None, None), len(found["pool_s"]))
 
 
 def _shortened(grid: Path, folder: Path, arms: int | None, seeds: int | None, epochs: int | None) -> Path:

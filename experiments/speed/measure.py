@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from multiprocessing import get_context
-from pathlib import Path
 
 import torch
 
-from swarmformer.cost import Limits, measure_limits, time_arms
+from swarmformer.cost.machine import Limits, measure_limits
+from swarmformer.cost.rounds import time_arms
 from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.figure import Row, arm_row, figure_row, judged
-from ..speed.grid import GridSpeed, measure_grid
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
@@ -78,39 +77,3 @@ def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Me
 def _limits() -> dict[str, Limits]:
     dtypes = {"fp32": torch.float32, "bf16": torch.bfloat16}
     return {word: measure_limits(CPU, PRODUCTS, LIMIT_S, dtype=dtype) for word, dtype in dtypes.items()}
-
-
-def measure_cells(
-    folder: Path, *, arms: int | None, seeds: int | None, epochs: int | None, rounds: int
-) -> tuple[Row, Row]:
-    """The row of the grid's figure, and what was measured for it."""
-    logger.info("measuring: cells per hour")
-    speed = measure_grid(folder, arms=arms, seeds=seeds, epochs=epochs, rounds=rounds)
-    alone, pool = speed.cells_per_hour
-    figure = {
-        "figure": f"grid, cells per hour ({speed.description})",
-        "reference": "one after another",
-        "ours": f"{speed.workers} workers",
-        "ratio": speed.ratio,
-        "ratio_p20": None,
-        "ratio_p80": None,
-        "rounds": len(speed.pool_s),
-        "least": 1.3,
-        "aim": 1.8,
-        "growth": False,
-        "reached": speed.ratio >= 1.3,
-    }
-    return figure, _grid_row(speed, alone, pool)
-
-
-def _grid_row(speed: GridSpeed, alone: float, pool: float) -> Row:
-    return {
-        "description": speed.description,
-        "cells": speed.cells,
-        "threads": speed.threads,
-        "workers": speed.workers,
-        "one_after_another_s": list(speed.one_after_another_s),
-        "pool_s": list(speed.pool_s),
-        "cells_per_hour": {"one_after_another": alone, "pool": pool},
-        "same_metrics": speed.same_metrics,
-    }

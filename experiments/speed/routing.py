@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,37 +12,32 @@ from swarmformer.components.router.learned import Learned
 from swarmformer.contracts import Dims
 from swarmformer.testing import assert_close
 
+from ..speed.figure import Arm, Figure, Group
+
 AGREEMENT = 1e-5
 
 
-@dataclass(frozen=True)
-class Routing:
-    """One length: calls that route, pool and broadcast a batch, [batch, length, d_model]."""
-
-    length: int
-    evaluate: Callable[[], Tensor]
-    """Without gradients, text by text, as a model evaluates long texts; returns the last text's result."""
-    evaluate_whole: Callable[[], Tensor]
-    """Without gradients, the whole batch at once."""
-    train: Callable[[], Tensor]
-    """The whole batch, forwards and backwards."""
-
-
-def arms(
+def group(
     *,
-    lengths: Sequence[int] = (4_096, 16_384),
+    short: int = 4_096,
+    long: int = 16_384,
     batch: int = 8,
     d_model: int = 128,
     cluster_size: int = 8,
     radius: int = 2,
-) -> list[Routing]:
-    """The router by content at each length, after it has agreed with whole matrices at a short one.
+) -> Group:
+    """Seconds of longer texts over those of texts a quarter as long, of which linear growth is 4.
+
+    The router by content has agreed with whole matrices at a short length first.
 
     Raises:
         ViolationError: pooled or broadcast values are not those of a matrix of all tokens and clusters.
     """
     _check(d_model, cluster_size, radius)
-    return [_at(length, batch, d_model, cluster_size, radius) for length in lengths]
+    calls = {length: _at(length, batch, d_model, cluster_size, radius) for length in (short, long)}
+    title = f"router with {radius} neighbours either side, {batch} × {long}: growth from {short}"
+    figure = Figure(title, (f"{short} tokens",), f"{long} tokens", 4.4, 4.0, growth=True)
+    return Group({f"{length} tokens": Arm(call, batch) for length, call in calls.items()}, (figure,))
 
 
 def _router(length: int, d_model: int, cluster_size: int, radius: int) -> Learned:
@@ -60,37 +54,21 @@ def _router(length: int, d_model: int, cluster_size: int, radius: int) -> Learne
     return router.eval()
 
 
-def _at(length: int, batch: int, d_model: int, cluster_size: int, radius: int) -> Routing:
+def _at(length: int, batch: int, d_model: int, cluster_size: int, radius: int) -> Callable[[], Tensor]:
+    """Routes, pools and broadcasts text by text, as a model evaluates long texts; returns the last text's result."""
     router = _router(length, d_model, cluster_size, radius)
     generator = torch.Generator().manual_seed(0)
     x_BND = torch.randn(batch, length, d_model, generator=generator)
-    gradient_BND = torch.randn(batch, length, d_model, generator=generator)
-    mask_BN = torch.ones(batch, length, dtype=torch.bool)
-    leaf = x_BND.clone().requires_grad_()
-
-    def passed(texts: slice) -> Tensor:
-        assignment = router(x_BND[texts], mask_BN[texts], cluster_size)
-        return assignment.broadcast(assignment.pool(x_BND[texts]))
+    mask_1N = torch.ones(1, length, dtype=torch.bool)
 
     @torch.no_grad()
     def evaluate() -> Tensor:
-        for text in range(batch):
-            out = passed(slice(text, text + 1))
+        for x_1ND in x_BND.split(1):
+            assignment = router(x_1ND, mask_1N, cluster_size)
+            out = assignment.broadcast(assignment.pool(x_1ND))
         return out
 
-    @torch.no_grad()
-    def evaluate_whole() -> Tensor:
-        return passed(slice(None))
-
-    def train() -> Tensor:
-        leaf.grad = None
-        router.zero_grad()
-        assignment = router(leaf, mask_BN, cluster_size)
-        assignment.broadcast(assignment.pool(leaf)).backward(gradient_BND)
-        assert leaf.grad is not None
-        return leaf.grad
-
-    return Routing(length, evaluate, evaluate_whole, train)
+    return evaluate
 
 
 @torch.no_grad()

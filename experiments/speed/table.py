@@ -1,4 +1,4 @@
-"""figures.json as a table: in the terminal, and as Markdown for the reports."""
+"""figures.json as tables in the terminal."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from swarmformer.records import load_json
 
+from ..progress import print_tables
+
 HEAD = ("figure", "against", "ratio", "p20 to p80", "n", "at least", "aim", "reached")
-WIDTH = 170
+ARM_HEAD = ("arm", "texts", "median, s", "p20", "p80", "n", "of limit")
 
 
-def figure_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """The cells of one figure, in the order of ``HEAD``."""
+def _figure_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     sign = "≤ " if row["growth"] else ""
     spread = "" if row["ratio_p20"] is None else f"{row['ratio_p20']:.2f} to {row['ratio_p80']:.2f}"
     return (
@@ -28,14 +26,9 @@ def figure_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 def print_figures(path: Path) -> None:
     """Print the figures, the seconds of every arm, the limits and what is missing."""
     content = load_json(path)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
-    console.print(_table(HEAD, [figure_cells(row) for row in content["figures"]]))
-    console.print(_table(("arm", "texts", "median, s", "p20", "p80", "n", "of limit"), _arm_cells(content["arms"])))
-    for line in notes(content):
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    console.print(str(path), soft_wrap=True)
+    figures = (HEAD, [_figure_cells(row) for row in content["figures"]])
+    arms = (ARM_HEAD, [_arm_cells(row) for row in content["arms"]])
+    print_tables([figures, arms], [*notes(content), str(path)])
 
 
 def notes(content: Mapping[str, Any]) -> list[str]:
@@ -53,19 +46,9 @@ def notes(content: Mapping[str, Any]) -> list[str]:
     return lines + [f"missing: {gap['group']}, {gap['arm']}: {gap['reason']}" for gap in content["missing"]]
 
 
-def _arm_cells(rows: list[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    return [
-        (
-            f"{row['group']}: {row['arm']}", str(row["texts"]), f"{row['median_s']:.4g}", f"{row['p20_s']:.4g}",
-            f"{row['p80_s']:.4g}", str(row["repeats"]),
-            "" if row["share_of_limit"] is None else f"{row['share_of_limit']:.0%}",
-        )
-        for row in rows
-    ]  # fmt: skip
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*head, box=None)
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _arm_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{row['group']}: {row['arm']}", str(row["texts"]), f"{row['median_s']:.4g}", f"{row['p20_s']:.4g}",
+        f"{row['p80_s']:.4g}", str(row["repeats"]),
+        "" if row["share_of_limit"] is None else f"{row['share_of_limit']:.0%}",
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 import swarmformer
 from swarmformer.contracts import Model
 from swarmformer.cost.passes import make_call, random_batch
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
 from swarmformer.data.batching import Batch, Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData
 from swarmformer.spec import TrainSpec

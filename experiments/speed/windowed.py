@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,32 +13,25 @@ from swarmformer.ops.attention import attend, use_backend
 from swarmformer.ops.attention.plain import dense_mask
 from swarmformer.testing import assert_close
 
+from ..speed.figure import Arm, Figure, Group
+
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 Results = dict[str, Tensor]
+Arms = dict[str, Arm]
 MISSING = "the package local-attention is not installed; pip install 'swarmformer[dev]'"
 OUT, GRADIENT = 1e-5, 1e-4
 """Agreement with the plain back end: absolute for results, relative to the greatest for gradients."""
 
 
-@dataclass(frozen=True)
-class Windowed:
-    """The arms by name: each call attends in both directions and returns ``out`` and ``gradient``."""
-
-    calls: dict[str, Callable[[], Results]]
-    texts: dict[str, int]
-    """How many texts a call of the arm takes: a dense mask takes one, so its time counts for one text."""
-    missing: dict[str, str] = field(default_factory=dict)
-    """Arms that cannot run here, and why."""
-
-
-def arms(*, batch: int = 8, length: int = 8_192, d_model: int = 192, heads: int = 4, window: int = 16) -> Windowed:
+def group(*, length: int, batch: int = 8, d_model: int = 192, heads: int = 4, window: int = 16) -> Group:
     """The arms at this size, after they have agreed with the plain back end at a smaller one.
 
     ``attend``        as the model calls it: the back end that ``attention.choice`` picks.
     ``chunks``        the same through PyTorch's fused attention, in chunks of three blocks.
     ``local-attention``  PyPI's LocalAttention, two-sided, with exact windows: the same function.
-    ``dense mask``    PyTorch's fused attention with a mask of all pairs, made beforehand; of one text.
+    ``dense mask``    PyTorch's fused attention with a mask of all pairs, made beforehand.
 
+    A dense mask takes one text only, so its seconds count for one.
     Every arm starts from one matrix of queries, keys and values side by side, [batch, length, 3 · d_model],
     and its gradient ends there. fp32, without padding, bias and dropout. The length is a multiple of the window,
     as LocalAttention asks for; where it pads by itself, it attends to its pads.
@@ -51,21 +43,25 @@ def arms(*, batch: int = 8, length: int = 8_192, d_model: int = 192, heads: int 
     if length % window:
         raise ValueError(f"length = {length} is not a multiple of window = {window}, as local-attention needs it")
     _check(d_model, heads, window)
-    return _build(batch, length, d_model, heads, window)
+    arms, missing = _build(batch, length, d_model, heads, window)
+    title = f"windowed attention, w {window}, d {d_model}, {batch} × {length}, forward and backward"
+    return Group(arms, (Figure(title, ("local-attention", "dense mask"), "attend", 1.0, 1.5),), missing)
 
 
 def _check(d_model: int, heads: int, window: int) -> None:
-    small = _build(1, 5 * window, d_model, heads, window)
+    small, _ = _build(1, 5 * window, d_model, heads, window)
     with use_backend("plain"):
-        expected = small.calls["attend"]()
+        expected = small["attend"].call()
     greatest = float(expected["gradient"].abs().max())
-    for name, call in small.calls.items():
-        found = call()
+    for name, arm in small.items():
+        found = arm.call()
         assert_close(f"{name}, out", expected["out"], found["out"], atol=OUT)
         assert_close(f"{name}, gradient", expected["gradient"], found["gradient"], atol=GRADIENT * greatest)
 
 
-def _build(batch: int, length: int, d_model: int, heads: int, window: int) -> Windowed:
+def _build(batch: int, length: int, d_model: int, heads: int, window: int) -> tuple[Arms, dict[str, str]]:
+    """Arms whose calls attend in both directions and return ``out`` and ``gradient``; those that cannot run, and why.
+    """
     generator = torch.Generator().manual_seed(0)
     qkv = torch.randn(batch, length, 3 * d_model, generator=generator)
     gradient = torch.randn(batch, length, d_model, generator=generator)
@@ -79,9 +75,11 @@ def _build(batch: int, length: int, d_model: int, heads: int, window: int) -> Wi
         missing["local-attention"] = MISSING
     else:
         attentions["local-attention"] = _local_attention(window)
-    texts = {name: 1 if name == "dense mask" else batch for name in attentions}
-    calls = {name: _step(attentions[name], qkv[: texts[name]], gradient[: texts[name]], heads) for name in attentions}
-    return Windowed(calls, texts, missing)
+    arms = {}
+    for name, attention in attentions.items():
+        texts = 1 if name == "dense mask" else batch
+        arms[name] = Arm(_step(attention, qkv[:texts], gradient[:texts], heads), texts)
+    return arms, missing
 
 
 def _step(attention: Attention, qkv_BN3D: Tensor, gradient_BND: Tensor, heads: int) -> Callable[[], Results]:

@@ -15,8 +15,7 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.sizes import LENGTHS, describe_flops
 from swarmformer.contracts import Component, Model
 from swarmformer.contracts.component import CLOSED
-from swarmformer.cost.parameters import count_parameters
-from swarmformer.cost.parts import parameters_of, parts_of
+from swarmformer.cost.parts import count_parameters, parameters_of, parts_of
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.variants import load_variant
 
@@ -41,7 +40,7 @@ def print_variant(variant: str) -> None:
     for line in _slot_lines(model, spec):
         print(f"# {line}")
     count = count_parameters(model)
-    print(f"# parameters: {count['total']:,}, without the embedding table {count['without_embedding']:,}")
+    print(f"# parameters: {count.total:,}, without the embedding table {count.without_embedding:,}")
     for length in sorted({*LENGTHS, spec.dims.seq_len}):
         print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
         print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")

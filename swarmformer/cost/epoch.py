@@ -5,57 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
-from typing import TypedDict
 
 from swarmformer.contracts import Model
 from swarmformer.contracts.component import CLOSED
 from swarmformer.data.batching import Batches
+from swarmformer.records import EpochFlops, Flops, PaddedFlops
 
 STEP = 32
 """Tokens from one length to the next at which a cost without a closed form is counted; in between it is a line."""
 
 
-class TextFlops(TypedDict):
-    """Of one text of ``length`` tokens: a forward pass; and forward and backward of a training step."""
-
-    forward: int
-    training: int
-    length: int
-
-
-def flops_of_text(model: Model, length: int) -> TextFlops:
+def flops_of_text(model: Model, length: int) -> Flops:
     """Of one text; the model may be without weights."""
-    return {"forward": model.flops(1, length), "training": model.training_flops(1, length), "length": length}
+    return Flops(forward=model.flops(1, length), training=model.training_flops(1, length), length=length)
 
 
-class PaddedFlops(TypedDict):
-    """``padded`` is what is computed, ``real`` what the real tokens take, ``wasted`` = 1 − real / padded."""
+def epoch_flops(model: Model, batches: Batches) -> EpochFlops:
+    """Of all texts of a split in one epoch, evaluated and trained on. Exact in closed form, else see ``STEP``.
 
-    padded: int
-    real: int
-    wasted: float
-
-
-class EpochFlops(TypedDict):
-    """Of all texts of a split: a forward pass (evaluation), or forward and backward (training)."""
-
-    forward: PaddedFlops
-    training: PaddedFlops
-
-
-def epoch_flops(model: Model, batches: Batches, epoch: int = 0) -> EpochFlops:
-    """Of one epoch; the model may be without weights. Exact in closed form, else see ``STEP``.
-
-    A text of n tokens in a batch of b takes, for its real tokens, the b-th part of a batch of b such texts:
-    so what a batch computes once for all of its texts counts once on either side.
+    The model may be without weights. A text of n tokens in a batch of b takes, for its real tokens, the b-th part of
+    a batch of b such texts: so what a batch computes once for all of its texts counts once on either side.
 
     Args:
         batches: a split and how it is padded; ``Batches.plan`` says which texts meet at which length.
-        epoch: which one; only the way texts meet in batches differs between epochs.
     """
     computed: Counter[tuple[int, int]] = Counter()
     texts: Counter[tuple[int, int]] = Counter()
-    for rows, length in batches.plan(epoch):
+    for rows, length in batches.plan(0):
         computed[len(rows), length] += 1
         texts.update((len(rows), int(real)) for real in batches.sizes[rows])
     forward, training = (_between(model, count) for count in (model.flops, model.training_flops))

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
-from swarmformer.cost.precision import Precision
-from swarmformer.cost.probe import evaluating
+from swarmformer.cost.probe import Precision, evaluating
 from swarmformer.cost.rounds import Check, Samples, time_arms
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch
@@ -39,7 +38,7 @@ def measure_latency(
     arms: Mapping[str, Model],
     *,
     batches: Sequence[int] = (1, 32),
-    length: int,
+    length: int | Mapping[str, int],
     device: torch.device,
     threads: int,
     precision: Precision = "fp32",
@@ -59,7 +58,7 @@ def measure_latency(
     Args:
         arms: name → model.
         batches: batch sizes; each gets an equal share of the time that is left when its turn comes.
-        length: tokens per text.
+        length: tokens per text, the same for all or by arm.
         train: of the optimiser, where the mode is ``training``.
         compiled: through ``torch.compile``; compiling does not count against the budget.
         budget_s: start no round after so many seconds; overrun only to reach ``min_repeats``.
@@ -71,16 +70,24 @@ def measure_latency(
         SpecError: no arms, or a number that makes no sense.
         OutputError: an arm whose output is not finite or has the wrong shape.
     """
-    if not batches or min(batches) < 1 or length < 1:
+    lengths = length if isinstance(length, Mapping) else dict.fromkeys(arms, length)
+    if not batches or min(batches) < 1 or min(lengths.values(), default=1) < 1:
         raise SpecError(f"batch sizes and length must be at least 1, got batches={list(batches)}, length={length}")
+    train = train or TrainSpec.from_dict({})
     end, rows = now_s() + budget_s, []
     with ExitStack() as stack:
         stack.enter_context(torch_threads(threads))
         for model in arms.values():
             stack.enter_context(evaluating(model.to(device)))
         for done, batch in enumerate(batches):
-            data = {name: random_batch(model, batch, length, device=device, seed=seed) for name, model in arms.items()}
-            calls = _calls(arms, data, mode, precision, train or TrainSpec.from_dict({}), compiled)
+            data = {
+                name: random_batch(model, batch, lengths[name], device=device, seed=seed)
+                for name, model in arms.items()
+            }
+            calls = {
+                name: make_call(model, data[name], mode, precision, train, compiled=compiled)
+                for name, model in arms.items()
+            }
             started = now_s()
             compile_s = {name: _cold(call) for name, call in calls.items()} if compiled else {}
             end += now_s() - started
@@ -93,21 +100,8 @@ def measure_latency(
                 seed=seed,
                 check=_check(arms, data, mode),
             )
-            rows += [Latency(name, batch, length, samples, compile_s.get(name)) for name, samples in timed.items()]
+            rows += [Latency(name, batch, lengths[name], found, compile_s.get(name)) for name, found in timed.items()]
     return rows
-
-
-def _calls(
-    arms: Mapping[str, Model],
-    data: Mapping[str, Batch],
-    mode: Mode,
-    precision: Precision,
-    train: TrainSpec,
-    compiled: bool,
-) -> dict[str, Callable[[], Tensor]]:
-    return {
-        name: make_call(model, data[name], mode, precision, train, compiled=compiled) for name, model in arms.items()
-    }
 
 
 def _cold(call: Callable[[], Tensor]) -> float:

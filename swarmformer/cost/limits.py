@@ -7,17 +7,21 @@ the roofline (Williams, Waterman & Patterson 2009) turned into seconds. A share 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Any
 
 from torch import Tensor
 
 from swarmformer.contracts import Embedding, Model
-from swarmformer.cost.errors import LimitError
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.parameters import token_tables
+from swarmformer.cost.parts import token_tables
+from swarmformer.errors import SwarmformerError
 
 TOLERANCE = 1.05
 """How far above the limit a share may be before it is called impossible: noise of both timings."""
+
+
+class LimitError(SwarmformerError, ArithmeticError):
+    """A model that seems to compute faster than the machine can."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +38,6 @@ class Work:
     @property
     def computed(self) -> int:
         return self.flops if self.computed_flops is None else self.computed_flops
-
-
-class Judgement(TypedDict):
-    """The columns that say how near to the machine's limits a row is."""
-
-    flops: int
-    computed_flops: int
-    least_bytes: int
-    limit_flops_per_s: float
-    limit_bytes_per_s: float
-    least_s: float
-    share_of_limit: float
-    share_of_least: float
 
 
 def forward_work(model: Model, ids_BN: Tensor, flops: int) -> Work:
@@ -68,8 +59,10 @@ def _weight_bytes(model: Model) -> int:
     return sum(weight.nbytes for weight in model.parameters() if id(weight) not in left_out)
 
 
-def judge(name: str, work: Work, median_s: float, limits: Limits) -> Judgement:
-    """Hold a median against the least time that its work needs; ``name`` is for the error.
+def judge(name: str, work: Work, median_s: float, limits: Limits) -> dict[str, Any]:
+    """The columns of ``records.Latency`` that hold a median against the least time its work needs.
+
+    ``name`` is for the error.
 
     Raises:
         LimitError: faster than the machine can be, by more than ``TOLERANCE``.

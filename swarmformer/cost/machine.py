@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from swarmformer import records
 from swarmformer.cost.timing import no_garbage_collection, now_s, seconds
 from swarmformer.environment import matmul_precision
 from swarmformer.errors import SpecError
@@ -55,6 +56,15 @@ class Limits:
     def copy_rate(self, moved: int) -> float:
         """The best rate of any copy that moves at least so many bytes."""
         return max([self.copy_bytes_per_s, *(rate for size, rate in self.cached.items() if size >= moved)])
+
+    def record(self) -> records.Limits:
+        """As files have them: of the best copies only that of memory."""
+        return records.Limits(
+            matmul_flops_per_s=self.matmul_flops_per_s,
+            copy_bytes_per_s=self.copy_bytes_per_s,
+            best_product=self.best_product,
+            precision=self.precision,
+        )
 
     def raised_by(self, other: Limits) -> Limits:
         """The higher of each rate: a limit is the best ever seen, whenever that was."""

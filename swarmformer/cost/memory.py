@@ -12,15 +12,19 @@ from typing import Any, TypedDict
 import torch
 
 from swarmformer.contracts import Strict
-from swarmformer.cost.errors import TooLargeError
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.precision import Precision
+from swarmformer.cost.probe import Precision
+from swarmformer.errors import SwarmformerError
 from swarmformer.ops.switch import enabled
 from swarmformer.spec import ModelSpec, TrainSpec
 
 PROCESS = "swarmformer.cost.memory_process"
 CALLS = 2
 """The first call allocates what stays (the optimiser's state, for one); a peak is that of both."""
+
+
+class TooLargeError(SwarmformerError):
+    """A measurement that does not fit into the memory or the time that it was given."""
 
 
 class MemoryRow(TypedDict):

@@ -1,14 +1,37 @@
-"""Parameters and FLOPs of the parts that fill the slots of a model."""
+"""Parameters and FLOPs of a model, and of the parts that fill its slots."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from swarmformer.contracts import Component, Dims, Model
 from swarmformer.contracts.component import components_within
+from swarmformer.records import Parameters
+
+
+def count_parameters(model: Model) -> Parameters:
+    """Count parameters; a shared tensor counts once. Works on a model built without weights.
+
+    ``without_embedding`` leaves out the token tables: ``nn.Embedding`` with one row per entry of the
+    vocabulary. Tables of positions stay in. A token table that is also the output layer is left out.
+    """
+    total = sum(parameter.numel() for parameter in model.parameters())
+    return Parameters(
+        total=total, without_embedding=total - sum(table.numel() for table in token_tables(model))
+    )
+
+
+def token_tables(model: Model) -> list[Tensor]:
+    """The weights of ``nn.Embedding`` with one row per entry of the vocabulary, each once."""
+    tables = [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Embedding) and module.num_embeddings == model.dims.vocab_size
+    ]
+    return list({id(table): table for table in tables}.values())
 
 
 def flops_of(slot: str, component: Any, dims: Dims, N: int) -> int:

@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.errors import OutputError
-from swarmformer.cost.precision import Precision, cast, computing_in
-from swarmformer.cost.probe import check_output, random_inputs
+from swarmformer.cost.probe import OutputError, Precision, cast, check_output, random_inputs
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec
+from swarmformer.training.evaluate import autocast
 from swarmformer.training.step import training_step
 
 Mode = Literal["forward", "training"]
@@ -50,7 +49,7 @@ def make_call(
     forward = torch.compile(model.forward, dynamic=False) if compiled else model
 
     def call() -> Tensor:
-        with torch.inference_mode(), computing_in(device, precision):
+        with torch.inference_mode(), autocast(device, precision):
             return forward(batch.ids_BN, batch.mask_BN)
 
     return call

@@ -1,15 +1,23 @@
-"""What every measurement of a model needs: inputs, evaluation mode, an output that is right."""
+"""What every measurement of a model needs: inputs, precision and mode to compute in, an output that is right."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from swarmformer.contracts import Dims
-from swarmformer.cost.errors import OutputError
+from swarmformer.contracts import Dims, Model
+from swarmformer.errors import SwarmformerError
+
+Precision = Literal["fp32", "bf16", "bf16_weights"]
+"""``bf16`` is autocast, as training and evaluation use it; ``bf16_weights`` has weights and activations in bf16."""
+
+
+class OutputError(SwarmformerError, ArithmeticError):
+    """A model whose output is not finite or has the wrong shape: its speed means nothing."""
 
 
 def random_inputs(dims: Dims, batch: int, length: int, *, device: torch.device, seed: int) -> tuple[Tensor, Tensor]:
@@ -49,3 +57,13 @@ def check_output(name: str, logits_BK: Tensor, expected: tuple[int, ...]) -> Non
             f"{name}: {broken} of {logits_BK.numel()} logits are NaN or infinite; not timed. "
             "Check the weights and the masked softmax of its components"
         )
+
+
+def product_dtype(precision: Precision) -> torch.dtype:
+    """What the operands of matrix products are in: the limit that applies."""
+    return torch.float32 if precision == "fp32" else torch.bfloat16
+
+
+def cast(model: Model, precision: Precision) -> Model:
+    """The model with its weights in place as the precision wants them."""
+    return model.to(torch.bfloat16) if precision == "bf16_weights" else model

@@ -1,21 +1,21 @@
-"""The whole cost pass: limits, latency, FLOPs and least times of a set of models, as one JSON document."""
+"""The whole cost pass: limits, latency, FLOPs and least times of a set of models, as one record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import nn
 
+from swarmformer import records
 from swarmformer.contracts import Model
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.limits import Work, forward_work, judge
 from swarmformer.cost.machine import Limits, Product, measure_limits
-from swarmformer.cost.precision import Precision, product_dtype
-from swarmformer.cost.probe import random_inputs
+from swarmformer.cost.probe import Precision, product_dtype, random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
+from swarmformer.records import Costs
 
 LIMIT_SHARE = 0.15
 """Part of the budget spent on the limits, before and once more after the models."""
@@ -34,20 +34,17 @@ def measure_costs(
     batches: Sequence[int] = (1, 32),
     device: torch.device,
     threads: int,
-    precision: Precision = "fp32",
     budget_s: float = 30.0,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Measure models side by side, in one process.
+) -> Costs:
+    """Measure models side by side in fp32, in one process.
 
     Args:
-        arms: run key → (name of the variant, model). Models are moved to ``device`` and cast to ``precision``.
+        arms: run key → (name of the variant, model). Models are moved to ``device``.
         length: tokens per text; batches: batch sizes; threads: torch threads while measuring.
         budget_s: seconds for the whole pass; see ``measure_latency`` for when it may be overrun.
 
     Returns:
-        JSON values: ``machine``, ``device``, ``threads``, ``limits`` and one of ``rows`` per arm and batch,
-        with its least time: see ``cost.limits.judge``.
+        A row per arm and batch, with its least time: see ``cost.limits.judge``.
 
     Raises:
         SpecError, OutputError: see ``measure_latency``.
@@ -59,27 +56,24 @@ def measure_costs(
     end = now_s() + budget_s
     with torch_threads(threads):
         machine = {**describe_machine(), "device": describe_device(device)}
-        before = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
+        before = limits_for(works.values(), products, device, "fp32", budget_s * LIMIT_SHARE / 2)
         timings = measure_latency(
             models,
             batches=batches,
             length=length,
             device=device,
             threads=threads,
-            precision=precision,
             budget_s=end - now_s() - budget_s * LIMIT_SHARE / 2,
-            seed=seed,
         )
-        after = limits_for(works.values(), products, device, precision, budget_s * LIMIT_SHARE / 2)
+        after = limits_for(works.values(), products, device, "fp32", budget_s * LIMIT_SHARE / 2)
         name, limits = device_name(device), before.raised_by(after)
-    return {
-        "machine": machine,
-        "device": name,
-        "threads": threads,
-        "precision": precision,
-        "limits": limits_dict(limits),
-        "rows": [_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], limits) for timing in timings],
-    }
+    return Costs(
+        machine=machine,
+        device=name,
+        threads=threads,
+        limits=limits.record(),
+        rows=tuple(_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], limits) for timing in timings),
+    )
 
 
 def work_at(model: Model, batch: int, length: int) -> Work:
@@ -96,16 +90,6 @@ def limits_for(
     return measure_limits(device, products, budget_s, dtype=product_dtype(precision), moved=moved)
 
 
-def limits_dict(limits: Limits) -> dict[str, Any]:
-    """JSON values; of the best copies only that of memory."""
-    return {
-        "matmul_flops_per_s": limits.matmul_flops_per_s,
-        "copy_bytes_per_s": limits.copy_bytes_per_s,
-        "best_product": list(limits.best_product),
-        "precision": limits.precision,
-    }
-
-
 def model_products(models: Iterable[Model], rows: Iterable[int]) -> list[Product]:
     """M, K, N of the linear layers, applied to so many rows at once and to pieces of them, smallest first."""
     sizes = {
@@ -120,13 +104,13 @@ def model_products(models: Iterable[Model], rows: Iterable[int]) -> list[Product
     return [(M, K, N) for M in sorted(whole | pieces) for K, N in sorted(sizes)]
 
 
-def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> dict[str, Any]:
+def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> records.Latency:
     place = f"{variant} (batch {timing.batch}, length {timing.length})"
-    return {
-        "run_key": timing.arm,
-        "variant": variant,
-        "batch": timing.batch,
-        "length": timing.length,
+    return records.Latency(
+        run_key=timing.arm,
+        variant=variant,
+        batch=timing.batch,
+        length=timing.length,
         **timing.samples.to_dict(),
         **judge(place, work, timing.samples.p50, limits),
-    }
+    )

@@ -48,24 +48,8 @@ class Samples:
         return len(self.seconds)
 
     @property
-    def p20(self) -> float:
-        return self.percentile(20)
-
-    @property
     def p50(self) -> float:
         return self.percentile(50)
-
-    @property
-    def p80(self) -> float:
-        return self.percentile(80)
-
-    @property
-    def p90(self) -> float:
-        return self.percentile(90)
-
-    @property
-    def p95(self) -> float:
-        return self.percentile(95)
 
     def percentile(self, q: float) -> float:
         """The q-th percentile, 0 to 100, interpolated between neighbours."""
@@ -75,10 +59,7 @@ class Samples:
         """The columns of a row, as JSON values."""
         return {
             "median_s": self.p50,
-            "p20_s": self.p20,
-            "p80_s": self.p80,
-            "p90_s": self.p90,
-            "p95_s": self.p95,
+            **{f"p{q}_s": self.percentile(q) for q in (20, 80, 90, 95)},
             "repeats": self.n,
             "load_average": list(self.load_average),
         }

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, forward_work
-from swarmformer.cost.precision import Precision, cast, computing_in
-from swarmformer.cost.probe import check_output
+from swarmformer.cost.probe import Precision, cast, check_output
 from swarmformer.cost.rounds import Samples, time_arms, time_queries
 from swarmformer.cost.texts import TextSample
 from swarmformer.data.batching import Batches
-from swarmformer.training.evaluate import predict
+from swarmformer.data.encoded import Split
+from swarmformer.training.evaluate import autocast, predict
 
 Scenario = Literal["single_stream", "offline"]
 MLPERF_SECONDS = 600
@@ -55,17 +55,17 @@ class StreamArm:
         ids_1N = torch.full((1, width), self.sample.pad_id, dtype=torch.int64)
         ids_1N[0, : len(ids)] = torch.from_numpy(ids)
         mask_1N = torch.arange(width)[None] < len(ids)
-        with torch.inference_mode(), computing_in(device, precision):
+        with torch.inference_mode(), autocast(device, precision):
             return self.model(ids_1N.to(device), mask_1N.to(device)).float().cpu()
 
     def all_texts(self, *, device: torch.device, precision: Precision) -> Tensor:
         """Answer all texts in batches of rising length."""
         split = self.sample.encoded() if self.tokenise else self.sample.split
-        batches = Batches(
-            split, batch_size=self.batch_size, lengths=self.lengths, pad_id=self.sample.pad_id, seed=None
-        )
         # bf16 weights need no autocast, and predict knows nothing else.
-        return predict(self.model, batches, device, "bf16" if precision == "bf16" else "fp32")
+        return predict(self.model, self.batches(split), device, "bf16" if precision == "bf16" else "fp32")
+
+    def batches(self, split: Split) -> Batches:
+        return Batches(split, batch_size=self.batch_size, lengths=self.lengths, pad_id=self.sample.pad_id, seed=None)
 
     def works(self) -> list[Work]:
         """The least work of each text: its real tokens alone."""
@@ -129,9 +129,7 @@ def stream_work(arm: StreamArm, scenario: Scenario, samples: Samples) -> Work:
 def stream_columns(arm: StreamArm, scenario: Scenario, samples: Samples) -> dict[str, Any]:
     """What a row says beside its percentiles: how much was measured, and how much that is of MLPerf's least."""
     texts = len(arm.sample.raw)
-    tokens = Batches(
-        arm.sample.split, batch_size=arm.batch_size, lengths=arm.lengths, pad_id=arm.sample.pad_id, seed=None
-    ).tokens()
+    tokens = arm.batches(arm.sample.split).tokens()
     return {
         "texts": texts if scenario == "offline" else min(texts, samples.n),
         "real_tokens": tokens.real,

@@ -27,7 +27,6 @@ class TextSample:
     encode: Callable[[RawSplit], Tokens]
     split: Split
     pad_id: int
-    seq_len: int
 
     def encoded(self) -> Split:
         """Encode all texts anew."""
@@ -49,7 +48,7 @@ def sample_texts(data: DataSpec, *, seq_len: int, texts: int, seed: int = 0) -> 
     rows = np.random.default_rng(seed).permutation(len(test))[:texts]
     raw = test.take(rows)
     encode, sizes = encoder(task, data.tokenizer, seq_len)
-    return TextSample(raw, encode, _as_split(raw, encode(raw)), sizes["pad_id"], seq_len)
+    return TextSample(raw, encode, _as_split(raw, encode(raw)), sizes["pad_id"])
 
 
 def _as_split(raw: RawSplit, tokens: Tokens) -> Split:

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.contracts import Model
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import SpecError
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
@@ -49,7 +49,7 @@ def model_of(variant: str, length: int = LENGTHS[0]) -> Model:
 
 def parameters(variant: str) -> int:
     """Without the token table."""
-    return count_parameters(model_of(variant))["without_embedding"]
+    return count_parameters(model_of(variant)).without_embedding
 
 
 def flops(variant: str, length: int) -> int:

@@ -20,10 +20,9 @@ from .base import (
     save_json,
     write_bytes_atomically,
 )
-from .code import Code, Supplier
-from .costs import Costs, Gap, Latency, Limits, Measured
+from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
 from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
-from .environment import Environment, Start
+from .environment import Code, Environment, Start, Supplier
 from .plan import (
     DECIDED,
     FACTORIALS,
@@ -41,7 +40,6 @@ from .plan import (
     plan_hash,
 )
 from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
-from .predictors import Floor, Floors
 from .run import (
     AttentionUse,
     Config,
@@ -58,75 +56,3 @@ from .run import (
 
 PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"
 CONFIG, RESULT, FAILURE, ENVIRONMENT = "config.json", "result.json", "failure.json", "environment.json"
-
-__all__ = [
-    "CONFIG",
-    "COSTS",
-    "CURVE",
-    "DECIDED",
-    "ENVIRONMENT",
-    "FACTORIALS",
-    "FAILURE",
-    "FLOORS",
-    "KINDS",
-    "PLAN",
-    "PREDICTIONS",
-    "REGISTERED",
-    "RESULT",
-    "AttentionUse",
-    "Code",
-    "Config",
-    "Costs",
-    "Count",
-    "CurveLine",
-    "Design",
-    "DesignKind",
-    "Document",
-    "Environment",
-    "EpochFlops",
-    "Failure",
-    "Floor",
-    "Floors",
-    "Flops",
-    "Gap",
-    "Identity",
-    "Latency",
-    "Limits",
-    "Matched",
-    "Measured",
-    "Metrics",
-    "NotNegative",
-    "PaddedFlops",
-    "Parameters",
-    "Plan",
-    "PlannedArm",
-    "PlannedCell",
-    "Positive",
-    "Predictions",
-    "Primary",
-    "Record",
-    "Registration",
-    "Result",
-    "Seconds",
-    "Share",
-    "Spec",
-    "SplitMetrics",
-    "StageLine",
-    "Start",
-    "Supplier",
-    "TrainLine",
-    "Truncated",
-    "UnreadableFileError",
-    "ValidationLine",
-    "former_keys",
-    "load",
-    "load_json",
-    "plan_hash",
-    "read_curve",
-    "read_predictions",
-    "save",
-    "save_json",
-    "save_predictions",
-    "todays_key",
-    "write_bytes_atomically",
-]

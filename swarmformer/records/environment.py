@@ -1,11 +1,32 @@
-"""``environment.json``: what every start of a run found."""
+"""What a run's code is, and who supplied parts of it; ``environment.json``: what every start of a run found."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
 from .base import Document, Record
-from .code import Supplier
+
+
+class Supplier(Record):
+    """A package or file outside this library that a component, task or training ingredient of a run comes from.
+
+    parts: ``slot.name`` of what it supplied. distribution, version: empty for what is not installed.
+    hash: over its Python sources.
+    """
+
+    module: str
+    parts: tuple[str, ...]
+    distribution: str = ""
+    version: str = ""
+    hash: str
+
+
+class Code(Record):
+    """``hash`` is over all sources that can change a result, suppliers included; ``revision`` is that of git."""
+
+    hash: str = ""
+    revision: str
+    suppliers: tuple[Supplier, ...] = ()
 
 
 class Start(Record):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from .base import Count, Document, Natural, Record, Share
-from .code import Supplier
+from .environment import Supplier
 from .plan import Flops, Identity, Parameters
 
 

@@ -13,8 +13,8 @@ import yaml
 from swarmformer import list_components, registry
 from swarmformer.assembly import assemble_without_weights
 from swarmformer.cli import main
-from swarmformer.cost import counted_flops
-from swarmformer.cost.parameters import count_parameters
+from swarmformer.cost.operations import counted_flops
+from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
 
 
@@ -77,7 +77,7 @@ def test_show_is_a_variant_and_says_what_each_slot_has(variant: str, capsys: pyt
     assert yaml.safe_load(out)["model"]["name"] == spec.name
     for slot, part in spec.slots.items():
         assert f"# {slot}.{part.name}: " in out
-    total = count_parameters(assemble_without_weights(spec))["total"]
+    total = count_parameters(assemble_without_weights(spec)).total
     parts = [int(number.replace(",", "")) for number in re.findall(r"#     ([\d,]+) parameters", out)]
     assert sum(parts) <= total
     if spec.name == "swarmformer":

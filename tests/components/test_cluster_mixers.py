@@ -18,7 +18,7 @@ from swarmformer.components.cluster.hierarchical import Hierarchical
 from swarmformer.components.cluster.latent import CrossAttention, Latent
 from swarmformer.components.cluster.linformer import Linformer
 from swarmformer.contracts import Cluster, Dims
-from swarmformer.cost import counted_flops
+from swarmformer.cost.operations import counted_flops
 from swarmformer.errors import SpecError
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close

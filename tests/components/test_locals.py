@@ -14,7 +14,7 @@ from swarmformer.components.local.depthwise_conv import DepthwiseConv
 from swarmformer.components.local.identity import Identity
 from swarmformer.components.local.rolling_shift import RollingShift
 from swarmformer.contracts import Dims, Local
-from swarmformer.cost import counted_flops
+from swarmformer.cost.operations import counted_flops
 from swarmformer.errors import SpecError
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close

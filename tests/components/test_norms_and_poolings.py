@@ -18,7 +18,7 @@ from swarmformer.components.pooling.attention import AttentionPooling
 from swarmformer.components.pooling.mean import Mean
 from swarmformer.components.pyramid.halving import Halving
 from swarmformer.contracts import Dims
-from swarmformer.cost import counted_flops
+from swarmformer.cost.operations import counted_flops
 from swarmformer.errors import SpecError
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close

@@ -132,7 +132,7 @@ def test_counted_models_have_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(stated), "training_flops", lambda self, B, n: 30 * B * n)
     batches = Batches(split("train", 40, 1, longest=90), batch_size=8, lengths=(100,), pad_id=0, seed=None)
     epoch = epoch_flops(stated, batches)
-    assert epoch["forward"]["real"] == 10 * int(batches.sizes.sum()) and epoch["training"]["padded"] == 30 * 40 * 100
+    assert epoch.forward.real == 10 * int(batches.sizes.sum()) and epoch.training.padded == 30 * 40 * 100
     assert lengths <= {1, 32, 64, 96, 100}
 
 

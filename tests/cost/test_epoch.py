@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import swarmformer
 from swarmformer.contracts import Model
-from swarmformer.cost import counted_flops, counted_training_flops, epoch_flops
+from swarmformer.cost.epoch import epoch_flops
+from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.variants import model_of
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import Split
@@ -40,19 +41,19 @@ def test_padded_is_what_the_batches_take_and_real_is_each_text_alone(variant: st
     shapes = [tuple(batch.ids_BN.shape) for batch in batches(0)]
     found = epoch_flops(model, batches)
     for name, count in (("forward", counted_flops), ("training", counted_training_flops)):
-        assert found[name]["padded"] == sum(count(model, *shape) for shape in shapes)  # type: ignore[literal-required]
-        assert found[name]["real"] == sum(count(model, 1, n) for n in TEXTS)  # type: ignore[literal-required]
-    wasted = found["forward"]["wasted"]
-    assert wasted == 1 - found["forward"]["real"] / found["forward"]["padded"]
+        assert getattr(found, name).padded == sum(count(model, *shape) for shape in shapes)
+        assert getattr(found, name).real == sum(count(model, 1, n) for n in TEXTS)
+    wasted = found.forward.wasted
+    assert wasted == 1 - found.forward.real / found.forward.padded
     assert 0.1 < wasted < 0.5
 
 
 def test_pads_waste_their_share_of_what_is_linear_and_nothing_of_what_is_pooled() -> None:
     batches = batches_of([8], 1, padded=(32,))
-    assert epoch_flops(small("deep_averaging"), batches)["forward"]["wasted"] == 0
+    assert epoch_flops(small("deep_averaging"), batches).forward.wasted == 0
     classifier = 2 * 100 * SIZES["num_classes"]  # of 100 filters
-    found = epoch_flops(small("cnn", widths=[1]), batches)["forward"]
-    assert found["padded"] - classifier == 4 * (found["real"] - classifier) > 0
+    found = epoch_flops(small("cnn", widths=[1]), batches).forward
+    assert found.padded - classifier == 4 * (found.real - classifier) > 0
 
 
 def test_work_that_a_batch_shares_is_no_waste() -> None:
@@ -61,8 +62,8 @@ def test_work_that_a_batch_shares_is_no_waste() -> None:
     assert model.flops(2, 8) < 2 * model.flops(1, 8)
     for batch_size in (1, 2, 5):
         found = epoch_flops(model, batches_of([16] * 7, batch_size))
-        assert [part["wasted"] for part in (found["forward"], found["training"])] == [0.0, 0.0]
-        assert found["forward"]["real"] == found["forward"]["padded"]
+        assert [part.wasted for part in (found.forward, found.training)] == [0.0, 0.0]
+        assert found.forward.real == found.forward.padded
 
 
 @settings(max_examples=30, deadline=None)
@@ -70,5 +71,5 @@ def test_work_that_a_batch_shares_is_no_waste() -> None:
 def test_shorter_padding_wastes_no_more(lengths: list[int], batch_size: int) -> None:
     model = model_of("enhanced")
     tight, loose = (epoch_flops(model, batches_of(lengths, batch_size, padded)) for padded in (PADDED, (32,)))
-    assert 0 <= tight["training"]["wasted"] <= loose["training"]["wasted"] < 1
-    assert tight["training"]["real"] == loose["training"]["real"]
+    assert 0 <= tight.training.wasted <= loose.training.wasted < 1
+    assert tight.training.real == loose.training.real

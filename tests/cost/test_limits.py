@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from swarmformer.components.embedding.token_position import TokenPositionEmbedding
-from swarmformer.cost import LimitError, Limits, Work, judge
-from swarmformer.cost.limits import forward_work
+from swarmformer.cost.limits import LimitError, Work, forward_work, judge
+from swarmformer.cost.machine import Limits
 
 LIMITS = Limits(1e9, 1e8, (1, 1, 1), "none", {1000: 1e9, 10_000: 4e8})
 

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.utils.benchmark import Timer
 
-from swarmformer.cost import Limits, machine, measure_limits
+from swarmformer.cost import machine
+from swarmformer.cost.machine import Limits, measure_limits
 from swarmformer.errors import SpecError
 
 SMALL, BIG, TALL = (64, 64, 64), (128, 128, 128), (256, 16, 32)

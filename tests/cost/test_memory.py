@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from swarmformer.cost import TooLargeError, measure_memory
-from swarmformer.cost.resident import peak_of
+from swarmformer.cost.memory import TooLargeError, measure_memory
+from swarmformer.cost.memory_process import peak_of
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import load_variant
 
@@ -35,7 +35,7 @@ def test_a_known_allocation_is_seen_although_it_is_gone():
 def test_what_the_parent_holds_does_not_count():
     """The trap that ru_maxrss is: it is handed down to a process that is started."""
     ballast = np.ones(600 * MIB, dtype=np.uint8)
-    code = "from swarmformer.cost.resident import peak_of; print(peak_of(lambda: None).peak)"
+    code = "from swarmformer.cost.memory_process import peak_of; print(peak_of(lambda: None).peak)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert int(said) < ballast.nbytes < peak_of(lambda: None).peak
 

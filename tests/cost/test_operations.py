@@ -9,8 +9,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.contracts import ModelOutput
-from swarmformer.cost import counted_flops, counted_training_flops
-from swarmformer.cost.operations import backward, counting
+from swarmformer.cost.operations import backward, counted_flops, counted_training_flops, counting
 
 B, N, D, H, K = 2, 6, 8, 2, 3
 ATTENTION = 4 * B * N * N * D  # scores and weighted sum; the heads share out D

@@ -7,8 +7,8 @@ import statistics
 
 import pytest
 
-from swarmformer.cost import OutputError, time_arms
-from swarmformer.cost.rounds import SETTLE_BELOW_S
+from swarmformer.cost.probe import OutputError
+from swarmformer.cost.rounds import SETTLE_BELOW_S, time_arms
 
 LONG = 2 * SETTLE_BELOW_S
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from swarmformer.cost import OutputError
+from swarmformer.cost.probe import OutputError
 from swarmformer.cost.rounds import SETTLE_BELOW_S, Samples
 from swarmformer.cost.streams import MIN_QUERIES, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample
@@ -31,8 +31,8 @@ def sample() -> TextSample:
         encoded.append(len(given))
         return encode_vocabulary(given.texts, WORDS, 16, given.ids)
 
-    made = TextSample(raw, encode, None, 0, 16)  # type: ignore[arg-type]
-    made = TextSample(raw, encode, made.encoded(), 0, 16)
+    made = TextSample(raw, encode, None, 0)  # type: ignore[arg-type]
+    made = TextSample(raw, encode, made.encoded(), 0)
     encoded.clear()
     made.encode.calls = encoded  # type: ignore[attr-defined]
     return made
@@ -62,7 +62,7 @@ def test_single_stream_answers_one_text_after_another(stream, cpu):
     made = stream(lengths=(8, 16))
     found = measure_stream({"a": made.arm}, "single_stream", device=cpu, budget_s=1e9)["a"]
     assert found.seconds == pytest.approx([PER_TOKEN_S * length for length in LENGTHS])
-    assert found.p90 == pytest.approx(float(np.percentile([PER_TOKEN_S * length for length in LENGTHS], 90)))
+    assert found.percentile(90) == pytest.approx(float(np.percentile([PER_TOKEN_S * length for length in LENGTHS], 90)))
     assert set(made.seen) == {(1, length) for length in LENGTHS}
     row = stream_columns(made.arm, "single_stream", found)
     assert (row["texts"], row["real_tokens"], row["measured_s"]) == (12, 78, pytest.approx(78 * PER_TOKEN_S))

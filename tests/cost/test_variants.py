@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from swarmformer.cost import counted_flops, counted_training_flops, flops_by_slot
-from swarmformer.cost.variants import LENGTHS, OWN, model_of
+from swarmformer.cost.operations import counted_flops, counted_training_flops
+from swarmformer.cost.variants import LENGTHS, OWN, flops_by_slot, model_of
 from swarmformer.errors import SpecError
 
 VARIANTS = ("base", "enhanced", "base+random_routing", "transformer")

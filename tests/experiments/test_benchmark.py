@@ -12,7 +12,9 @@ from experiments import benchmark, scaling
 from experiments.measure import benchmark_rows, scaling_rows
 from reports.errors import ReportError
 from reports.study.costs import check_costs
-from swarmformer.cost import Limits, TooLargeError, machine
+from swarmformer.cost import machine
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.memory import TooLargeError
 from swarmformer.records import Costs, load
 
 SMALL = ["model.dims.d_model=8", "model.dims.vocab_size=50", "model.dims.seq_len=32"]

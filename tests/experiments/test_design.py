@@ -138,7 +138,7 @@ def test_a_matched_pair_says_its_ratio(tiny_grid: Grid) -> None:
         {"arm": "base+multi_head", "control": "base", "quantity": "seconds", "tolerance": 0.5},
     ]
     plan = load_plan(tiny_grid(arms=["base", "base+multi_head", "base+added_mlp"], matched=pairs))
-    counted = {arm.name: arm.parameters["without_embedding"] for arm in plan.arms}
+    counted = {arm.name: arm.parameters.without_embedding for arm in plan.arms}
     expected = counted["base+multi_head"] / counted["base+added_mlp"]
     assert [pair["ratio"] for pair in plan.matched] == [expected, None]
     assert abs(expected - 1) <= 0.02

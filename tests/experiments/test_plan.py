@@ -96,7 +96,7 @@ def test_a_variant_that_cannot_take_its_lengths_is_refused(tiny_grid: Grid) -> N
 def test_planning_needs_no_memory_for_weights(tiny_grid: Grid) -> None:
     sizes = {"dims": {**TINY["model"]["dims"], "d_model": 400_000}}  # 15 matrices of 640 GB
     arm = load_plan(tiny_grid(arms=["base"], model=sizes)).arms[0]
-    assert arm.parameters["total"] > 10**12
+    assert arm.parameters.total > 10**12
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)

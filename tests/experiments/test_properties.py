@@ -16,7 +16,7 @@ def test_the_original_is_blind_where_positions_see() -> None:
     rows = {
         (row["variant"], row["change"]): row["difference"]
         for variant in ("original_small", "base+positions")
-        for row in behaviour._order(variant, torch.float64)
+        for row in behaviour.order_rows(variant, torch.float64)
     }
     for change in ("reversal", "rotation by a cluster"):
         assert rows["original_small", change] < 1e-12 * max(1.0, rows["original_small", "shuffle"])
@@ -25,23 +25,23 @@ def test_the_original_is_blind_where_positions_see() -> None:
 
 
 def test_the_gate_is_there_and_matters() -> None:
-    row = behaviour._gate("original_small")
+    row = behaviour.gate_row("original_small")
     D = 128
     assert row["parameters"] == 2 * (2 * D * D + D + D * D + D)
     assert 0.1 < row["mean_opening"] < 0.9 and row["difference_held_open"] > 0.01
 
 
 def test_lumenspark_leaks_and_takes_pads_for_tokens_and_need_not() -> None:
-    leaks = {row["variant"]: row for row in behaviour.leak_rows()}
+    leaks = {row["variant"]: row for row in behaviour.MEASUREMENTS["leaks"]()}
     published, causal = leaks["lumenspark_published"], leaks["lumenspark, causal"]
     assert published["earlier_changed"] == published["length"] - 1 and published["least_earlier"] > 1e-6
     assert causal["earlier_changed"] == 0 and causal["last"] > 1e-6
-    pads = {row["variant"]: row["difference"] for row in behaviour.pad_rows()}
+    pads = {row["variant"]: row["difference"] for row in behaviour.MEASUREMENTS["pads"]()}
     assert pads["lumenspark_published"] > 1e-6 and pads["lumenspark, pads masked"] < 1e-12
 
 
 def test_flops_are_those_of_the_published_arithmetic() -> None:
-    rows = {row["variant"]: row for row in sizes.flops_rows()}
+    rows = {row["variant"]: row for row in sizes.MEASUREMENTS["flops"]()}
     for variant, D, N, size in (("original_base", 192, 768, 4), ("original_small", 128, 256, 8)):
         C = N // size
         local, attention, feedback = 2 * N * 15 * D * D, 2 * (3 * C * D * D + 2 * C * C * D), 2 * N * 4 * D * D
@@ -58,7 +58,7 @@ def test_parameters_clusters_and_scores() -> None:
     assert base["total"] - base["without_embedding"] == 30_522 * 192
     assert parameters["bag_of_embeddings, width of Base"]["total"] == 30_522 * 192 + 2 * 192 + 2
     assert sizes.bert_rows()[0]["total"] == 108_891_648, "BERT-base uncased without its pooler, as torch counts it"
-    clusters = {(row["variant"], row["layers"]): row["clusters"] for row in sizes.pyramid_rows()}
+    clusters = {(row["variant"], row["layers"]): row["clusters"] for row in sizes.MEASUREMENTS["pyramids"]()}
     assert clusters["original_base+pyramid", 2] == [192, 96]
     assert clusters["original_base+pyramid", 3] == [192, 96, 48]
     scores = {(row["variant"], row["length"]): row["bytes"] for row in sizes.score_rows()}

@@ -12,7 +12,9 @@ import pytest
 from experiments import benchmark
 from experiments.speed import command, depth, evaluation, measure, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
-from swarmformer.cost import LimitError, Limits, Samples
+from swarmformer.cost.limits import LimitError
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.rounds import Samples
 
 LIMITS = {"fp32": Limits(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Limits(4e9, 1e9, (8, 8, 8), "bfloat16")}
 
@@ -108,7 +110,7 @@ class Recorded:
 
 def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SWARMFORMER_DATA", raising=False)
-    found = depth.small_epoch(depth.DEPTHS["quick"])
+    found = depth.GROUPS["Small, epoch"](depth.DEPTHS["quick"])
     assert not found.arms and "SWARMFORMER_DATA" in found.missing["Small, an epoch"]
 
 

@@ -13,7 +13,7 @@ from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
 from reports.errors import ReportError
 from reports.measured import read_growth
-from swarmformer.cost import count_parameters
+from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768, 4096, 16384)
@@ -99,4 +99,4 @@ def test_committed_parameters_are_those_of_the_variants() -> None:
     for row in (row for row in forward.rows if row.length in (min(LENGTHS), max(LENGTHS))):
         arm = arm_at(load_variant(row.variant), row.length)
         assert isinstance(arm, CostArm)
-        assert count_parameters(arm.build_without_weights()) == row.parameters.model_dump(), row.variant
+        assert count_parameters(arm.build_without_weights()).model_dump() == row.parameters.model_dump(), row.variant

@@ -1,0 +1,132 @@
+"""What the commands that measure cost do alike: check their keys, measure into a folder of their own, leave costs.json.
+
+settings.json       what was asked
+environment.json    packages, code, machine, device
+costs.json          limits, rows, and what is missing with its reason
+sacred/             sacred's record
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from swarmformer.code import library_code, start
+from swarmformer.contracts import Strict
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.timing import torch_threads
+from swarmformer.environment import describe_machine, device_name, resolve_device
+from swarmformer.errors import SpecError
+from swarmformer.merge import nest
+from swarmformer.records import COSTS, ENVIRONMENT, Costs, Environment, save, save_json
+
+from ..cells import CellError
+from ..measure.measured import Missing
+from ..settings import check_keys, defaults_of
+from ..store import Config
+
+
+class Measuring(Protocol):
+    """What a command measures: ``run`` fills ``rows``, ``missing``, and ``limits`` by threads and precision."""
+
+    threads: int
+    rows: list[dict[str, Any]]
+    missing: list[Missing]
+    limits: dict[tuple[int, str], Limits]
+
+    def run(self) -> None: ...
+
+    def more(self) -> dict[str, Any]:
+        """What costs.json says beside."""
+
+
+@dataclass(frozen=True)
+class CostCommand:
+    """A command's keys, and how what it measures is made of them, of the patch of its sections and of the device."""
+
+    settings: type[Strict]
+    sections: tuple[str, ...]
+    lists: tuple[str, ...]
+    make: Callable[[Any, Config, torch.device], Measuring]
+
+    @property
+    def defaults(self) -> Config:
+        return defaults_of(self.settings, self.sections)
+
+    def resolve(self, config: Config) -> Config:
+        """The configuration checked: every variant can be read, and the folder is free."""
+        asked, folder = self._checked(config), new_folder(config["runs"], config["name"])
+        self._made(asked)
+        return {**asked, "folder": str(folder)}
+
+    def _checked(self, config: Config) -> Config:
+        # Sacred keeps what the command line said, lists in a shell's words among it.
+        settings = check_keys(config, self.settings, self.sections, self.lists)
+        return {**settings.model_dump(), **nest({key: config[key] for key in self.sections})}
+
+    def _made(self, asked: Config) -> Measuring:
+        patch = {section: asked[section] for section in self.sections}
+        settings = self.settings(**{key: asked[key] for key in self.settings.model_fields})
+        return self.make(settings, patch, resolve_device(asked["device"]))
+
+    def measure(self, config: Config) -> Path:
+        """Measure what a resolved configuration asks for; the file that was written."""
+        asked = self._checked({key: config[key] for key in self.defaults})
+        device, folder, measuring = resolve_device(asked["device"]), Path(config["folder"]), self._made(asked)
+        with torch_threads(measuring.threads):
+            write_start(folder, asked, device)
+            measuring.run()
+            return _write(folder / COSTS, measuring, device)
+
+
+def new_folder(runs: str, name: str) -> Path:
+    """``runs/name``, which must hold no measurement yet.
+
+    Raises:
+        SpecError: it does, or the name is no plain name.
+    """
+    if not name or name != os.path.basename(name) or name.startswith("."):
+        raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
+    folder = Path(runs) / name
+    if any((folder / file).exists() for file in (COSTS, "figures.json")):
+        raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
+    return folder
+
+
+def write_start(folder: Path, settings: Config, device: torch.device) -> None:
+    """What was asked, and on what; before anything is measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    save_json(folder / "settings.json", settings)
+    save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
+
+
+def as_json(limits: Limits) -> dict[str, Any]:
+    return limits.record().model_dump(mode="json")
+
+
+def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
+    """The outcome, the highest limits at the top as well."""
+    if path.exists():
+        raise CellError(f"{path.parent}: {path.name} appeared while measuring; nothing was overwritten")
+    limits = measuring.limits
+    best = max(limits.values(), key=lambda found: found.matmul_flops_per_s)
+    copy = max(found.copy_bytes_per_s for found in limits.values())
+    content = {
+        "machine": describe_machine(),
+        "device": device_name(device),
+        "threads": measuring.threads,
+        "limits": {**as_json(best), "copy_bytes_per_s": copy},
+        "limits_by": [
+            {"threads": n, "measured_for": word, **as_json(found)} for (n, word), found in limits.items()
+        ],
+        "rows": measuring.rows,
+        "missing": [gap.to_dict() for gap in measuring.missing],
+        **measuring.more(),
+    }
+    save_json(path, content, Costs.SCHEMA)
+    return path

@@ -34,6 +34,7 @@ class CostLength(Figure):
     rows: ClassVar = ["measured"]
     beside: ClassVar = "quantity"
     key_columns: ClassVar = 1
+    inches: ClassVar = 2.9
 
     measured: list[Literal["scaling", "scaling_training"]] = ["scaling", "scaling_training"]
     """Folders of reports/results/cost: forward passes, training steps."""
@@ -46,9 +47,6 @@ class CostLength(Figure):
             for row in _rows(read_growth(folder)) if folder.exists() else ():
                 if self.variants is None or row["variant"] in self.variants:
                     yield {"measured": folder.name, **row}
-
-    def height(self, row: pd.DataFrame) -> float:
-        return 2.9
 
     def heading(self, row: pd.DataFrame) -> str:
         mode, batch, device, precision = row[["mode", "batch", "device", "precision"]].iloc[0]

@@ -33,6 +33,7 @@ class Curves(Figure):
     """
 
     beside: ClassVar = "measure"
+    inches: ClassVar = 2.8
 
     arms: list[str] | None = Field(default=None, min_length=1)
     """Arms to draw; where it is not given: the base, the original, the arm with all factors on, and the best one by
@@ -48,9 +49,6 @@ class Curves(Figure):
                 for measure, (kind, column, _, _) in MEASURES.items():
                     rows = banded(curves, kind, column, self.band)
                     yield from ({**head, "measure": measure, **row} for row in rows)
-
-    def height(self, row: pd.DataFrame) -> float:
-        return 2.8
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         looks = line_styles(row["arm"])

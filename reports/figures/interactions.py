@@ -33,13 +33,11 @@ class Interactions(OfDesigns):
 
     side_by_side: ClassVar = 2
     has_one_key: ClassVar = True
+    inches: ClassVar = 3.8
 
     def read(self, study: Study) -> Iterator[dict[str, Any]]:
         for head, _, design in self.designs(study):
             yield from ({**head, **cell} for cell in _cells(design))
-
-    def height(self, row: pd.DataFrame) -> float:
-        return 3.8
 
     def handles(self, row: pd.DataFrame) -> list[Patch]:
         marks = [

@@ -37,6 +37,7 @@ class Figure(Strict, ABC):
     has_one_key: ClassVar[bool] = False
     """One key below the last row, where all rows would have the same."""
     key_columns: ClassVar[int] = 2
+    inches: ClassVar[float]
 
     grids: list[str] | None = None
     """Grids to draw; all that have something to show where it is not given."""
@@ -53,9 +54,9 @@ class Figure(Strict, ABC):
     def handles(self, row: pd.DataFrame) -> list[Any]:
         """What the key of a row explains."""
 
-    @abstractmethod
     def height(self, row: pd.DataFrame) -> float:
         """Inches of a row without its key."""
+        return self.inches
 
     def heading(self, row: pd.DataFrame) -> str:
         """What stands above a row."""

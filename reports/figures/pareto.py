@@ -38,6 +38,7 @@ class Pareto(Figure):
 
     beside: ClassVar = "against"
     shares_y: ClassVar = True
+    inches: ClassVar = 3.9
 
     against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
     """One panel beside the other."""
@@ -51,9 +52,6 @@ class Pareto(Figure):
                 arms = pd.DataFrame([_arm(grid, arm, against, batch) for arm in grid.arms])
                 rows = [*arms.assign(on_front=on_front(arms)).to_dict("records"), *_references(grid)]
                 yield from ({**panel, "against": against, "batch": batch, **row} for row in rows)
-
-    def height(self, row: pd.DataFrame) -> float:
-        return 3.9
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         numbers, usual = _numbers(row), _usual(row)

@@ -37,6 +37,7 @@ class Telemetry(Figure):
     rows: ClassVar = ["panel", "arm"]
     beside: ClassVar = "quantity"
     has_one_key: ClassVar = True
+    inches: ClassVar = 1.8
 
     arms: list[str] | None = Field(default=None, min_length=1)
     """Arms to draw; where it is not given: those with telemetry, the best by validation accuracy first."""
@@ -55,12 +56,10 @@ class Telemetry(Figure):
                 curves, runs = routed[arm]
                 head = {**panel, "arm": arm, "runs": runs, "band": self.band}
                 head |= {"shown": len(shown), "routed": len(routed)}
-                for layer, quantity in _recorded(curves, self.quantities):
+                known = sorted(_columns(curves))
+                for layer, quantity in ((at, name) for asked in self.quantities for at, name in known if name == asked):
                     for row in banded(curves, "train", f"{layer}/{quantity}", self.band):
                         yield {**head, "layer": layer + 1, "quantity": quantity, **row}
-
-    def height(self, row: pd.DataFrame) -> float:
-        return 1.8
 
     def heading(self, row: pd.DataFrame) -> str:
         arm, shown, routed = row[["arm", "shown", "routed"]].iloc[0]
@@ -91,8 +90,3 @@ def _columns(curves: Sequence[pd.DataFrame]) -> set[tuple[int, str]]:
     """(layer from 0, quantity) of all telemetry that is there."""
     names = {column for curve in curves for column in curve.columns}
     return {(int(match[1]), match[2]) for name in names if (match := re.fullmatch(r"(\d+)/(\w+)", name))}
-
-
-def _recorded(curves: Sequence[pd.DataFrame], quantities: list[str]) -> list[tuple[int, str]]:
-    asked = [pair for pair in _columns(curves) if pair[1] in quantities]
-    return sorted(asked, key=lambda pair: (quantities.index(pair[1]), pair[0]))

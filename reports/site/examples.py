@@ -50,15 +50,10 @@ def answered(study: Study) -> tuple[list[Answered], list[str]]:
                 continue
             if predictions is not None:
                 names, labels = predictions.names, predictions.labels
-                answers = predictions.logits_NK.argmax(axis=1)
-                runs.append(Answered(grid, cell, _digest(names, labels), names, labels, answers))
+                asked = "\n".join(names.tolist()).encode("utf-8", "surrogatepass") + labels.astype("<i8").tobytes()
+                digest, answers = hashlib.sha256(asked).hexdigest()[:12], predictions.logits_NK.argmax(axis=1)
+                runs.append(Answered(grid, cell, digest, names, labels, answers))
     return runs, problems
-
-
-def _digest(names: np.ndarray, labels: np.ndarray) -> str:
-    asked = hashlib.sha256("\n".join(names.tolist()).encode("utf-8", "surrogatepass"))
-    asked.update(labels.astype("<i8").tobytes())
-    return asked.hexdigest()[:12]
 
 
 def example_sets(runs: Sequence[Answered]) -> Iterator[tuple[dict[str, Any], list[Answered]]]:

@@ -97,12 +97,12 @@ def test_designs_share_their_arms(tiny_grid: Grid) -> None:
     plan = load_plan(grid)
     names = [arm.name for arm in plan.arms]
     assert len(names) == 8 + 1 + 1 and names[0] == "base" and names[-1] == "base+positions"
-    assert plan.designs[0]["resolution"] == 4 and plan.designs[1]["levels"] == {
-        "base": [],
-        "base+multi_head": ["multi_head"],
+    assert plan.designs[0].resolution == 4 and plan.designs[1].levels == {
+        "base": (),
+        "base+multi_head": ("multi_head",),
     }
     for chosen in plan.designs:
-        assert set(chosen["levels"]) <= set(names)
+        assert set(chosen.levels) <= set(names)
 
 
 DESIGN_FAULTS: list[tuple[dict[str, Any], str]] = [
@@ -140,5 +140,5 @@ def test_a_matched_pair_says_its_ratio(tiny_grid: Grid) -> None:
     plan = load_plan(tiny_grid(arms=["base", "base+multi_head", "base+added_mlp"], matched=pairs))
     counted = {arm.name: arm.parameters.without_embedding for arm in plan.arms}
     expected = counted["base+multi_head"] / counted["base+added_mlp"]
-    assert [pair["ratio"] for pair in plan.matched] == [expected, None]
+    assert [pair.ratio for pair in plan.matched] == [expected, None]
     assert abs(expected - 1) <= 0.02

@@ -38,12 +38,12 @@ PACKAGES = (
     "jinja2",
     "pandas",
     "matplotlib",
+    "adjustText",
     "psutil",
     "sacred",
     "docopt-ng",
     "setuptools",
     "xformers",
-    "ray",
 )
 """This package, its dependencies and the optional packages that can change a number."""
 

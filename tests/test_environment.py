@@ -122,7 +122,7 @@ def test_description_of_this_machine():
 def test_packages_are_the_dependencies():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     optional = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *optional["gpu"], *optional["ray"]]
+    wanted = [*project["dependencies"], *optional["gpu"]]
     names = [re.match(r"[\w.-]+", requirement)[0] for requirement in wanted]
     assert sorted(environment.PACKAGES) == sorted(["swarmformer", *names])
 

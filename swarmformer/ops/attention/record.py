@@ -34,8 +34,8 @@ class Recording:
 
     def rows(self) -> list[dict[str, str]]:
         """JSON rows with ``kind``, ``backend`` and ``reason``, in the order of first use."""
-        rows = {(use.request.kind, use.choice.backend): use.choice.reason for use in list(self._uses)}
-        return [{"kind": kind, "backend": backend, "reason": reason} for (kind, backend), reason in rows.items()]
+        rows = dict.fromkeys((use.request.kind, use.choice.backend, use.choice.reason) for use in list(self._uses))
+        return [{"kind": kind, "backend": backend, "reason": reason} for kind, backend, reason in rows]
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from .cells import (
     CellBusyError,
     CellFailedError,
     InterruptedRunError,
+    check_precision,
     identity,
     lock_of,
     prepare,
@@ -58,6 +59,7 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
     try:
         with lock_of(folder, LOCK_PATIENCE_S):
             if (folder / RESULT).exists():
+                check_precision(folder, spec)
                 _discard_checkpoint(folder)
                 return None
             if (folder / FAILURE).exists():
@@ -97,6 +99,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
         "attention": tuple(attention.rows()),
+        "precision": trainer.precision,
         "data_key": data.key,
         "truncated": truncated,
         "code_revision": _joined([start.code_revision for start in starts]),

@@ -164,6 +164,8 @@ class StageSpec(Strict):
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("stage", self.name, self.options, versions=versions)
         kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
+        if kept.get("precision") == "auto":
+            kept["precision"] = "fp32"  # one key for both, as in TrainSpec
         for slot in train_section.USUAL.keys() & kept.keys():
             if "name" in kept[slot]:
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
@@ -203,6 +205,12 @@ class TrainSpec(TrainBudget):
         )
         train = cls(**budget.model_dump(), **dict(zip(parts, specs, strict=True)))
         return train if stages is None else train.model_copy(update={"stages": train._staged(stages, path, locate)})
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        """``auto`` has the key of fp32, as what is computed in is the machine's choice: a run's records say which it
+        was, and keep runs apart by it."""
+        plain = self.model_copy(update={"precision": "auto"}) if self.precision == "fp32" else self
+        return departures(plain, versions=versions)
 
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
         place = (*path, train_section.STAGES)

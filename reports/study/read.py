@@ -111,7 +111,7 @@ def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
     pending = Cell(Status.PENDING, where, arm, seed, cause="not started")
     try:
-        return replace(_classify(folder, pending, planned), model=_model(folder / CONFIG))
+        return _with_config(_classify(folder, pending, planned), folder / CONFIG)
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
 
@@ -132,12 +132,17 @@ def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
     return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
 
 
-def _model(path: Path) -> str:
-    """Name of the architecture; a config.json that is damaged beside a good result costs no more than that."""
+def _with_config(cell: Cell, path: Path) -> Cell:
+    """With the name of the architecture, and the precision of a result that does not say it; a config.json that is
+    damaged beside a good result costs no more than these."""
     try:
-        return str(load(path, records.Config).spec.model.get("name", ""))
+        spec = load(path, records.Config).spec
     except UnreadableFileError:
-        return ""
+        return cell
+    if cell.result is not None and not cell.result.precision:
+        asked = str(spec.train.get("precision", "fp32"))
+        cell = replace(cell, result=cell.result.model_copy(update={"precision": asked}))
+    return replace(cell, model=str(spec.model.get("name", "")))
 
 
 def _load_own(path: Path, model: type[DocumentT], planned: PlannedCell | None) -> DocumentT:

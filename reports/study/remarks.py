@@ -59,6 +59,8 @@ def notes(runs: pd.DataFrame, margin: float | None, registered: str, pairs: Sequ
             "worse where it lies off zero and p after Holm's correction over the family is below 0.05; else undecided."
         )
     columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
+    if runs["computed_in"].nunique() > 1:
+        columns["precision"] = "computed_in"
     said = [f"{name} {'; '.join(sorted(set(runs[column])))}" for name, column in columns.items()]
     yield f"{plural(len(runs), 'run')}: {', '.join(said)}." if len(runs) else "No run is completed."
     yield " ".join([registered, *(pair.words for pair in pairs if pair.holds)])

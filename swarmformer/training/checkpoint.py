@@ -28,7 +28,7 @@ class Progress:
     """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
 
     Epochs and steps are counted through all stages; ``best`` is of ``stage``. ``optimiser`` is what of its state is no
-    tensor.
+    tensor. ``precisions``: what each stage computes in, fp32 or bf16.
     """
 
     epoch: int = 0
@@ -40,6 +40,7 @@ class Progress:
     validations: list[dict[str, float | int]] = field(default_factory=list)
     stage: int = 0
     optimiser: Any = None
+    precisions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

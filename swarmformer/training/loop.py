@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers
 from swarmformer.contracts import Metrics, Model
+from swarmformer.cost.precision import chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
+from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate, objective_loss
@@ -97,7 +99,14 @@ class Trainer:
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder else None)
         self.progress = ckpt.Progress()
+        if self.checkpoint is None or not self.checkpoint.exists():
+            self._compute_in([chosen_precision(spec, self.model, stage.train) for stage in self.stages])
         self._prepare()
+
+    @property
+    def precision(self) -> str:
+        """What is computed in, ``fp32`` or ``bf16``; ``bf16+fp32`` where stages differ."""
+        return "+".join(dict.fromkeys(self.progress.precisions))
 
     @property
     def total_steps(self) -> int:
@@ -133,6 +142,24 @@ class Trainer:
         self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
         return metrics, logits_MK
+
+    def _compute_in(self, precisions: list[str]) -> None:
+        """Decide what each stage computes in, for good: a run that goes on elsewhere keeps it.
+
+        Raises:
+            SpecError: a stage asks for another than its checkpoint was made in.
+        """
+        for stage, precision in zip(self.stages, precisions, strict=True):
+            if stage.train.precision not in ("auto", precision):
+                raise SpecError(
+                    f"{self.checkpoint}: was computed in {precision}, but train.precision is {stage.train.precision}; "
+                    "set it to auto to go on, or move the checkpoint away to start this run anew"
+                )
+        self.stages = [
+            replace(stage, train=stage.train.model_copy(update={"precision": precision}))
+            for stage, precision in zip(self.stages, precisions, strict=True)
+        ]
+        self.progress.precisions = precisions
 
     def _prepare(self) -> None:
         """Make ready for the stage that the progress names; it starts from the weights that are there."""
@@ -240,6 +267,9 @@ class Trainer:
 
     def _resume(self, path: Path) -> None:
         tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
+        asked = [stage.train.precision for stage in self.stages]
+        # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
+        self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])
         self._prepare()
         self.model.load_state_dict(ckpt.without_prefix("model", tensors))
         self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))

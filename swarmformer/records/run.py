@@ -109,7 +109,8 @@ class Result(RunIdentity):
 
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
     before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs
-    from before it was recorded it is what their config.json asks for. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    from before it was recorded it is what their config.json asks for. ``best_epoch`` counts from 1; ``started_at`` is
+    UTC in ISO 8601.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"

@@ -97,6 +97,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
         "attention": tuple(attention.rows()),
+        "telemetry": outcome.telemetry,
         "data_key": data.key,
         "truncated": truncated,
         "code_revision": _joined([start.code_revision for start in starts]),

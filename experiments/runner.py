@@ -100,6 +100,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "fast_paths": enabled(),
         "attention": tuple(attention.rows()),
         "precision": trainer.precision,
+        "telemetry": outcome.telemetry,
         "data_key": data.key,
         "truncated": truncated,
         "code_revision": _joined([start.code_revision for start in starts]),

@@ -9,6 +9,8 @@ from swarmformer.contracts import Assignment
 from swarmformer.errors import SpecError
 from swarmformer.ops.gating import Said, pair_linear
 
+CLOSED = -2.0
+"""Bias of a gate that starts closed: sigmoid(−2) = 0.12."""
 LEAST = -40.0
 """Below exp(LEAST) of the greatest a cluster gives nothing: what rounding would drop, before it can underflow."""
 
@@ -16,13 +18,16 @@ LEAST = -40.0
 class Gate(nn.Module):
     """sigmoid(W₂ GELU(W₁ [x; u])): how much of the update u each feature of x takes.
 
-    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid.
+    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid. ``closed``: the last bias
+    starts at ``CLOSED`` instead of about 0, so that little passes.
     """
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, d_model: int, *, closed: bool = False) -> None:
         super().__init__()
         self.d_model = d_model
         self.net = nn.Sequential(nn.Linear(2 * d_model, d_model), nn.GELU(), nn.Linear(d_model, d_model))
+        if closed:
+            nn.init.constant_(self.net[2].bias, CLOSED)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, u: Tensor | Said, shift: Tensor | None = None) -> Tensor:
         first, activation, second = self.net
@@ -59,6 +64,11 @@ def influence(c_BCD: Tensor, mask_BC: Tensor | None, signal_BC: Tensor | None) -
 def divided(weight: Tensor, total: Tensor) -> Tensor:
     """weight / total, where zero by zero is zero, also for the gradient."""
     return weight / total.masked_fill(total == 0, 1.0)
+
+
+def heads_of_width(heads: int, d_model: int, least: int) -> int:
+    """As many of ``heads`` as divide ``d_model`` into parts of ``least`` features or more; one where none do."""
+    return next((count for count in range(heads, 1, -1) if d_model % count == 0 and d_model // count >= least), 1)
 
 
 def check_heads(component: str, heads: int, d_model: int, path: tuple[str, ...] = ("heads",)) -> None:

@@ -44,6 +44,7 @@ from .run import (
     AttentionUse,
     Config,
     EpochFlops,
+    Exercise,
     Failure,
     Metrics,
     PaddedFlops,

@@ -25,12 +25,14 @@ from swarmformer.cost.precision import chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
+from swarmformer.records import Exercise
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import Record, TrainingStep
+from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
@@ -40,7 +42,8 @@ OnStep = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, and test logits, one row per label, in split order.
+    """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
+    what the components measured of themselves over the validation split.
 
     ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation.
     """
@@ -52,6 +55,7 @@ class TrainResult:
     epochs: int
     steps: int
     seconds: float
+    telemetry: tuple[Exercise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,9 @@ class Trainer:
             done.stage, done.best, done.best_epoch = done.stage + 1, {}, -1
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
+        told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
         test, logits_NK = self.evaluate(self.model, "test")
-        return TrainResult(validation, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds)
+        return TrainResult(validation, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds, told)
 
     def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
         """Metrics and logits of a split.

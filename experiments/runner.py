@@ -94,6 +94,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "best_epoch": outcome.best_epoch,
         "epochs": outcome.epochs,
         "steps": outcome.steps,
+        "stopped": outcome.stopped,
         "parameters": count_parameters(trainer.model),
         "flops": flops_of_text(trainer.model, spec.model.dims.seq_len),
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
@@ -154,6 +155,8 @@ def load_data(spec: RunSpec) -> EncodedData:
         seq_len=spec.model.dims.seq_len,
         validation_fraction=spec.data.validation_fraction,
         split_seed=spec.data.split_seed,
+        cut=spec.data.cut,
+        cut_share=spec.data.cut_share,
     )
     for size in ("num_classes", "vocab_size"):
         planned, found = getattr(spec.model.dims, size), getattr(data, size)

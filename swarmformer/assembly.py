@@ -98,6 +98,20 @@ def check_ingredients(train: TrainSpec, dims: Dims) -> None:
             make_ingredients(train.of_stage(stage), dims)
 
 
+def check_objectives(model: Model, train: TrainSpec) -> None:
+    """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
+    for stage in train.stages:
+        section = train.of_stage(stage)
+        objective = _ingredient("objective", section.objective, model.dims)
+        try:
+            objective.check_model(model)
+        except SpecError as error:
+            raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
+        if objective.hooks and section.compile:
+            words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
+
+
 def rehearse(spec: RunSpec) -> Model:
     """Pass a batch of every padded length through the model, without weights or memory.
 
@@ -110,6 +124,8 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    with without_weights():
+        check_objectives(model, spec.train)
     for length in spec.padded_lengths:
         ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
         try:
@@ -125,9 +141,13 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     Or where an augmentation moves the tokens that are asked about.
     """
     for stage in spec.train.stages:
-        name = spec.train.of_stage(stage).augmentation.name
-        if per_token and not registry.get("augmentation", name).keeps_places:  # type: ignore[attr-defined]
-            raise SpecError(f"task {spec.data.task.name!r} asks at tokens, but augmentation {name!r} moves them")
+        augmentation = spec.train.of_stage(stage).augmentation
+        if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
+            words = f"asks at tokens, but augmentation {augmentation.name!r} moves them"
+            raise SpecError(f"task {spec.data.task.name!r} {words}")
+    if per_token and spec.data.cut != "head":
+        words = "asks at places counted from the front: set data.cut: head"
+        raise SpecError(f"task {spec.data.task.name!r} {words}", path=("data", "cut"))
     if model.per_token == per_token:
         return
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")

@@ -125,7 +125,8 @@ class Result(RunIdentity):
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
     before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs from before it
     was recorded it is what their config.json asks for. ``telemetry`` is empty in runs from before there was any, where
-    how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
+    patience ended a stage of training; ``started_at`` is UTC in ISO 8601.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -134,6 +135,7 @@ class Result(RunIdentity):
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
+    stopped: tuple[Count, ...] = ()
     parameters: Parameters
     flops: Flops
     epoch_flops: dict[str, EpochFlops] = {}

@@ -14,7 +14,7 @@ A grid file (YAML) has::
       - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
     primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
     seeds: [0, 1, 2]
-    tune:                           # tried alike for every arm before the seeds that count; see experiments/plan/tune.py
+    tune:                           # tried alike for every arm before its seeds; see experiments/plan/tune.py
       {values: {train.lr: [1.0e-3, 2.0e-3, 4.0e-3]}, seeds: [100]}
     model: {…}  data: {…}  train: {…}   # patches laid over every arm
     floors: true                    # majority, NB-SVM and the task's trivial predictors

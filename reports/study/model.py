@@ -19,6 +19,7 @@ from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
 from .read import Cell
 from .registration import Pair
+from .tuning import Tuned
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
@@ -162,7 +163,7 @@ class GridStudy:
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
-    ``Speed`` was measured on.
+    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order.
     """
 
     name: str
@@ -187,6 +188,7 @@ class GridStudy:
     deviations: tuple[str, ...] = ()
     matched: tuple[Pair, ...] = ()
     timing: str = ""
+    tuned: tuple[Tuned, ...] = ()
 
     def arm(self, name: str) -> Arm | None:
         return next((arm for arm in self.arms if arm.name == name), None)

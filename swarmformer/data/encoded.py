@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +81,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class EncodedData:
-    """A task ready for training: splits ``train``, ``validation`` and ``test``.
+    """A task ready for training: splits ``train``, ``validation`` and ``test``; see ``without_test``.
 
     key: hash of everything that made it.
     """
@@ -91,6 +91,10 @@ class EncodedData:
     num_classes: int
     pad_id: int
     key: str
+
+    def without_test(self) -> EncodedData:
+        """The same without the test split: what trains on it cannot read it."""
+        return replace(self, splits={name: split for name, split in self.splits.items() if name != "test"})
 
 
 def load_encoded(

@@ -38,9 +38,10 @@ class Spec(Record):
 
 
 class Config(RunIdentity):
-    """``config.json``: what is run, written before anything is."""
+    """``config.json``: what is run, written before anything is. A ``trial`` only tunes: it is no evidence."""
 
     spec: Spec
+    trial: bool = False
 
 
 class Failure(RunIdentity):

@@ -1,8 +1,8 @@
 """The training loop.
 
 Stage by stage: train for whole epochs, validate after each, keep the best weights, start the next stage from
-them. At the end read the test split once. A run that is stopped goes on from its checkpoint; on the CPU it ends
-with the same weights as one that was never stopped.
+them. At the end read the test split once, where there is one. A run that is stopped goes on from its checkpoint; on
+the CPU it ends with the same weights as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class TrainResult:
     """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
     what the components measured of themselves over the validation split.
 
-    ``best_epoch`` counts from 1; ``stopped`` are the epochs after which patience ended a stage; ``seconds`` are
-    those of training alone, without validation.
+    ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
+    the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
     """
 
     validation: Metrics
@@ -81,6 +81,7 @@ class Trainer:
     """One run, seeded by its specification. ``model`` ends with the best weights of the last stage.
 
     Args:
+        data: without a test split (``EncodedData.without_test``) the run ends with validation.
         folder: where checkpoint and curve are written; None keeps nothing.
         on_step: for progress bars and interruption; may raise.
     """
@@ -97,7 +98,7 @@ class Trainer:
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model).to(device)
-        check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
+        check_answers(self.model, spec, per_token=data.splits["validation"].questions is not None)
         check_objectives(self.model, spec.train)
         self.stages = stage_runs(spec, data, self.model, device)
         size = self.stages[-1].train.eval_batch_size
@@ -143,7 +144,7 @@ class Trainer:
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
         told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
-        test, logits_NK = self.evaluate(self.model, "test")
+        test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
         return TrainResult(validation, test, logits_NK, *counts, told)
 

@@ -100,7 +100,7 @@ def test_a_run_says_what_it_was_computed_in_and_goes_on_in_it(monkeypatch: pytes
     stop_in(tmp_path / "moved", spec)
     take(SLOW, monkeypatch)
     monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path / "elsewhere"))
-    with pytest.raises(SpecError, match="was computed in bf16, but train.precision is fp32"):
+    with pytest.raises(SpecError, match=r"was computed in bf16, but train\.precision is fp32"):
         Trainer(toy_run(precision="fp32"), toy_data(), CPU, tmp_path / "moved").run()
     moved = Trainer(spec, toy_data(), CPU, tmp_path / "moved")
     assert torch.equal(moved.run().test_logits_NK, result.test_logits_NK) and moved.precision == "bf16"

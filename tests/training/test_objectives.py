@@ -73,8 +73,8 @@ def test_r_drop_is_the_formula_of_the_paper(smoothing: float) -> None:
     labels = batch_of().labels_M
     truth = (smoothed(first, labels, smoothing) + smoothed(second, labels, smoothing)) / 2
     apart = (kl_by_hand(first, second) + kl_by_hand(second, first)) / 2
-    assert float(loss.total) == pytest.approx(float(truth) + 0.7 * apart, rel=1e-5)
-    assert float(loss.parts["apart"]) == pytest.approx(apart, rel=1e-5)
+    assert loss.total.item() == pytest.approx(float(truth) + 0.7 * apart, rel=1e-5)
+    assert loss.parts["apart"].item() == pytest.approx(apart, rel=1e-5)
 
 
 def test_r_drop_in_evaluation_is_cross_entropy_of_one_pass() -> None:
@@ -109,8 +109,8 @@ def test_the_adversarial_step_of_a_linear_model(smoothing: float) -> None:
     objective: Any = Adversarial(model.dims, weight=0.5, epsilon=EPSILON, label_smoothing=smoothing).train()
     loss = objective.loss(passes(model), batch)
     assert loss.parts["truth"].item() == pytest.approx(float(before), rel=1e-5)
-    assert float(loss.parts["moved"]) == pytest.approx(float(after), rel=1e-5)
-    assert float(loss.total) == pytest.approx(float(before + 0.5 * after), rel=1e-5)
+    assert loss.parts["moved"].item() == pytest.approx(float(after), rel=1e-5)
+    assert loss.total.item() == pytest.approx(float(before + 0.5 * after), rel=1e-5)
     assert after > before
 
 

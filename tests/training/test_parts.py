@@ -69,7 +69,7 @@ def test_embedding_and_trunk_have_rates_and_decays_of_their_own() -> None:
         built.step()
     for (name, a), b in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
-    assert optimiser.learning_rate(2, 6) == 0.05, "the rate of the trunk is what is written down"
+    assert optimiser.learning_rate(2, 6) == pytest.approx(0.05), "the rate of the trunk is what is written down"
 
 
 def test_all_parameters_alike_as_the_published_script_has_them() -> None:

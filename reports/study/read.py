@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swarmformer import records
 from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, PlannedCell, Result, UnreadableFileError, load
@@ -38,6 +38,8 @@ class Cell:
     result: Result | None = None
     model: str = ""
     """Name of its architecture; empty where its config.json does not say."""
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    """Slot → its component and options; empty where its config.json does not say."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
     pending = Cell(Status.PENDING, where, arm, seed, cause="not started")
     try:
-        return replace(_classify(folder, pending, planned), model=_model(folder / CONFIG))
+        model = _model(folder / CONFIG)
+        slots = {slot: chosen for slot, chosen in model.items() if isinstance(chosen, dict) and "name" in chosen}
+        return replace(_classify(folder, pending, planned), model=str(model.get("name", "")), slots=slots)
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
 
@@ -132,12 +136,12 @@ def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
     return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
 
 
-def _model(path: Path) -> str:
-    """Name of the architecture; a config.json that is damaged beside a good result costs no more than that."""
+def _model(path: Path) -> dict[str, Any]:
+    """The model's section; a config.json that is damaged beside a good result costs no more than that."""
     try:
-        return str(load(path, records.Config).spec.model.get("name", ""))
+        return load(path, records.Config).spec.model
     except UnreadableFileError:
-        return ""
+        return {}
 
 
 def _load_own(path: Path, model: type[DocumentT], planned: PlannedCell | None) -> DocumentT:

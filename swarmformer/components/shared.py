@@ -1,4 +1,4 @@
-"""What components of several slots share: the published gate, the weight of a signal, a check of heads."""
+"""What components of several slots share: the published gate, the weight of a signal, heads, measures of attention."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.contracts import Assignment
+from swarmformer.contracts.measure import Watched
 from swarmformer.errors import SpecError
+from swarmformer.ops.attention.masks import usable_keys
+from swarmformer.ops.attention.plain import attention_weights, dense_mask
 from swarmformer.ops.gating import Said, pair_linear
 
 CLOSED = -2.0
@@ -64,6 +67,21 @@ def influence(c_BCD: Tensor, mask_BC: Tensor | None, signal_BC: Tensor | None) -
 def divided(weight: Tensor, total: Tensor) -> Tensor:
     """weight / total, where zero by zero is zero, also for the gradient."""
     return weight / total.masked_fill(total == 0, 1.0)
+
+
+def watch_attention(
+    watched: Watched,
+    q_BHND: Tensor,
+    k_BHND: Tensor,
+    mask_BN: Tensor | None,
+    signal_BN: Tensor | None = None,
+    window: int | None = None,
+    bias_HR: Tensor | None = None,
+) -> None:
+    """Add the measures of attention among one set; see ``ops.attention.attend`` for what is passed."""
+    N, (usable_BN, _) = q_BHND.shape[-2], usable_keys(mask_BN, signal_BN)
+    weights_BHNN = attention_weights(q_BHND, k_BHND, mask_BN, signal_BN, window, bias_HR)
+    watched.attention(weights_BHNN, dense_mask(usable_BN, window, N, N, q_BHND.device), mask_BN)
 
 
 def heads_of_width(heads: int, d_model: int, least: int) -> int:

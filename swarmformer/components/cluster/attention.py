@@ -10,11 +10,10 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads, heads_of_width
+from swarmformer.components.shared import check_heads, heads_of_width, watch_attention
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.contracts.measure import ATTENTION
 from swarmformer.ops.attention import attend
-from swarmformer.ops.attention.plain import attention_weights
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
@@ -135,7 +134,7 @@ class ClusterAttention(Cluster):
     ) -> Tensor:
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
         if self.watched is not None:
-            self.watched.attention(attention_weights(q, k, mask_BC, signal_BC), mask_BC)
+            watch_attention(self.watched, q, k, mask_BC, signal_BC)
         dropout_p = self.dropout if self.training else 0.0
         mixed_BHCD = attend(q, k, v, mask_BM=mask_BC, signal_BM=signal_BC, dropout_p=dropout_p)
         mixed_BCD = rearrange(mixed_BHCD, "b h c d -> b c (h d)")

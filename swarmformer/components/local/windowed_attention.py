@@ -9,12 +9,11 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import Gate, check_heads, heads_of_width
+from swarmformer.components.shared import Gate, check_heads, heads_of_width, watch_attention
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.contracts.measure import ATTENTION, OPENNESS
 from swarmformer.errors import SpecError
 from swarmformer.ops.attention import attend, average
-from swarmformer.ops.attention.plain import attention_weights
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.gating import add
 from swarmformer.registry import register
@@ -98,7 +97,7 @@ class WindowedAttention(Local):
             return average(self._split(self.value(x_BND)), mask_BN=mask_BN, window=self.window, dropout_p=dropout_p)
         q, k, v = (self._split(part) for part in self.qkv(x_BND).chunk(3, dim=-1))
         if self.watched is not None:
-            self.watched.attention(attention_weights(q, k, mask_BN, None, self.window, self.bias_HR), mask_BN)
+            watch_attention(self.watched, q, k, mask_BN, None, self.window, self.bias_HR)
         return attend(q, k, v, mask_BM=mask_BN, window=self.window, bias_HR=self.bias_HR, dropout_p=dropout_p)
 
     def _split(self, x_BND: Tensor) -> Tensor:

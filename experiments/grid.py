@@ -38,6 +38,9 @@ def print_plan(plan: Plan) -> None:
         total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
         print(f"{arm.name:40} {arm.spec.run_key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {len(list(plan.cells()))} cells; all of them build")
+    for arm in plan.arms:
+        for remark in arm.remarks:
+            print(f"acts otherwise than meant: {arm.name}: {remark}")
     for design in plan.designs:
         resolution = f" of resolution {design.resolution}" if design.resolution else ""
         print(f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "

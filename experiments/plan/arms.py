@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import nn
+
 from swarmformer import records
 from swarmformer.assembly import rehearse
+from swarmformer.contracts import Component
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
@@ -24,6 +27,7 @@ class Arm:
     spec: RunSpec
     parameters: records.Parameters
     flops: records.Flops
+    remarks: tuple[str, ...] = ()
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
@@ -32,6 +36,7 @@ class Arm:
             run_key=self.spec.run_key,
             parameters=self.parameters,
             flops=self.flops,
+            remarks=self.remarks,
         )
 
 
@@ -86,7 +91,8 @@ class Arms:
             make_task(spec.data).identity()  # raises where the data is missing
         except (SpecError, DataError) as error:
             raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
-        return Arm(arm.name, spec, count_parameters(model), flops_of_text(model, spec.model.dims.seq_len))
+        flops = flops_of_text(model, spec.model.dims.seq_len)
+        return Arm(arm.name, spec, count_parameters(model), flops, _remarks(model))
 
     def _named(self, arm: Arm, place: str) -> str:
         """Add the arm where it is new; its name."""
@@ -111,3 +117,9 @@ class Arms:
         twin = self.by_key.get(arm.spec.run_key)
         if twin is not None:
             raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")
+
+
+def _remarks(model: nn.Module) -> tuple[str, ...]:
+    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``."""
+    parts = (part for part in model.modules() if isinstance(part, Component))
+    return tuple(dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks()))

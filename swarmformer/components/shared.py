@@ -14,6 +14,8 @@ from swarmformer.ops.gating import Said, pair_linear
 
 CLOSED = -2.0
 """Bias of a gate that starts closed: sigmoid(−2) = 0.12."""
+HEAD_WIDTH = 32
+"""Features that a head should have at least to tell tokens apart."""
 LEAST = -40.0
 """Below exp(LEAST) of the greatest a cluster gives nothing: what rounding would drop, before it can underflow."""
 
@@ -87,6 +89,14 @@ def watch_attention(
 def heads_of_width(heads: int, d_model: int, least: int) -> int:
     """As many of ``heads`` as divide ``d_model`` into parts of ``least`` features or more; one where none do."""
     return next((count for count in range(heads, 1, -1) if d_model % count == 0 and d_model // count >= least), 1)
+
+
+def head_remarks(asked: int, heads: int, d_model: int) -> tuple[str, ...]:
+    """Of several heads that became one, or that are narrower than ``HEAD_WIDTH``."""
+    if asked > 1 and heads == 1:
+        return (f"d_model {d_model} has no room for {asked} heads, so there is one",)
+    narrow = heads > 1 and d_model // heads < HEAD_WIDTH
+    return (f"heads of {d_model // heads} features, narrower than {HEAD_WIDTH}",) if narrow else ()
 
 
 def check_heads(component: str, heads: int, d_model: int, path: tuple[str, ...] = ("heads",)) -> None:

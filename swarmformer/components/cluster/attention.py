@@ -10,7 +10,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads, heads_of_width, watch_attention
+from swarmformer.components.shared import check_heads, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.contracts.measure import ATTENTION
 from swarmformer.ops.attention import attend
@@ -120,7 +120,7 @@ class ClusterAttention(Cluster):
         super().__init__()
         check_heads("cluster.attention", heads, dims.d_model)
         self.d_model, self.tie, self.dropout = dims.d_model, tie, dropout
-        self.heads = heads_of_width(heads, dims.d_model, head_width)
+        self.asked, self.heads = heads, heads_of_width(heads, dims.d_model, head_width)
         self.projections = PROJECTIONS[tie](dims.d_model)
         self.out = nn.Linear(dims.d_model, dims.d_model) if out_proj else None
         self.out_dropout = Dropout(dropout)
@@ -145,6 +145,9 @@ class ClusterAttention(Cluster):
 
     def _split(self, x_BCD: Tensor) -> Tensor:
         return rearrange(x_BCD, "b c (h d) -> b h c d", h=self.heads)
+
+    def remarks(self) -> tuple[str, ...]:
+        return head_remarks(self.asked, self.heads, self.d_model)
 
     def flops(self, B: int, C: int) -> int:
         D = self.d_model

@@ -9,7 +9,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import Gate, check_heads, heads_of_width, watch_attention
+from swarmformer.components.shared import Gate, check_heads, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.contracts.measure import ATTENTION, OPENNESS
 from swarmformer.errors import SpecError
@@ -60,6 +60,7 @@ class WindowedAttention(Local):
         if window < 1:
             raise SpecError(f"local.windowed_attention: window must be at least 1, got {window}", path=("window",))
         check_heads("local.windowed_attention", heads, dims.d_model)
+        self.asked, self.length = heads, dims.seq_len
         D, heads = dims.d_model, heads_of_width(heads, dims.d_model, head_width)
         self.d_model, self.window, self.heads, self.dropout, self.uniform = D, window, heads, dropout, uniform
         if uniform:
@@ -102,6 +103,11 @@ class WindowedAttention(Local):
 
     def _split(self, x_BND: Tensor) -> Tensor:
         return rearrange(x_BND, "b n (h d) -> b h n d", h=self.heads)
+
+    def remarks(self) -> tuple[str, ...]:
+        covers = self.window >= self.length - 1
+        whole = (f"a window of {self.window} tokens covers every text of {self.length}",) if covers else ()
+        return (*whole, *(() if self.uniform else head_remarks(self.asked, self.heads, self.d_model)))
 
     def flops(self, B: int, N: int) -> int:
         """As computed in chunks, whatever the back end; uniform weights save queries, keys and their product."""

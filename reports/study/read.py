@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
@@ -41,6 +41,8 @@ class Cell:
     """Name of its architecture; empty where its config.json does not say."""
     rate: float | None = None
     """Its learning rate; None where its config.json does not say."""
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    """Slot → its component and options; empty where its config.json does not say."""
 
 
 @dataclass(frozen=True)
@@ -156,11 +158,12 @@ def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     if planned and not planned.run_key:
         return replace(pending, cause="its values are not chosen yet")
     try:
-        cell = _classify(folder, pending, planned)
+        cell, model = _classify(folder, pending, planned), _config(folder / CONFIG, "spec.model", {})
         return replace(
             cell,
             result=_with_precision(cell.result, folder / CONFIG),
-            model=str(_config(folder / CONFIG, "spec.model", {}).get("name", "")),
+            model=str(model.get("name", "")),
+            slots={slot: chosen for slot, chosen in model.items() if isinstance(chosen, dict) and "name" in chosen},
             rate=_rate(folder / CONFIG),
         )
     except UnreadableFileError as error:

@@ -44,6 +44,11 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
         yield "The margin was not registered before the first run (no registered.json)."
     elif primary is not None and grid.registration is not None and grid.registration.plan.primary != primary:
         yield "The margin or the metric is not the one that was registered before the first run."
+    said = dict[str, list[str]]()
+    for arm in grid.planned:
+        for remark in arm.remarks:
+            said.setdefault(remark, []).append(arm.arm)
+    yield from (f"Acts otherwise than meant, {remark}: {', '.join(arms)}." for remark, arms in said.items())
     if deviations:
         yield f"The registered plan of grid {grid.name} was not kept to: {'; '.join(deviations)}."
     yield from (pair.words for pair in pairs if not pair.holds)

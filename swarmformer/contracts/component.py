@@ -111,6 +111,11 @@ class Component(nn.Module):
             return self._count_flops("training_flops", *sizes)
         return PASSES * self.flops(*sizes)  # type: ignore[operator]
 
+    def remarks(self) -> tuple[str, ...]:
+        """What cannot act as it is meant to, with the sizes and options that it was built with: a sentence each, which
+        planning and reports repeat. Only what makes a comparison pointless, as a window that covers every text."""
+        return ()
+
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.
 

@@ -56,10 +56,10 @@ class Watched:
         mean = self.means.setdefault(measure, Mean())
         mean.total, mean.weight = mean.total + (values_BN * weight_BN).sum(), mean.weight + weight_BN.sum()
 
-    def attention(self, weights_BHNM: Tensor, mask_BN: Tensor | None) -> None:
+    def attention(self, weights_BHNM: Tensor, allowed_BHNM: Tensor, mask_BN: Tensor | None) -> None:
         """``spread``, the entropy of a query's weights over that of even weights, and ``elsewhere``, the weight beyond
-        the query itself; over real queries that may look at two keys or more. Keys that may not be seen weigh zero."""
-        keys_BHN = (weights_BHNM > 0).sum(dim=-1)
+        the query itself; over real queries that may look at two keys or more (``allowed``, broadcastable)."""
+        keys_BHN = allowed_BHNM.expand_as(weights_BHNM).sum(dim=-1)
         entropy_BHN = torch.special.entr(weights_BHNM).sum(dim=-1) / keys_BHN.clamp(min=2).log()
         own_BHN = weights_BHNM.diagonal(dim1=-2, dim2=-1)
         real_BHN = keys_BHN > 1 if mask_BN is None else (keys_BHN > 1) & mask_BN[:, None]

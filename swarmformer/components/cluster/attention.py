@@ -10,11 +10,10 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads, heads_of_width
+from swarmformer.components.shared import check_heads, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.contracts.measure import ATTENTION
 from swarmformer.ops.attention import attend
-from swarmformer.ops.attention.plain import attention_weights
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
@@ -121,7 +120,7 @@ class ClusterAttention(Cluster):
         super().__init__()
         check_heads("cluster.attention", heads, dims.d_model)
         self.d_model, self.tie, self.dropout = dims.d_model, tie, dropout
-        self.heads = heads_of_width(heads, dims.d_model, head_width)
+        self.asked, self.heads = heads, heads_of_width(heads, dims.d_model, head_width)
         self.projections = PROJECTIONS[tie](dims.d_model)
         self.out = nn.Linear(dims.d_model, dims.d_model) if out_proj else None
         self.out_dropout = Dropout(dropout)
@@ -135,7 +134,7 @@ class ClusterAttention(Cluster):
     ) -> Tensor:
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
         if self.watched is not None:
-            self.watched.attention(attention_weights(q, k, mask_BC, signal_BC), mask_BC)
+            watch_attention(self.watched, q, k, mask_BC, signal_BC)
         dropout_p = self.dropout if self.training else 0.0
         mixed_BHCD = attend(q, k, v, mask_BM=mask_BC, signal_BM=signal_BC, dropout_p=dropout_p)
         mixed_BCD = rearrange(mixed_BHCD, "b h c d -> b c (h d)")
@@ -146,6 +145,9 @@ class ClusterAttention(Cluster):
 
     def _split(self, x_BCD: Tensor) -> Tensor:
         return rearrange(x_BCD, "b c (h d) -> b h c d", h=self.heads)
+
+    def remarks(self) -> tuple[str, ...]:
+        return head_remarks(self.asked, self.heads, self.d_model)
 
     def flops(self, B: int, C: int) -> int:
         D = self.d_model

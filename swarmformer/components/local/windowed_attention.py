@@ -9,12 +9,11 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import Gate, check_heads, heads_of_width
+from swarmformer.components.shared import Gate, check_heads, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.contracts.measure import ATTENTION, OPENNESS
 from swarmformer.errors import SpecError
 from swarmformer.ops.attention import attend, average
-from swarmformer.ops.attention.plain import attention_weights
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.gating import add
 from swarmformer.registry import register
@@ -61,6 +60,7 @@ class WindowedAttention(Local):
         if window < 1:
             raise SpecError(f"local.windowed_attention: window must be at least 1, got {window}", path=("window",))
         check_heads("local.windowed_attention", heads, dims.d_model)
+        self.asked, self.length = heads, dims.seq_len
         D, heads = dims.d_model, heads_of_width(heads, dims.d_model, head_width)
         self.d_model, self.window, self.heads, self.dropout, self.uniform = D, window, heads, dropout, uniform
         if uniform:
@@ -98,11 +98,16 @@ class WindowedAttention(Local):
             return average(self._split(self.value(x_BND)), mask_BN=mask_BN, window=self.window, dropout_p=dropout_p)
         q, k, v = (self._split(part) for part in self.qkv(x_BND).chunk(3, dim=-1))
         if self.watched is not None:
-            self.watched.attention(attention_weights(q, k, mask_BN, None, self.window, self.bias_HR), mask_BN)
+            watch_attention(self.watched, q, k, mask_BN, None, self.window, self.bias_HR)
         return attend(q, k, v, mask_BM=mask_BN, window=self.window, bias_HR=self.bias_HR, dropout_p=dropout_p)
 
     def _split(self, x_BND: Tensor) -> Tensor:
         return rearrange(x_BND, "b n (h d) -> b h n d", h=self.heads)
+
+    def remarks(self) -> tuple[str, ...]:
+        covers = self.window >= self.length - 1
+        whole = (f"a window of {self.window} tokens covers every text of {self.length}",) if covers else ()
+        return (*whole, *(() if self.uniform else head_remarks(self.asked, self.heads, self.d_model)))
 
     def flops(self, B: int, N: int) -> int:
         """As computed in chunks, whatever the back end; uniform weights save queries, keys and their product."""

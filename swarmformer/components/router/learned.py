@@ -109,6 +109,9 @@ class Learned(Router):
             nn.init.normal_(self.slot_CX)
             self.requires_grad_(False)
 
+    def remarks(self) -> tuple[str, ...]:
+        return ("there is one cluster, so that nothing is chosen",) if len(self.slot_CX) == 1 else ()
+
     def set_progress(self, done: float) -> None:
         self.progress.fill_(done)
 

@@ -34,7 +34,7 @@ class Done:
 def run_forked(
     *words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float = 240
 ) -> Done:
-    """Run ``swarmformer …``, ``python -m MODULE …`` (its ``main``) or ``python FILE …``.
+    """Run ``swarmformer …``, ``python -m MODULE …`` (its ``main``), ``python -c CODE`` or ``python FILE …``.
 
     Args:
         env: of the process, ``PYTHONPATH`` included; that of the tests unless given.
@@ -83,6 +83,9 @@ def _call(words: Sequence[str]) -> int | None:
         module, *arguments = arguments[1:]
         sys.path.insert(0, os.getcwd())
         sys.argv = [module, *arguments]
+    elif arguments[0] == "-c":
+        exec(arguments[1], {"__name__": "__main__"})
+        return None
     else:
         sys.path.insert(0, str(Path(arguments[0]).resolve().parent))
         sys.argv = arguments

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import BERT
+
+if TYPE_CHECKING:
+    from scipy import sparse  # and scikit-learn where it is used: plans of grids do without, and it takes seconds
 
 SMOOTHING = 1.0
 STRENGTHS = (0.1, 0.3, 1.0, 3.0)
@@ -98,6 +98,8 @@ def nb_svm(
     Returns:
         predicted labels [n_test], and how they came about.
     """
+    from sklearn.feature_extraction.text import CountVectorizer
+
     started = time.perf_counter()
     vectorizer = CountVectorizer(
         ngram_range=(1, longest), binary=True, token_pattern=pattern, lowercase=True, dtype=np.float32
@@ -118,7 +120,7 @@ def nb_svm(
     }
 
 
-Scorer = Callable[[sparse.csr_matrix], np.ndarray]
+Scorer = Callable[["sparse.csr_matrix"], np.ndarray]
 """Maps features [n, F] to scores [n, K]."""
 
 
@@ -137,6 +139,8 @@ def _fit(features: sparse.csr_matrix, labels: np.ndarray, num_classes: int, c: f
 
 def _fit_one(features: sparse.csr_matrix, positive: np.ndarray, c: float) -> tuple[np.ndarray, float]:
     """Weights [F] and bias of one binary classifier; a class without examples never wins."""
+    from sklearn.linear_model import LogisticRegression
+
     if not positive.any():
         return np.zeros(features.shape[1]), -np.inf
     ratio = log_count_ratio(features, positive)

@@ -110,9 +110,12 @@ def nb_svm(
     truth = np.asarray(splits["validation"].labels)
     accuracy = {c: float((score(validation).argmax(1) == truth).mean()) for c, score in scorers.items()}
     best = max(accuracy, key=lambda c: (accuracy[c], -c))
+    edges = {min(STRENGTHS): "lowest", max(STRENGTHS): "highest"}  # beyond which a better C may lie
     predicted = scorers[best](vectorizer.transform(splits["test"].texts)).argmax(1)
     return predicted, {
         "C": best,
+        "tried": " ".join(f"{c:g}" for c in STRENGTHS),
+        **({"at the edge": edges[best]} if best in edges else {}),
         "validation_accuracy": accuracy[best],
         "features": train.shape[1],
         "n_train": train.shape[0],

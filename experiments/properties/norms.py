@@ -96,7 +96,7 @@ def _read(model: Model, batch: Batch) -> dict[str, float]:
     seen: dict[str, Tensor] = {}
     last, pooling = model.layers[-1], model.pooling  # type: ignore[index]
     hooks = [
-        last.register_forward_hook(lambda _m, _i, out: seen.update(x=out[0].detach())),  # type: ignore[operator]
+        last.register_forward_hook(lambda _m, _i, out: seen.update(x=out[0].detach())),  # type: ignore[operator, union-attr]
         pooling.register_forward_hook(lambda _m, _i, out: seen.update(pooled=out.detach())),  # type: ignore[union-attr]
     ]
     model.eval()

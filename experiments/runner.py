@@ -7,16 +7,19 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from filelock import Timeout
 
 from swarmformer import hub, records
+from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
 from swarmformer.ops.attention import recording
@@ -98,6 +101,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "fast_paths": enabled(),
         "attention": tuple(attention.rows()),
         "data_key": data.key,
+        "unlabelled": data.unlabelled and {"texts": len(data.unlabelled.split), "copies": data.unlabelled.copies},
         "truncated": truncated,
         "code_revision": _joined([start.code_revision for start in starts]),
         "code_hash": _joined([start.code for start in starts]),
@@ -144,13 +148,13 @@ def load_data(spec: RunSpec) -> EncodedData:
     Raises:
         DataError: missing or malformed data, or other data than the run was planned for.
     """
-    data = load_encoded(
-        make_task(spec.data),
-        tokenizer=spec.data.tokenizer,
-        seq_len=spec.model.dims.seq_len,
-        validation_fraction=spec.data.validation_fraction,
-        split_seed=spec.data.split_seed,
-    )
+    task, options = make_task(spec.data), {
+        "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
+        "validation_fraction": spec.data.validation_fraction, "split_seed": spec.data.split_seed,
+    }  # fmt: skip
+    data = load_encoded(task, **options)
+    if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
+        data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):
         planned, found = getattr(spec.model.dims, size), getattr(data, size)
         if planned != found:

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
-from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser
+from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
+from swarmformer.data.encoded import UNLABELLED
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
-from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec
+from swarmformer.models.with_channel import WithChannel
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
 
@@ -29,6 +31,8 @@ def assemble(spec: ModelSpec) -> Model:
     leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
     try:
         model: Model = family(*leading, **spec.options)
+        if spec.channel is not None:
+            model = WithChannel(model, registry.get("channel", spec.channel.name)(spec.dims, **spec.channel.options))
     except SpecError:
         raise
     except ValueError as error:
@@ -110,6 +114,7 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    check_stages(model, spec)
     for length in spec.padded_lengths:
         ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
         try:
@@ -134,3 +139,31 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     pooled = "pooling" in spec.model.slots
     remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
     raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")
+
+
+def check_stages(model: Model, spec: RunSpec) -> None:
+    """Raise SpecError where a stage cannot train: for want of states of tokens, of labels, or of texts without them."""
+    task = registry.get("task", spec.data.task.name)
+    for chosen in spec.train.stages:
+        name = spec.train.of_stage(chosen).objective.name
+        objective: type[Objective] = registry.get("objective", name)
+        if objective.needs_states and not model.gives_states:
+            raise SpecError(
+                f"stage {chosen.name!r}: objective {name!r} needs a state of every token that knows the tokens around "
+                f"it, and model {spec.model.name!r} gives none: leave the stage out, or choose another model"
+            )
+        if not trains_on_unlabelled(chosen):
+            continue
+        if not task.has_unlabelled:  # type: ignore[attr-defined]
+            raise SpecError(
+                f"stage {chosen.name!r} trains on texts without labels, but task {spec.data.task.name!r} has none: "
+                "set its texts to train"
+            )
+        if objective.needs_labels:
+            raise SpecError(f"stage {chosen.name!r} trains on texts without labels, but objective {name!r} needs them")
+
+
+def trains_on_unlabelled(chosen: StageSpec) -> bool:
+    """Whether a stage is given texts without labels."""
+    stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
+    return UNLABELLED in stage.trains_on.split("+")

@@ -16,6 +16,7 @@ loss); a router with one states its ``broadcast_flops`` too.
 """
 
 from swarmformer.contracts.augmentation import Augmentation
+from swarmformer.contracts.channel import Channel
 from swarmformer.contracts.cluster import Cluster
 from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
 from swarmformer.contracts.embedding import Embedding
@@ -34,6 +35,7 @@ __all__ = [
     "PASSES",
     "Assignment",
     "Augmentation",
+    "Channel",
     "Cluster",
     "Component",
     "Dims",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
+
+if TYPE_CHECKING:
+    from swarmformer.data.encoded import TrainingTexts
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """Type of dropout options; limits in a type are checked before the component is built, with file and key."""
@@ -102,6 +105,12 @@ class Component(nn.Module):
         if self._is_counted:
             return self._count_flops("training_flops", *sizes)
         return PASSES * self.flops(*sizes)  # type: ignore[operator]
+
+    def fit(self, texts: TrainingTexts) -> None:
+        """Told of the training texts once, before a run's first step, on the CPU.
+
+        What it learns of them goes into parameters and persistent buffers; it draws no random numbers.
+        """
 
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.

@@ -46,6 +46,10 @@ class Objective(Component, ABC):
     """
 
     in_pieces: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    """False where texts without labels will do."""
+    needs_states: ClassVar[bool] = False
+    """True where it reads ``ModelOutput.states_BND``: a model that gives none is refused."""
 
     @abstractmethod
     def loss(self, forward: Forward, batch: Batch) -> Loss: ...

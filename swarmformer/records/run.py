@@ -104,6 +104,13 @@ class AttentionUse(Record):
     reason: str
 
 
+class Unlabelled(Record):
+    """``texts`` without labels that a stage was given; ``copies`` stand in a split of the task and were left out."""
+
+    texts: Count
+    copies: Count
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
@@ -123,6 +130,7 @@ class Result(RunIdentity):
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
     data_key: str
+    unlabelled: Unlabelled | None = None
     truncated: Truncated
     code_revision: str
     code_hash: str = ""
@@ -130,6 +138,11 @@ class Result(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+
+    @property
+    def track(self) -> str:
+        """``L``: learned from the training texts alone; ``U``: from texts without labels too."""
+        return "L" if self.unlabelled is None else "U"
 
     @property
     def code(self) -> str:

@@ -115,6 +115,7 @@ def rehearse(spec: RunSpec) -> Model:
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
     check_stages(model, spec)
+    check_task(spec)
     for length in spec.padded_lengths:
         ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
         try:
@@ -142,8 +143,7 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
 
 
 def check_stages(model: Model, spec: RunSpec) -> None:
-    """Raise SpecError where a stage cannot train: for want of states of tokens, of labels, or of texts without them."""
-    task = registry.get("task", spec.data.task.name)
+    """Raise SpecError where a stage cannot train for want of states of tokens, or of labels."""
     for chosen in spec.train.stages:
         name = spec.train.of_stage(chosen).objective.name
         objective: type[Objective] = registry.get("objective", name)
@@ -152,15 +152,19 @@ def check_stages(model: Model, spec: RunSpec) -> None:
                 f"stage {chosen.name!r}: objective {name!r} needs a state of every token that knows the tokens around "
                 f"it, and model {spec.model.name!r} gives none: leave the stage out, or choose another model"
             )
-        if not trains_on_unlabelled(chosen):
-            continue
-        if not task.has_unlabelled:  # type: ignore[attr-defined]
-            raise SpecError(
-                f"stage {chosen.name!r} trains on texts without labels, but task {spec.data.task.name!r} has none: "
-                "set its texts to train"
-            )
-        if objective.needs_labels:
+        if objective.needs_labels and trains_on_unlabelled(chosen):
             raise SpecError(f"stage {chosen.name!r} trains on texts without labels, but objective {name!r} needs them")
+
+
+def check_task(spec: RunSpec) -> None:
+    """Raise SpecError where a stage trains on texts that the task does not have."""
+    task = registry.get("task", spec.data.task.name)
+    asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
+    if asking and not task.has_unlabelled:  # type: ignore[attr-defined]
+        raise SpecError(
+            f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
+            "texts to train"
+        )
 
 
 def trains_on_unlabelled(chosen: StageSpec) -> bool:

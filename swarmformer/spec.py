@@ -238,7 +238,9 @@ class TrainSpec(TrainBudget):
         """The section as this stage, one of its own, has it."""
         tree = Tree(self.to_dict())
         tree.merge(stage.changes, "")
-        return TrainSpec.from_dict({**tree.values, train_section.STAGES: [{"name": stage.name, **stage.options}]})
+        own = {key: value for key, value in tree.values.items() if key != train_section.STAGES}
+        alone = StageSpec(name=stage.name, options=stage.options)
+        return TrainSpec.from_dict(own).model_copy(update={"stages": (alone,)})
 
 
 def all_of(*parts: Callable[[], Any]) -> list[Any]:

@@ -69,9 +69,9 @@ class Ngrams(Channel):
         self.orders, self.buckets, self.alpha, self.min_texts, self.scale = orders, buckets, alpha, min_texts, scale
         self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
         rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
-        self.table_RC = nn.Parameter(torch.zeros(rows, columns), requires_grad=learned)
-        self.bias_C = nn.Parameter(torch.zeros(columns), requires_grad=learned)
-        self.register_buffer("text_V", torch.ones(dims.vocab_size, dtype=torch.bool))
+        self.table_RC = nn.Parameter(torch.empty(rows, columns).fill_(0.0), requires_grad=learned)
+        self.bias_C = nn.Parameter(torch.empty(columns).fill_(0.0), requires_grad=learned)
+        self.register_buffer("text_V", torch.empty(dims.vocab_size, dtype=torch.bool).fill_(True))
         self.dropout = Dropout(dropout)
 
     def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:

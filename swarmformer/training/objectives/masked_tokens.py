@@ -70,7 +70,7 @@ class MaskedTokens(Objective):
         self.table = None if tied else nn.Embedding(V, D)
         self.bias_V = nn.Parameter(torch.zeros(V))
         self.register_buffer("by_frequency_V", torch.arange(V))
-        self.register_buffer("text_V", torch.arange(V) > 0)
+        self.register_buffer("text_V", torch.ones(V, dtype=torch.bool).index_fill_(0, torch.tensor([0]), False))
         self.register_buffer("mask_id", torch.zeros((), dtype=torch.int64))
 
     def fit(self, texts: TrainingTexts) -> None:

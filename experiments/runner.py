@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import Timeout
@@ -148,7 +149,8 @@ def load_data(spec: RunSpec) -> EncodedData:
     Raises:
         DataError: missing or malformed data, or other data than the run was planned for.
     """
-    task, options = make_task(spec.data), {
+    task = make_task(spec.data)
+    options: dict[str, Any] = {
         "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
         "validation_fraction": spec.data.validation_fraction, "split_seed": spec.data.split_seed,
     }  # fmt: skip

@@ -239,8 +239,8 @@ def _read(folder: Path, key: str) -> EncodedData:
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
     splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
-    sizes = (manifest[name] for name in ("vocab_size", "num_classes", "pad_id"))
-    return EncodedData(splits, *sizes, key, special=tuple(manifest["special"]), mask_id=manifest["mask_id"])
+    sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
+    return EncodedData(splits, key=key, special=tuple(manifest["special"]), **sizes)
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,10 @@ def load_unlabelled(task: Task, *, tokenizer: str, seq_len: int, **draw: Any) ->
                 arrays = {"ids": tokens.ids, "offsets": tokens.offsets, "names": np.array(kept.ids)}
                 facts = {"key": key, "identity": identity, "copies": copies, "truncated": tokens.truncated}
                 write_arrays(folder, arrays, facts)
+    return _read(folder, key)
+
+
+def _read(folder: Path, key: str) -> Unlabelled:
     arrays, facts = read_arrays(folder)
     labels = np.full(len(arrays["names"]), NO_LABEL, dtype=np.int64)
     split = Split(arrays["ids"], arrays["offsets"], labels, arrays["names"], facts["truncated"])

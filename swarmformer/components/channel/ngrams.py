@@ -50,6 +50,7 @@ class Ngrams(Channel):
         dropout: on n-grams.
     """
 
+    text_V: Tensor
     no_decay = ("table_RC",)
     test_options = ({"buckets": 32}, {"buckets": 32, "orders": 3}, {"orders": 1})
 

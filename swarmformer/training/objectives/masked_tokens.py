@@ -44,6 +44,9 @@ class MaskedTokens(Objective):
             sampling of the softmax's denominator, Bengio & Senécal 2008). In evaluation it is the whole vocabulary.
     """
 
+    by_frequency_V: Tensor
+    text_V: Tensor
+    mask_id: Tensor
     in_pieces = True
     needs_labels = False
     needs_states = True

@@ -96,6 +96,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "best_epoch": outcome.best_epoch,
         "epochs": outcome.epochs,
         "steps": outcome.steps,
+        "stopped": outcome.stopped,
         "parameters": count_parameters(trainer.model),
         "flops": flops_of_text(trainer.model, spec.model.dims.seq_len),
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
@@ -153,6 +154,7 @@ def load_data(spec: RunSpec) -> EncodedData:
     options: dict[str, Any] = {
         "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
         "validation_fraction": spec.data.validation_fraction, "split_seed": spec.data.split_seed,
+        "cut": spec.data.cut, "cut_share": spec.data.cut_share,
     }  # fmt: skip
     data = load_encoded(task, **options)
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):

@@ -102,6 +102,23 @@ def check_ingredients(train: TrainSpec, dims: Dims) -> None:
             make_ingredients(train.of_stage(stage), dims)
 
 
+def check_objectives(model: Model, train: TrainSpec) -> None:
+    """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
+    for stage in train.stages:
+        section = train.of_stage(stage)
+        objective = _ingredient("objective", section.objective, model.dims)
+        try:
+            objective.check_model(model)
+        except SpecError as error:
+            raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
+        if objective.needs_labels and trains_on_unlabelled(stage):
+            words = f"needs labels, but stage {stage.name!r} trains on texts without them"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
+        if objective.hooks and section.compile:
+            words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
+
+
 def rehearse(spec: RunSpec) -> Model:
     """Pass a batch of every padded length through the model, without weights or memory.
 
@@ -114,8 +131,9 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
-    check_stages(model, spec)
     check_task(spec)
+    with without_weights():
+        check_objectives(model, spec.train)
     for length in spec.padded_lengths:
         ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
         try:
@@ -131,29 +149,19 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     Or where an augmentation moves the tokens that are asked about.
     """
     for stage in spec.train.stages:
-        name = spec.train.of_stage(stage).augmentation.name
-        if per_token and not registry.get("augmentation", name).keeps_places:  # type: ignore[attr-defined]
-            raise SpecError(f"task {spec.data.task.name!r} asks at tokens, but augmentation {name!r} moves them")
+        augmentation = spec.train.of_stage(stage).augmentation
+        if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
+            words = f"asks at tokens, but augmentation {augmentation.name!r} moves them"
+            raise SpecError(f"task {spec.data.task.name!r} {words}")
+    if per_token and spec.data.cut != "head":
+        words = "asks at places counted from the front: set data.cut: head"
+        raise SpecError(f"task {spec.data.task.name!r} {words}", path=("data", "cut"))
     if model.per_token == per_token:
         return
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")
     pooled = "pooling" in spec.model.slots
     remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
     raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")
-
-
-def check_stages(model: Model, spec: RunSpec) -> None:
-    """Raise SpecError where a stage cannot train for want of states of tokens, or of labels."""
-    for chosen in spec.train.stages:
-        name = spec.train.of_stage(chosen).objective.name
-        objective: type[Objective] = registry.get("objective", name)
-        if objective.needs_states and not model.gives_states:
-            raise SpecError(
-                f"stage {chosen.name!r}: objective {name!r} needs a state of every token that knows the tokens around "
-                f"it, and model {spec.model.name!r} gives none: leave the stage out, or choose another model"
-            )
-        if objective.needs_labels and trains_on_unlabelled(chosen):
-            raise SpecError(f"stage {chosen.name!r} trains on texts without labels, but objective {name!r} needs them")
 
 
 def check_task(spec: RunSpec) -> None:

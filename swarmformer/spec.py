@@ -16,6 +16,7 @@ from pydantic import Field
 from swarmformer import registry, train_section
 from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
+from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree
 from swarmformer.run_key import Content, content_of, departures, digest, part_content
@@ -110,7 +111,8 @@ class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
-    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
+    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
+    what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
     """
 
     task: ComponentSpec
@@ -119,6 +121,8 @@ class DataSpec(Strict):
     split_seed: int = 0
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
+    cut: Where = "head"
+    cut_share: float = Field(0.25, ge=0, le=1)
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
@@ -132,8 +136,10 @@ class DataSpec(Strict):
         return {**self.model_dump(), "task": self.task.to_dict()}
 
     def key_content(self, *, versions: bool = True) -> Content:
-        plain = self.model_copy(update={"buckets": 1, "pad_to_max": False}) if self.pad_to_max else self
-        return departures(plain, versions=versions)
+        """Without what has no effect beside the rest."""
+        idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": 0.25}
+        idle |= {"buckets": 1, "pad_to_max": False} if self.pad_to_max else {}
+        return departures(self.model_copy(update=idle), versions=versions)
 
 
 class _DataOptions(DataSpec):

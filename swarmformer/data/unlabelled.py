@@ -9,6 +9,7 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encoded import Split, Unlabelled, encoder, folder_of, identity_of
 from swarmformer.data.files import json_hash
 from swarmformer.data.leakage import EMPTY, fingerprint, written_by
@@ -20,20 +21,23 @@ NO_LABEL = -1
 """Class of a text without one: what would learn it fails."""
 
 
-def load_unlabelled(task: Task, *, tokenizer: str, seq_len: int, **draw: Any) -> Unlabelled:
+def load_unlabelled(
+    task: Task, *, tokenizer: str, seq_len: int, cut: Where = "head", cut_share: float = 0.25, **draw: Any
+) -> Unlabelled:
     """The texts without labels of a task, from the cache where they are there.
 
     A text that also stands in train, validation or test, exactly or but for its writing, is left out, and so is an
     empty one.
 
     Args:
-        tokenizer, seq_len: as for ``load_encoded``.
+        tokenizer, seq_len, cut, cut_share: as for ``load_encoded``.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: the task has none, or they are missing or malformed.
     """
-    identity = {**identity_of(task, tokenizer), "seq_len": seq_len, "unlabelled": task.unlabelled_identity(), **draw}
+    whole = Cut(seq_len, cut, cut_share)
+    identity = {**identity_of(task, tokenizer), **whole.identity(), "unlabelled": task.unlabelled_identity(), **draw}
     key = json_hash(identity)
     folder = folder_of(task, key, "unlabelled")
     if not folder.exists():
@@ -41,7 +45,7 @@ def load_unlabelled(task: Task, *, tokenizer: str, seq_len: int, **draw: Any) ->
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
                 kept, copies = without_copies(task.unlabelled(), load_splits(task, **draw), task)
-                tokens = encoder(task, tokenizer, seq_len)[0](kept)
+                tokens = encoder(task, tokenizer, whole)[0](kept)
                 arrays = {"ids": tokens.ids, "offsets": tokens.offsets, "names": np.array(kept.ids)}
                 facts = {"key": key, "identity": identity, "copies": copies, "truncated": tokens.truncated}
                 write_arrays(folder, arrays, facts)

@@ -115,7 +115,8 @@ class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
-    before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
+    patience ended a stage of training; ``started_at`` is UTC in ISO 8601.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -124,6 +125,7 @@ class Result(RunIdentity):
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
+    stopped: tuple[Count, ...] = ()
     parameters: Parameters
     flops: Flops
     epoch_flops: dict[str, EpochFlops] = {}

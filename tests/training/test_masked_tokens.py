@@ -10,11 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.assembly import rehearse
-from swarmformer.contracts import Model, ModelOutput
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData, TrainingTexts, Unlabelled
 from swarmformer.errors import SpecError
@@ -185,7 +183,7 @@ def test_the_stage_names_its_objective_and_is_part_of_the_key() -> None:
 
 @pytest.mark.parametrize("variant", ["bag_of_embeddings", "deep_averaging", "cnn", "ngrams"])
 def test_models_without_states_of_tokens_refuse_it(variant: str) -> None:
-    with pytest.raises(SpecError, match=r"needs a state of every token .* gives none: leave the stage out"):
+    with pytest.raises(SpecError, match=r"'masked_tokens' needs a state of every token .* gives none: leave"):
         rehearse(toy_run(variant, stages=[PRETRAIN, "supervised"]))
 
 
@@ -193,23 +191,13 @@ def test_texts_without_labels_are_refused_where_there_are_none_or_labels_are_nee
     with pytest.raises(SpecError, match="task 'listops' has none: set its texts to train"):
         rehearse(toy_run(stages=[{**PRETRAIN, "texts": "unlabelled"}, "supervised"]))
     supervised = toy_run(stages=[{"name": "masked_tokens", "texts": "unlabelled", "objective": "cross_entropy"}])
-    with pytest.raises(SpecError, match="without labels, but objective 'cross_entropy' needs them"):
+    with pytest.raises(SpecError, match="'cross_entropy' needs labels, but stage 'masked_tokens' trains on texts with"):
         Trainer(supervised, unlabelled(), CPU)
 
 
-class Blind(Model):
-    """Says that it gives states and does not."""
-
-    gives_states = True
-
-    def __init__(self, dims: Any) -> None:
-        super().__init__()
-        self.dims, self.weight = dims, torch.nn.Linear(1, dims.num_classes)
-
-    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
-        return ModelOutput(self.weight(ids_BN[:, :1].float()))
-
-
-def test_an_objective_that_gets_no_states_says_so() -> None:
-    with pytest.raises(SpecError, match="needs states of tokens: Blind has none"):
-        fitted().loss(passes(Blind(DIMS)), small_batch())
+def test_a_head_that_finds_nothing_to_be_tied_to_is_refused() -> None:
+    model = small_model()
+    model.embedding.embed = torch.nn.Embedding(V, DIMS.d_model + 1)
+    with pytest.raises(SpecError, match=r"no token vectors of width 16 in the model .*: set tied: false"):
+        fitted().check_model(model)
+    fitted(tied=False).check_model(model)

@@ -49,7 +49,6 @@ class MaskedTokens(Objective):
     mask_id: Tensor
     in_pieces = True
     needs_labels = False
-    needs_states = True
     test_options = ({"candidates": 8}, {"tied": False, "share": 0.5}, {"random": 0.0, "unchanged": 0.0})
 
     def __init__(
@@ -86,11 +85,18 @@ class MaskedTokens(Objective):
         with torch.no_grad():
             self.bias_V.copy_((smoothed_V / smoothed_V.sum()).log())
 
+    def check_model(self, model: Model) -> None:
+        if not model.gives_states:
+            raise SpecError(
+                "needs a state of every token that knows the tokens around it, and this model gives none: leave the "
+                "stage out, or choose another model"
+            )
+        self._table(model)
+
     def loss(self, forward: Forward, batch: Batch) -> Loss:
         chosen_BN = self._chosen(batch)
         states_BND = forward(replace(batch, ids_BN=self._hidden(batch, chosen_BN))).states_BND
-        if states_BND is None:
-            raise SpecError(f"objective masked_tokens needs states of tokens: {type(forward.model).__name__} has none")
+        assert states_BND is not None, "the model gives_states"
         h_MD = self.transform(states_BND.float()[chosen_BN])
         truth_M = batch.ids_BN[chosen_BN]
         loss_M = self._losses(h_MD, truth_M, self._table(forward.model))
@@ -124,8 +130,7 @@ class MaskedTokens(Objective):
         width = self.transform[0].in_features
         tables = [table for table in token_tables(model) if table.shape[1] == width]
         if not tables:
-            kind = type(model).__name__
-            raise SpecError(f"{kind} has no token vectors of width {width} to tie the head to: set tied: false")
+            raise SpecError(f"finds no token vectors of width {width} in the model to tie its head to: set tied: false")
         return tables[0]
 
     def _losses(self, h_MD: Tensor, truth_M: Tensor, table_VD: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from swarmformer.contracts.local import Local
 from swarmformer.contracts.model import Model, ModelOutput
 from swarmformer.contracts.norm import Norm
 from swarmformer.contracts.objective import Forward, Loss, Objective
-from swarmformer.contracts.optimiser import Optimiser, decay_groups, embedding_parameters
+from swarmformer.contracts.optimiser import Optimiser, decay_groups, parameters_in
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
@@ -60,5 +60,5 @@ __all__ = [
     "decay_groups",
     "embedded",
     "embedding_of",
-    "embedding_parameters",
+    "parameters_in",
 ]

@@ -19,6 +19,7 @@ from swarmformer.contracts import Dims
 from swarmformer.data.encoded import Split, TrainingTexts
 from swarmformer.data.predictors import log_count_ratio
 from swarmformer.errors import SpecError
+from swarmformer.training.optimisers.adamw import AdamW
 
 V, PAD, CLS, SEP = 30, 0, 1, 2
 SPECIAL = (PAD, CLS, SEP)
@@ -177,3 +178,14 @@ def test_none_is_no_channel_and_changes_no_key() -> None:
         swarmformer.build_model("base", dims=SMALL, channel={"name": "ngrams", "bucket": 3})
     with pytest.raises(SpecError, match="answers once per text, the model at tokens"):
         swarmformer.build_model("base", dims=SMALL, pooling="tokens", channel=BESIDE)
+
+
+def test_its_weights_have_a_rate_of_their_own_and_no_decay() -> None:
+    model = swarmformer.build_model("base", dims=SMALL, channel=BESIDE)
+    optimiser = AdamW(lr=0.1, warmup=0.0, schedule="constant", channel_lr_factor=0.25, embedding_lr_factor=2.0)
+    built = optimiser.build([model], torch.device("cpu"))
+    optimiser.before_step(built, 0, 1)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    rates = {names[id(p)]: (group["lr"], group["weight_decay"]) for group in built.param_groups for p in group["params"]}
+    assert rates["channel.table_RC"] == rates["channel.bias_C"] == (0.025, 0.0)
+    assert rates["trunk.embedding.embed.weight"] == (0.2, 0.05) and rates["trunk.classifier.weight"] == (0.1, 0.05)

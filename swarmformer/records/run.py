@@ -120,6 +120,13 @@ class Exercise(Record):
     most: float | None = None
 
 
+class Unlabelled(Record):
+    """``texts`` without labels that a stage was given; ``copies`` stand in a split of the task and were left out."""
+
+    texts: Count
+    copies: Count
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
@@ -145,6 +152,7 @@ class Result(RunIdentity):
     precision: str = ""
     telemetry: tuple[Exercise, ...] = ()
     data_key: str
+    unlabelled: Unlabelled | None = None
     truncated: Truncated
     code_revision: str
     code_hash: str = ""
@@ -152,6 +160,11 @@ class Result(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+
+    @property
+    def track(self) -> str:
+        """``L``: learned from the training texts alone; ``U``: from texts without labels too."""
+        return "L" if self.unlabelled is None else "U"
 
     @property
     def code(self) -> str:

@@ -95,14 +95,17 @@ class Trainer:
         on_step: OnStep = lambda done, total, words: None,
     ) -> None:
         self.spec, self.device, self.on_step = spec, device, on_step
-        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
+        keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
+        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         torch.manual_seed(spec.seed)
-        self.model = assemble(spec.model).to(device)
+        self.model = assemble(spec.model)
         check_answers(self.model, spec, per_token=data.splits["validation"].questions is not None)
         check_objectives(self.model, spec.train)
+        self.model.fit(data.texts("train"))
+        self.model.to(device)
         self.stages = stage_runs(spec, data, self.model, device)
         size = self.stages[-1].train.eval_batch_size
-        self.batches = {name: make_batches(spec, data, name, device, size) for name in data.splits}
+        self.batches = {name: make_batches(spec, data, split, device, size) for name, split in data.splits.items()}
         self.batches["train"] = self.stages[-1].batches
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder else None)

@@ -25,7 +25,7 @@ from swarmformer.ops.switch import enabled
 from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Environment, Predictions, Result, Start
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
-from swarmformer.variants import make_task
+from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (
     CellBusyError,
@@ -97,7 +97,11 @@ def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: 
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
         "attention": tuple(attention.rows()),
-        "data_key": data.key,
+        "data_key": data.source_key,
+        "encoded_key": data.key,
+        "data": data.facts,
+        "test_readings": outcome.test_readings,
+        "published_reading": outcome.published_reading,
         "truncated": truncated,
         "code_revision": _joined([start.code_revision for start in starts]),
         "code_hash": _joined([start.code for start in starts]),
@@ -148,8 +152,8 @@ def load_data(spec: RunSpec) -> EncodedData:
         make_task(spec.data),
         tokenizer=spec.data.tokenizer,
         seq_len=spec.model.dims.seq_len,
-        validation_fraction=spec.data.validation_fraction,
-        split_seed=spec.data.split_seed,
+        augment=make_augmentations(spec.data),
+        **spec.data.draw(spec.seed),
     )
     for size in ("num_classes", "vocab_size"):
         planned, found = getattr(spec.model.dims, size), getattr(data, size)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -99,13 +99,18 @@ class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
+    ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
+    (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
+    ``augment``: text augmentations with their options, by name.
     ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
     """
 
     task: ComponentSpec
     tokenizer: str = "bert"
     validation_fraction: float = Field(0.1, gt=0, lt=1)
-    split_seed: int = 0
+    split_seed: int | Literal["run"] = 0
+    duplicates: Literal["keep", "drop"] = "keep"
+    augment: dict[str, ComponentSpec] = {}
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
 
@@ -113,12 +118,22 @@ class DataSpec(Strict):
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
         given = dict(_mapping(value, path, locate))
         task = ComponentSpec.from_dict("task", _take(given, "task", path, locate), (*path, "task"), locate)
+        augment = _augment(given.pop("augment", {}), (*path, "augment"), locate)
         known = [name for name in cls.model_fields if name != "task"]
         plain = validate(_DataOptions, given, path, locate, known)
-        return cls(task=task, **plain.model_dump())
+        return cls(task=task, **{**plain.model_dump(), "augment": augment})
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.model_dump(), "task": self.task.to_dict()}
+        augment = {name: dict(part.options) for name, part in self.augment.items()}
+        return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
+
+    def draw(self, seed: int) -> dict[str, Any]:
+        """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
+        redrawn = self.split_seed == "run"
+        return {
+            "validation_fraction": self.validation_fraction, "split_seed": seed if redrawn else self.split_seed,
+            "redrawn": redrawn, "drop_copies": self.duplicates == "drop",
+        }  # fmt: skip
 
     def key_content(self, *, versions: bool = True) -> Content:
         plain = self.model_copy(update={"buckets": 1, "pad_to_max": False}) if self.pad_to_max else self
@@ -127,6 +142,16 @@ class DataSpec(Strict):
 
 class _DataOptions(DataSpec):
     task: ClassVar[None] = None  # type: ignore[assignment, misc]
+
+
+def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, ComponentSpec]:
+    """``{"name": {option: …}}`` → checked specifications by name."""
+    return {
+        name: ComponentSpec.from_dict(
+            "text_augmentation", {"name": name, **_mapping(options, (*path, name), locate)}, (*path, name), locate
+        )
+        for name, options in sorted(_mapping(value, path, locate).items())
+    }
 
 
 class StageSpec(Strict):

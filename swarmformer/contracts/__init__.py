@@ -29,9 +29,11 @@ from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
 from swarmformer.contracts.stage import Judge, Metrics, Stage
+from swarmformer.contracts.text_augmentation import Added, TextAugmentation
 
 __all__ = [
     "PASSES",
+    "Added",
     "Assignment",
     "Augmentation",
     "Cluster",
@@ -55,5 +57,6 @@ __all__ = [
     "Router",
     "Stage",
     "Strict",
+    "TextAugmentation",
     "decay_groups",
 ]

@@ -26,16 +26,19 @@ SPACED = r"(?u)\S+"
 """Tokens of tasks with their own vocabulary."""
 
 
-def compute_predictors(task: Task, *, validation_fraction: float, split_seed: int) -> list[dict[str, Any]]:
+def compute_predictors(task: Task, **draw: Any) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
     ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
     labels: texts, or the tokens asked about.
 
+    Args:
+        draw: how the splits are drawn, as for ``load_splits``.
+
     Raises:
         DataError: as ``load_splits``.
     """
-    splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
+    splits = load_splits(task, **draw)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
     rows = [_majority(train, test, task.num_classes)]

@@ -104,11 +104,44 @@ class AttentionUse(Record):
     reason: str
 
 
+class SharedTexts(Record):
+    """Texts of one split that also stand in another: as they are, and after normalisation."""
+
+    exact: Count
+    normalised: Count
+
+
+class DataFacts(Record):
+    """What was counted when the data was encoded.
+
+    ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
+    ``dropped`` of these from train; ``added`` to train, by augmentation.
+    """
+
+    examples: dict[str, Count] = {}
+    empty: dict[str, Count] = {}
+    shared: dict[str, SharedTexts] = {}
+    dropped: Count = 0
+    added: dict[str, Count] = {}
+
+
+class PublishedReading(Record):
+    """The best of ``readings`` of the test split, one after each epoch, at ``epoch``: selected on test, as the authors
+    did. It is no result."""
+
+    accuracy: Share
+    epoch: Natural
+    readings: Natural
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
     before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    ``data_key`` is what runs that are compared have in common; ``encoded_key`` adds the seed of a split that every run
+    draws anew and what augmentation added. ``test_readings``: how often the test split was read for ``metrics``; None
+    in runs from before it was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -123,6 +156,10 @@ class Result(RunIdentity):
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
     data_key: str
+    encoded_key: str = ""
+    data: DataFacts | None = None
+    test_readings: Count | None = None
+    published_reading: PublishedReading | None = None
     truncated: Truncated
     code_revision: str
     code_hash: str = ""

@@ -40,7 +40,9 @@ OnStep = Callable[[int, int, str], None]
 class TrainResult:
     """What a finished run leaves: metrics at the best epoch, and test logits, one row per label, in split order.
 
-    ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation.
+    ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation. ``test_readings`` counts
+    how often the test split was read, before the run was stopped and continued too; ``published_reading``: see
+    ``train.read_test_each_epoch``.
     """
 
     validation: Metrics
@@ -50,6 +52,8 @@ class TrainResult:
     epochs: int
     steps: int
     seconds: float
+    test_readings: int = 0
+    published_reading: dict[str, float | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,10 +125,20 @@ class Trainer:
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
         test, logits_NK = self.evaluate(self.model, "test")
-        return TrainResult(validation, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds)
+        counts = (done.best_epoch, done.epoch, done.step, done.seconds)
+        return TrainResult(validation, test, logits_NK, *counts, *self._readings())
 
-    def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split.
+    def _readings(self) -> tuple[int, dict[str, float | int] | None]:
+        """How often test was read for the result; and the best of the readings after each epoch."""
+        each = [line for line in self.journal.tests if line["kind"] == "test_reading"]
+        if not each:
+            return len(self.journal.tests), None
+        best = max(each, key=lambda line: line["accuracy"])
+        found = {"accuracy": best["accuracy"], "epoch": best["epoch"], "readings": len(each)}
+        return len(self.journal.tests) - len(each), found
+
+    def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
+        """Metrics and logits of a split. Whoever reads the test split, it is written to the curve.
 
         Raises:
             TrainingDivergedError: one of them is not finite.
@@ -132,6 +146,9 @@ class Trainer:
         metrics, logits_MK = evaluate(model, self.batches[split], self.device, self.now.train.precision)
         self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
+        if split == "test":
+            kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
+            self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
         return metrics, logits_MK
 
     def _prepare(self) -> None:
@@ -208,6 +225,8 @@ class Trainer:
             done.best, done.best_epoch = metrics, done.epoch
             self.best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
         self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        if now.train.read_test_each_epoch and now is self.stages[-1]:
+            self.evaluate(judged, "test", diagnostic=True)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)

@@ -101,7 +101,7 @@ class DataSpec(Strict):
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
     ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
     (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
-    ``augment``: text augmentations with their options, by name.
+    ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.
     ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
     """
 
@@ -145,12 +145,13 @@ class _DataOptions(DataSpec):
 
 
 def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, ComponentSpec]:
-    """``{"name": {option: …}}`` → checked specifications by name."""
+    """``{"name": {option: …}}`` → checked specifications by name; null leaves one out, or all."""
+    given = {} if value is None else dict(_mapping(value, path, locate))
     return {
-        name: ComponentSpec.from_dict(
-            "text_augmentation", {"name": name, **_mapping(options, (*path, name), locate)}, (*path, name), locate
+        name: ComponentSpec.from_dict("text_augmentation", {"name": name, **options}, (*path, name), locate)
+        for name, options in sorted(
+            (name, _mapping(options, (*path, name), locate)) for name, options in given.items() if options is not None
         )
-        for name, options in sorted(_mapping(value, path, locate).items())
     }
 
 

@@ -64,8 +64,10 @@ def selection_notes(grid: Path, cells: Sequence[Cell]) -> Iterator[str]:
             f"In {plural(len(recorded), 'run')} the test split was read once, with the weights of the epoch that "
             "validation chose; their curves were checked for it."
         )
-    yield from _published_readings(result for _, result in recorded)
-    yield from _data_notes([result.data for _, result in recorded if result.data is not None])
+    results = [result for _, result in recorded]
+    yield from _published_readings(results)
+    yield from _data_notes([result.data for result in results if result.data is not None])
+    yield from _added(results)
 
 
 def _published_readings(results: Iterable[Result]) -> Iterator[str]:
@@ -77,8 +79,25 @@ def _published_readings(results: Iterable[Result]) -> Iterator[str]:
         yield f"Selected on test, as the authors read it, and no result: {listed(read)}."
 
 
+def _added(results: Sequence[Result]) -> Iterator[str]:
+    """What augmentations added, by arm."""
+    arms: dict[str, list[DataFacts]] = {}
+    for result in results:
+        if result.data is not None and result.data.added:
+            arms.setdefault(result.arm, []).append(result.data)
+    said = [f"{arm} ({', '.join(f'{name} {_range(one.added.get(name, 0) for one in facts)}' for name in facts[0].added)})"
+            for arm, facts in arms.items()]  # fmt: skip
+    if said:
+        yield f"Texts added to training: {listed(said)}."
+
+
 def _data_notes(facts: Sequence[DataFacts]) -> Iterator[str]:
-    """Copies between splits, and what was done with them; a range where the split is drawn anew with each seed."""
+    """How the split was drawn; copies between splits and what was done with them, as a range where splits differ."""
+    if any(one.redrawn for one in facts):
+        yield (
+            "Training and validation were parted anew with each seed, alike for all arms: what seeds show of variation "
+            "covers that too (Bouthillier et al. 2021)."
+        )
     pairs = {pair for one in facts for pair, count in one.shared.items() if count.exact or count.normalised}
     said = [
         f"{pair} {_range(one.shared[pair].exact for one in facts)} "

@@ -144,6 +144,7 @@ def _prepared(
     whole = load_splits(task, **{**draw, "drop_copies": False})
     splits = without_copies(whole, task) if draw.get("drop_copies") else dict(whole)
     facts = {**shared_texts(whole, task), "dropped": len(whole["train"]) - len(splits["train"])}
+    facts |= {"split_seed": draw["split_seed"], "redrawn": bool(draw.get("redrawn"))}
     if augment:
         splits["train"], facts["added"] = augmented(
             splits["train"], augment, HeldOut(splits, task), draw["split_seed"]

@@ -115,7 +115,7 @@ class DataFacts(Record):
     """What was counted when the data was encoded.
 
     ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
-    ``dropped`` of these from train; ``added`` to train, by augmentation.
+    ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
     """
 
     examples: dict[str, Count] = {}
@@ -123,6 +123,8 @@ class DataFacts(Record):
     shared: dict[str, SharedTexts] = {}
     dropped: Count = 0
     added: dict[str, Count] = {}
+    split_seed: int = 0
+    redrawn: bool = False
 
 
 class PublishedReading(Record):

@@ -59,7 +59,7 @@ def leaking() -> Toy:
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("A  good\tfilm.", "a good film"), ("Caf\u00e9", "CAFE\u0301"), ("\uff21\uff22!", "ab"), ("it's<br />", "It s br")],
+    [("A  good\tfilm.", "a good film"), ("Caf\u00e9", "CAFE\u0301"), ("\uff21\uff22!", "ab"), ("a<br />", "A br")],
 )
 def test_writing_alone_is_no_difference(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)

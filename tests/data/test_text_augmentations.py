@@ -21,7 +21,8 @@ from tests.data.toy_tasks import make_split
 
 ROWS = [
     ("good", "a", "sound|well made"), ("film", "n", "movie|motion picture"), ("film", "v", "shoot"),
-    ("see", "v", "watch"), ("new york", "n", "Big Apple"), ("quickly", "r", "fast"),
+    ("see", "v", "watch"), ("i", "n", "iodine"), ("br", "n", "bromine"),
+    ("new york", "n", "Big Apple"), ("quickly", "r", "fast"),
 ]  # fmt: skip
 
 
@@ -94,12 +95,16 @@ def test_synonyms_of_every_part_of_speech_in_the_case_of_the_word(file: Path) ->
     assert every("films", parts="v") == {"shoot"}
     assert every("nothing known") == set()
     assert every("(new york)") == set()
+    assert every("I film<br />") == {"I movie<br />", "I motion picture<br />", "I shoot<br />"}
 
 
 def test_published_faults_of_synonyms(file: Path) -> None:
     made = Synonyms(p=1.0, word_p=1.0, faults=True, file=str(file))
     found = {new for new, _ in made.added(train_of(["Films  good, quickly"] * 80), generator())}
     assert found == {f"{word} good, fast" for word in ("movie", "motion_picture", "shoot", "film")}
+    assert {new for new, _ in made.added(train_of(["<br />I"] * 9 + ["I <br />"] * 9), generator())} == {
+        "<br />I", "iodine <br />", "i <br />"
+    }  # fmt: skip
     assert [new for new, _ in made.added(train_of(["unknown words"]), generator())] == ["unknown words"]
 
 

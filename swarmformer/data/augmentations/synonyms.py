@@ -24,7 +24,8 @@ from swarmformer.settings import DATA_VARIABLE, data_dir
 
 FILE = Path("wordnet") / "oewn_synonyms.tsv.gz"
 COLUMNS = ["lemma", "pos", "sense", "synset", "synonyms"]
-WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
+WORD = re.compile(r"<[^<>]*>|[^\W\d_]{3,}(?:['’-][^\W\d_]+)*")
+"""A word of three letters or more, or a tag, which stays: to WordNet I is iodine, as is arsenic and br bromine."""
 ENDINGS = {
     "n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"),
           ("ies", "y")),
@@ -49,9 +50,10 @@ class Synonyms(TextAugmentation):
         p: probability that a text is taken.
         word_p: probability that one of its words is replaced, where it has a synonym.
         parts: parts of speech to look a word up as: n(oun), v(erb), a(djective), r (adverb).
-        faults: as published: words are what stands between white space, so that one with a comma has no synonym;
-            those of several words are joined by underscores; an inflected or capital word may become its base form;
-            a text in which nothing was replaced is added too.
+        faults: as published: words are what stands between white space, so that one with a comma has no synonym, but
+            "I" (iodine) and "as" (arsenic) have some; synonyms of several words are joined by underscores; an inflected
+            or capital word may become its base form; a text in which nothing was replaced is added too. Else words of
+            one or two letters and tags stay, and the case of the word is kept.
         file: another file of synonyms; "" for the one above.
     """
 
@@ -100,7 +102,7 @@ class Synonyms(TextAugmentation):
 
         if self.faults:
             return " ".join(another(word) for word in text.split())
-        return WORD.sub(lambda match: another(match[0]), text)
+        return WORD.sub(lambda match: match[0] if match[0].startswith("<") else another(match[0]), text)
 
     def _candidates(self, word: str, senses: Senses) -> Iterator[str]:
         """Synonyms of every sense: one of two senses is there twice, as in the published code."""

@@ -100,13 +100,17 @@ def test_the_authors_reading_is_shown_as_no_result(tmp_path: Path) -> None:
     curve = [*sound_curve()[:-1], *(line("test_reading", 100 * e, e, 0.7) for e in range(1, 5)), sound_curve()[-1]]
     warnings, notes = said(grid_of(tmp_path, curve, published_reading=reading))
     assert "selected on test" not in warnings
-    assert "Selected on test, as the authors read it, and no result: base with seed 0 77.50 (best of 4, epoch 3)." in notes
+    assert "as the authors read it, and no result: base with seed 0 77.50 (best of 4, epoch 3)." in notes
 
 
 def test_splits_drawn_anew_show_the_range(tmp_path: Path) -> None:
     grid = grid_of(tmp_path, sound_curve(), (0, 1))
     path = grid / "base-1" / "result.json"
     record = json.loads(path.read_text())
+    record["data"] |= {"redrawn": True, "added": {"synonyms": 1234}}
     record["data"]["shared"]["train in test"] = {"exact": 5, "normalised": 6}
     path.write_text(json.dumps({**record, "data": {**record["data"], "dropped": 6}}))
-    assert "train in test 4 to 5 (6 after normalisation); 0 to 6 were left out of training." in said(grid)[1]
+    notes = said(grid)[1]
+    assert "train in test 4 to 5 (6 after normalisation); 0 to 6 were left out of training." in notes
+    assert "parted anew with each seed, alike for all arms" in notes
+    assert "Texts added to training: base (synonyms 1,234)." in notes

@@ -85,8 +85,10 @@ def _added(results: Sequence[Result]) -> Iterator[str]:
     for result in results:
         if result.data is not None and result.data.added:
             arms.setdefault(result.arm, []).append(result.data)
-    said = [f"{arm} ({', '.join(f'{name} {_range(one.added.get(name, 0) for one in facts)}' for name in facts[0].added)})"
-            for arm, facts in arms.items()]  # fmt: skip
+    said = []
+    for arm, facts in arms.items():
+        counts = [f"{name} {_range(one.added.get(name, 0) for one in facts)}" for name in facts[0].added]
+        said.append(f"{arm} ({', '.join(counts)})")
     if said:
         yield f"Texts added to training: {listed(said)}."
 

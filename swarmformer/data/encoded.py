@@ -213,8 +213,8 @@ def _read(folder: Path, key: str, source_key: str) -> EncodedData:
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
     splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
-    sizes = (manifest[name] for name in ("vocab_size", "num_classes", "pad_id"))
-    return EncodedData(splits, *sizes, key, source_key, manifest["facts"])
+    sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id")}
+    return EncodedData(splits, **sizes, key=key, source_key=source_key, facts=manifest["facts"])
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:

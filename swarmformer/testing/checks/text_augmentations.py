@@ -58,8 +58,8 @@ def texts_are_decided_by_the_generator_alone(case: Case) -> None:
 
 
 def _global_states() -> tuple[Any, ...]:
-    name, keys, *rest = np.random.get_state()
-    return random.getstate(), name, keys.tolist(), *rest
+    state: Any = np.random.get_state()
+    return random.getstate(), *(part.tolist() if isinstance(part, np.ndarray) else part for part in state)
 
 
 @check("text_augmentation")

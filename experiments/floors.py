@@ -9,6 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from swarmformer.data.cut import Cut
 from swarmformer.data.predictors import compute_predictors, left_out
 from swarmformer.records import FLOORS, Floor, Floors, UnreadableFileError, load, save
 from swarmformer.spec import RunSpec
@@ -29,10 +30,13 @@ def write_floors(grid: Path, folder: Path) -> None:
 
 
 def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
-    task, name = make_task(runs[0].data), runs[0].data.task.name
-    drawn = [compute_predictors(task, **run.data.draw(run.seed)) for run in runs]
+    data, seq_len = runs[0].data, runs[0].model.dims.seq_len
+    task, seen = make_task(data), {"cut": Cut(seq_len, data.cut, data.cut_share), "tokenizer": data.tokenizer}
+    drawn = [compute_predictors(task, **seen, **data.draw(run.seed)) for run in runs]
     floors = tuple(Floor.model_validate(_mean(rows)) for rows in zip(*drawn, strict=True))
-    floors_of = Floors(task=name, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task))
+    floors_of = Floors(
+        task=data.task.name, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task)
+    )
     save(folder / FLOORS, floors_of)
 
 

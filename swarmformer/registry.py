@@ -48,6 +48,7 @@ SLOTS: dict[str, type] = {
     "norm": contracts.Norm,
     "pyramid": contracts.Pyramid,
     "pooling": contracts.Pooling,
+    "channel": contracts.Channel,
     "model": contracts.Model,
     "task": Task,
     "text_augmentation": contracts.TextAugmentation,

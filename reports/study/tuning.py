@@ -73,7 +73,7 @@ def _numbers(values: Sequence[Value]) -> list[Value]:
 
 
 def _edges(chosen: Tried, options: Mapping[str, Sequence[Value]]) -> dict[str, str]:
-    edges = {}
+    edges: dict[str, str] = {}
     for option, values in options.items():
         if numbers := _numbers(values):
             which = {numbers[0]: "lowest", numbers[-1]: "highest"}.get(chosen.values[option])

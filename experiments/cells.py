@@ -148,6 +148,17 @@ def is_trial(folder: Path) -> bool:
     return records.load(folder / CONFIG, records.Config).trial
 
 
+def check_precision(folder: Path, spec: RunSpec) -> None:
+    """That a finished cell was computed in what this run fixes; ``auto`` takes either.
+
+    Raises:
+        CellError: it was computed in the other, on a machine where that was faster.
+    """
+    asked, ran = spec.train.precision, records.load(folder / RESULT, records.Result).precision
+    if ran and asked not in ("auto", ran):
+        raise CellError(f"{folder}: was computed in {ran}, but train.precision is {asked}; choose another folder")
+
+
 def identity(arm: str, spec: RunSpec) -> Identity:
     """What every file of a cell says of it."""
     return {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}

@@ -43,6 +43,9 @@ def print_plan(plan: Plan) -> None:
         key = "to be chosen" if arm.is_open else arm.spec.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
+    for arm in plan.arms:
+        for remark in arm.remarks:
+            print(f"acts otherwise than meant: {arm.name}: {remark}")
     if (tune := plan.grid.tune) is not None:
         tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
         each = len(list(tune.combinations())) * len(tune.seeds)

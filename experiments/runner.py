@@ -43,6 +43,7 @@ from .cells import (
     CellBusyError,
     CellFailedError,
     InterruptedRunError,
+    check_precision,
     identity,
     lock_of,
     prepare,
@@ -81,6 +82,8 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[]
     try:
         with lock_of(folder, LOCK_PATIENCE_S):
             if (folder / mark).exists():
+                if mark == RESULT:
+                    check_precision(folder, spec)
                 _discard_checkpoint(folder)
                 return None
             if (folder / FAILURE).exists():
@@ -113,6 +116,8 @@ class _Trained:
             "best_epoch": outcome.best_epoch,
             "epochs": outcome.epochs,
             "steps": outcome.steps,
+            "stopped": outcome.stopped,
+            "precision": self.trainer.precision,
             "data_key": self.data.key,
             "code_revision": _joined([start.code_revision for start in starts]),
             "code_hash": _joined([start.code for start in starts]),
@@ -162,6 +167,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
         "attention": tuple(trained.attention),
+        "telemetry": outcome.telemetry,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     records.save(folder / RESULT, result)
@@ -208,6 +214,8 @@ def load_data(spec: RunSpec) -> EncodedData:
         seq_len=spec.model.dims.seq_len,
         validation_fraction=spec.data.validation_fraction,
         split_seed=spec.data.split_seed,
+        cut=spec.data.cut,
+        cut_share=spec.data.cut_share,
     )
     for size in ("num_classes", "vocab_size"):
         planned, found = getattr(spec.model.dims, size), getattr(data, size)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,10 @@ from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec
 from swarmformer.train_section import USUAL
+
+SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
+"""Up to these sizes a model is rehearsed with numbers: on the meta device torch does every operation in Python, which
+takes five to ten times as long."""
 
 
 def assemble(spec: ModelSpec) -> Model:
@@ -98,8 +103,22 @@ def check_ingredients(train: TrainSpec, dims: Dims) -> None:
             make_ingredients(train.of_stage(stage), dims)
 
 
+def check_objectives(model: Model, train: TrainSpec) -> None:
+    """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
+    for stage in train.stages:
+        section = train.of_stage(stage)
+        objective = _ingredient("objective", section.objective, model.dims)
+        try:
+            objective.check_model(model)
+        except SpecError as error:
+            raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
+        if objective.hooks and section.compile:
+            words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
+
+
 def rehearse(spec: RunSpec) -> Model:
-    """Pass a batch of every padded length through the model, without weights or memory.
+    """Build a run's model without weights and see that it fits its task and takes every padded length.
 
     Returns:
         The model, on the meta device.
@@ -110,13 +129,41 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
-    for length in spec.padded_lengths:
-        ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
-        try:
-            model(ids_BN, ids_BN == 0)
-        except ValueError as error:
-            raise SpecError(f"variant {spec.variant!r} cannot take {length} tokens: {error}") from error
+    with without_weights():
+        check_objectives(model, spec.train)
+    try:
+        check_lengths(model, spec.padded_lengths)
+    except SpecError as error:
+        raise SpecError(f"variant {spec.variant!r} {error}") from error
     return model
+
+
+def check_lengths(model: Model, lengths: Iterable[int]) -> None:
+    """Pass two texts of each length through a model on the meta device; torch's global random state stays as it was.
+
+    Raises:
+        SpecError: a length that it cannot take.
+    """
+    stand_in, device = _stand_in(model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for length in lengths:
+            ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
+            try:
+                stand_in(ids_BN, ids_BN == 0)
+            except ValueError as error:
+                raise SpecError(f"cannot take {length} tokens: {error}") from error
+
+
+def _stand_in(model: Model) -> tuple[Model, str]:
+    """A small model with zeros for weights, a large one as it is on the meta device; and its device."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if parameters > SMALL_PARAMETERS or model.dims.seq_len > SMALL_LENGTH:
+        return model, "meta"
+    small = copy.deepcopy(model).to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in small.state_dict().values():
+            tensor.zero_()
+    return small, "cpu"
 
 
 def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
@@ -125,9 +172,13 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     Or where an augmentation moves the tokens that are asked about.
     """
     for stage in spec.train.stages:
-        name = spec.train.of_stage(stage).augmentation.name
-        if per_token and not registry.get("augmentation", name).keeps_places:  # type: ignore[attr-defined]
-            raise SpecError(f"task {spec.data.task.name!r} asks at tokens, but augmentation {name!r} moves them")
+        augmentation = spec.train.of_stage(stage).augmentation
+        if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
+            words = f"asks at tokens, but augmentation {augmentation.name!r} moves them"
+            raise SpecError(f"task {spec.data.task.name!r} {words}")
+    if per_token and spec.data.cut != "head":
+        words = "asks at places counted from the front: set data.cut: head"
+        raise SpecError(f"task {spec.data.task.name!r} {words}", path=("data", "cut"))
     if model.per_token == per_token:
         return
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")

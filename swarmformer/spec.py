@@ -16,6 +16,7 @@ from pydantic import Field
 from swarmformer import registry, train_section
 from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
+from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree
 from swarmformer.run_key import Content, content_of, departures, digest, part_content
@@ -99,7 +100,8 @@ class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
-    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
+    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
+    what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
     """
 
     task: ComponentSpec
@@ -108,6 +110,8 @@ class DataSpec(Strict):
     split_seed: int = 0
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
+    cut: Where = "head"
+    cut_share: float = Field(0.25, ge=0, le=1)
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
@@ -121,8 +125,10 @@ class DataSpec(Strict):
         return {**self.model_dump(), "task": self.task.to_dict()}
 
     def key_content(self, *, versions: bool = True) -> Content:
-        plain = self.model_copy(update={"buckets": 1, "pad_to_max": False}) if self.pad_to_max else self
-        return departures(plain, versions=versions)
+        """Without what has no effect beside the rest."""
+        idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": 0.25}
+        idle |= {"buckets": 1, "pad_to_max": False} if self.pad_to_max else {}
+        return departures(self.model_copy(update=idle), versions=versions)
 
 
 class _DataOptions(DataSpec):
@@ -164,6 +170,8 @@ class StageSpec(Strict):
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("stage", self.name, self.options, versions=versions)
         kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
+        if kept.get("precision") == "auto":
+            kept["precision"] = "fp32"  # one key for both, as in TrainSpec
         for slot in train_section.USUAL.keys() & kept.keys():
             if "name" in kept[slot]:
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
@@ -203,6 +211,12 @@ class TrainSpec(TrainBudget):
         )
         train = cls(**budget.model_dump(), **dict(zip(parts, specs, strict=True)))
         return train if stages is None else train.model_copy(update={"stages": train._staged(stages, path, locate)})
+
+    def key_content(self, *, versions: bool = True) -> Content:
+        """``auto`` has the key of fp32, as what is computed in is the machine's choice: a run's records say which it
+        was, and keep runs apart by it."""
+        plain = self.model_copy(update={"precision": "auto"}) if self.precision == "fp32" else self
+        return departures(plain, versions=versions)
 
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
         place = (*path, train_section.STAGES)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from torch import nn
+
 from swarmformer import records
 from swarmformer.assembly import rehearse
+from swarmformer.contracts import Component
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
@@ -31,6 +34,7 @@ class Arm:
     flops: records.Flops
     candidates: tuple[Candidate, ...] = ()
     is_open: bool = False
+    remarks: tuple[str, ...] = ()
 
     def with_choice(self, place: int) -> Arm:
         """The arm with the values of the candidate at ``place``."""
@@ -40,7 +44,7 @@ class Arm:
             return chosen
         model = rehearse(spec)
         flops = flops_of_text(model, spec.model.dims.seq_len)
-        return replace(chosen, parameters=count_parameters(model), flops=flops)
+        return replace(chosen, parameters=count_parameters(model), flops=flops, remarks=_remarks(model))
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
@@ -49,6 +53,7 @@ class Arm:
             run_key="" if self.is_open else self.spec.run_key,
             parameters=self.parameters,
             flops=self.flops,
+            remarks=self.remarks,
         )
 
 
@@ -108,7 +113,7 @@ class Arms:
         except (SpecError, DataError) as error:
             raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
         parameters, flops = count_parameters(model), flops_of_text(model, spec.model.dims.seq_len)
-        return Arm(arm.name, spec, parameters, flops, candidates, is_open=bool(candidates))
+        return Arm(arm.name, spec, parameters, flops, candidates, bool(candidates), _remarks(model))
 
     def _named(self, arm: Arm, place: str) -> str:
         """Add the arm where it is new; its name."""
@@ -133,3 +138,9 @@ class Arms:
         twin = self.by_key.get(arm.spec.run_key)
         if twin is not None:
             raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")
+
+
+def _remarks(model: nn.Module) -> tuple[str, ...]:
+    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``."""
+    parts = (part for part in model.modules() if isinstance(part, Component))
+    return tuple(dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks()))

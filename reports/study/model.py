@@ -17,6 +17,7 @@ from swarmformer.records import Plan
 
 from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
+from .exercise import Exercised
 from .read import Cell
 from .registration import Pair
 from .tuning import Tuned
@@ -103,7 +104,7 @@ class Arm:
     unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
     architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
     metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
-    plan has.
+    plan has. exercised: how far its mechanisms were.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Arm:
     sources: Sources
     model: str = ""
     unlike: str = ""
+    exercised: Exercised = field(default_factory=Exercised)
 
     @property
     def n(self) -> int:

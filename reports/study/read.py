@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
@@ -41,6 +41,8 @@ class Cell:
     """Name of its architecture; empty where its config.json does not say."""
     rate: float | None = None
     """Its learning rate; None where its config.json does not say."""
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    """Slot → its component and options; empty where its config.json does not say."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +158,14 @@ def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     if planned and not planned.run_key:
         return replace(pending, cause="its values are not chosen yet")
     try:
-        model = str(_config(folder / CONFIG, "spec.model", {}).get("name", ""))
-        return replace(_classify(folder, pending, planned), model=model, rate=_rate(folder / CONFIG))
+        cell, model = _classify(folder, pending, planned), _config(folder / CONFIG, "spec.model", {})
+        return replace(
+            cell,
+            result=_with_precision(cell.result, folder / CONFIG),
+            model=str(model.get("name", "")),
+            slots={slot: chosen for slot, chosen in model.items() if isinstance(chosen, dict) and "name" in chosen},
+            rate=_rate(folder / CONFIG),
+        )
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
 
@@ -184,6 +192,14 @@ def _config(path: Path, key: str, otherwise: Any) -> Any:
         return attrgetter(key)(load(path, records.Config))
     except UnreadableFileError:
         return otherwise
+
+
+def _with_precision(result: records.Result | None, path: Path) -> records.Result | None:
+    """With the precision that was asked for, where the result is too old to say what it ran in."""
+    if result is None or result.precision:
+        return result
+    asked = str(_config(path, "spec.train", {}).get("precision", "fp32"))
+    return result.model_copy(update={"precision": asked})
 
 
 def _rate(path: Path) -> float | None:

@@ -16,6 +16,7 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.files import json_hash
 from swarmformer.data.questions import Questions
@@ -97,13 +98,21 @@ class EncodedData:
 
 
 def load_encoded(
-    task: Task, *, tokenizer: str, seq_len: int, validation_fraction: float, split_seed: int
+    task: Task,
+    *,
+    tokenizer: str,
+    seq_len: int,
+    validation_fraction: float,
+    split_seed: int,
+    cut: Where = "head",
+    cut_share: float = 0.25,
 ) -> EncodedData:
     """Load a task from the cache, encoding it first where it is not there yet.
 
     Args:
         tokenizer: a name for ``load_tokenizer``; not used by tasks with their own vocabulary.
         seq_len: longer examples are cut to so many tokens, special tokens included.
+        cut, cut_share: what is kept of them, as in ``Cut``.
         validation_fraction, split_seed: as in ``load_splits``.
 
     Raises:
@@ -111,8 +120,9 @@ def load_encoded(
     """
     if seq_len < 3:
         raise DataError(f"seq_len must be at least 3 ([CLS], one token, [SEP]), got {seq_len}")
+    kept = Cut(seq_len, cut, cut_share)
     identity = _identity(task, tokenizer)
-    identity |= {"seq_len": seq_len, "validation_fraction": validation_fraction, "split_seed": split_seed}
+    identity |= {**kept.identity(), "validation_fraction": validation_fraction, "split_seed": split_seed}
     key = json_hash(identity)
     folder = cache_dir() / f"{_folder_name(task)}-{key[:24]}"
     if not folder.exists():
@@ -120,7 +130,7 @@ def load_encoded(
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
                 splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
-                _encode(folder, task, splits, tokenizer, seq_len, {"key": key, "identity": identity})
+                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity})
     return _read(folder, key)
 
 
@@ -141,33 +151,35 @@ def _folder_name(task: Task) -> str:
 
 
 def _encode(
-    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, seq_len: int, facts: dict[str, Any]
+    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, cut: Cut, facts: dict[str, Any]
 ) -> None:
     """Encode all splits and write the entry."""
     arrays: dict[str, np.ndarray] = {}
     truncated: dict[str, int] = {}
-    encode, sizes = encoder(task, tokenizer, seq_len)
+    encode, sizes = encoder(task, tokenizer, cut)
     for name, split in splits.items():
         tokens = encode(split)
         truncated[name] = tokens.truncated
         columns = (tokens.ids, tokens.offsets, np.asarray(split.labels, dtype=np.int64), np.array(split.ids))
         arrays |= {f"{name}.{column}": array for column, array in zip(COLUMNS, columns, strict=True)}
         if split.questions is not None:
-            check_asked(tokens, split.questions, split.ids, seq_len)
+            check_asked(tokens, split.questions, split.ids, cut.seq_len)
             asked = (split.questions.positions, split.questions.offsets)
             arrays |= {f"{name}.{column}": array for column, array in zip(ASKED, asked, strict=True)}
     write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
 
 
 def encoder(
-    task: Task, tokenizer: str, seq_len: int
+    task: Task, tokenizer: str, cut: Cut
 ) -> tuple[Callable[[RawSplit], Tokens], dict[str, int]]:
     """What encodes a split, and the sizes that go with it."""
     own = task.vocabulary
+    if task.per_token and cut.where != "head":
+        raise DataError(f"{type(task).__qualname__} asks at places counted from the front: set data.cut: head")
     if own is not None:
 
         def encode_own(split: RawSplit) -> Tokens:
-            return encode_vocabulary(split.texts, own, seq_len, split.ids)
+            return encode_vocabulary(split.texts, own, cut, split.ids)
 
         return encode_own, {"vocab_size": len(own), "pad_id": 0}
     if task.per_token:
@@ -175,7 +187,7 @@ def encoder(
     loaded = load_tokenizer(tokenizer)
 
     def encode(split: RawSplit) -> Tokens:
-        return encode_text(split.texts, loaded, seq_len)
+        return encode_text(split.texts, loaded, cut, split.ids)
 
     return encode, {"vocab_size": size_of(loaded), "pad_id": pad_id(loaded, tokenizer)}
 

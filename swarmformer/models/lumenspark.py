@@ -82,6 +82,9 @@ class Lumenspark(Model):
         super().__init__()
         if published and causal:
             raise SpecError("the published model is not causal: set one of the two to false", path=("model", "causal"))
+        if published and parts.slots["embedding"].options.get("init_std", 1.0) != 1.0:
+            place = ("model", "embedding", "init_std")
+            raise SpecError("the published model starts its tables at 0.02: leave init_std out", path=place)
         check_heads("model.lumenspark", heads, dims.d_model, path=("model", "heads"))
         self.dims, self.published = dims, published
         self.embedding = parts.build("embedding", "embedding")

@@ -51,6 +51,7 @@ from .run import (
     AttentionUse,
     Config,
     EpochFlops,
+    Exercise,
     Failure,
     Metrics,
     PaddedFlops,

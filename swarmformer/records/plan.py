@@ -33,6 +33,8 @@ class PlannedArm(Record):
     run_key: RunKey
     parameters: Parameters
     flops: Flops
+    remarks: tuple[str, ...] = ()
+    """What cannot act as it is meant to in this arm."""
 
 
 class Identity(Record):

@@ -105,11 +105,29 @@ class AttentionUse(Record):
     reason: str
 
 
+class Exercise(Record):
+    """How far the mechanism of a component was exercised, over the validation split at the end of training.
+
+    ``place`` is the component's within the model (``layers.0.router``). Below ``least`` or above ``most`` it was not.
+    """
+
+    place: str
+    slot: str
+    component: str
+    measure: str
+    value: float
+    least: float | None = None
+    most: float | None = None
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
-    before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs from before it
+    was recorded it is what their config.json asks for. ``telemetry`` is empty in runs from before there was any, where
+    how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
+    patience ended a stage of training; ``started_at`` is UTC in ISO 8601.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -118,11 +136,14 @@ class Result(RunIdentity):
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
+    stopped: tuple[Count, ...] = ()
     parameters: Parameters
     flops: Flops
     epoch_flops: dict[str, EpochFlops] = {}
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
+    precision: str = ""
+    telemetry: tuple[Exercise, ...] = ()
     data_key: str
     truncated: Truncated
     code_revision: str

@@ -35,6 +35,8 @@ class Trial(RunIdentity):
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
+    stopped: tuple[Count, ...] = ()
+    precision: str = ""
     data_key: str
     code_revision: str
     code_hash: str = ""

@@ -44,12 +44,12 @@ class Line:
 @dataclass(frozen=True)
 class Cells:
     """A column and its entries. hidden: left to the CSV where all rows have the same text, where none has any, or
-    always. ``{metric}`` in a head is what the grid decides by."""
+    always; absent from that too where none has any. ``{metric}`` in a head is what the grid decides by."""
 
     head: str
     entry: Callable[[Line], Entry]
     is_code: bool = False
-    hidden: Literal["same", "empty", "always"] | None = None
+    hidden: Literal["same", "empty", "always", "absent"] | None = None
 
     def column(self, lines: Sequence[Line], entries: Iterable[Entry]) -> Column:
         texts = {entry.text for entry in entries} - {"", MISSING}
@@ -69,6 +69,7 @@ def word(head: str, of: Callable[[Line], str | None], **how: Any) -> Cells:
 
 def laid_out(lines: Sequence[Line], shown: Sequence[Cells]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """Columns and rows."""
+    shown = [each for each in shown if each.hidden != "absent" or any(each.entry(line).text for line in lines)]
     grid = [[_with(each.entry(line), line.also) for each in shown] for line in lines]
     columns = [each.column(lines, (row[place] for row in grid)) for place, each in enumerate(shown)]
     rows = [Row(tuple(row), ruled=line.ruled) for line, row in zip(lines, grid, strict=True)]
@@ -203,7 +204,7 @@ def verdict(line: Line) -> Entry:
     return said(line.contrast) if line.contrast else Entry("", {"verdict": None, "reason": None})
 
 
-@cells("mechanism", hidden="empty")
+@cells("mechanism", hidden="absent")
 def mechanism(line: Line) -> Entry:
     """What the components that tell an arm from its base measured at the end of training; blank where not known."""
     base = line.grid.arm(line.contrast.against) if line.contrast else None

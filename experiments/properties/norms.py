@@ -96,12 +96,12 @@ def _read(model: Model, batch: Batch) -> dict[str, float]:
     seen: dict[str, Tensor] = {}
     last, pooling = model.layers[-1], model.pooling  # type: ignore[index]
     hooks = [
-        last.register_forward_hook(lambda _m, _i, out: seen.update(x=out[0].detach())),  # type: ignore[operator]
-        pooling.register_forward_hook(lambda _m, _i, out: seen.update(pooled=out.detach())),  # type: ignore[operator, union-attr]
+        last.register_forward_hook(lambda _m, _i, out: seen.update(x=out[0].detach())),  # type: ignore[operator, union-attr]
+        pooling.register_forward_hook(lambda _m, _i, out: seen.update(pooled=out.detach())),  # type: ignore[union-attr]
     ]
     model.eval()
     loss = nn.functional.cross_entropy(model.detailed(batch.ids_BN, batch.mask_BN).logits_BK, batch.labels_M)
-    (gradient,) = torch.autograd.grad(loss, [model.embedding.embed.weight])  # type: ignore[union-attr, list-item]
+    (gradient,) = torch.autograd.grad(loss, [model.embedding.embed.weight])  # type: ignore[union-attr, arg-type, list-item]
     model.train()
     for hook in hooks:
         hook.remove()

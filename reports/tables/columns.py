@@ -44,12 +44,12 @@ class Line:
 @dataclass(frozen=True)
 class Cells:
     """A column and its entries. hidden: left to the CSV where all rows have the same text, where none has any, or
-    always; absent from that too where none has any. ``{metric}`` in a head is what the grid decides by."""
+    always. ``{metric}`` in a head is what the grid decides by."""
 
     head: str
     entry: Callable[[Line], Entry]
     is_code: bool = False
-    hidden: Literal["same", "empty", "always", "absent"] | None = None
+    hidden: Literal["same", "empty", "always"] | None = None
 
     def column(self, lines: Sequence[Line], entries: Iterable[Entry]) -> Column:
         texts = {entry.text for entry in entries} - {"", MISSING}
@@ -69,7 +69,6 @@ def word(head: str, of: Callable[[Line], str | None], **how: Any) -> Cells:
 
 def laid_out(lines: Sequence[Line], shown: Sequence[Cells]) -> tuple[tuple[Column, ...], tuple[Row, ...]]:
     """Columns and rows."""
-    shown = [each for each in shown if each.hidden != "absent" or any(each.entry(line).text for line in lines)]
     grid = [[_with(each.entry(line), line.also) for each in shown] for line in lines]
     columns = [each.column(lines, (row[place] for row in grid)) for place, each in enumerate(shown)]
     rows = [Row(tuple(row), ruled=line.ruled) for line, row in zip(lines, grid, strict=True)]
@@ -204,7 +203,7 @@ def verdict(line: Line) -> Entry:
     return said(line.contrast) if line.contrast else Entry("", {"verdict": None, "reason": None})
 
 
-@cells("mechanism", hidden="absent")
+@cells("mechanism", hidden="empty")
 def mechanism(line: Line) -> Entry:
     """What the components that tell an arm from its base measured at the end of training; blank where not known."""
     base = line.grid.arm(line.contrast.against) if line.contrast else None
@@ -232,12 +231,13 @@ p_mcnemar = Cells("p McNemar", _p("p_mcnemar"), hidden="empty")
 
 @cells("parameters (w/o embedding)")
 def parameters(line: Line) -> Entry:
-    """In total, and without the embedding table."""
+    """In total, and without the embedding table; those of a channel stand apart."""
     keys, size = ("parameters_total", "parameters_without_embedding"), line.arm.size if line.arm else None
     if size is None:
         return missing(*keys) if line.arm else BLANK
     raw = dict(zip(keys, (size.parameters, size.without_embedding), strict=True))
-    return Entry(f"{size.parameters:,} ({size.without_embedding:,})", raw, size.sources)
+    beside = f" + {size.channel:,} in a channel" if size.channel else ""
+    return Entry(f"{size.parameters:,} ({size.without_embedding:,}){beside}", raw, size.sources)
 
 
 @cells("FLOPs @ tokens")

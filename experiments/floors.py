@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from swarmformer.data.cut import Cut
 from swarmformer.data.predictors import compute_predictors, left_out
 from swarmformer.records import FLOORS, Floor, Floors, UnreadableFileError, load, save
 from swarmformer.spec import RunSpec
@@ -28,9 +29,16 @@ def write_floors(grid: Path, folder: Path) -> None:
 
 def _write(spec: RunSpec, folder: Path, data_key: str) -> None:
     task = make_task(spec.data)
-    rows = compute_predictors(task, validation_fraction=spec.data.validation_fraction, split_seed=spec.data.split_seed)
+    data = spec.data
+    rows = compute_predictors(
+        task,
+        validation_fraction=data.validation_fraction,
+        split_seed=data.split_seed,
+        cut=Cut(spec.model.dims.seq_len, data.cut, data.cut_share),
+        tokenizer=data.tokenizer,
+    )
     floors = tuple(Floor.model_validate(row) for row in rows)
-    save(folder / FLOORS, Floors(task=spec.data.task.name, data_key=data_key, floors=floors, left_out=left_out(task)))
+    save(folder / FLOORS, Floors(task=data.task.name, data_key=data_key, floors=floors, left_out=left_out(task)))
 
 
 def is_current(path: Path, data_key: str) -> bool:

@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
-from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser
+from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
+from swarmformer.data.encoded import UNLABELLED
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
-from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec
+from swarmformer.models.with_channel import WithChannel
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
 SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
@@ -34,6 +36,8 @@ def assemble(spec: ModelSpec) -> Model:
     leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
     try:
         model: Model = family(*leading, **spec.options)
+        if spec.channel is not None:
+            model = WithChannel(model, registry.get("channel", spec.channel.name)(spec.dims, **spec.channel.options))
     except SpecError:
         raise
     except ValueError as error:
@@ -103,6 +107,23 @@ def check_ingredients(train: TrainSpec, dims: Dims) -> None:
             make_ingredients(train.of_stage(stage), dims)
 
 
+def check_objectives(model: Model, train: TrainSpec) -> None:
+    """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
+    for stage in train.stages:
+        section = train.of_stage(stage)
+        objective = _ingredient("objective", section.objective, model.dims)
+        try:
+            objective.check_model(model)
+        except SpecError as error:
+            raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
+        if objective.needs_labels and trains_on_unlabelled(stage):
+            words = f"needs labels, but stage {stage.name!r} trains on texts without them"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
+        if objective.hooks and section.compile:
+            words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
+
+
 def rehearse(spec: RunSpec) -> Model:
     """Build a run's model without weights and see that it fits its task and takes every padded length.
 
@@ -115,6 +136,9 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    check_task(spec)
+    with without_weights():
+        check_objectives(model, spec.train)
     try:
         check_lengths(model, spec.padded_lengths)
     except SpecError as error:
@@ -156,12 +180,33 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     Or where an augmentation moves the tokens that are asked about.
     """
     for stage in spec.train.stages:
-        name = spec.train.of_stage(stage).augmentation.name
-        if per_token and not registry.get("augmentation", name).keeps_places:  # type: ignore[attr-defined]
-            raise SpecError(f"task {spec.data.task.name!r} asks at tokens, but augmentation {name!r} moves them")
+        augmentation = spec.train.of_stage(stage).augmentation
+        if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
+            words = f"asks at tokens, but augmentation {augmentation.name!r} moves them"
+            raise SpecError(f"task {spec.data.task.name!r} {words}")
+    if per_token and spec.data.cut != "head":
+        words = "asks at places counted from the front: set data.cut: head"
+        raise SpecError(f"task {spec.data.task.name!r} {words}", path=("data", "cut"))
     if model.per_token == per_token:
         return
     asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")
     pooled = "pooling" in spec.model.slots
     remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
     raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")
+
+
+def check_task(spec: RunSpec) -> None:
+    """Raise SpecError where a stage trains on texts that the task does not have."""
+    task = registry.get("task", spec.data.task.name)
+    asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
+    if asking and not task.has_unlabelled:  # type: ignore[attr-defined]
+        raise SpecError(
+            f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
+            "texts to train"
+        )
+
+
+def trains_on_unlabelled(chosen: StageSpec) -> bool:
+    """Whether a stage is given texts without labels."""
+    stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
+    return UNLABELLED in stage.trains_on.split("+")

@@ -47,6 +47,7 @@ SLOTS: dict[str, type] = {
     "norm": contracts.Norm,
     "pyramid": contracts.Pyramid,
     "pooling": contracts.Pooling,
+    "channel": contracts.Channel,
     "model": contracts.Model,
     "task": Task,
     "objective": contracts.Objective,

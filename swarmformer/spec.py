@@ -16,6 +16,7 @@ from pydantic import Field
 from swarmformer import registry, train_section
 from swarmformer.contracts import Dims, Model, Strict
 from swarmformer.data.batching import bucket_lengths
+from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree
 from swarmformer.run_key import Content, content_of, departures, digest, part_content
@@ -24,6 +25,11 @@ from swarmformer.train_section import TrainBudget, departing, short_names, sprea
 
 SPEC_VERSION = 2
 """Part of every run key: raise it when the meaning of a specification changes, or a default of data or training."""
+
+
+CHANNEL, NO_CHANNEL = "channel", "none"
+NONE: tuple[Any, ...] = (NO_CHANNEL, {"name": NO_CHANNEL})
+"""How to say that a model has no channel."""
 
 
 def nowhere(path: tuple[str, ...]) -> str:
@@ -57,16 +63,17 @@ class ComponentSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """A model: its family, its sizes, a component for each of its slots, its own options."""
+    """A model: its family, its sizes, a component for each of its slots, its own options, and a channel beside it."""
 
     name: str
     dims: Dims
     slots: dict[str, ComponentSpec] = {}
     options: dict[str, Any] = {}
+    channel: ComponentSpec | None = None
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("model",)) -> ModelSpec:
-        """Check a mapping of ``name``, ``dims``, one entry per slot, and the model's options.
+        """Check a mapping of ``name``, ``dims``, an entry per slot, the model's options, and ``channel`` (or ``none``).
 
         Raises:
             SpecError: naming the file, the key and the nearest names.
@@ -80,26 +87,32 @@ class ModelSpec(Strict):
             slot: ComponentSpec.from_dict(slot, _filling(family, slot, given, path, locate), (*path, slot), locate)
             for slot in family.slots
         }
+        beside, place = given.pop(CHANNEL, NO_CHANNEL), (*path, CHANNEL)
+        channel = None if beside in NONE else ComponentSpec.from_dict(CHANNEL, beside, place, locate)
         _refuse_unknown(given, family, path, locate)
-        return cls(name=name, dims=dims, slots=slots, options=check_options(family, given, path, locate))
+        options = check_options(family, given, path, locate)
+        return cls(name=name, dims=dims, slots=slots, options=options, channel=channel)
 
     def to_dict(self) -> dict[str, Any]:
         slots = {slot: spec.to_dict() for slot, spec in self.slots.items()}
-        return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options}
+        channel = {CHANNEL: self.channel.to_dict()} if self.channel else {}
+        return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options, **channel}
 
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("model", self.name, self.options, versions=versions)
         usual = registry.get("model", self.name).default_slots  # type: ignore[attr-defined]
         parts = {slot: spec.key_content(versions=versions) for slot, spec in self.slots.items()}
         departing = {slot: part for slot, part in parts.items() if part != {"name": usual.get(slot)}}
-        return {**own, "dims": self.dims.model_dump(), "slots": departing}
+        channel = {CHANNEL: self.channel.key_content(versions=versions)} if self.channel else {}
+        return {**own, "dims": self.dims.model_dump(), "slots": departing, **channel}
 
 
 class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
-    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len.
+    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
+    what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
     """
 
     task: ComponentSpec
@@ -108,6 +121,8 @@ class DataSpec(Strict):
     split_seed: int = 0
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
+    cut: Where = "head"
+    cut_share: float = Field(0.25, ge=0, le=1)
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
@@ -121,8 +136,10 @@ class DataSpec(Strict):
         return {**self.model_dump(), "task": self.task.to_dict()}
 
     def key_content(self, *, versions: bool = True) -> Content:
-        plain = self.model_copy(update={"buckets": 1, "pad_to_max": False}) if self.pad_to_max else self
-        return departures(plain, versions=versions)
+        """Without what has no effect beside the rest."""
+        idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": 0.25}
+        idle |= {"buckets": 1, "pad_to_max": False} if self.pad_to_max else {}
+        return departures(self.model_copy(update=idle), versions=versions)
 
 
 class _DataOptions(DataSpec):
@@ -152,11 +169,14 @@ class StageSpec(Strict):
         family = registry.get("stage", name, place)
         names = ("name", *(option.name for option in options_of(family, registry.leading_of("stage", family))))
         stage = ComponentSpec.from_dict("stage", {k: given.pop(k) for k in names if k in given}, path, locate)
+        own = family.usual  # type: ignore[attr-defined]
+        given |= {slot: _or_usual(given.get(slot, {}), ingredient) for slot, ingredient in own.items()}
         usual = {key: value for key, value in train.to_dict().items() if key != train_section.STAGES}
         tree = Tree(copy.deepcopy(usual))
         tree.merge(spread(given, usual, path, locate), "")
         changed = TrainSpec.from_dict(tree.values, locate, path).to_dict()
-        return cls(name=stage.name, options=stage.options, changes=departing(changed, usual))
+        changes = departing(changed, usual) | {slot: changed[slot] for slot in own}
+        return cls(name=stage.name, options=stage.options, changes=changes)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options, **self.changes}
@@ -164,11 +184,18 @@ class StageSpec(Strict):
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("stage", self.name, self.options, versions=versions)
         kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
+        if kept.get("precision") == "auto":
+            kept["precision"] = "fp32"  # one key for both, as in TrainSpec
         for slot in train_section.USUAL.keys() & kept.keys():
             if "name" in kept[slot]:
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
                 kept[slot] = part.key_content(versions=versions)
         return {**own, "changes": kept} if kept else own
+
+
+def _or_usual(value: Any, name: str) -> Any:
+    """What is given for an ingredient; where it is not named, the one of this name is meant."""
+    return {"name": name, **value} if isinstance(value, Mapping) else value
 
 
 def _ingredient(slot: str) -> Any:
@@ -204,6 +231,12 @@ class TrainSpec(TrainBudget):
         train = cls(**budget.model_dump(), **dict(zip(parts, specs, strict=True)))
         return train if stages is None else train.model_copy(update={"stages": train._staged(stages, path, locate)})
 
+    def key_content(self, *, versions: bool = True) -> Content:
+        """``auto`` has the key of fp32, as what is computed in is the machine's choice: a run's records say which it
+        was, and keep runs apart by it."""
+        plain = self.model_copy(update={"precision": "auto"}) if self.precision == "fp32" else self
+        return departures(plain, versions=versions)
+
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
         place = (*path, train_section.STAGES)
         if not isinstance(value, list | tuple) or not value:
@@ -219,7 +252,9 @@ class TrainSpec(TrainBudget):
         """The section as this stage, one of its own, has it."""
         tree = Tree(self.to_dict())
         tree.merge(stage.changes, "")
-        return TrainSpec.from_dict({**tree.values, train_section.STAGES: [{"name": stage.name, **stage.options}]})
+        own = {key: value for key, value in tree.values.items() if key != train_section.STAGES}
+        alone = StageSpec(name=stage.name, options=stage.options)
+        return TrainSpec.from_dict(own).model_copy(update={"stages": (alone,)})
 
 
 def all_of(*parts: Callable[[], Any]) -> list[Any]:
@@ -322,7 +357,7 @@ def _names(slot: str) -> str:
 
 def _refuse_unknown(given: Mapping[str, Any], family: type[Model], path: tuple[str, ...], locate: Locate) -> None:
     options = [option.name for option in options_of(family, registry.leading_of("model", family))]
-    known = ["name", "dims", *family.slots, *options]
+    known = ["name", "dims", *family.slots, *options, CHANNEL]
     for key in given:
         if key not in options:
             place = (*path, str(key))

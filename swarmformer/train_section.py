@@ -27,9 +27,14 @@ class TrainBudget(Strict):
     epochs: int = Field(8, ge=1, description="passes over the training texts; the learning rate ends with the last")
     max_steps: int = Field(0, ge=0, description="optimiser steps at most; 0: as many as the epochs have")
     batch_size: int = Field(64, ge=1, description="texts in a training batch")
+    patience: int = Field(0, ge=0, description="epochs without a better score that end a stage; 0: none do")
+    min_epochs: int = Field(0, ge=0, description="epochs of a stage before `patience` may end it")
     clip_norm: float = Field(1.0, ge=0, description="greatest norm of the gradient; 0: never clipped")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of the weights; 0: no average")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of forward and backward; weights stay in fp32")
+    ema_warmup: bool = Field(False, description="the decay after t steps is at most (1 + t) / (10 + t)")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of forward and backward; auto: whichever is faster here; weights stay in fp32"
+    )
     compile: bool = Field(False, description="train through `torch.compile`")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
     checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")

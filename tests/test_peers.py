@@ -184,6 +184,17 @@ def test_peers_start_from_the_token_vectors_of_base(variant: str) -> None:
     assert not torch.equal(tokens(variant, 3), tokens(variant, 4))
 
 
+@pytest.mark.parametrize("variant", ["base", "bag_of_embeddings", *PEERS])
+def test_every_model_with_token_vectors_takes_their_start(variant: str) -> None:
+    model = swarmformer.build_model(variant, dims=SIZES, embedding={"init_std": 0.1})
+    assert model.embedding.embed.weight.std().item() == pytest.approx(0.1, rel=0.2)
+
+
+def test_the_published_start_of_lumenspark_is_not_overruled_in_silence() -> None:
+    with pytest.raises(SpecError, match=r"starts its tables at 0\.02"):
+        swarmformer.build_model("lumenspark_published", dims=SIZES, embedding={"init_std": 0.1})
+
+
 @pytest.mark.parametrize("variant", ["transformer", "lumenspark"])
 def test_answers_at_tokens(variant: str) -> None:
     model = build(variant, pooling="tokens")

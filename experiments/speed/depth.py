@@ -11,7 +11,7 @@ from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 
 from ..speed import evaluation, routing, training, windowed
-from ..speed.figure import Group
+from ..speed.figure import Group, slow_bf16
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def imdb(depth: Depth, length: int) -> EncodedData | None:
 
 
 def _epoch(size: training.Size, depth: Depth, batches: int) -> Group:
-    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, depth.more)
+    both = depth.more or bool(slow_bf16())
+    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, both)
 
 
 GROUPS: dict[str, Callable[[Depth], Group]] = {

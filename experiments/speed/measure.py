@@ -13,13 +13,11 @@ from swarmformer.cost.rounds import time_arms
 from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS
-from ..speed.figure import Row, arm_row, figure_row, judged
+from ..speed.figure import PRODUCTS, Row, arm_row, figure_row, judged, worth_timing
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
 LIMIT_S = 4.0
-PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
-"""Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
 
 
 @dataclass
@@ -61,7 +59,7 @@ def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Me
     if keep_memory:
         keep_freed_memory()
     chosen = DEPTHS[depth]
-    group = GROUPS[title](chosen)
+    group = worth_timing(GROUPS[title](chosen))
     missing = [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
     if not group.arms:
         return Measured(missing=missing)

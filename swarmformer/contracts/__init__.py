@@ -16,15 +16,16 @@ loss); a router with one states its ``broadcast_flops`` too.
 """
 
 from swarmformer.contracts.augmentation import Augmentation
+from swarmformer.contracts.channel import Channel
 from swarmformer.contracts.cluster import Cluster
 from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
-from swarmformer.contracts.embedding import Embedding
+from swarmformer.contracts.embedding import Embedding, embedded, embedding_of
 from swarmformer.contracts.feedback import Feedback
 from swarmformer.contracts.local import Local
 from swarmformer.contracts.model import Model, ModelOutput
 from swarmformer.contracts.norm import Norm
 from swarmformer.contracts.objective import Forward, Loss, Objective
-from swarmformer.contracts.optimiser import Optimiser, decay_groups
+from swarmformer.contracts.optimiser import Optimiser, decay_groups, parameters_in
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
@@ -34,6 +35,7 @@ __all__ = [
     "PASSES",
     "Assignment",
     "Augmentation",
+    "Channel",
     "Cluster",
     "Component",
     "Dims",
@@ -56,4 +58,7 @@ __all__ = [
     "Stage",
     "Strict",
     "decay_groups",
+    "embedded",
+    "embedding_of",
+    "parameters_in",
 ]

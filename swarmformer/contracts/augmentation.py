@@ -25,7 +25,7 @@ class Augmentation(ABC):
     registered_name: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
-    keeps_places: ClassVar[bool] = False
+    keeps_places: bool = False
 
     @abstractmethod
     def apply(self, batch: Batch, generator: torch.Generator) -> Batch: ...

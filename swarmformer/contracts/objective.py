@@ -42,10 +42,17 @@ class Objective(Component, ABC):
     changed (not in place); autocast is off around it. In evaluation it draws no random numbers. Auxiliary losses of
     the model are added by the training step, as their mean over the passes. Parameters of its own (a head that
     only pretraining needs) are trained with those of the model. ``in_pieces`` is True where the loss of a batch is
-    the mean of its answers' losses, so that the batch may be cut.
+    the mean of its answers' losses, so that the batch may be cut. ``hooks`` is True where it hooks into modules of the
+    model, which a compiled model would not notice.
     """
 
     in_pieces: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    """False where texts without labels will do."""
+    hooks: ClassVar[bool] = False
+
+    def check_model(self, model: Model) -> None:
+        """Raise SpecError, before anything runs, where it cannot train this model, which may be without weights."""
 
     @abstractmethod
     def loss(self, forward: Forward, batch: Batch) -> Loss: ...

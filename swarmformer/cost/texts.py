@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from swarmformer.data.cut import Cut
 from swarmformer.data.encode import Tokens
 from swarmformer.data.encoded import Split, encoder
 from swarmformer.data.task import RawSplit
@@ -47,7 +48,7 @@ def sample_texts(data: DataSpec, *, seq_len: int, texts: int, seed: int = 0) -> 
     test = task.load()["test"]
     rows = np.random.default_rng(seed).permutation(len(test))[:texts]
     raw = test.take(rows)
-    encode, sizes = encoder(task, data.tokenizer, seq_len)
+    encode, sizes = encoder(task, data.tokenizer, Cut(seq_len, data.cut, data.cut_share))
     return TextSample(raw, encode, _as_split(raw, encode(raw)), sizes["pad_id"])
 
 

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from swarmformer.data.cut import CHUNK, Cut, around
 from swarmformer.data.questions import Questions
 from swarmformer.errors import DataError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-CHUNK = 4096
-"""Texts per call into the tokenizer: enough for its threads, few enough for memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,20 +25,22 @@ class Tokens:
     truncated: int
 
 
-def encode_text(texts: Sequence[str], tokenizer: Tokenizer, seq_len: int) -> Tokens:
-    """Encode ordinary text; longer texts are cut so that the closing special token stays."""
-    tokenizer.enable_truncation(seq_len)
+def encode_text(texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Sequence[str]) -> Tokens:
+    """Encode ordinary text; longer texts are cut so that the special tokens around them stay."""
+    tokenizer.no_truncation()
+    front, back = around(tokenizer)
     rows: list[np.ndarray] = []
     truncated = 0
     for start in range(0, len(texts), CHUNK):
-        for encoding in tokenizer.encode_batch_fast(texts[start : start + CHUNK]):
-            rows.append(np.array(encoding.ids, dtype=np.int32))
-            truncated += bool(encoding.overflowing)
+        encoded = tokenizer.encode_batch_fast(texts[start : start + CHUNK])
+        for encoding, name in zip(encoded, names[start : start + CHUNK], strict=True):
+            rows.append(cut.row(encoding.ids, name, front, back))
+            truncated += len(encoding.ids) > cut.seq_len
     return _joined(rows, truncated)
 
 
 def encode_vocabulary(
-    texts: Sequence[str], vocabulary: Sequence[str], seq_len: int, names: Sequence[str]
+    texts: Sequence[str], vocabulary: Sequence[str], cut: Cut, names: Sequence[str]
 ) -> Tokens:
     """Encode texts that are tokens of ``vocabulary`` joined by spaces; nothing is added.
 
@@ -58,8 +58,8 @@ def encode_vocabulary(
             row = [ids[token] for token in tokens]
         except KeyError as error:
             raise DataError(f"example {name!r}: token {error} is not in the task's vocabulary") from None
-        rows.append(np.array(row[:seq_len], dtype=np.int32))
-        truncated += len(row) > seq_len
+        rows.append(cut.row(row, name))
+        truncated += len(row) > cut.seq_len
     return _joined(rows, truncated)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,22 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.files import json_hash
 from swarmformer.data.questions import Questions
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.data.tokenizer import load_tokenizer, pad_id, size_of, tokenizer_hash
+from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
 from swarmformer.errors import DataError
 from swarmformer.settings import cache_dir
 
 FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
+LAYOUT = 2
+"""Raise it when an entry holds something else that changes no meaning: older entries are then left alone."""
 SPLITS = ("train", "validation", "test")
+UNLABELLED = "unlabelled"
 COLUMNS = ("ids", "offsets", "labels", "names")
 ASKED = ("positions", "questions")
 """Two arrays more where a task asks at tokens: ``Questions.positions`` and ``Questions.offsets``."""
@@ -73,16 +77,49 @@ class Split:
         ids = np.concatenate([self.example(int(row)) for row in rows])
         return Split(ids, offsets, self.labels[rows], self.names[rows], 0)
 
+    def joined(self, *others: Split) -> Split:
+        """These examples and then those of the others; all must have one label each."""
+        parts = (self, *others)
+        if any(part.questions is not None for part in parts):
+            raise ValueError("splits that ask at tokens cannot be joined")
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))]).astype(np.int64)
+        ids, labels, names = (
+            np.concatenate([getattr(part, column) for part in parts]) for column in ("ids", "labels", "names")
+        )
+        return Split(ids, offsets, labels, names, sum(part.truncated for part in parts))
+
     def example(self, row: int) -> np.ndarray:
         """Token ids of one example, int32."""
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
 
 @dataclass(frozen=True, eq=False)
-class EncodedData:
-    """A task ready for training: splits ``train``, ``validation`` and ``test``.
+class Unlabelled:
+    """A task's texts without labels (each −1). copies: how many were left out, as they stand in a split of the task."""
 
-    key: hash of everything that made it.
+    split: Split
+    copies: int
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTexts:
+    """What is trained on, for what looks at all of it beforehand.
+
+    special: ids that are no part of a text, rising: pads, what texts begin and end with, masks. mask_id: what stands
+    for a hidden token; the pad where there is nothing else.
+    """
+
+    split: Split
+    special: tuple[int, ...]
+    mask_id: int
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedData:
+    """A task ready for training: splits ``train``, ``validation`` and ``test``; see ``without_test``.
+
+    key: hash of everything that made it. special, mask_id: see ``TrainingTexts``.
     """
 
     splits: dict[str, Split]
@@ -90,16 +127,45 @@ class EncodedData:
     num_classes: int
     pad_id: int
     key: str
+    special: tuple[int, ...] = (0,)
+    mask_id: int = 0
+    unlabelled: Unlabelled | None = None
+
+    def named(self, names: str) -> Split:
+        """A split, or several joined by ``+``; ``unlabelled`` are the texts without labels.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        known = {**self.splits, **({UNLABELLED: self.unlabelled.split} if self.unlabelled else {})}
+        first, *more = [known[name] for name in names.split("+")]
+        return first.joined(*more) if more else first
+
+    def texts(self, names: str) -> TrainingTexts:
+        """As ``named``."""
+        return TrainingTexts(self.named(names), self.special, self.mask_id)
+
+    def without_test(self) -> EncodedData:
+        """The same without the test split: what trains on it cannot read it."""
+        return replace(self, splits={name: split for name, split in self.splits.items() if name != "test"})
 
 
 def load_encoded(
-    task: Task, *, tokenizer: str, seq_len: int, validation_fraction: float, split_seed: int
+    task: Task,
+    *,
+    tokenizer: str,
+    seq_len: int,
+    validation_fraction: float,
+    split_seed: int,
+    cut: Where = "head",
+    cut_share: float = 0.25,
 ) -> EncodedData:
     """Load a task from the cache, encoding it first where it is not there yet.
 
     Args:
         tokenizer: a name for ``load_tokenizer``; not used by tasks with their own vocabulary.
         seq_len: longer examples are cut to so many tokens, special tokens included.
+        cut, cut_share: what is kept of them, as in ``Cut``.
         validation_fraction, split_seed: as in ``load_splits``.
 
     Raises:
@@ -107,20 +173,22 @@ def load_encoded(
     """
     if seq_len < 3:
         raise DataError(f"seq_len must be at least 3 ([CLS], one token, [SEP]), got {seq_len}")
-    identity = _identity(task, tokenizer)
-    identity |= {"seq_len": seq_len, "validation_fraction": validation_fraction, "split_seed": split_seed}
+    kept = Cut(seq_len, cut, cut_share)
+    identity = identity_of(task, tokenizer)
+    identity |= {**kept.identity(), "validation_fraction": validation_fraction, "split_seed": split_seed}
     key = json_hash(identity)
-    folder = cache_dir() / f"{_folder_name(task)}-{key[:24]}"
+    folder = folder_of(task, key)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
                 splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
-                _encode(folder, task, splits, tokenizer, seq_len, {"key": key, "identity": identity})
+                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity})
     return _read(folder, key)
 
 
-def _identity(task: Task, tokenizer: str) -> dict[str, Any]:
+def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
+    """What examples depend on, but for their length and how they are split."""
     own = task.vocabulary
     return {
         "format": FORMAT,
@@ -131,49 +199,55 @@ def _identity(task: Task, tokenizer: str) -> dict[str, Any]:
     }
 
 
-def _folder_name(task: Task) -> str:
+def folder_of(task: Task, key: str, *words: str) -> Path:
+    """Where what has this key is kept; the name has these words too."""
     name = getattr(task, "registered_name", None) or type(task).__qualname__
-    return re.sub(r"[^\w.-]", "_", name)
+    return cache_dir() / "-".join((re.sub(r"[^\w.-]", "_", name), *words, key[:24], str(LAYOUT)))
 
 
 def _encode(
-    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, seq_len: int, facts: dict[str, Any]
+    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, cut: Cut, facts: dict[str, Any]
 ) -> None:
     """Encode all splits and write the entry."""
     arrays: dict[str, np.ndarray] = {}
     truncated: dict[str, int] = {}
-    encode, sizes = encoder(task, tokenizer, seq_len)
+    encode, sizes = encoder(task, tokenizer, cut)
     for name, split in splits.items():
         tokens = encode(split)
         truncated[name] = tokens.truncated
         columns = (tokens.ids, tokens.offsets, np.asarray(split.labels, dtype=np.int64), np.array(split.ids))
         arrays |= {f"{name}.{column}": array for column, array in zip(COLUMNS, columns, strict=True)}
         if split.questions is not None:
-            check_asked(tokens, split.questions, split.ids, seq_len)
+            check_asked(tokens, split.questions, split.ids, cut.seq_len)
             asked = (split.questions.positions, split.questions.offsets)
             arrays |= {f"{name}.{column}": array for column, array in zip(ASKED, asked, strict=True)}
     write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
 
 
 def encoder(
-    task: Task, tokenizer: str, seq_len: int
-) -> tuple[Callable[[RawSplit], Tokens], dict[str, int]]:
-    """What encodes a split, and the sizes that go with it."""
+    task: Task, tokenizer: str, cut: Cut
+) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
+    """What encodes a split, and the sizes and ids that go with it."""
     own = task.vocabulary
+    if task.per_token and cut.where != "head":
+        raise DataError(f"{type(task).__qualname__} asks at places counted from the front: set data.cut: head")
     if own is not None:
 
         def encode_own(split: RawSplit) -> Tokens:
-            return encode_vocabulary(split.texts, own, seq_len, split.ids)
+            return encode_vocabulary(split.texts, own, cut, split.ids)
 
-        return encode_own, {"vocab_size": len(own), "pad_id": 0}
+        return encode_own, {"vocab_size": len(own), "pad_id": 0, "special": [0], "mask_id": 0}
     if task.per_token:
         raise DataError(f"{type(task).__qualname__} asks at tokens, so it must have its own vocabulary")
     loaded = load_tokenizer(tokenizer)
 
     def encode(split: RawSplit) -> Tokens:
-        return encode_text(split.texts, loaded, seq_len)
+        return encode_text(split.texts, loaded, cut, split.ids)
 
-    return encode, {"vocab_size": size_of(loaded), "pad_id": pad_id(loaded, tokenizer)}
+    pad = pad_id(loaded, tokenizer)
+    special, mask = special_ids(loaded), loaded.token_to_id(MASK)
+    ids = {"pad_id": pad, "special": sorted({pad, *special}), "mask_id": pad if mask is None else mask}
+    return encode, {"vocab_size": size_of(loaded), **ids}
 
 
 def _read(folder: Path, key: str) -> EncodedData:
@@ -181,7 +255,8 @@ def _read(folder: Path, key: str) -> EncodedData:
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
     splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
-    return EncodedData(splits, manifest["vocab_size"], manifest["num_classes"], manifest["pad_id"], key)
+    sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
+    return EncodedData(splits, key=key, special=tuple(manifest["special"]), **sizes)
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:

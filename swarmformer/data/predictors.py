@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
+from swarmformer.data.tokenizer import BERT
 
 if TYPE_CHECKING:
     from scipy import sparse  # and scikit-learn where it is used: plans of grids do without, and it takes seconds
@@ -26,11 +28,18 @@ SPACED = r"(?u)\S+"
 """Tokens of tasks with their own vocabulary."""
 
 
-def compute_predictors(task: Task, *, validation_fraction: float, split_seed: int) -> list[dict[str, Any]]:
+def compute_predictors(
+    task: Task, *, validation_fraction: float, split_seed: int, cut: Cut | None = None, tokenizer: str = BERT
+) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
     ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
     labels: texts, or the tokens asked about.
+
+    Args:
+        validation_fraction, split_seed: as in ``load_splits``.
+        cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
+        tokenizer: whose tokens the cut counts.
 
     Raises:
         DataError: as ``load_splits``.
@@ -42,6 +51,9 @@ def compute_predictors(task: Task, *, validation_fraction: float, split_seed: in
     rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
     if not left_out(task):
         rows += _bags_of_words(splits, task)
+        seen = {} if cut is None else {name: cut_split(split, cut, task, tokenizer) for name, split in splits.items()}
+        if cut is not None and any(list(seen[name].texts) != list(splits[name].texts) for name in seen):
+            rows += _bags_of_words(seen, task, f", {cut.words}")
     oracles = task.oracles(train).items()
     return rows + [_row(name, predict(asked), test, kind="oracle") for name, predict in oracles]
 
@@ -53,12 +65,12 @@ def left_out(task: Task) -> dict[str, str]:
     return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
 
 
-def _bags_of_words(splits: dict[str, RawSplit], task: Task) -> list[dict[str, Any]]:
+def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "") -> list[dict[str, Any]]:
     pattern = SPACED if task.vocabulary else WORDS
     rows = []
     for longest, words in ((1, "unigrams"), (2, "unigrams and bigrams")):
         predicted, detail = nb_svm(splits, task.num_classes, longest, pattern)
-        rows.append(_row(f"NB-SVM, {words}", predicted, splits["test"], detail))
+        rows.append(_row(f"NB-SVM, {words}{beside}", predicted, splits["test"], detail))
     return rows
 
 
@@ -98,9 +110,12 @@ def nb_svm(
     truth = np.asarray(splits["validation"].labels)
     accuracy = {c: float((score(validation).argmax(1) == truth).mean()) for c, score in scorers.items()}
     best = max(accuracy, key=lambda c: (accuracy[c], -c))
+    edges = {min(STRENGTHS): "lowest", max(STRENGTHS): "highest"}  # beyond which a better C may lie
     predicted = scorers[best](vectorizer.transform(splits["test"].texts)).argmax(1)
     return predicted, {
         "C": best,
+        "tried": " ".join(f"{c:g}" for c in STRENGTHS),
+        **({"at the edge": edges[best]} if best in edges else {}),
         "validation_accuracy": accuracy[best],
         "features": train.shape[1],
         "n_train": train.shape[0],

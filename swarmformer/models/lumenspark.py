@@ -63,6 +63,7 @@ class Lumenspark(Model):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("embedding", "pooling")
+    gives_states = True
 
     def __init__(
         self,
@@ -82,6 +83,9 @@ class Lumenspark(Model):
         super().__init__()
         if published and causal:
             raise SpecError("the published model is not causal: set one of the two to false", path=("model", "causal"))
+        if published and parts.slots["embedding"].options.get("init_std", 1.0) != 1.0:
+            place = ("model", "embedding", "init_std")
+            raise SpecError("the published model starts its tables at 0.02: leave init_std out", path=place)
         check_heads("model.lumenspark", heads, dims.d_model, path=("model", "heads"))
         self.dims, self.published = dims, published
         self.embedding = parts.build("embedding", "embedding")
@@ -114,7 +118,8 @@ class Lumenspark(Model):
         x_BND = self.embedding(ids_BN)
         for layer in self.layers:
             x_BND = layer(x_BND, None if self.published else mask_BN)
-        return ModelOutput(self.classifier(self.final_dropout(self.pooling(x_BND, mask_BN))))
+        pooled_BD = self.pooling(x_BND, mask_BN)
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), states_BND=x_BND)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

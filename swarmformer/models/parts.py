@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -25,21 +26,24 @@ class Parts:
 
     def __init__(self, dims: Dims, slots: Mapping[str, ComponentSpec]) -> None:
         self.dims, self.slots = dims, slots
-        # One draw from the global stream: reproducible after manual_seed, new for every model.
-        self.seed = int(torch.randint(2**62, (), device="cpu"))
+
+    @cached_property
+    def seed(self) -> int:
+        """One draw from the global stream: reproducible after manual_seed, new for every model."""
+        return int(torch.randint(2**62, (), device="cpu"))
 
     def __repr__(self) -> str:
         return f"Parts({self.dims!r}, {self.slots!r})"
 
-    def build(self, slot: str, place: str) -> Any:
-        """A new component of ``slot``, initialised for ``place``.
+    def build(self, slot: str, place: str | None = None) -> Any:
+        """A new component of ``slot``, initialised for ``place``; without one from the global stream.
 
         Raises:
             SpecError: options or sizes that the component refuses with any ValueError; ``path`` names the key.
         """
         spec = self.slots[slot]
         cls: type[Component] = registry.get(slot, spec.name)
-        with self.stream(place):
+        with nullcontext() if place is None else self.stream(place):
             try:
                 return cls(self.dims, **spec.options)
             except ValueError as error:

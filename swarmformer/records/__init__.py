@@ -1,8 +1,10 @@
 """What is written on disk, defined once: typed, versioned, checksummed. Imports no torch.
 
 plan.json, registered.json      a grid: what is to run, and what was planned before the first run
+tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
+config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
 """
 
 from .aliases import former_keys, todays_key
@@ -26,6 +28,7 @@ from .environment import Code, Environment, Start, Supplier
 from .plan import (
     DECIDED,
     FACTORIALS,
+    TUNED,
     Design,
     DesignKind,
     Flops,
@@ -35,8 +38,12 @@ from .plan import (
     Plan,
     PlannedArm,
     PlannedCell,
+    PlannedTrial,
     Primary,
     Registration,
+    TrialMetric,
+    TuningPlan,
+    Value,
     plan_hash,
 )
 from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
@@ -44,6 +51,7 @@ from .run import (
     AttentionUse,
     Config,
     EpochFlops,
+    Exercise,
     Failure,
     Metrics,
     PaddedFlops,
@@ -52,6 +60,22 @@ from .run import (
     Spec,
     SplitMetrics,
     Truncated,
+)
+from .tuning import (
+    RULE,
+    TRIAL,
+    TRIALS,
+    TUNING,
+    Trial,
+    TrialScore,
+    Tried,
+    TunedArm,
+    Tuning,
+    choose,
+    chosen_plan,
+    is_of_plan,
+    read_tuning,
+    save_tuning,
 )
 
 PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"

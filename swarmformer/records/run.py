@@ -38,9 +38,10 @@ class Spec(Record):
 
 
 class Config(RunIdentity):
-    """``config.json``: what is run, written before anything is."""
+    """``config.json``: what is run, written before anything is. A ``trial`` only tunes: it is no evidence."""
 
     spec: Spec
+    trial: bool = False
 
 
 class Failure(RunIdentity):
@@ -104,11 +105,36 @@ class AttentionUse(Record):
     reason: str
 
 
+class Exercise(Record):
+    """How far the mechanism of a component was exercised, over the validation split at the end of training.
+
+    ``place`` is the component's within the model (``layers.0.router``). Below ``least`` or above ``most`` it was not.
+    """
+
+    place: str
+    slot: str
+    component: str
+    measure: str
+    value: float
+    least: float | None = None
+    most: float | None = None
+
+
+class Unlabelled(Record):
+    """``texts`` without labels that a stage was given; ``copies`` stand in a split of the task and were left out."""
+
+    texts: Count
+    copies: Count
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
     ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
-    before the hash have none, see ``code``. ``best_epoch`` counts from 1; ``started_at`` is UTC in ISO 8601.
+    before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs from before it
+    was recorded it is what their config.json asks for. ``telemetry`` is empty in runs from before there was any, where
+    how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
+    patience ended a stage of training; ``started_at`` is UTC in ISO 8601.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -117,12 +143,16 @@ class Result(RunIdentity):
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
+    stopped: tuple[Count, ...] = ()
     parameters: Parameters
     flops: Flops
     epoch_flops: dict[str, EpochFlops] = {}
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
+    precision: str = ""
+    telemetry: tuple[Exercise, ...] = ()
     data_key: str
+    unlabelled: Unlabelled | None = None
     truncated: Truncated
     code_revision: str
     code_hash: str = ""
@@ -130,6 +160,11 @@ class Result(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+
+    @property
+    def track(self) -> str:
+        """``L``: learned from the training texts alone; ``U``: from texts without labels too."""
+        return "L" if self.unlabelled is None else "U"
 
     @property
     def code(self) -> str:

@@ -27,8 +27,9 @@ Tensors = dict[str, Tensor]
 class Progress:
     """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
 
-    Epochs and steps are counted through all stages; ``best`` is of ``stage``. ``optimiser`` is what of its state is no
-    tensor.
+    Epochs and steps are counted through all stages; ``best`` is of ``stage``, which began after ``first_epoch`` epochs.
+    ``stopped`` are the epochs after which patience ended a stage, ``skipped`` the planned steps that were not taken for
+    that. ``optimiser`` is what of its state is no tensor. ``precisions``: what each stage computes in, fp32 or bf16.
     """
 
     epoch: int = 0
@@ -39,7 +40,11 @@ class Progress:
     best: dict[str, float | int] = field(default_factory=dict)
     validations: list[dict[str, float | int]] = field(default_factory=list)
     stage: int = 0
+    first_epoch: int = 0
+    stopped: list[int] = field(default_factory=list)
+    skipped: int = 0
     optimiser: Any = None
+    precisions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The training loop.
 
 Stage by stage: train for whole epochs, validate after each, keep the best weights, start the next stage from
-them. At the end read the test split once. A run that is stopped goes on from its checkpoint; on the CPU it ends
-with the same weights as one that was never stopped.
+them. At the end read the test split once, where there is one. A run that is stopped goes on from its checkpoint; on
+the CPU it ends with the same weights as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,20 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from swarmformer.assembly import assemble, check_answers
+from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
+from swarmformer.cost.precision import chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
-from swarmformer.spec import RunSpec
+from swarmformer.errors import SpecError
+from swarmformer.records import Exercise
+from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import Record, TrainingStep
+from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
@@ -38,9 +42,11 @@ OnStep = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, and test logits, one row per label, in split order.
+    """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
+    what the components measured of themselves over the validation split.
 
-    ``best_epoch`` counts from 1; ``seconds`` are those of training alone, without validation.
+    ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
+    the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
     """
 
     validation: Metrics
@@ -50,6 +56,8 @@ class TrainResult:
     epochs: int
     steps: int
     seconds: float
+    stopped: tuple[int, ...] = ()
+    telemetry: tuple[Exercise, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,7 @@ class Trainer:
     """One run, seeded by its specification. ``model`` ends with the best weights of the last stage.
 
     Args:
+        data: without a test split (``EncodedData.without_test``) the run ends with validation.
         folder: where checkpoint and curve are written; None keeps nothing.
         on_step: for progress bars and interruption; may raise.
     """
@@ -86,22 +95,39 @@ class Trainer:
         on_step: OnStep = lambda done, total, words: None,
     ) -> None:
         self.spec, self.device, self.on_step = spec, device, on_step
-        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, data.key)
+        keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
+        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         torch.manual_seed(spec.seed)
-        self.model = assemble(spec.model).to(device)
-        check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
+        self.model = assemble(spec.model)
+        check_answers(self.model, spec, per_token=data.splits["validation"].questions is not None)
+        check_objectives(self.model, spec.train)
+        self.model.fit(data.texts("train"))
+        self.model.to(device)
         self.stages = stage_runs(spec, data, self.model, device)
         size = self.stages[-1].train.eval_batch_size
-        self.batches = {name: make_batches(spec, data, name, device, size) for name in data.splits}
+        self.batches = {name: make_batches(spec, data, split, device, size) for name, split in data.splits.items()}
         self.batches["train"] = self.stages[-1].batches
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder else None)
         self.progress = ckpt.Progress()
+        if self.checkpoint is None or not self.checkpoint.exists():
+            self._compute_in([chosen_precision(spec, self.model, stage.train) for stage in self.stages])
         self._prepare()
 
     @property
+    def precision(self) -> str:
+        """What is computed in, ``fp32`` or ``bf16``; ``bf16+fp32`` where stages differ."""
+        return "+".join(dict.fromkeys(self.progress.precisions))
+
+    @property
     def total_steps(self) -> int:
+        """As planned, had no stage been stopped."""
         return self.stages[-1].end
+
+    @property
+    def place(self) -> int:
+        """Where the run stands among its planned steps: those that patience spared count as done."""
+        return self.progress.step + self.progress.skipped
 
     def run(self) -> TrainResult:
         """Train, or go on training, to the end."""
@@ -111,17 +137,19 @@ class Trainer:
         done = self.progress
         self.journal.rewind(done.step, done.epoch)
         while True:
-            while done.step < self.now.end:
+            while self.place < self.now.end:
                 self._epoch()
                 self._validate()
             self.model.load_state_dict(self.best)
             if self.now is self.stages[-1]:
                 break
-            done.stage, done.best, done.best_epoch = done.stage + 1, {}, -1
+            done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
-        test, logits_NK = self.evaluate(self.model, "test")
-        return TrainResult(validation, test, logits_NK, done.best_epoch, done.epoch, done.step, done.seconds)
+        told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
+        test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
+        counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
+        return TrainResult(validation, test, logits_NK, *counts, told)
 
     def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
         """Metrics and logits of a split.
@@ -134,14 +162,31 @@ class Trainer:
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
         return metrics, logits_MK
 
+    def _compute_in(self, precisions: list[str]) -> None:
+        """Decide what each stage computes in, for good: a run that goes on elsewhere keeps it.
+
+        Raises:
+            SpecError: a stage asks for another than its checkpoint was made in.
+        """
+        for stage, precision in zip(self.stages, precisions, strict=True):
+            if stage.train.precision not in ("auto", precision):
+                raise SpecError(
+                    f"{self.checkpoint}: was computed in {precision}, but train.precision is {stage.train.precision}; "
+                    "set it to auto to go on, or move the checkpoint away to start this run anew"
+                )
+        self.stages = [
+            replace(stage, train=stage.train.model_copy(update={"precision": precision}))
+            for stage, precision in zip(self.stages, precisions, strict=True)
+        ]
+        self.progress.precisions = precisions
+
     def _prepare(self) -> None:
         """Make ready for the stage that the progress names; it starts from the weights that are there."""
         self.now = now = self.stages[self.progress.stage]
         objective = now.ingredients.objective
         optimiser = now.ingredients.optimiser.build([self.model, objective], self.device)
         self.step = TrainingStep(self.model, objective, optimiser, now.train)
-        decay = now.train.ema_decay
-        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay)) if decay else None
+        self.average = AveragedModel(self.model, multi_avg_fn=averaging(now.train)) if now.train.ema_decay else None
         self.best: dict[str, Tensor] = {}
 
     def _epoch(self) -> None:
@@ -156,7 +201,7 @@ class Trainer:
             if len(records) == LOG_STEPS:
                 self._log(records)
             self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self._epochs()}")
-            if done.step == now.end:
+            if self.place == now.end:
                 break
             if time.monotonic() - last_save >= now.train.checkpoint_seconds:
                 self._log(records)
@@ -172,9 +217,9 @@ class Trainer:
 
     def _step(self, batch: Batch) -> Record:
         """One optimiser step; what is worth writing down stays on the device."""
-        done, now = self.progress, self.now
-        self.model.set_progress(done.step / self.total_steps)
-        now.ingredients.optimiser.before_step(self.step.optimiser, done.step - now.first_step, now.steps)
+        now = self.now
+        self.model.set_progress(self.place / self.total_steps)
+        now.ingredients.optimiser.before_step(self.step.optimiser, self.place - now.first_step, now.steps)
         record = self.step(batch.to(self.device))
         if self.average is not None:
             self.average.update_parameters(self.model)
@@ -191,7 +236,7 @@ class Trainer:
         check_finite(step - len(rows) + 1, columns["loss"], columns["norm"])
         weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
         self._check(bool(weights.all()), "the weights are not finite")
-        rate = now.ingredients.optimiser.learning_rate(step - 1 - now.first_step, now.steps)
+        rate = now.ingredients.optimiser.learning_rate(self.place - 1 - now.first_step, now.steps)
         means = {name: sum(values) / len(values) for name, values in columns.items()}
         finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
         self._write("train", step=step, **{**finite, "norm": max(columns["norm"])}, lr=rate)
@@ -207,11 +252,21 @@ class Trainer:
         if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
             done.best, done.best_epoch = metrics, done.epoch
             self.best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
+        elif self._out_of_patience():
+            logger.info("no better for %d epochs: the stage ends", done.epoch - done.best_epoch)
+            done.stopped.append(done.epoch)
+            done.skipped += now.end - self.place
         self._write("validation", step=done.step, epoch=done.epoch, **metrics)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
         self._save()
+
+    def _out_of_patience(self) -> bool:
+        """Of a stage with epochs left; both are counted from its beginning."""
+        done, train = self.progress, self.now.train
+        waited, passed = done.epoch - done.best_epoch, done.epoch - done.first_epoch
+        return 0 < train.patience <= waited and passed >= train.min_epochs and self.place < self.now.end
 
     def _write(self, kind: str, **values: Any) -> None:
         """A line of the curve; of a stage before the last under a kind of its own, with the stage's name."""
@@ -240,6 +295,9 @@ class Trainer:
 
     def _resume(self, path: Path) -> None:
         tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
+        asked = [stage.train.precision for stage in self.stages]
+        # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
+        self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])
         self._prepare()
         self.model.load_state_dict(ckpt.without_prefix("model", tensors))
         self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))
@@ -250,3 +308,20 @@ class Trainer:
         ckpt.restore_rng(ckpt.without_prefix("rng", tensors), self.device)
         self.best = {name: t.to(self.device) for name, t in ckpt.without_prefix("best", tensors).items()}
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
+
+
+def averaging(train: TrainSpec) -> Callable[[Any, Any, Any], None]:
+    """How the moving average follows the weights: average ← d · average + (1 − d) · weights, first of all the weights.
+
+    With a decay d as long as the run its first weights would weigh most: ``ema_warmup`` bounds d by (1 + t) / (10 + t)
+    after t steps, as TensorFlow's ``ExponentialMovingAverage(num_updates=t)`` does.
+    """
+    if not train.ema_warmup:
+        return get_ema_multi_avg_fn(train.ema_decay)
+
+    @torch.no_grad()
+    def follow(average: list[Tensor], weights: list[Tensor], steps: Tensor | int) -> None:
+        decay = min(train.ema_decay, (1 + int(steps)) / (10 + int(steps)))
+        torch._foreach_lerp_(average, weights, 1 - decay)
+
+    return follow

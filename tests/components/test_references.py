@@ -264,6 +264,22 @@ def test_token_embedding_is_the_table() -> None:
     assert torch.equal(module(ids), torch.stack([module.embed.weight[row] for row in ids]))
 
 
+@pytest.mark.parametrize("build", [TokenEmbedding, TokenPositionEmbedding])
+def test_init_std_scales_the_start_as_a_whole(build: type) -> None:
+    """The same draws, positions in the same proportion; torch's own normal draws at one, as published."""
+    states = []
+    for options in ({}, {"init_std": 0.02}):
+        torch.manual_seed(3)
+        states.append(build(DIMS, **options).state_dict())
+    torch.manual_seed(3)
+    assert torch.equal(states[0]["embed.weight"], torch.nn.Embedding(40, D).weight)
+    for name, start in states[0].items():
+        assert_close(name, 0.02 * start, states[1][name], atol=1e-9)
+    assert states[1]["embed.weight"].std().item() == pytest.approx(0.02, rel=0.1)
+    sines = [TokenPositionEmbedding(DIMS, position="sinusoidal", init_std=std).position_ND for std in (1.0, 0.02)]
+    assert_close("sinusoids", 0.02 * sines[0], sines[1], atol=1e-9)
+
+
 def test_poolings() -> None:
     x, mask = torch.randn(3, 5, D), prefix_mask([5, 2, 0], 5)
     expected = torch.stack([x[0].sum(0) / 5, (x[1, 0] + x[1, 1]) / 2, torch.zeros(D)])

@@ -13,6 +13,7 @@ from swarmformer.cost.probe import OutputError
 from swarmformer.cost.rounds import SETTLE_BELOW_S, Samples
 from swarmformer.cost.streams import MIN_QUERIES, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample
+from swarmformer.data.cut import Cut
 from swarmformer.data.encode import encode_vocabulary
 from swarmformer.data.task import RawSplit
 
@@ -29,7 +30,7 @@ def sample() -> TextSample:
 
     def encode(given: RawSplit):
         encoded.append(len(given))
-        return encode_vocabulary(given.texts, WORDS, 16, given.ids)
+        return encode_vocabulary(given.texts, WORDS, Cut(16), given.ids)
 
     made = TextSample(raw, encode, None, 0)  # type: ignore[arg-type]
     made = TextSample(raw, encode, made.encoded(), 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from swarmformer.data.cut import Cut
 from swarmformer.data.encode import encode_text
 from swarmformer.data.tokenizer import load_tokenizer, tokenizer_hash, train_wordpiece, vocab_size
 from swarmformer.errors import DataError
@@ -47,7 +48,7 @@ def test_line_breaks_of_html_stay_in_the_text(vocabulary: Path) -> None:
 
 def test_truncation_keeps_the_closing_token_and_is_counted(vocabulary: Path) -> None:
     texts = ["a a a a a a", "a a", "a a a", ""]
-    tokens = encode_text(texts, load_tokenizer("bert"), seq_len=5)
+    tokens = encode_text(texts, load_tokenizer("bert"), Cut(5), [str(n) for n in range(len(texts))])
     rows = [tokens.ids[a:b].tolist() for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
     assert rows == [[2, 5, 5, 5, 3], [2, 5, 5, 3], [2, 5, 5, 5, 3], [2, 3]]
     assert tokens.truncated == 1

@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from swarmformer.components.embedding.token import Deviation, token_table
 from swarmformer.contracts import Dims, Embedding, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
@@ -27,9 +28,15 @@ def sinusoids(length: int, width: int) -> Tensor:
 class TokenPositionEmbedding(Embedding):
     """Look-up table plus scaled positions, then dropout.
 
-    ``scale`` is the standard deviation of learned positions at the start, or the factor on
-    sinusoids: token vectors start with standard deviation one and should not be drowned.
+    Options:
+        position: learned, or sines and cosines (Vaswani et al. 2017).
+        scale: of positions beside the token vectors, which should not be drowned: the standard deviation of learned
+            ones at the start, or the factor on sinusoids, is ``scale`` · ``init_std``.
+        init_std: standard deviation of token vectors at the start, as of ``token``.
+        dropout: on the sum.
     """
+
+    test_options = ({"init_std": 0.1},)
 
     def __init__(
         self,
@@ -37,14 +44,16 @@ class TokenPositionEmbedding(Embedding):
         *,
         position: Literal["learned", "sinusoidal"] = "learned",
         scale: float = 0.1,
+        init_std: Deviation = 1.0,
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
-        self.embed = nn.Embedding(dims.vocab_size, dims.d_model)
+        self.embed = token_table(dims, init_std)
         if position == "learned":
-            self.position_ND = nn.Parameter(torch.randn(dims.seq_len, dims.d_model) * scale)
+            self.position_ND = nn.Parameter(torch.randn(dims.seq_len, dims.d_model) * scale * init_std)
         else:
-            self.register_buffer("position_ND", sinusoids(dims.seq_len, dims.d_model) * scale, persistent=False)
+            fixed_ND = sinusoids(dims.seq_len, dims.d_model) * scale * init_std
+            self.register_buffer("position_ND", fixed_ND, persistent=False)
         self.dropout = Dropout(dropout)
 
     def forward(self, ids_BN: Tensor) -> Tensor:

@@ -64,7 +64,7 @@ def augmentation_leaves_its_batch_alone(case: Case) -> None:
 @check("augmentation")
 def places_are_kept_where_it_says_so(case: Case) -> None:
     """Tasks that ask at tokens rely on it."""
-    if not case.cls.keeps_places:
+    if not case.make().keeps_places:
         raise NotApplicableError("says keeps_places = False: tasks that ask at tokens refuse it")
     for seed in SEEDS:
         require(torch.equal(_applied(case, seed).mask_BN, small_batch().mask_BN), "texts change their length")

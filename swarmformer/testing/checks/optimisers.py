@@ -12,7 +12,7 @@ import torch
 from swarmformer.contracts import Model
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
-from swarmformer.testing.require import require
+from swarmformer.testing.require import NotApplicableError, require
 from swarmformer.testing.training import small_model
 from swarmformer.training.checkpoint import joined_state, split_state
 
@@ -34,9 +34,11 @@ def every_parameter_is_in_one_group(case: Case) -> None:
 @check("optimiser")
 def what_takes_no_decay_gets_none(case: Case) -> None:
     """Of what the components say (``Component.undecayed``)."""
-    model = small_model()
+    model, optimiser = small_model(), case.make()
+    if not optimiser.honours_undecayed:
+        raise NotApplicableError("says honours_undecayed = False: all is decayed alike")
     spared = {id(model.get_parameter(name)): name for name in model.undecayed()}
-    for group in case.make().build([model], CPU).param_groups:
+    for group in optimiser.build([model], CPU).param_groups:
         wrong = [spared[id(p)] for p in group["params"] if id(p) in spared and group.get("weight_decay", 0.0)]
         require(not wrong, f"decays {', '.join(wrong[:3])}")
 

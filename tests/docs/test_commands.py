@@ -7,7 +7,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from experiments.plan.grid_file import grid_path
 from reports import build, cost, page, readme, trace
 from swarmformer import cli
 from swarmformer.settings import data_dir
+from tests.processes import ROOT, run_forked
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "train": train.main, "grid": grid.main, "bench": benchmark.main, "report": build.main, "page": page.main,
@@ -84,10 +83,7 @@ def test_commands_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("block", [block for page in PAGES for block in blocks(page, "python")])
 def test_python_runs(block: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", block], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-    )
+    done = run_forked("python", "-c", block, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=120)
     assert done.returncode == 0, done.stderr
 
 

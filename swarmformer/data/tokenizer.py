@@ -7,6 +7,7 @@ file behind it, because training one is not deterministic.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 BERT = "bert"
 BERT_VOCABULARY = "bert-base-uncased-vocab.txt"
 BERT_REPOSITORY = "google-bert/bert-base-uncased"
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+UNKNOWN, MASK = "[UNK]", "[MASK]"
+SPECIAL = ("[PAD]", UNKNOWN, "[CLS]", "[SEP]", MASK)
 
 
 def tokenizer_file(name: str) -> Path:
@@ -119,8 +121,20 @@ def pad_id(tokenizer: Tokenizer, origin: str | Path) -> int:
     return found
 
 
+def special_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids of what is no part of a text: pads, its ends, masks. An unknown word is one."""
+    added = tokenizer.get_added_tokens_decoder()
+    return sorted(index for index, token in added.items() if token.special and token.content != UNKNOWN)
+
+
 def vocab_size(name: str) -> int:
     """Rows that an embedding table needs: the largest token id + 1."""
+    return _vocab_size(name, tokenizer_hash(name))
+
+
+@cache
+def _vocab_size(name: str, content: str) -> int:
+    """Once for each content of a file: every arm of a grid asks for it."""
     return size_of(load_tokenizer(name))
 
 

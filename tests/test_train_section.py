@@ -27,7 +27,8 @@ def test_short_and_long_mean_the_same_and_are_stored_long() -> None:
     assert short == long == TrainSpec.from_dict(short.to_dict())
     assert short.to_dict()["optimiser"] == {
         "name": "adamw", "lr": 0.1, "weight_decay": 0.0541, "beta1": 0.9, "beta2": 0.999, "warmup": 0.06,
-        "schedule": "cosine", "min_lr": 0.0,
+        "schedule": "cosine", "min_lr": 0.0, "embedding_lr_factor": 1.0, "embedding_decay_factor": 1.0,
+        "decay_vectors": False,
     }  # fmt: skip
     assert "lr" not in short.to_dict()
 

@@ -31,8 +31,8 @@ def write_floors(grid: Path, folder: Path) -> None:
 
 def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
     data, seq_len = runs[0].data, runs[0].model.dims.seq_len
-    task, seen = make_task(data), {"cut": Cut(seq_len, data.cut, data.cut_share), "tokenizer": data.tokenizer}
-    drawn = [compute_predictors(task, **seen, **data.draw(run.seed)) for run in runs]
+    task, cut = make_task(data), Cut(seq_len, data.cut, data.cut_share)
+    drawn = [compute_predictors(task, cut=cut, tokenizer=data.tokenizer, **data.draw(run.seed)) for run in runs]
     floors = tuple(Floor.model_validate(_mean(rows)) for rows in zip(*drawn, strict=True))
     floors_of = Floors(
         task=data.task.name, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task)

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,10 +15,12 @@ import torch
 from filelock import Timeout
 
 from swarmformer import hub, records
+from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
 from swarmformer.ops.attention import recording
@@ -37,7 +39,7 @@ from swarmformer.records import (
 )
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer, TrainResult
-from swarmformer.variants import make_task
+from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (
     CellBusyError,
@@ -118,7 +120,7 @@ class _Trained:
             "steps": outcome.steps,
             "stopped": outcome.stopped,
             "precision": self.trainer.precision,
-            "data_key": self.data.key,
+            "data_key": self.data.source_key,
             "code_revision": _joined([start.code_revision for start in starts]),
             "code_hash": _joined([start.code for start in starts]),
             "suppliers": starts[-1].suppliers,
@@ -155,7 +157,7 @@ def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:
 def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> Result:
     trained = _trained(folder, arm, spec, device, test=True)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
-    test = splits["test"]
+    test, unlabelled = splits["test"], trained.data.unlabelled
     records.save_predictions(folder, Predictions(test.answer_names, test.labels, outcome.test_logits_NK.numpy()))
     if keep_weights:
         hub.save_model(trainer.model, folder / "model")
@@ -168,6 +170,11 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "fast_paths": enabled(),
         "attention": tuple(trained.attention),
         "telemetry": outcome.telemetry,
+        "unlabelled": unlabelled and {"texts": len(unlabelled.split), "copies": unlabelled.copies},
+        "encoded_key": trained.data.key,
+        "data": trained.data.facts,
+        "test_readings": outcome.test_readings,
+        "published_reading": outcome.published_reading,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     records.save(folder / RESULT, result)
@@ -208,15 +215,14 @@ def load_data(spec: RunSpec) -> EncodedData:
     Raises:
         DataError: missing or malformed data, or other data than the run was planned for.
     """
-    data = load_encoded(
-        make_task(spec.data),
-        tokenizer=spec.data.tokenizer,
-        seq_len=spec.model.dims.seq_len,
-        validation_fraction=spec.data.validation_fraction,
-        split_seed=spec.data.split_seed,
-        cut=spec.data.cut,
-        cut_share=spec.data.cut_share,
-    )
+    task = make_task(spec.data)
+    options: dict[str, Any] = {
+        "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
+        "cut": spec.data.cut, "cut_share": spec.data.cut_share, **spec.data.draw(spec.seed),
+    }  # fmt: skip
+    data = load_encoded(task, augment=make_augmentations(spec.data), **options)
+    if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
+        data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):
         planned, found = getattr(spec.model.dims, size), getattr(data, size)
         if planned != found:

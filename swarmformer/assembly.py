@@ -13,10 +13,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
-from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser
+from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
+from swarmformer.data.encoded import UNLABELLED
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
-from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec
+from swarmformer.models.with_channel import WithChannel
+from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
 SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
@@ -34,6 +36,8 @@ def assemble(spec: ModelSpec) -> Model:
     leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
     try:
         model: Model = family(*leading, **spec.options)
+        if spec.channel is not None:
+            model = WithChannel(model, registry.get("channel", spec.channel.name)(spec.dims, **spec.channel.options))
     except SpecError:
         raise
     except ValueError as error:
@@ -112,6 +116,9 @@ def check_objectives(model: Model, train: TrainSpec) -> None:
             objective.check_model(model)
         except SpecError as error:
             raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
+        if objective.needs_labels and trains_on_unlabelled(stage):
+            words = f"needs labels, but stage {stage.name!r} trains on texts without them"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
         if objective.hooks and section.compile:
             words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
@@ -129,6 +136,7 @@ def rehearse(spec: RunSpec) -> Model:
     """
     model = assemble_without_weights(spec.model)
     check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    check_task(spec)
     with without_weights():
         check_objectives(model, spec.train)
     try:
@@ -185,3 +193,20 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
     pooled = "pooling" in spec.model.slots
     remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
     raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")
+
+
+def check_task(spec: RunSpec) -> None:
+    """Raise SpecError where a stage trains on texts that the task does not have."""
+    task = registry.get("task", spec.data.task.name)
+    asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
+    if asking and not task.has_unlabelled:  # type: ignore[attr-defined]
+        raise SpecError(
+            f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
+            "texts to train"
+        )
+
+
+def trains_on_unlabelled(chosen: StageSpec) -> bool:
+    """Whether a stage is given texts without labels."""
+    stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
+    return UNLABELLED in stage.trains_on.split("+")

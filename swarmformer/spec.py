@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,11 @@ from swarmformer.train_section import TrainBudget, departing, short_names, sprea
 
 SPEC_VERSION = 2
 """Part of every run key: raise it when the meaning of a specification changes, or a default of data or training."""
+
+
+CHANNEL, NO_CHANNEL = "channel", "none"
+NONE: tuple[Any, ...] = (NO_CHANNEL, {"name": NO_CHANNEL})
+"""How to say that a model has no channel."""
 
 
 def nowhere(path: tuple[str, ...]) -> str:
@@ -58,16 +63,17 @@ class ComponentSpec(Strict):
 
 
 class ModelSpec(Strict):
-    """A model: its family, its sizes, a component for each of its slots, its own options."""
+    """A model: its family, its sizes, a component for each of its slots, its own options, and a channel beside it."""
 
     name: str
     dims: Dims
     slots: dict[str, ComponentSpec] = {}
     options: dict[str, Any] = {}
+    channel: ComponentSpec | None = None
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("model",)) -> ModelSpec:
-        """Check a mapping of ``name``, ``dims``, one entry per slot, and the model's options.
+        """Check a mapping of ``name``, ``dims``, an entry per slot, the model's options, and ``channel`` (or ``none``).
 
         Raises:
             SpecError: naming the file, the key and the nearest names.
@@ -81,25 +87,33 @@ class ModelSpec(Strict):
             slot: ComponentSpec.from_dict(slot, _filling(family, slot, given, path, locate), (*path, slot), locate)
             for slot in family.slots
         }
+        beside, place = given.pop(CHANNEL, NO_CHANNEL), (*path, CHANNEL)
+        channel = None if beside in NONE else ComponentSpec.from_dict(CHANNEL, beside, place, locate)
         _refuse_unknown(given, family, path, locate)
-        return cls(name=name, dims=dims, slots=slots, options=check_options(family, given, path, locate))
+        options = check_options(family, given, path, locate)
+        return cls(name=name, dims=dims, slots=slots, options=options, channel=channel)
 
     def to_dict(self) -> dict[str, Any]:
         slots = {slot: spec.to_dict() for slot, spec in self.slots.items()}
-        return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options}
+        channel = {CHANNEL: self.channel.to_dict()} if self.channel else {}
+        return {"name": self.name, "dims": self.dims.model_dump(), **slots, **self.options, **channel}
 
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("model", self.name, self.options, versions=versions)
         usual = registry.get("model", self.name).default_slots  # type: ignore[attr-defined]
         parts = {slot: spec.key_content(versions=versions) for slot, spec in self.slots.items()}
         departing = {slot: part for slot, part in parts.items() if part != {"name": usual.get(slot)}}
-        return {**own, "dims": self.dims.model_dump(), "slots": departing}
+        channel = {CHANNEL: self.channel.key_content(versions=versions)} if self.channel else {}
+        return {**own, "dims": self.dims.model_dump(), "slots": departing, **channel}
 
 
 class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
+    ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
+    (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
+    ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.
     ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
     what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
     """
@@ -107,7 +121,9 @@ class DataSpec(Strict):
     task: ComponentSpec
     tokenizer: str = "bert"
     validation_fraction: float = Field(0.1, gt=0, lt=1)
-    split_seed: int = 0
+    split_seed: int | Literal["run"] = 0
+    duplicates: Literal["keep", "drop"] = "keep"
+    augment: dict[str, ComponentSpec] = {}
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
     cut: Where = "head"
@@ -117,12 +133,22 @@ class DataSpec(Strict):
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
         given = dict(_mapping(value, path, locate))
         task = ComponentSpec.from_dict("task", _take(given, "task", path, locate), (*path, "task"), locate)
+        augment = _augment(given.pop("augment", {}), (*path, "augment"), locate)
         known = [name for name in cls.model_fields if name != "task"]
         plain = validate(_DataOptions, given, path, locate, known)
-        return cls(task=task, **plain.model_dump())
+        return cls(task=task, **{**plain.model_dump(), "augment": augment})
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.model_dump(), "task": self.task.to_dict()}
+        augment = {name: dict(part.options) for name, part in self.augment.items()}
+        return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
+
+    def draw(self, seed: int) -> dict[str, Any]:
+        """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
+        redrawn = self.split_seed == "run"
+        return {
+            "validation_fraction": self.validation_fraction, "split_seed": seed if redrawn else self.split_seed,
+            "redrawn": redrawn, "drop_copies": self.duplicates == "drop",
+        }  # fmt: skip
 
     def key_content(self, *, versions: bool = True) -> Content:
         """Without what has no effect beside the rest."""
@@ -133,6 +159,17 @@ class DataSpec(Strict):
 
 class _DataOptions(DataSpec):
     task: ClassVar[None] = None  # type: ignore[assignment, misc]
+
+
+def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, ComponentSpec]:
+    """``{"name": {option: …}}`` → checked specifications by name; null leaves one out, or all."""
+    given = {} if value is None else dict(_mapping(value, path, locate))
+    return {
+        name: ComponentSpec.from_dict("text_augmentation", {"name": name, **options}, (*path, name), locate)
+        for name, options in sorted(
+            (name, _mapping(options, (*path, name), locate)) for name, options in given.items() if options is not None
+        )
+    }
 
 
 class StageSpec(Strict):
@@ -158,11 +195,14 @@ class StageSpec(Strict):
         family = registry.get("stage", name, place)
         names = ("name", *(option.name for option in options_of(family, registry.leading_of("stage", family))))
         stage = ComponentSpec.from_dict("stage", {k: given.pop(k) for k in names if k in given}, path, locate)
+        own = family.usual  # type: ignore[attr-defined]
+        given |= {slot: _or_usual(given.get(slot, {}), ingredient) for slot, ingredient in own.items()}
         usual = {key: value for key, value in train.to_dict().items() if key != train_section.STAGES}
         tree = Tree(copy.deepcopy(usual))
         tree.merge(spread(given, usual, path, locate), "")
         changed = TrainSpec.from_dict(tree.values, locate, path).to_dict()
-        return cls(name=stage.name, options=stage.options, changes=departing(changed, usual))
+        changes = departing(changed, usual) | {slot: changed[slot] for slot in own}
+        return cls(name=stage.name, options=stage.options, changes=changes)
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options, **self.changes}
@@ -177,6 +217,11 @@ class StageSpec(Strict):
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
                 kept[slot] = part.key_content(versions=versions)
         return {**own, "changes": kept} if kept else own
+
+
+def _or_usual(value: Any, name: str) -> Any:
+    """What is given for an ingredient; where it is not named, the one of this name is meant."""
+    return {"name": name, **value} if isinstance(value, Mapping) else value
 
 
 def _ingredient(slot: str) -> Any:
@@ -233,7 +278,9 @@ class TrainSpec(TrainBudget):
         """The section as this stage, one of its own, has it."""
         tree = Tree(self.to_dict())
         tree.merge(stage.changes, "")
-        return TrainSpec.from_dict({**tree.values, train_section.STAGES: [{"name": stage.name, **stage.options}]})
+        own = {key: value for key, value in tree.values.items() if key != train_section.STAGES}
+        alone = StageSpec(name=stage.name, options=stage.options)
+        return TrainSpec.from_dict(own).model_copy(update={"stages": (alone,)})
 
 
 def all_of(*parts: Callable[[], Any]) -> list[Any]:
@@ -336,7 +383,7 @@ def _names(slot: str) -> str:
 
 def _refuse_unknown(given: Mapping[str, Any], family: type[Model], path: tuple[str, ...], locate: Locate) -> None:
     options = [option.name for option in options_of(family, registry.leading_of("model", family))]
-    known = ["name", "dims", *family.slots, *options]
+    known = ["name", "dims", *family.slots, *options, CHANNEL]
     for key in given:
         if key not in options:
             place = (*path, str(key))

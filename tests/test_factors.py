@@ -147,8 +147,9 @@ BLIND_TO_REVERSAL = {
     "multi_head", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "uniform_window", "out_proj", "added_mlp",
     "added_mlp_wide", "added_mlp_narrow", "tied_qkv_pure", "tied_kv",
 }  # fmt: skip
-EITHER = {"coherence_signal", "coherence_loss", "neighbours", "random_routing"}
-"""Parts of learned routing, whose vectors per cluster tell the order; not looked at alone."""
+EITHER = {"coherence_signal", "coherence_loss", "neighbours", "random_routing", "ngrams"}
+"""Parts of learned routing, whose vectors per cluster tell the order; not looked at alone. And n-grams, which see what
+training texts taught them."""
 
 
 def doubled(name: str) -> Model:

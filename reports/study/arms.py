@@ -65,13 +65,15 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
 def _size(runs: pd.DataFrame, planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
     """As measured, else as planned."""
     if len(runs):
-        columns = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length")
-        total, without, flops, length = (int(runs[column].iloc[0]) for column in columns)
-        return Size(total, without, flops, length, sources)
+        columns = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length",
+                   "parameters_channel")  # fmt: skip
+        total, without, flops, length, channel = (int(runs[column].iloc[0]) for column in columns)
+        return Size(total, without, flops, length, sources, channel)
     if planned is None:
         return None
     parameters, flops_of = planned.parameters, planned.flops
-    return Size(parameters.total, parameters.without_embedding, flops_of.forward, flops_of.length, sources)
+    sizes = (parameters.total, parameters.without_embedding, flops_of.forward, flops_of.length)
+    return Size(*sizes, sources, parameters.channel)
 
 
 def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> tuple[Reference, ...]:

@@ -76,13 +76,15 @@ class Family:
 
 @dataclass(frozen=True)
 class Size:
-    """Of a model: parameters, and FLOPs of a forward pass of one example of ``length`` tokens."""
+    """Of a model: parameters, and FLOPs of a forward pass of one example of ``length`` tokens. ``channel``: parameters
+    of a channel beside it, which are in no other number."""
 
     parameters: int
     without_embedding: int
     flops: int
     length: int
     sources: Sources
+    channel: int = 0
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,12 @@ def notes(runs: pd.DataFrame, margin: float | None, registered: str, pairs: Sequ
             f"Verdict: equivalent where the 95 % interval lies within ±{percent(margin)} points, the margin; better or "
             "worse where it lies off zero and p after Holm's correction over the family is below 0.05; else undecided."
         )
+    unlabelled = sorted(set(runs["arm"][runs["track"] == "U"]))
+    if unlabelled:
+        yield (
+            f"Track U, trained on texts without labels too, none of which stands in a split of the task: "
+            f"{listed(unlabelled)}. All others are of track L: they learned from the training texts alone."
+        )
     columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
     if runs["computed_in"].nunique() > 1:
         columns["precision"] = "computed_in"

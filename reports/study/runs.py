@@ -11,14 +11,15 @@ import pandas as pd
 from ..words import listed
 from .read import Cell, Grid
 
-FACTS = ("variant", "run_key", "data_key", "code", "code_hash", "code_revision", "device", "started_at")
+FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "device", "started_at")
 MEASURES = {
     **{name: f"metrics.test.{name}" for name in ("accuracy", "precision", "recall", "f1", "loss")},
     "validation_accuracy": "metrics.validation.accuracy", "train_s": "seconds.train", "total_s": "seconds.total",
 }  # fmt: skip
 SIZES = {
     "test_examples": "metrics.test.n", "parameters_total": "parameters.total",
-    "parameters_without_embedding": "parameters.without_embedding", "flops_forward": "flops.forward",
+    "parameters_without_embedding": "parameters.without_embedding", "parameters_channel": "parameters.channel",
+    "flops_forward": "flops.forward",
     "flops_length": "flops.length", **{f"truncated_{split}": f"truncated.{split}" for split in
                                        ("train", "validation", "test")},
 }  # fmt: skip

@@ -231,12 +231,13 @@ p_mcnemar = Cells("p McNemar", _p("p_mcnemar"), hidden="empty")
 
 @cells("parameters (w/o embedding)")
 def parameters(line: Line) -> Entry:
-    """In total, and without the embedding table."""
+    """In total, and without the embedding table; those of a channel stand apart."""
     keys, size = ("parameters_total", "parameters_without_embedding"), line.arm.size if line.arm else None
     if size is None:
         return missing(*keys) if line.arm else BLANK
     raw = dict(zip(keys, (size.parameters, size.without_embedding), strict=True))
-    return Entry(f"{size.parameters:,} ({size.without_embedding:,})", raw, size.sources)
+    beside = f" + {size.channel:,} in a channel" if size.channel else ""
+    return Entry(f"{size.parameters:,} ({size.without_embedding:,}){beside}", raw, size.sources)
 
 
 @cells("FLOPs @ tokens")

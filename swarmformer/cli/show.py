@@ -40,7 +40,8 @@ def print_variant(variant: str) -> None:
     for line in _slot_lines(model, spec):
         print(f"# {line}")
     count = count_parameters(model)
-    print(f"# parameters: {count.total:,}, without the embedding table {count.without_embedding:,}")
+    beside = f"; of the channel {count.channel:,}" if count.channel else ""
+    print(f"# parameters: {count.total:,}, without the embedding table {count.without_embedding:,}{beside}")
     for length in sorted({*LENGTHS, spec.dims.seq_len}):
         print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
         print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")
@@ -51,7 +52,8 @@ def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:
     """Four lines per slot: name and summary, origin, options, size over all layers."""
     by_length = [model.flops_by_slot(1, length) for length in LENGTHS]
     sources = {part.slot: part.flops_source for part in model.modules() if isinstance(part, Component)}
-    for slot, chosen in spec.slots.items():
+    beside = {"channel": spec.channel} if spec.channel else {}
+    for slot, chosen in {**spec.slots, **beside}.items():
         origin, summary = _origin(slot, chosen)
         parts = parts_of(model, slot)
         options = ", ".join(f"{key}: {value}" for key, value in chosen.options.items())

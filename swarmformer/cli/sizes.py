@@ -12,11 +12,11 @@ from swarmformer.cost.parts import flops_of, parameters_of
 from swarmformer.models.parts import Parts
 from swarmformer.registry import Entry
 from swarmformer.schema import check_options
-from swarmformer.spec import ModelSpec
+from swarmformer.spec import ComponentSpec, ModelSpec, nowhere
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768)
-WITHOUT_SIZE = ("task", "objective", "optimiser", "augmentation", "stage")
+WITHOUT_SIZE = ("task", "text_augmentation", "objective", "optimiser", "augmentation", "stage")
 """Slots beside the model's."""
 WITHOUT_PRODUCTS = ("norm", "pyramid")
 """Slots whose contract has no ``flops``."""
@@ -51,5 +51,6 @@ def _without_weights(cls: Any, spec: ModelSpec) -> Any:
     with without_weights():
         if not getattr(cls, "slots", ()):
             return cls(spec.dims, **options)
-        parts = {**load_variant("base").model_spec().slots, **spec.slots}
+        usual = {s: ComponentSpec.from_dict(s, name, (s,), nowhere) for s, name in cls.default_slots.items()}
+        parts = {**usual, **load_variant("base").model_spec().slots, **spec.slots}
         return cls(spec.dims, Parts(spec.dims, parts), **options)

@@ -16,6 +16,7 @@ loss); a router with one states its ``broadcast_flops`` too.
 """
 
 from swarmformer.contracts.augmentation import Augmentation
+from swarmformer.contracts.channel import Channel
 from swarmformer.contracts.cluster import Cluster
 from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
 from swarmformer.contracts.embedding import Embedding, embedded, embedding_of
@@ -24,16 +25,19 @@ from swarmformer.contracts.local import Local
 from swarmformer.contracts.model import Model, ModelOutput
 from swarmformer.contracts.norm import Norm
 from swarmformer.contracts.objective import Forward, Loss, Objective
-from swarmformer.contracts.optimiser import Optimiser, decay_groups, embedding_parameters
+from swarmformer.contracts.optimiser import Optimiser, decay_groups, parameters_in
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
 from swarmformer.contracts.stage import Judge, Metrics, Stage
+from swarmformer.contracts.text_augmentation import Added, TextAugmentation
 
 __all__ = [
     "PASSES",
+    "Added",
     "Assignment",
     "Augmentation",
+    "Channel",
     "Cluster",
     "Component",
     "Dims",
@@ -55,8 +59,9 @@ __all__ = [
     "Router",
     "Stage",
     "Strict",
+    "TextAugmentation",
     "decay_groups",
     "embedded",
     "embedding_of",
-    "embedding_parameters",
+    "parameters_in",
 ]

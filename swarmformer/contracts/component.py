@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from swarmformer.contracts.measure import Measure, Watched
+
+if TYPE_CHECKING:
+    from swarmformer.data.encoded import TrainingTexts
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 """Type of dropout options; limits in a type are checked before the component is built, with file and key."""
@@ -115,6 +118,12 @@ class Component(nn.Module):
         """What cannot act as it is meant to, with the sizes and options that it was built with: a sentence each, which
         planning and reports repeat. Only what makes a comparison pointless, as a window that covers every text."""
         return ()
+
+    def fit(self, texts: TrainingTexts) -> None:
+        """Told of the training texts once, before a run's first step, on the CPU.
+
+        What it learns of them goes into parameters and persistent buffers; it draws no random numbers.
+        """
 
     def set_progress(self, done: float) -> None:
         """Told before every training step which share of the training is done, from 0 to 1.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor
 
@@ -14,17 +14,22 @@ from swarmformer.contracts.embedding import Embedding
 from swarmformer.contracts.pooling import Pooling
 from swarmformer.ops.pieces import evaluated
 
+if TYPE_CHECKING:
+    from swarmformer.data.encoded import TrainingTexts
+
 
 @dataclass
 class ModelOutput:
     """What training needs beside the logits: losses summed over layers, telemetry per layer.
 
-    ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``.
+    ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``. ``states_BND``
+    are what the pooling is given, where the model ``gives_states``.
     """
 
     logits_BK: Tensor
     losses: dict[str, Tensor] = field(default_factory=dict)
     telemetry: list[dict[str, Tensor]] = field(default_factory=list)
+    states_BND: Tensor | None = None
 
 
 class Model(Component, ABC):
@@ -43,6 +48,8 @@ class Model(Component, ABC):
     """slot → component of slots that joined later: a configuration need not name them, and the run key leaves them out
     where they hold their default."""
     per_token: bool = False
+    gives_states: bool = False
+    """Its ``detailed`` gives a state for every token, which knows the tokens around it: what can tell a hidden one."""
     dims: Dims
     spec: Any
     """The ``ModelSpec`` it was built from; set by whoever assembles it."""
@@ -59,10 +66,17 @@ class Model(Component, ABC):
     def _logits(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Tensor:
         return self.detailed(ids_BN, mask_BN).logits_BK
 
+    def fit(self, texts: TrainingTexts) -> None:
+        for part in self._parts():
+            part.fit(texts)
+
     def set_progress(self, done: float) -> None:
-        for module in self.modules():
-            if isinstance(module, Component) and module is not self:
-                module.set_progress(done)
+        for part in self._parts():
+            part.set_progress(done)
+
+    def _parts(self) -> list[Component]:
+        """The components inside, those inside others too."""
+        return [module for module in self.modules() if isinstance(module, Component) and module is not self]
 
     def flops(self, B: int, N: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""

@@ -47,6 +47,8 @@ class Objective(Component, ABC):
     """
 
     in_pieces: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = True
+    """False where texts without labels will do."""
     hooks: ClassVar[bool] = False
 
     def check_model(self, model: Model) -> None:

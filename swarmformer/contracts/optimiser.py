@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from swarmformer.contracts.component import Component
-from swarmformer.contracts.embedding import Embedding
 
 
 class Optimiser(ABC):
@@ -48,7 +47,7 @@ def decay_groups(modules: list[Component]) -> tuple[list[nn.Parameter], list[nn.
     return [p for p in parameters if id(p) not in spared], [p for p in parameters if id(p) in spared]
 
 
-def embedding_parameters(modules: list[Component]) -> set[int]:
-    """``id`` of every parameter that a component of the slot ``embedding`` holds: token vectors, positions."""
-    within = [part for module in modules for part in module.modules() if isinstance(part, Embedding)]
+def parameters_in(modules: list[Component], kind: type[Component]) -> set[int]:
+    """``id`` of every parameter that a component of this kind holds: of ``Embedding``, token vectors and positions."""
+    within = [part for module in modules for part in module.modules() if isinstance(part, kind)]
     return {id(parameter) for part in within for parameter in part.parameters()}

@@ -23,14 +23,17 @@ class Stage(ABC):
     """A part of a run: trains for its epochs, and hands the best of its weights to the next stage, or to the test.
 
     Every key of the section ``train`` can be given anew for a stage: its epochs, its objective, its optimiser.
-    ``trains_on`` names the split that its batches come from.
+    ``trains_on`` names the split that its batches come from, or splits joined by ``+``; ``unlabelled`` are the task's
+    texts without labels. ``usual`` names the ingredients that it is meant to be trained with, where they are others
+    than those of the section ``train``.
     """
 
     slot: ClassVar[str] = ""
     registered_name: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
-    trains_on: ClassVar[str] = "train"
+    trains_on: str = "train"
+    usual: ClassVar[Mapping[str, str]] = {}
 
     @abstractmethod
     def validate(self, judge: Judge) -> Metrics:

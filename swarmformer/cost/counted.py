@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from swarmformer.contracts import (
     Assignment,
+    Channel,
     Cluster,
     Component,
     Dims,
@@ -116,6 +117,8 @@ def _pass(component: Any, B: int, N: int, *more: int) -> tuple[list[Tensor], lis
     match component:
         case Embedding():
             return [component(torch.zeros(B, N, dtype=torch.int64))], []
+        case Channel():
+            return [component(torch.zeros(B, N, dtype=torch.int64), mask_BN)], []
         case Model():
             output = component.detailed(torch.zeros(B, N, dtype=torch.int64), mask_BN)
             return [output.logits_BK, *output.losses.values()], []

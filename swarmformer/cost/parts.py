@@ -16,12 +16,13 @@ def count_parameters(model: Model) -> Parameters:
     """Count parameters; a shared tensor counts once. Works on a model built without weights.
 
     ``without_embedding`` leaves out the token tables: ``nn.Embedding`` with one row per entry of the
-    vocabulary. Tables of positions stay in. A token table that is also the output layer is left out.
+    vocabulary. Tables of positions stay in. A token table that is also the output layer is left out. ``channel`` are
+    those of a channel, which are in neither of the two.
     """
-    total = sum(parameter.numel() for parameter in model.parameters())
-    return Parameters(
-        total=total, without_embedding=total - sum(table.numel() for table in token_tables(model))
-    )
+    channel = parameters_of(parts_of(model, "channel"))
+    total = sum(parameter.numel() for parameter in model.parameters()) - channel
+    tables = sum(table.numel() for table in token_tables(model))
+    return Parameters(total=total, without_embedding=total - tables, channel=channel)
 
 
 def token_tables(model: Model) -> list[Tensor]:
@@ -53,5 +54,7 @@ def parameters_of(modules: Iterable[nn.Module]) -> int:
 
 
 def parts_of(model: Model, slot: str) -> list[Component]:
-    """The components that fill a slot of a model; a component inside another is part of that one."""
-    return [part for _, part in components_within(model) if part.slot == slot]
+    """The components that fill a slot of a model, or of one inside it; one inside another is part of that one."""
+    within = [part for _, part in components_within(model)]
+    inside = [found for part in within if isinstance(part, Model) for found in parts_of(part, slot)]
+    return [part for part in within if part.slot == slot] + inside

@@ -7,8 +7,8 @@ Reading it needs neither the tokenizer nor what the task's loading needs (``data
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,24 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.augment import Augmentations, augmented
 from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.files import json_hash
+from swarmformer.data.leakage import HeldOut, shared_texts
 from swarmformer.data.questions import Questions
-from swarmformer.data.split import load_splits
+from swarmformer.data.split import load_splits, without_copies
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.data.tokenizer import load_tokenizer, pad_id, size_of, tokenizer_hash
+from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
 from swarmformer.errors import DataError
 from swarmformer.settings import cache_dir
 
 FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
+LAYOUT = 3
+"""Raise it when an entry holds something else that changes no meaning: older entries are then left alone."""
 SPLITS = ("train", "validation", "test")
+UNLABELLED = "unlabelled"
 COLUMNS = ("ids", "offsets", "labels", "names")
 ASKED = ("positions", "questions")
 """Two arrays more where a task asks at tokens: ``Questions.positions`` and ``Questions.offsets``."""
@@ -74,16 +79,52 @@ class Split:
         ids = np.concatenate([self.example(int(row)) for row in rows])
         return Split(ids, offsets, self.labels[rows], self.names[rows], 0)
 
+    def joined(self, *others: Split) -> Split:
+        """These examples and then those of the others; all must have one label each."""
+        parts = (self, *others)
+        if any(part.questions is not None for part in parts):
+            raise ValueError("splits that ask at tokens cannot be joined")
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate([part.lengths for part in parts]))]).astype(np.int64)
+        ids, labels, names = (
+            np.concatenate([getattr(part, column) for part in parts]) for column in ("ids", "labels", "names")
+        )
+        return Split(ids, offsets, labels, names, sum(part.truncated for part in parts))
+
     def example(self, row: int) -> np.ndarray:
         """Token ids of one example, int32."""
         return self.ids[self.offsets[row] : self.offsets[row + 1]]
 
 
 @dataclass(frozen=True, eq=False)
+class Unlabelled:
+    """A task's texts without labels (each −1). copies: how many were left out, as they stand in a split of the task."""
+
+    split: Split
+    copies: int
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingTexts:
+    """What is trained on, for what looks at all of it beforehand.
+
+    special: ids that are no part of a text, rising: pads, what texts begin and end with, masks. mask_id: what stands
+    for a hidden token; the pad where there is nothing else.
+    """
+
+    split: Split
+    special: tuple[int, ...]
+    mask_id: int
+
+
+@dataclass(frozen=True, eq=False)
 class EncodedData:
     """A task ready for training: splits ``train``, ``validation`` and ``test``; see ``without_test``.
 
-    key: hash of everything that made it.
+    key: hash of everything that made it. source_key: of what two runs must have in common to be compared: without what
+    augmentations added to train, and without the seed of the split where every run has its own; else the same as key.
+    facts: what was counted when it was encoded, as ``swarmformer.records.DataFacts``. special, mask_id: see
+    ``TrainingTexts``.
     """
 
     splits: dict[str, Split]
@@ -91,6 +132,25 @@ class EncodedData:
     num_classes: int
     pad_id: int
     key: str
+    special: tuple[int, ...] = (0,)
+    mask_id: int = 0
+    unlabelled: Unlabelled | None = None
+    source_key: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def named(self, names: str) -> Split:
+        """A split, or several joined by ``+``; ``unlabelled`` are the texts without labels.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        known = {**self.splits, **({UNLABELLED: self.unlabelled.split} if self.unlabelled else {})}
+        first, *more = [known[name] for name in names.split("+")]
+        return first.joined(*more) if more else first
+
+    def texts(self, names: str) -> TrainingTexts:
+        """As ``named``."""
+        return TrainingTexts(self.named(names), self.special, self.mask_id)
 
     def without_test(self) -> EncodedData:
         """The same without the test split: what trains on it cannot read it."""
@@ -102,10 +162,10 @@ def load_encoded(
     *,
     tokenizer: str,
     seq_len: int,
-    validation_fraction: float,
-    split_seed: int,
     cut: Where = "head",
     cut_share: float = 0.25,
+    augment: Augmentations | None = None,
+    **draw: Any,
 ) -> EncodedData:
     """Load a task from the cache, encoding it first where it is not there yet.
 
@@ -113,7 +173,8 @@ def load_encoded(
         tokenizer: a name for ``load_tokenizer``; not used by tasks with their own vocabulary.
         seq_len: longer examples are cut to so many tokens, special tokens included.
         cut, cut_share: what is kept of them, as in ``Cut``.
-        validation_fraction, split_seed: as in ``load_splits``.
+        augment: what adds texts to train, drawn with ``split_seed``.
+        draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: missing or malformed data, or a damaged cache entry.
@@ -121,20 +182,44 @@ def load_encoded(
     if seq_len < 3:
         raise DataError(f"seq_len must be at least 3 ([CLS], one token, [SEP]), got {seq_len}")
     kept = Cut(seq_len, cut, cut_share)
-    identity = _identity(task, tokenizer)
-    identity |= {**kept.identity(), "validation_fraction": validation_fraction, "split_seed": split_seed}
-    key = json_hash(identity)
-    folder = cache_dir() / f"{_folder_name(task)}-{key[:24]}"
+    common = {**identity_of(task, tokenizer), **kept.identity(), **_drawn(draw)}
+    added = {"augment": {name: one.identity() for name, one in augment.items()}} if augment else {}
+    identity = common | ({"split_seed": draw["split_seed"]} if draw.get("redrawn") else {}) | added
+    key, source_key = json_hash(identity), json_hash(common)
+    folder = folder_of(task, key)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
-                splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
-                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity})
-    return _read(folder, key)
+                splits, facts = _prepared(task, augment or {}, draw)
+                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity, "facts": facts})
+    return _read(folder, key, source_key)
 
 
-def _identity(task: Task, tokenizer: str) -> dict[str, Any]:
+def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
+    """What all runs have in common of how the splits are drawn."""
+    seed = {"split_seed": "run", "redrawn": True} if draw.get("redrawn") else {"split_seed": draw["split_seed"]}
+    kept = {"duplicates": "drop"} if draw.get("drop_copies") else {}
+    return {"validation_fraction": draw["validation_fraction"], **seed, **kept}
+
+
+def _prepared(
+    task: Task, augment: Augmentations, draw: Mapping[str, Any]
+) -> tuple[dict[str, RawSplit], dict[str, Any]]:
+    """The splits to encode, and what is to be known of them."""
+    whole = load_splits(task, **{**draw, "drop_copies": False})
+    splits = without_copies(whole, task) if draw.get("drop_copies") else dict(whole)
+    facts = {**shared_texts(whole, task), "dropped": len(whole["train"]) - len(splits["train"])}
+    facts |= {"split_seed": draw["split_seed"], "redrawn": bool(draw.get("redrawn"))}
+    if augment:
+        splits["train"], facts["added"] = augmented(
+            splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
+        )
+    return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
+
+
+def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
+    """What examples depend on, but for their length and how they are split."""
     own = task.vocabulary
     return {
         "format": FORMAT,
@@ -145,9 +230,10 @@ def _identity(task: Task, tokenizer: str) -> dict[str, Any]:
     }
 
 
-def _folder_name(task: Task) -> str:
+def folder_of(task: Task, key: str, *words: str) -> Path:
+    """Where what has this key is kept; the name has these words too."""
     name = getattr(task, "registered_name", None) or type(task).__qualname__
-    return re.sub(r"[^\w.-]", "_", name)
+    return cache_dir() / "-".join((re.sub(r"[^\w.-]", "_", name), *words, key[:24], str(LAYOUT)))
 
 
 def _encode(
@@ -171,8 +257,8 @@ def _encode(
 
 def encoder(
     task: Task, tokenizer: str, cut: Cut
-) -> tuple[Callable[[RawSplit], Tokens], dict[str, int]]:
-    """What encodes a split, and the sizes that go with it."""
+) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
+    """What encodes a split, and the sizes and ids that go with it."""
     own = task.vocabulary
     if task.per_token and cut.where != "head":
         raise DataError(f"{type(task).__qualname__} asks at places counted from the front: set data.cut: head")
@@ -181,7 +267,7 @@ def encoder(
         def encode_own(split: RawSplit) -> Tokens:
             return encode_vocabulary(split.texts, own, cut, split.ids)
 
-        return encode_own, {"vocab_size": len(own), "pad_id": 0}
+        return encode_own, {"vocab_size": len(own), "pad_id": 0, "special": [0], "mask_id": 0}
     if task.per_token:
         raise DataError(f"{type(task).__qualname__} asks at tokens, so it must have its own vocabulary")
     loaded = load_tokenizer(tokenizer)
@@ -189,15 +275,20 @@ def encoder(
     def encode(split: RawSplit) -> Tokens:
         return encode_text(split.texts, loaded, cut, split.ids)
 
-    return encode, {"vocab_size": size_of(loaded), "pad_id": pad_id(loaded, tokenizer)}
+    pad = pad_id(loaded, tokenizer)
+    special, mask = special_ids(loaded), loaded.token_to_id(MASK)
+    ids = {"pad_id": pad, "special": sorted({pad, *special}), "mask_id": pad if mask is None else mask}
+    return encode, {"vocab_size": size_of(loaded), **ids}
 
 
-def _read(folder: Path, key: str) -> EncodedData:
+def _read(folder: Path, key: str, source_key: str) -> EncodedData:
     arrays, manifest = read_arrays(folder)
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
     splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
-    return EncodedData(splits, manifest["vocab_size"], manifest["num_classes"], manifest["pad_id"], key)
+    sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
+    facts = {"special": tuple(manifest["special"]), "source_key": source_key, "facts": manifest["facts"]}
+    return EncodedData(splits, key=key, **sizes, **facts)
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:

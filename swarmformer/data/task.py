@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from swarmformer.data.questions import Questions
+from swarmformer.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class Task(ABC):
     vocabulary: tuple[str, ...] | None = None
     """Own tokens, index = id, id 0 = padding; texts are these tokens joined by spaces.
     None: ordinary text, encoded by the run's tokenizer."""
+    has_unlabelled: ClassVar[bool] = False
+    """Has texts without labels beside its splits; see ``unlabelled``."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options, small enough to load in a moment, that ``swarmformer.testing`` tries."""
 
@@ -79,6 +82,22 @@ class Task(ABC):
 
         Called on every start, so it must be quick and must not import what only ``load`` needs.
         """
+
+    def unlabelled(self) -> RawSplit:
+        """Texts of the same kind without labels (each −1), for pretraining, where ``has_unlabelled``.
+
+        Raises:
+            DataError: as ``load``; or the task has none.
+        """
+        raise DataError(f"task {type(self).__qualname__} has no texts without labels: pretrain on its training texts")
+
+    def unlabelled_identity(self) -> dict[str, Any]:
+        """Everything that determines them, as ``identity``.
+
+        Raises:
+            DataError: as ``unlabelled``.
+        """
+        raise DataError(f"task {type(self).__qualname__} has no texts without labels: pretrain on its training texts")
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
         """Predictors by name that count labels of ``train``, or fit a linear classifier to it, and no more; the caller

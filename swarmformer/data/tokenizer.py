@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 BERT = "bert"
 BERT_VOCABULARY = "bert-base-uncased-vocab.txt"
 BERT_REPOSITORY = "google-bert/bert-base-uncased"
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+UNKNOWN, MASK = "[UNK]", "[MASK]"
+SPECIAL = ("[PAD]", UNKNOWN, "[CLS]", "[SEP]", MASK)
 
 
 def tokenizer_file(name: str) -> Path:
@@ -118,6 +119,12 @@ def pad_id(tokenizer: Tokenizer, origin: str | Path) -> int:
     if found is None:
         raise DataError(f"tokenizer {origin} has no [PAD] token")
     return found
+
+
+def special_ids(tokenizer: Tokenizer) -> list[int]:
+    """Ids of what is no part of a text: pads, its ends, masks. An unknown word is one."""
+    added = tokenizer.get_added_tokens_decoder()
+    return sorted(index for index, token in added.items() if token.special and token.content != UNKNOWN)
 
 
 def vocab_size(name: str) -> int:

@@ -63,6 +63,7 @@ class Lumenspark(Model):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("embedding", "pooling")
+    gives_states = True
 
     def __init__(
         self,
@@ -117,7 +118,8 @@ class Lumenspark(Model):
         x_BND = self.embedding(ids_BN)
         for layer in self.layers:
             x_BND = layer(x_BND, None if self.published else mask_BN)
-        return ModelOutput(self.classifier(self.final_dropout(self.pooling(x_BND, mask_BN))))
+        pooled_BD = self.pooling(x_BND, mask_BN)
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), states_BND=x_BND)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

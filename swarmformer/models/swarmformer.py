@@ -96,6 +96,7 @@ class SwarmFormer(Model):
     """
 
     test_options = ({"added_mlp": 0.5},)
+    gives_states = True
     slots: ClassVar[tuple[str, ...]] = (
         "embedding", "local", "router", "cluster", "feedback", "norm", "pyramid", "pooling",
     )  # fmt: skip
@@ -134,8 +135,9 @@ class SwarmFormer(Model):
             telemetry.append(assignment.telemetry)
             for name, loss in assignment.losses.items():
                 losses[name] = losses[name] + loss if name in losses else loss
-        pooled_BD = self.pooling(self.final_norm(x_BND), mask_BN)
-        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), losses, telemetry)
+        x_BND = self.final_norm(x_BND)
+        pooled_BD = self.pooling(x_BND, mask_BN)
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), losses, telemetry, x_BND)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

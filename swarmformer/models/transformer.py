@@ -62,6 +62,7 @@ class Transformer(Model):
     """
 
     slots: ClassVar[tuple[str, ...]] = ("embedding", "norm", "pooling")
+    gives_states = True
 
     def __init__(
         self,
@@ -92,8 +93,9 @@ class Transformer(Model):
         x_BND = self.embedding(ids_BN)
         for layer in self.layers:
             x_BND = layer(x_BND, mask_BN)
-        pooled_BD = self.pooling(self.final_norm(x_BND), mask_BN)
-        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)))
+        x_BND = self.final_norm(x_BND)
+        pooled_BD = self.pooling(x_BND, mask_BN)
+        return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), states_BND=x_BND)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

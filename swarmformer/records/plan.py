@@ -13,8 +13,11 @@ from .base import Count, Document, Positive, Record, RunKey
 
 
 class Parameters(Record):
+    """``channel`` are those of a channel beside the model, which ``total`` leaves out."""
+
     total: Count
     without_embedding: Count
+    channel: Count = 0
 
 
 class Flops(Record):

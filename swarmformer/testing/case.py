@@ -101,8 +101,8 @@ class Case:
         return tuple(given[name]() for name in leading)
 
     def _components(self, slots: tuple[str, ...]) -> dict[str, ComponentSpec]:
-        usual = _usual_parts()
-        chosen = {slot: self.parts.get(slot, usual[slot].to_dict()) for slot in slots}
+        usual = {**self.cls.default_slots, **{slot: part.to_dict() for slot, part in _usual_parts().items()}}
+        chosen = {slot: self.parts.get(slot, usual[slot]) for slot in slots}
         return {slot: ComponentSpec.from_dict(slot, part, (slot,), lambda path: "") for slot, part in chosen.items()}
 
     @property

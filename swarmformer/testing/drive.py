@@ -13,8 +13,8 @@ from swarmformer.contracts import Assignment, Component
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.require import ViolationError
 
-TENSOR_SLOTS = ("embedding", "local", "router", "cluster", "feedback", "norm", "pooling", "model")
-MASKED_SLOTS = ("local", "router", "cluster", "feedback", "pooling", "model")
+TENSOR_SLOTS = ("embedding", "local", "router", "cluster", "feedback", "norm", "pooling", "channel", "model")
+MASKED_SLOTS = ("local", "router", "cluster", "feedback", "pooling", "channel", "model")
 
 MOST_CLUSTERS = DIMS.seq_len // DIMS.cluster_size
 USUAL = 12
@@ -50,9 +50,9 @@ def usual_length(case: Case) -> int:
 
 
 def inputs(slot: str, B: int, N: int, seed: int = 0) -> Tensor:
-    """ids_BN for an embedding or a model, states of width D for everything else."""
+    """ids_BN for an embedding, a channel or a model, states of width D for everything else."""
     generator = torch.Generator().manual_seed(seed)
-    if slot in ("embedding", "model"):
+    if slot in ("embedding", "channel", "model"):
         return torch.randint(DIMS.vocab_size, (B, N), generator=generator)
     return torch.randn(B, N, DIMS.d_model, generator=generator)
 
@@ -80,7 +80,7 @@ def apply(slot: str, component: Any, x: Tensor, mask: Tensor | None, norm: nn.Mo
         return component(x)
     if slot in ("local", "cluster"):
         return component(x, mask, norm)
-    if slot in ("pooling", "model"):
+    if slot in ("pooling", "channel", "model"):
         return component(x, mask)
     if slot == "router":
         assignment = component(x, mask, DIMS.cluster_size)
@@ -96,12 +96,12 @@ def chunks(x_BND: Tensor, mask_BN: Tensor | None) -> Assignment:
 
 def rows_per_text(slot: str, component: Any) -> bool:
     """Whether the result has one row per text and not one per position."""
-    return slot in ("pooling", "model") and not component.per_token
+    return slot == "channel" or (slot in ("pooling", "model") and not component.per_token)
 
 
 def width_of(slot: str) -> int:
     """The last dimension of the result."""
-    return DIMS.num_classes if slot == "model" else DIMS.d_model
+    return DIMS.num_classes if slot in ("channel", "model") else DIMS.d_model
 
 
 def real_rows(slot: str, component: Any, out: Tensor, mask_BN: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from swarmformer import registry
 from swarmformer.assembly import Ingredients, make_ingredients
 from swarmformer.contracts import Model, Stage
 from swarmformer.data.batching import Batch, Batches
-from swarmformer.data.encoded import EncodedData
+from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.data.resident import ResidentBatches
 from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec, StageSpec, TrainSpec
@@ -78,22 +78,26 @@ def _stage_run(
 ) -> StageRun:
     train = spec.train.of_stage(chosen)
     stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
-    if stage.trains_on not in data.splits:
+    try:
+        texts = data.texts(stage.trains_on)
+    except KeyError:
         splits = ", ".join(data.splits)
-        raise SpecError(f"stage {chosen.name!r} trains on split {stage.trains_on!r}, but the task has {splits}")
+        words = f"stage {chosen.name!r} trains on split {stage.trains_on!r}, but the task has {splits}"
+        raise SpecError(words) from None
     ingredients = make_ingredients(train, model.dims)
+    ingredients.objective.fit(texts)
     ingredients.objective.to(device)
-    batches = make_batches(spec, data, stage.trains_on, device, train.batch_size, seed=spec.seed)
+    batches = make_batches(spec, data, texts.split, device, train.batch_size, seed=spec.seed)
     return StageRun(chosen.name, stage, train, ingredients, batches, spec.seed, step, epoch)
 
 
 def make_batches(
-    spec: RunSpec, data: EncodedData, split: str, device: torch.device, size: int, seed: int | None = None
+    spec: RunSpec, data: EncodedData, split: Split, device: torch.device, size: int, seed: int | None = None
 ) -> Batches:
     """Batches of a split on the run's device; without a seed in an order of their own, for evaluation."""
     options: dict[str, Any] = {
         "batch_size": size, "lengths": spec.padded_lengths, "pad_id": data.pad_id, "seed": seed,
     }  # fmt: skip
     if device.type == "cpu":
-        return Batches(data.splits[split], **options)
-    return ResidentBatches(data.splits[split], device=device, **options)
+        return Batches(split, **options)
+    return ResidentBatches(split, device=device, **options)

@@ -195,8 +195,8 @@ def test_a_run_that_only_pretrains_is_tested_all_the_same() -> None:
 
 
 def test_a_stage_that_trains_on_no_split_of_the_task_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pretraining, "trains_on", "unlabelled")
-    with pytest.raises(SpecError, match=r"trains on split 'unlabelled', but the task has train, validation, test"):
+    monkeypatch.setattr(Pretraining, "trains_on", "more")
+    with pytest.raises(SpecError, match=r"trains on split 'more', but the task has train, validation, test"):
         Trainer(toy_run(stages=[PRETRAIN, "supervised"]), DATA, CPU)
 
 

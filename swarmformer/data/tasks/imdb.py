@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from swarmformer.data.files import file_hash
 from swarmformer.data.sources import (
-    LIMIT_SEED,
     check_limit,
     class_labels,
     from_hub,
+    limit_options,
     limited,
+    limited_splits,
     local_folder,
     read_columns,
 )
@@ -21,6 +24,7 @@ from swarmformer.registry import register
 HUB_NAME = "stanfordnlp/imdb"
 HUB_REVISION = "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"
 SPLITS = ("train", "test")
+UNLABELLED = "unsupervised"
 MEANINGS = ("negative", "positive")
 
 
@@ -31,22 +35,24 @@ class Imdb(Task):
     Reads ``$SWARMFORMER_DATA/imdb/{train,test}.parquet`` (columns ``text`` and ``label``) and, where they
     are there, ``{train,test}_meta.parquet`` (column ``movie``, row for row). Without that folder, the
     hub's ``stanfordnlp/imdb``, which does not tell the films. HTML line breaks stay in the text, as in
-    the published models.
+    the published models. Reviews without labels, for pretraining, are ``unsupervised.parquet`` (column ``text``) there.
 
     Args:
         limit: 0 for everything, else so many examples of train and of test, drawn with a fixed seed.
+        whole_test: the limit is not for test, which stays whole.
     """
 
     num_classes = 2
+    has_unlabelled = True
     test_options = ({"limit": 200},)
 
-    def __init__(self, *, limit: int = 0) -> None:
+    def __init__(self, *, limit: int = 0, whole_test: bool = False) -> None:
         check_limit("imdb", limit)
-        self.limit = limit
+        self.limit, self.whole_test = limit, whole_test
 
     def identity(self) -> dict[str, Any]:
         """Options and either the hashes of all files read or the hub's revision."""
-        options = {"limit": self.limit, "limit_seed": LIMIT_SEED}
+        options = limit_options(self.limit, self.whole_test)
         folder = _folder()
         if folder is None:
             return {**options, "hub": HUB_NAME, "revision": HUB_REVISION}
@@ -56,12 +62,35 @@ class Imdb(Task):
     def load(self) -> dict[str, RawSplit]:
         folder = _folder()
         splits = _from_hub() if folder is None else {split: _from_files(folder, split) for split in SPLITS}
-        return {name: limited(split, self.limit) for name, split in splits.items()}
+        return limited_splits(splits, self.limit, self.whole_test)
+
+    def unlabelled(self) -> RawSplit:
+        """50,000 more reviews (Maas et al. 2011); twice ``limit`` of them where it is set."""
+        folder = _folder(UNLABELLED)
+        texts = _unlabelled_from_hub() if folder is None else _unlabelled_from(folder / f"{UNLABELLED}.parquet")
+        labels = np.full(len(texts), -1, dtype=np.int64)
+        ids = [f"{UNLABELLED}/{row}" for row in range(len(texts))]
+        return limited(RawSplit(texts, labels, ids), min(2 * self.limit, len(texts)))
+
+    def unlabelled_identity(self) -> dict[str, Any]:
+        folder = _folder(UNLABELLED)
+        if folder is None:
+            return {"hub": HUB_NAME, "revision": HUB_REVISION}
+        return {"file": file_hash(folder / f"{UNLABELLED}.parquet")}
 
 
-def _folder() -> Path | None:
-    """The local copy, or None where ``SWARMFORMER_DATA`` is not set."""
-    files = [f"{split}.parquet" for split in SPLITS]
+def _unlabelled_from(path: Path) -> list[str]:
+    texts: list[str] = read_columns(path, ("text",)).column("text").to_pylist()
+    return texts
+
+
+def _unlabelled_from_hub() -> list[str]:
+    return list(from_hub(HUB_NAME, HUB_REVISION, (UNLABELLED,), f"imdb/{UNLABELLED}.parquet")[0]["text"])
+
+
+def _folder(*more: str) -> Path | None:
+    """The local copy, with more files than those of the splits; None where ``SWARMFORMER_DATA`` is not set."""
+    files = [f"{split}.parquet" for split in (*SPLITS, *more)]
     return local_folder(
         "imdb", files, "the IMDb reviews as parquet with columns text and label", f"the hub's {HUB_NAME}"
     )

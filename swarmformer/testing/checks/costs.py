@@ -19,7 +19,7 @@ from swarmformer.testing.require import NotApplicableError, require
 SIZE = DIMS.cluster_size
 
 
-@check("embedding", "local", "cluster", "pooling", "feedback", "model")
+@check("embedding", "local", "cluster", "pooling", "feedback", "channel", "model")
 def flops_equal_the_counted(case: Case) -> None:
     """``flops`` at many sizes; a feedback without what it sends through ``broadcast``, which is the router's."""
     component = case.build()
@@ -32,7 +32,7 @@ def flops_equal_the_counted(case: Case) -> None:
     _say_if_counted(component)
 
 
-@check("embedding", "local", "cluster", "pooling", "feedback", "model")
+@check("embedding", "local", "cluster", "pooling", "feedback", "channel", "model")
 def training_flops_equal_the_counted(case: Case) -> None:
     """``training_flops``, of forward and backward, where the input wants a gradient as the parameters do."""
     component = case.build()

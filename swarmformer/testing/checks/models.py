@@ -13,7 +13,7 @@ from swarmformer.testing.require import require, require_finite
 
 @check("model")
 def detailed_output_is_what_training_needs(case: Case) -> None:
-    """A ModelOutput with the logits of ``forward``, losses and telemetry that are finite scalars."""
+    """A ModelOutput: logits, losses and telemetry that are finite scalars, states of tokens where ``gives_states``."""
     model = case.build().train()
     for N in lengths_for(case):
         for words, mask in masks(2, N):
@@ -23,6 +23,10 @@ def detailed_output_is_what_training_needs(case: Case) -> None:
             for name, value in named:
                 require(value.shape == (), f"{name} has shape {tuple(value.shape)}, expected a scalar")
                 require_finite(f"{N} tokens, {words}: {name}", value)
+            states = output.states_BND
+            require((states is not None) == model.gives_states, f"gives_states = {model.gives_states} is untrue")
+            if states is not None:
+                require(states.shape == (2, N, case.dims.d_model), f"{N} tokens: states of {tuple(states.shape)}")
 
 
 @check("model")

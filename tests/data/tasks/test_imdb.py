@@ -56,6 +56,26 @@ def test_a_limit_takes_a_fixed_sample_and_changes_the_identity(folder: Path) -> 
         Imdb(limit=-1)
 
 
+def test_a_limit_can_leave_test_whole(folder: Path) -> None:
+    limited, whole = Imdb(limit=4).load(), Imdb(limit=4, whole_test=True).load()
+    assert limited["train"].ids == whole["train"].ids and len(limited["test"]) == 4
+    assert whole["test"].ids == Imdb().load()["test"].ids
+    assert Imdb(limit=4).identity() != Imdb(limit=4, whole_test=True).identity()
+    assert Imdb(whole_test=True).identity() == Imdb().identity(), "without a limit it is whole anyway"
+
+
+def test_reviews_without_labels_are_a_file_of_their_own(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"unsupervised.parquet not found"):
+        Imdb().unlabelled()
+    write(folder / "unsupervised.parquet", text=[f"more {row}" for row in range(20)], label=[-1] * 20)
+    before, found = Imdb().unlabelled_identity(), Imdb().unlabelled()
+    assert found.texts == [f"more {row}" for row in range(20)] and set(found.labels.tolist()) == {-1}
+    assert len(Imdb(limit=4).unlabelled()) == 8 and len(Imdb(limit=11).unlabelled()) == 20
+    assert set(Imdb().load()) == {"train", "test"}
+    write(folder / "unsupervised.parquet", text=["other"])
+    assert Imdb().unlabelled_identity() != before
+
+
 def test_changed_files_change_the_identity(folder: Path) -> None:
     before = Imdb().identity()
     write(folder / "test.parquet", text=["other"], label=[1])

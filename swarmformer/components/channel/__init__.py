@@ -1,0 +1,1 @@
+"""Components of the ``channel`` slot; the contract is in ``swarmformer.contracts``."""

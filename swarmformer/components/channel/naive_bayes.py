@@ -1,0 +1,102 @@
+"""Naive Bayes from the n-grams of training texts: log-count ratios, and how far to trust them.
+
+Columns C are what is told apart: class 1 from class 0, or each of several classes from the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+from torch.nn import functional as F
+
+if TYPE_CHECKING:
+    from swarmformer.components.channel.ngrams import Found
+
+ROUGHLY = 1e-3
+"""How exact a scale need be."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Texts that have an n-gram, fp64: of a column's class, ``inside``, and of the others.
+
+    own_TC: whether a text is of a column's class. log_odds_C: of the classes themselves.
+    """
+
+    inside_RC: Tensor
+    outside_RC: Tensor
+    own_TC: Tensor
+    log_odds_C: Tensor
+
+    @classmethod
+    def of(cls, chunks: Sequence[Found], labels_T: Tensor, rows: int, classes: int) -> Counts:
+        by_class_RK = torch.zeros(rows, classes, dtype=torch.float64)
+        start = 0
+        for row_BM, counts_BM in chunks:
+            label_BM = labels_T[start : start + len(row_BM)].unsqueeze(1).expand_as(row_BM)
+            place = (row_BM * classes + label_BM)[counts_BM]
+            by_class_RK.view(-1).index_add_(0, place, torch.ones(len(place), dtype=torch.float64))
+            start += len(row_BM)
+        told = torch.tensor([1]) if classes == 2 else torch.arange(classes)
+        own_TC = labels_T.unsqueeze(1) == told
+        inside_RC = by_class_RK[:, told]
+        texts_C = own_TC.sum(dim=0).double()
+        log_odds_C = ((texts_C + 1) / (len(labels_T) - texts_C + 1)).log()
+        return cls(inside_RC, by_class_RK.sum(dim=1, keepdim=True) - inside_RC, own_TC, log_odds_C)
+
+    def seen(self, min_texts: int) -> Tensor:
+        """Which n-grams enough texts have, bool [R, 1]."""
+        return (self.inside_RC[:, :1] + self.outside_RC[:, :1]) >= min_texts
+
+
+def log_count_ratios(counts: Counts, alpha: float, min_texts: int = 1) -> Tensor:
+    """log((p / |p|₁) / (q / |q|₁)), fp64; p and q are smoothed counts in and outside the class (Wang & Manning 2012).
+
+    0 for n-grams of fewer than ``min_texts`` texts, which are not in the sums either.
+    """
+    seen_R1 = counts.seen(min_texts)
+    p_RC, q_RC = ((part + alpha) * seen_R1 for part in (counts.inside_RC, counts.outside_RC))
+    ratio_RC = (p_RC / p_RC.sum(dim=0)).log() - (q_RC / q_RC.sum(dim=0)).log()
+    return ratio_RC.where(seen_R1, 0.0)
+
+
+def held_out_scores(
+    counts: Counts, ratio_RC: Tensor, chunks: Sequence[Found], alpha: float, min_texts: int
+) -> Iterator[Tensor]:
+    """Sums of the log-count ratios of every text [B, C], as they are without that text's own part in the counts."""
+    seen_R1 = counts.seen(min_texts)
+    sides = [(part + alpha) * seen_R1 for part in (counts.inside_RC, counts.outside_RC)]
+    totals = [side.sum(dim=0) for side in sides]
+    lost = [((side - 1).clamp(min=alpha) / side).log().where(seen_R1, 0.0) for side in sides]
+    start = 0
+    for row_BM, counts_BM in chunks:
+        own_BC = counts.own_TC[start : start + len(row_BM)]
+        here_BM1 = (counts_BM & seen_R1[row_BM, 0]).unsqueeze(-1)
+        number_B1 = here_BM1.sum(dim=1)
+        change_inside, change_outside = (
+            (rows[row_BM] * here_BM1).sum(dim=1) - number_B1 * (1 - number_B1 / total).log()
+            for rows, total in zip(lost, totals, strict=True)
+        )
+        whole_BC = (ratio_RC[row_BM] * here_BM1).sum(dim=1)
+        yield whole_BC + torch.where(own_BC, change_inside, -change_outside)
+        start += len(row_BM)
+
+
+def likeliest_scale(
+    counts: Counts, ratio_RC: Tensor, chunks: Sequence[Found], labels_T: Tensor, alpha: float, min_texts: int
+) -> float:
+    """The factor on log-count ratios, from 0 to 1, under which the labels are likeliest, each text held out in turn."""
+    scores_TC = torch.cat(list(held_out_scores(counts, ratio_RC, chunks, alpha, min_texts)))
+
+    def surprise(scale: float) -> float:
+        logit_TC = scale * scores_TC + counts.log_odds_C
+        if logit_TC.shape[1] == 1:
+            return float(F.binary_cross_entropy_with_logits(logit_TC[:, 0], labels_T.double()))
+        return float(F.cross_entropy(logit_TC, labels_T))
+
+    return float(minimize_scalar(surprise, bounds=(0.0, 1.0), method="bounded", options={"xatol": ROUGHLY}).x)

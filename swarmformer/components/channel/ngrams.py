@@ -1,0 +1,128 @@
+"""Log-odds of the n-grams of a text, from naive Bayes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from swarmformer.components.channel.naive_bayes import Counts, likeliest_scale, log_count_ratios
+from swarmformer.contracts import Channel, Dims, Probability
+from swarmformer.ops.dropout import Dropout
+from swarmformer.registry import register
+
+if TYPE_CHECKING:
+    from swarmformer.data.encoded import TrainingTexts
+
+TEXTS = 512
+"""Texts that are counted at once."""
+FACTOR, FINISH = -7046029254386353131, -4658895280553007687
+"""2⁶⁴/φ (Knuth's multiplicative hashing) and a multiplier of SplitMix64 (Steele et al. 2014), odd, as int64."""
+
+
+class Found(NamedTuple):
+    """n-grams of texts: rows of the table, rising; and whether each counts, once in a text."""
+
+    row_BM: Tensor
+    counts_BM: Tensor
+
+
+@register("channel", "ngrams")
+class Ngrams(Channel):
+    """A weight for each n-gram that a text has, started as naive Bayes from the training labels (Wang & Manning 2012).
+
+    Each n-gram counts once. With two classes it has one weight, its log-odds, which counts half for one class and half
+    against the other; with more one for each class against the rest. Single tokens have weights of their own, longer
+    n-grams share ``buckets``. Pads, special tokens and what spans them are no n-grams. The weights start at ``scale`` ·
+    log-count ratio, 0 for n-grams that training does not have, and take no weight decay: where they start is the prior.
+
+    Options:
+        orders: longest n-gram, in tokens.
+        buckets: weights of n-grams of two tokens and more, by hash.
+        alpha: smoothing of the counts.
+        min_texts: n-grams of fewer training texts start at 0.
+        scale: of the log-count ratios; 0: under which the training texts, each judged by the counts of the others, are
+            likeliest. Naive Bayes itself is 1, which is far too sure of itself.
+        learned: whether training changes the weights.
+        dropout: on n-grams.
+    """
+
+    text_V: Tensor
+    no_decay = ("table_RC",)
+    test_options = ({"buckets": 32}, {"buckets": 32, "orders": 3}, {"orders": 1})
+
+    def __init__(
+        self,
+        dims: Dims,
+        *,
+        orders: Annotated[int, Field(ge=1, le=5)] = 2,
+        buckets: Annotated[int, Field(ge=1)] = 2**18,
+        alpha: Annotated[float, Field(gt=0)] = 1.0,
+        min_texts: Annotated[int, Field(ge=1)] = 1,
+        scale: Annotated[float, Field(ge=0)] = 0.0,
+        learned: bool = True,
+        dropout: Probability = 0.0,
+    ) -> None:
+        super().__init__()
+        self.orders, self.buckets, self.alpha, self.min_texts, self.scale = orders, buckets, alpha, min_texts, scale
+        self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
+        rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
+        self.table_RC = nn.Parameter(torch.empty(rows, columns).fill_(0.0), requires_grad=learned)
+        self.bias_C = nn.Parameter(torch.empty(columns).fill_(0.0), requires_grad=learned)
+        self.register_buffer("text_V", torch.empty(dims.vocab_size, dtype=torch.bool).fill_(True))
+        self.dropout = Dropout(dropout)
+
+    def forward(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        found = self.found(ids_BN, mask_BN)
+        weight_BM1 = self.dropout(found.counts_BM.to(self.table_RC.dtype)).unsqueeze(-1)
+        score_BC = (F.embedding(found.row_BM, self.table_RC) * weight_BM1).sum(dim=1) + self.bias_C
+        return torch.cat([-score_BC, score_BC], dim=1) / 2 if self.classes == 2 else score_BC
+
+    def found(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Found:
+        """The n-grams of every text."""
+        ends_BN = self.text_V[ids_BN] if mask_BN is None else self.text_V[ids_BN] & mask_BN
+        hash_BN, whole_BN, parts = ids_BN, ends_BN, [ids_BN.masked_fill(~ends_BN, self.none)]
+        for order in range(1, min(self.orders, ids_BN.shape[1])):
+            hash_BN = (hash_BN[:, :-1] + 1) * FACTOR + ids_BN[:, order:]
+            whole_BN = whole_BN[:, :-1] & ends_BN[:, order:]
+            parts.append((self.vocabulary + self._bucket(hash_BN)).masked_fill(~whole_BN, self.none))
+        row_BM = torch.cat(parts, dim=1).sort(dim=1).values
+        first_BM = torch.cat([torch.ones_like(row_BM[:, :1], dtype=torch.bool), row_BM.diff(dim=1) != 0], dim=1)
+        return Found(row_BM.clamp(max=self.none - 1), first_BM & (row_BM < self.none))
+
+    @property
+    def none(self) -> int:
+        """What stands for no n-gram, beyond the table."""
+        return len(self.table_RC)
+
+    def _bucket(self, hash_BN: Tensor) -> Tensor:
+        mixed_BN = (hash_BN ^ (hash_BN >> 30)) * FINISH
+        return (mixed_BN ^ (mixed_BN >> 27)).remainder(self.buckets)
+
+    @torch.no_grad()
+    def fit(self, texts: TrainingTexts) -> None:
+        self.text_V.fill_(True)
+        self.text_V[list(texts.special)] = False
+        split = texts.split
+        labels = torch.from_numpy(split.labels.copy())
+        chunks = [self._found_in(texts, start) for start in range(0, len(split), TEXTS)]
+        counts = Counts.of(chunks, labels, len(self.table_RC), self.classes)
+        ratio_RC = log_count_ratios(counts, self.alpha, self.min_texts)
+        scale = self.scale or likeliest_scale(counts, ratio_RC, chunks, labels, self.alpha, self.min_texts)
+        self.table_RC.copy_(scale * ratio_RC)
+        self.bias_C.copy_(counts.log_odds_C)
+
+    def _found_in(self, texts: TrainingTexts, start: int) -> Found:
+        """Of the next ``TEXTS`` training texts."""
+        split = texts.split
+        rows = range(start, min(start + TEXTS, len(split)))
+        parts = [torch.from_numpy(split.example(row).astype("int64")) for row in rows]
+        ids_BN = nn.utils.rnn.pad_sequence(parts, batch_first=True, padding_value=0)
+        lengths_B1 = torch.tensor([[len(part)] for part in parts])
+        return self.found(ids_BN, torch.arange(ids_BN.shape[1]) < lengths_B1)
+
+    def flops(self, B: int, N: int) -> int:
+        return 0

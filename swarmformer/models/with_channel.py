@@ -1,0 +1,72 @@
+"""Models beside a channel, and a channel by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor
+
+from swarmformer.contracts import Channel, Dims, Model, ModelOutput
+from swarmformer.errors import SpecError
+from swarmformer.models.parts import Parts
+from swarmformer.registry import register
+
+if TYPE_CHECKING:
+    from swarmformer.data.encoded import TrainingTexts
+
+
+class WithChannel(Model):
+    """Logits of any model, the trunk, plus those of a channel; everything else is the trunk's."""
+
+    def __init__(self, trunk: Model, channel: Channel) -> None:
+        super().__init__()
+        if trunk.per_token:
+            words = "a channel answers once per text, the model at tokens: leave it out"
+            raise SpecError(words, path=("model", "channel"))
+        self.dims, self.slots = trunk.dims, (*trunk.slots, channel.slot)  # type: ignore[misc]
+        self.honours_mask, self.whole_batch = trunk.honours_mask, trunk.whole_batch
+        self.gives_states = trunk.gives_states
+        self.trunk, self.channel = trunk, channel
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
+        output = self.trunk.detailed(ids_BN, mask_BN)
+        return replace(output, logits_BK=output.logits_BK + self.channel(ids_BN, mask_BN))
+
+    def fit(self, texts: TrainingTexts) -> None:
+        self.trunk.fit(texts)
+        self.channel.fit(texts)
+
+    def set_progress(self, done: float) -> None:
+        self.trunk.set_progress(done)
+        self.channel.set_progress(done)
+
+    def flops(self, B: int, N: int) -> int:
+        return self.trunk.flops(B, N) + self.channel.flops(B, N)
+
+    def training_flops(self, B: int, N: int) -> int:
+        return self.trunk.training_flops(B, N) + self.channel.training_flops(B, N)
+
+    def flops_by_slot(self, B: int, N: int, *, training: bool = False) -> dict[str, int]:
+        of_channel = self.channel.training_flops(B, N) if training else self.channel.flops(B, N)
+        return {**self.trunk.flops_by_slot(B, N, training=training), self.channel.slot: of_channel}
+
+
+@register("model", "channel_alone")
+class ChannelAlone(Model):
+    """A channel without a trunk: what a model beside it has to add to."""
+
+    slots: ClassVar[tuple[str, ...]] = ("channel",)
+    default_slots: ClassVar[Mapping[str, str]] = {"channel": "ngrams"}
+
+    def __init__(self, dims: Dims, parts: Parts) -> None:
+        super().__init__()
+        self.dims = dims
+        self.channel = parts.build("channel", "channel")
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
+        return ModelOutput(self.channel(ids_BN, mask_BN))
+
+    def flops(self, B: int, N: int) -> int:
+        return self.channel.flops(B, N)

@@ -8,6 +8,7 @@ sacred/             sacred's record of every start
 model/              the best weights, where they are kept
 predictions.npz     names, labels, logits of the test split
 result.json         the only mark of completion; written to a temporary file, flushed, renamed
+trial.json          the same of a trial, which tunes: judged by validation, without test, predictions and weights
 failure.json        a run that cannot go on, with its step and cause
 lock                held while a process works on the cell; the system frees it when the process dies
 """
@@ -23,7 +24,7 @@ from filelock import FileLock, Timeout
 from swarmformer import records
 from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
-from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
+from swarmformer.records import CONFIG, FAILURE, RESULT, TRIAL, UnreadableFileError
 from swarmformer.spec import RunSpec
 
 LONGEST = 100
@@ -66,9 +67,13 @@ def cell_name(arm: str, spec: RunSpec, run_key: str = "") -> str:
     Args:
         run_key: of an older version, for the name that it gave.
     """
+    return f"{stem_of(arm, spec.seed)}-{(run_key or spec.run_key)[:8]}"
+
+
+def stem_of(arm: str, seed: int) -> str:
+    """What a folder's name begins with, whatever the configuration."""
     safe = "".join(c if c.isalnum() or c in "+-_." else "_" for c in arm)
-    short = safe.encode()[:LONGEST].decode(errors="ignore")
-    return f"{short}-s{spec.seed}-{(run_key or spec.run_key)[:8]}"
+    return f"{safe.encode()[:LONGEST].decode(errors='ignore')}-s{seed}"
 
 
 def cell_folder(grid: Path, arm: str, spec: RunSpec) -> Path:
@@ -88,6 +93,9 @@ def status_of(folder: Path) -> tuple[Status, str]:
     try:
         if (folder / RESULT).exists():
             records.load(folder / RESULT, records.Result)
+            return Status.COMPLETED, ""
+        if (folder / TRIAL).exists():
+            records.load(folder / TRIAL, records.Trial)
             return Status.COMPLETED, ""
         if (folder / FAILURE).exists():
             return Status.FAILED, records.load(folder / FAILURE, records.Failure).cause
@@ -112,10 +120,11 @@ def is_locked(folder: Path) -> bool:
         return False
 
 
-def prepare(folder: Path, arm: str, spec: RunSpec) -> None:
+def prepare(folder: Path, arm: str, spec: RunSpec, *, trial: bool = False) -> None:
     """Make the folder and its config.json, or check that the one there is of this very run.
 
-    What does not change a result (``train.checkpoint_seconds``) may differ; the file then says what is new.
+    What does not change a result (``train.checkpoint_seconds``) may differ; the file then says what is new. A trial
+    only tunes.
 
     Raises:
         CellError: the folder belongs to another configuration.
@@ -126,10 +135,28 @@ def prepare(folder: Path, arm: str, spec: RunSpec) -> None:
         _, there = load_config(folder)
         if (there.run_key, there.seed) != (spec.run_key, spec.seed):
             raise CellError(f"{folder}: holds run {there.run_key} seed {there.seed}; choose another folder")
+        if is_trial(folder) != trial:
+            raise CellError(f"{folder}: a trial, which only tunes, is no run that counts; choose another folder")
         if there == spec:
             return
     sections = records.Spec.model_validate({k: v for k, v in spec.to_dict().items() if k not in ("variant", "seed")})
-    records.save(path, records.Config(**identity(arm, spec), spec=sections))
+    records.save(path, records.Config(**identity(arm, spec), spec=sections, trial=trial))
+
+
+def is_trial(folder: Path) -> bool:
+    """Whether a prepared cell only tunes."""
+    return records.load(folder / CONFIG, records.Config).trial
+
+
+def check_precision(folder: Path, spec: RunSpec) -> None:
+    """That a finished cell was computed in what this run fixes; ``auto`` takes either.
+
+    Raises:
+        CellError: it was computed in the other, on a machine where that was faster.
+    """
+    asked, ran = spec.train.precision, records.load(folder / RESULT, records.Result).precision
+    if ran and asked not in ("auto", ran):
+        raise CellError(f"{folder}: was computed in {ran}, but train.precision is {asked}; choose another folder")
 
 
 def identity(arm: str, spec: RunSpec) -> Identity:

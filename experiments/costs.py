@@ -21,18 +21,19 @@ from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
 from .execute.local import usable_cores
 from .plan import Arm, Plan, load_plan
 from .plan.grid_file import Latency
+from .tuning import chosen
 
 
 def write_costs(grid: Path, folder: Path, threads: int, device: str) -> None:
     """Time every arm at its maximum length; nothing is done where costs.json has all arms already."""
-    plan = load_plan(grid)
+    plan = chosen(load_plan(grid), folder)
     with FileLock(folder / "costs.lock"):  # two grids on one folder must not time each other
         if plan.grid.latency is not None and not is_current(folder / COSTS, plan):
             _write(plan, folder, plan.grid.latency, threads, device)
 
 
 def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str) -> None:
-    by_length = groupby(sorted(plan.arms, key=_length), key=_length)
+    by_length = groupby(sorted(_known(plan), key=_length), key=_length)
     groups = [(length, list(arms)) for length, arms in by_length]
     budget = latency.budget_s / len(groups)
     torch_device = resolve_device(device)
@@ -43,6 +44,11 @@ def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str
         )
         for length, arms in groups
     ]))  # fmt: skip
+
+
+def _known(plan: Plan) -> list[Arm]:
+    """Arms whose values are chosen, or need not be."""
+    return [arm for arm in plan.arms if not arm.is_open]
 
 
 def _length(arm: Arm) -> int:
@@ -60,7 +66,7 @@ def _joined(parts: list[Costs]) -> Costs:
 def is_current(path: Path, plan: Plan) -> bool:
     """Whether a costs.json has a row for every arm and batch size of the plan."""
     batches = plan.grid.latency.batches if plan.grid.latency else []
-    wanted = {(arm.spec.run_key, batch) for arm in plan.arms for batch in batches}
+    wanted = {(arm.spec.run_key, batch) for arm in _known(plan) for batch in batches}
     try:
         return wanted <= {(row.run_key, row.batch) for row in load(path, Costs).rows}
     except UnreadableFileError:

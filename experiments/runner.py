@@ -1,15 +1,15 @@
-"""Run one cell from data to result.json."""
+"""Run one cell from data to result.json, or one trial to trial.json."""
 
 from __future__ import annotations
 
 import logging
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from filelock import Timeout
@@ -26,15 +26,26 @@ from swarmformer.errors import DataError, TrainingDivergedError
 from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
 from swarmformer.ops.switch import enabled
-from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Environment, Predictions, Result, Start
+from swarmformer.records import (
+    ENVIRONMENT,
+    FAILURE,
+    RESULT,
+    TRIAL,
+    Environment,
+    Predictions,
+    Result,
+    Start,
+    Trial,
+)
 from swarmformer.spec import RunSpec
-from swarmformer.training.loop import Trainer
-from swarmformer.variants import make_task
+from swarmformer.training.loop import Trainer, TrainResult
+from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (
     CellBusyError,
     CellFailedError,
     InterruptedRunError,
+    check_precision,
     identity,
     lock_of,
     prepare,
@@ -42,6 +53,7 @@ from .cells import (
 from .progress import step_display
 
 logger = logging.getLogger("swarmformer")
+DoneT = TypeVar("DoneT", Result, Trial)
 LOCK_PATIENCE_S = 2.0
 RUNNER = (Path(__file__),)
 """What of the experiments can change a result."""
@@ -58,59 +70,112 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
         CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
         Exception: whatever stopped it; written to failure.json unless it was an interruption.
     """
+    return _in_cell(folder, arm, spec, RESULT, lambda: _run(folder, arm, spec, device, keep_weights))
+
+
+def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | None:
+    """Train on data without a test split and write trial.json, which has the validation alone; else as ``run_cell``."""
+    return _in_cell(folder, arm, spec, TRIAL, lambda: _try(folder, arm, spec, device))
+
+
+def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[], DoneT]) -> DoneT | None:
+    """Work in a locked and prepared cell that has neither failed nor its mark of completion."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with lock_of(folder, LOCK_PATIENCE_S):
-            if (folder / RESULT).exists():
+            if (folder / mark).exists():
+                if mark == RESULT:
+                    check_precision(folder, spec)
                 _discard_checkpoint(folder)
                 return None
             if (folder / FAILURE).exists():
                 raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
-            prepare(folder, arm, spec)
+            prepare(folder, arm, spec, trial=mark == TRIAL)
             with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
-                return _run(folder, arm, spec, device, keep_weights)
+                return work()
     except Timeout:
         raise CellBusyError(f"{folder}: another process works on this cell") from None
 
 
-def _run(folder: Path, arm: str, spec: RunSpec, device_word: str, keep_weights: bool) -> Result:
-    started = time.monotonic()
+@dataclass(frozen=True)
+class _Trained:
+    """A run that is over: its trainer, what it left, and the starts that had a part in it."""
+
+    trainer: Trainer
+    outcome: TrainResult
+    data: EncodedData
+    attention: list[dict[str, str]]
+    device: torch.device
+    starts: list[Start]
+    began: float
+
+    def facts(self, arm: str, spec: RunSpec) -> dict[str, Any]:
+        """What result.json and trial.json both say."""
+        outcome, starts = self.outcome, self.starts
+        return {
+            **identity(arm, spec),
+            "task": spec.data.task.name,
+            "best_epoch": outcome.best_epoch,
+            "epochs": outcome.epochs,
+            "steps": outcome.steps,
+            "stopped": outcome.stopped,
+            "precision": self.trainer.precision,
+            "data_key": self.data.source_key,
+            "code_revision": _joined([start.code_revision for start in starts]),
+            "code_hash": _joined([start.code for start in starts]),
+            "suppliers": starts[-1].suppliers,
+            "device": device_name(self.device),
+            "started_at": starts[0].started_at,
+            "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+        }
+
+
+def _trained(folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: bool) -> _Trained:
+    began = time.monotonic()
     device = resolve_device(device_word)
     keep_freed_memory()
     starts = _begin(folder, spec, device)
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
-    data = load_data(spec)
+    data = load_data(spec) if test else load_data(spec).without_test()
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
     with step_display(f"{arm} seed {spec.seed}") as on_step, recording() as attention:
         trainer = Trainer(spec, data, device, folder, on_step)
         outcome = trainer.run()
-    test = data.splits["test"]
+    return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
+
+
+def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:
+    trained = _trained(folder, arm, spec, device, test=False)
+    trial = Trial.model_validate({**trained.facts(arm, spec), "validation": trained.outcome.validation})
+    records.save(folder / TRIAL, trial)
+    _discard_checkpoint(folder)
+    logger.info("validation accuracy %.4f at epoch %d", trial.validation.accuracy, trial.best_epoch)
+    return trial
+
+
+def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> Result:
+    trained = _trained(folder, arm, spec, device, test=True)
+    trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
+    test, unlabelled = splits["test"], trained.data.unlabelled
     records.save_predictions(folder, Predictions(test.answer_names, test.labels, outcome.test_logits_NK.numpy()))
     if keep_weights:
         hub.save_model(trainer.model, folder / "model")
     result = Result.model_validate({
-        **identity(arm, spec),
-        "task": spec.data.task.name,
+        **trained.facts(arm, spec),
         "metrics": {"validation": outcome.validation, "test": outcome.test},
-        "best_epoch": outcome.best_epoch,
-        "epochs": outcome.epochs,
-        "steps": outcome.steps,
-        "stopped": outcome.stopped,
         "parameters": count_parameters(trainer.model),
         "flops": flops_of_text(trainer.model, spec.model.dims.seq_len),
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
-        "attention": tuple(attention.rows()),
-        "data_key": data.key,
-        "unlabelled": data.unlabelled and {"texts": len(data.unlabelled.split), "copies": data.unlabelled.copies},
-        "truncated": truncated,
-        "code_revision": _joined([start.code_revision for start in starts]),
-        "code_hash": _joined([start.code for start in starts]),
-        "suppliers": starts[-1].suppliers,
-        "device": device_name(device),
-        "started_at": starts[0].started_at,
-        "seconds": {"train": outcome.seconds, "total": time.monotonic() - started},
+        "attention": tuple(trained.attention),
+        "telemetry": outcome.telemetry,
+        "unlabelled": unlabelled and {"texts": len(unlabelled.split), "copies": unlabelled.copies},
+        "encoded_key": trained.data.key,
+        "data": trained.data.facts,
+        "test_readings": outcome.test_readings,
+        "published_reading": outcome.published_reading,
+        "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     records.save(folder / RESULT, result)
     _discard_checkpoint(folder)
@@ -153,10 +218,9 @@ def load_data(spec: RunSpec) -> EncodedData:
     task = make_task(spec.data)
     options: dict[str, Any] = {
         "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
-        "validation_fraction": spec.data.validation_fraction, "split_seed": spec.data.split_seed,
         "cut": spec.data.cut, "cut_share": spec.data.cut_share,
     }  # fmt: skip
-    data = load_encoded(task, **options)
+    data = load_encoded(task, augment=make_augmentations(spec.data), **options, **spec.data.draw(spec.seed))
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .cells import CellBusyError, InterruptedRunError, load_config
+from .cells import CellBusyError, InterruptedRunError, is_trial, load_config
 from .progress import terminal_log
-from .runner import run_cell, use_threads
+from .runner import run_cell, run_trial, use_threads
 from .store import Config, make_experiment, run_recorded
 
 BUSY, STOPPED = 3, 143
@@ -29,6 +29,9 @@ def work(_config: Config, run: Config) -> dict[str, Any] | None:
     folder = Path(_config["folder"])
     arm, spec = load_config(folder)
     use_threads(_config["threads"])
+    if is_trial(folder):
+        trial = run_trial(folder, arm, spec, _config["device"])
+        return None if trial is None else {"validation": trial.validation.model_dump()}
     result = run_cell(folder, arm, spec, _config["device"], _config["keep_weights"])
     return None if result is None else result.metrics.model_dump()
 

@@ -106,7 +106,8 @@ def _run(source: str, folder: Path) -> dict[str, Any]:
         code = {"code hash": result.code_hash} if result.code_hash else {}
         said |= {
             "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
-            "device": result.device, "started at": result.started_at or "not recorded",
+            "device": result.device, "precision": result.precision or "not recorded",
+            "started at": result.started_at or "not recorded",
         }  # fmt: skip
     return {**said, "config": str(folder / CONFIG), **_machine(environment)}
 

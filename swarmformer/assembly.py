@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,10 @@ from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
+
+SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
+"""Up to these sizes a model is rehearsed with numbers: on the meta device torch does every operation in Python, which
+takes five to ten times as long."""
 
 
 def assemble(spec: ModelSpec) -> Model:
@@ -120,7 +125,7 @@ def check_objectives(model: Model, train: TrainSpec) -> None:
 
 
 def rehearse(spec: RunSpec) -> Model:
-    """Pass a batch of every padded length through the model, without weights or memory.
+    """Build a run's model without weights and see that it fits its task and takes every padded length.
 
     Returns:
         The model, on the meta device.
@@ -134,13 +139,39 @@ def rehearse(spec: RunSpec) -> Model:
     check_task(spec)
     with without_weights():
         check_objectives(model, spec.train)
-    for length in spec.padded_lengths:
-        ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
-        try:
-            model(ids_BN, ids_BN == 0)
-        except ValueError as error:
-            raise SpecError(f"variant {spec.variant!r} cannot take {length} tokens: {error}") from error
+    try:
+        check_lengths(model, spec.padded_lengths)
+    except SpecError as error:
+        raise SpecError(f"variant {spec.variant!r} {error}") from error
     return model
+
+
+def check_lengths(model: Model, lengths: Iterable[int]) -> None:
+    """Pass two texts of each length through a model on the meta device; torch's global random state stays as it was.
+
+    Raises:
+        SpecError: a length that it cannot take.
+    """
+    stand_in, device = _stand_in(model)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        for length in lengths:
+            ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
+            try:
+                stand_in(ids_BN, ids_BN == 0)
+            except ValueError as error:
+                raise SpecError(f"cannot take {length} tokens: {error}") from error
+
+
+def _stand_in(model: Model) -> tuple[Model, str]:
+    """A small model with zeros for weights, a large one as it is on the meta device; and its device."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    if parameters > SMALL_PARAMETERS or model.dims.seq_len > SMALL_LENGTH:
+        return model, "meta"
+    small = copy.deepcopy(model).to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in small.state_dict().values():
+            tensor.zero_()
+    return small, "cpu"
 
 
 def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:

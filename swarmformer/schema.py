@@ -100,12 +100,17 @@ def check_options(cls: type, values: Mapping[str, Any], path: tuple[str, ...], l
     Raises:
         SpecError: unknown option or wrong type; names the place, the nearest option and all options.
     """
-    options = options_of(cls, leading=_leading(cls))
-    hints = _hints(cls)
+    model, known = _schema(cls, cls.__init__)  # type: ignore[misc]
+    return validate(model, values, path, locate, known).model_dump(mode="json")
+
+
+@cache
+def _schema(cls: type, constructor: Callable[..., None]) -> tuple[type[BaseModel], list[str]]:
+    """The options of a component as a model of pydantic's, and each in words."""
+    options, hints = options_of(cls, leading=_leading(cls)), _hints(cls)
     fields = {o.name: (hints[o.name], o.default) for o in options}
-    model = create_model(cls.__name__, __config__=OPTIONS, **fields)  # type: ignore[call-overload]
-    checked = validate(model, values, path, locate, known=[str(o) for o in options])
-    return checked.model_dump(mode="json")
+    model: type[BaseModel] = create_model(cls.__name__, __config__=OPTIONS, **fields)  # type: ignore[call-overload]
+    return model, [str(o) for o in options]
 
 
 @cache

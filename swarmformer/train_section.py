@@ -32,9 +32,14 @@ class TrainBudget(Strict):
     clip_norm: float = Field(1.0, ge=0, description="greatest norm of the gradient; 0: never clipped")
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of the weights; 0: no average")
     ema_warmup: bool = Field(False, description="the decay after t steps is at most (1 + t) / (10 + t)")
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of forward and backward; weights stay in fp32")
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of forward and backward; auto: whichever is faster here; weights stay in fp32"
+    )
     compile: bool = Field(False, description="train through `torch.compile`")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
+    read_test_each_epoch: bool = Field(
+        False, description="read test after each epoch as the authors did, into a figure of its own that is no result"
+    )
     checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")
 
 

@@ -11,8 +11,8 @@ import yaml
 from swarmformer.errors import SpecError
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses a key given twice."""
+class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """A safe loader that refuses a key given twice; libyaml's, where it is there, is ten times as quick."""
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:

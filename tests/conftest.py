@@ -7,7 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from experiments.execute import local
 from swarmformer import registry
+from tests.processes import PRELOADED
+
+local.PRELOADED = (PRELOADED,)  # whichever test starts the fork server, all can use it
 
 
 @pytest.fixture

@@ -11,12 +11,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from swarmformer import records
-from swarmformer.records import COSTS, PLAN, RESULT, UnreadableFileError
+from swarmformer.records import COSTS, FAILURE, PLAN, RESULT, TRIAL, TUNING, UnreadableFileError
 
 from .. import costs, floors, worker
 from ..cells import Status, lock_of, prepare, status_of
 from ..plan import Cell, Plan
 from ..plan.registration import register
+from ..tuning import choice_of, set_aside, settle
 from . import Executor, Job, run_jobs
 
 logger = logging.getLogger("swarmformer.grid")
@@ -26,11 +27,14 @@ UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 
 
 class Runner:
-    """Runs the unfinished cells of a plan in ``folder``; several may work on one folder at once."""
+    """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
+
+    ``plan`` has the chosen values once the trials are over.
+    """
 
     def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor) -> None:
         self.plan, self.grid_file, self.folder, self.executor = plan, grid_file, folder, executor
-        self.done, self.total = 0, len(list(plan.cells()))
+        self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
         self.waiting = False
@@ -40,17 +44,36 @@ class Runner:
         register(self.plan, self.folder)
         store_plan(self.plan, self.folder)
         jobs = [self._floors()] if self.plan.grid.floors else []
-        while cells := self._unfinished():
-            self.done = self.total - len(cells)
-            jobs += [self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING]
-            run_jobs(self.executor, jobs, self._report)
-            jobs = []
-            if left := self._unfinished():
-                self._wait_for_others(left)
-        run_jobs(self.executor, jobs, self._report)
-        if self.plan.grid.latency is not None:
+        if self.plan.grid.tune is not None:
+            jobs = self._tune(jobs)
+        self._work_off(list(self.plan.cells()), jobs)
+        if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
+
+    def _tune(self, jobs: list[Job]) -> list[Job]:
+        """Run the trials and take on what they choose; the jobs that are left, as no trial took them along."""
+        if choice_of(self.plan, self.folder) is None:
+            self._work_off(list(self.plan.trials()), jobs)
+            jobs = []
+        tuning = settle(self.plan, self.folder)
+        if tuning is None:
+            logger.error("trials are not finished, so that nothing can be chosen; the same command tries again")
+        else:
+            self.plan = self.plan.with_choice(tuning)
+        return jobs
+
+    def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
+        """The jobs, and of the cells those that are unfinished."""
+        self.total = len(wanted)
+        while cells := self._unfinished(wanted):
+            self.done = self.total - len(cells)
+            jobs = [*jobs, *(self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING)]
+            run_jobs(self.executor, jobs, self._report)
+            jobs = []
+            if left := self._unfinished(wanted):
+                self._wait_for_others(left)
+        run_jobs(self.executor, jobs, self._report)
 
     def _wait_for_others(self, left: list[Cell]) -> None:
         """Another grid works on what is left; if it dies, the cells are ours."""
@@ -63,10 +86,11 @@ class Runner:
         return status_of(cell.folder(self.folder))[0]
 
     def _name(self, cell: Cell) -> str:
-        return cell.folder(self.folder).name
+        """Its folder, from that of the grid."""
+        return cell.folder(self.folder).relative_to(self.folder).as_posix()
 
-    def _unfinished(self) -> list[Cell]:
-        cells = [cell for cell in self.plan.cells() if self.silent_deaths[self._name(cell)] < MAX_DEATHS]
+    def _unfinished(self, wanted: list[Cell]) -> list[Cell]:
+        cells = [cell for cell in wanted if self.silent_deaths[self._name(cell)] < MAX_DEATHS]
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _job(self, cell: Cell) -> Job:
@@ -75,12 +99,12 @@ class Runner:
         def ready() -> bool:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
                 return False  # another grid was quicker
-            prepare(folder, cell.arm, cell.spec)
+            prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
             return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
         arguments = (str(folder), "--device", self.executor.device, *flags)
-        return Job(folder.name, worker.__name__, arguments, folder / "output.txt", ready)
+        return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
@@ -112,9 +136,15 @@ class Runner:
         self.done += 1
         accuracy = ""
         if status is Status.COMPLETED:
-            result = records.load(self.folder / job.title / RESULT, records.Result)
-            accuracy = f" {100 * result.metrics.test.accuracy:.2f} %"
+            accuracy = f" {100 * _accuracy(self.folder / job.title):.2f} %"
         logger.info("[%d/%d] %s: %s%s %s(%.0f s)", self.done, self.total, job.title, status, accuracy, cause, seconds)
+
+
+def _accuracy(folder: Path) -> float:
+    """Of a completed cell on the test split, of a trial on the validation split."""
+    if (folder / RESULT).exists():
+        return records.load(folder / RESULT, records.Result).metrics.test.accuracy
+    return records.load(folder / TRIAL, records.Trial).validation.accuracy
 
 
 def store_plan(plan: Plan, folder: Path) -> None:
@@ -126,8 +156,7 @@ def store_plan(plan: Plan, folder: Path) -> None:
         if path.exists():
             if _is_plan(path, planned):
                 return
-            kept = _free_name(folder, "plan", ".json")
-            path.replace(kept)
+            kept = set_aside(path)
             logger.warning("the grid file changed since the last start; the former plan is kept as %s", kept.name)
         records.save(path, planned)
 
@@ -141,23 +170,28 @@ def _is_plan(path: Path, planned: records.Plan) -> bool:
         return False
 
 
-def _free_name(folder: Path, stem: str, suffix: str) -> Path:
-    number = 1
-    while (folder / f"{stem}-{number}{suffix}").exists():
-        number += 1
-    return folder / f"{stem}-{number}{suffix}"
-
-
 def retry(plan: Plan, folder: Path) -> int:
-    """Set the failures of a plan aside, so that ``run`` starts those cells anew; returns how many."""
-    count = 0
-    for cell in plan.cells():
-        place = cell.folder(folder)
-        if status_of(place)[0] is Status.FAILED:
-            with suppress(Timeout), lock_of(place):  # a cell that is being run again already is left alone
-                # failure.json goes last: a retry that is killed half-way is still a failed cell.
-                for stem, suffix in (("checkpoint", ".safetensors"), ("curve", ".jsonl"), ("failure", ".json")):
-                    if (place / f"{stem}{suffix}").exists():
-                        (place / f"{stem}{suffix}").replace(_free_name(place, stem, suffix))
-                count += 1
-    return count
+    """Set the failures of a plan aside, so that ``run`` starts those cells anew; returns how many.
+
+    Trials are tried anew as long as nothing is chosen, and where all trials of an arm failed: what is chosen stays.
+    """
+    cells = list(plan.cells())
+    if plan.grid.tune is not None:
+        tuning = choice_of(plan, folder)
+        found = plan if tuning is None else plan.with_choice(tuning)
+        trials = [cell for cell in plan.trials() if cell.arm in found.open_arms]
+        if trials and (folder / TUNING).exists():
+            set_aside(folder / TUNING)
+        cells = [*trials, *found.cells()]
+    return sum(_retried(cell.folder(folder)) for cell in cells if status_of(cell.folder(folder))[0] is Status.FAILED)
+
+
+def _retried(place: Path) -> bool:
+    """Whether a failed cell was set aside; one that is being run again already is left alone."""
+    with suppress(Timeout), lock_of(place):
+        # failure.json goes last: a retry that is killed half-way is still a failed cell.
+        for name in ("checkpoint.safetensors", "curve.jsonl", FAILURE):
+            if (place / name).exists():
+                set_aside(place / name)
+        return True
+    return False

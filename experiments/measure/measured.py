@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import torch
 
-from swarmformer.assembly import assemble, assemble_without_weights
+from swarmformer.assembly import assemble, assemble_without_weights, check_lengths
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, judge
 from swarmformer.cost.machine import Limits
@@ -106,9 +106,8 @@ def arm_at(variant: Variant, length: int) -> CostArm | Missing:
     limit = spec.dims.seq_len
     if length > limit:
         spec = spec.model_copy(update={"dims": spec.dims.model_copy(update={"seq_len": length})})
-    ids_BN = torch.zeros(2, length, dtype=torch.int64, device="meta")
     try:
-        assemble_without_weights(spec)(ids_BN, ids_BN == 0)
+        check_lengths(assemble_without_weights(spec), [length])
     except ValueError as error:
         return Missing(variant.name, {"length": length}, str(error))
     return CostArm(variant.name, length, spec, limit if length > limit else None)

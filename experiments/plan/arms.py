@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from torch import nn
 
 from swarmformer import records
 from swarmformer.assembly import rehearse
+from swarmformer.contracts import Component
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
@@ -13,25 +16,44 @@ from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
 from ..plan.design import levels_of, resolution_of
-from ..plan.grid_file import ArmSpec, GridSpec, arms_of, designed_arms, resolve_arm
+from ..plan.grid_file import ArmSpec, GridSpec, arms_of, candidates_of, designed_arms, resolve_arm
+from ..plan.tune import Candidate
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A resolved arm; ``spec`` has the first seed."""
+    """A resolved arm; ``spec`` has the first seed.
+
+    candidates: what is tried first where the grid tunes. is_open: nothing is chosen yet, and ``spec`` is that of the
+    first candidate.
+    """
 
     name: str
     spec: RunSpec
     parameters: records.Parameters
     flops: records.Flops
+    candidates: tuple[Candidate, ...] = ()
+    is_open: bool = False
+    remarks: tuple[str, ...] = ()
+
+    def with_choice(self, place: int) -> Arm:
+        """The arm with the values of the candidate at ``place``."""
+        spec = self.candidates[place].spec
+        chosen = replace(self, spec=spec, is_open=False)
+        if spec.model == self.spec.model:
+            return chosen
+        model = rehearse(spec)
+        flops = flops_of_text(model, spec.model.dims.seq_len)
+        return replace(chosen, parameters=count_parameters(model), flops=flops, remarks=_remarks(model))
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
             arm=self.name,
             variant=self.spec.variant,
-            run_key=self.spec.run_key,
+            run_key="" if self.is_open else self.spec.run_key,
             parameters=self.parameters,
             flops=self.flops,
+            remarks=self.remarks,
         )
 
 
@@ -81,12 +103,17 @@ class Arms:
 
     def _build(self, arm: ArmSpec, place: str) -> Arm:
         try:
-            spec = resolve_arm(self.grid, arm, self.where)
+            candidates = candidates_of(self.grid, arm, self.where)
+            spec = candidates[0].spec if candidates else resolve_arm(self.grid, arm, self.where)
+            for other in candidates[1:]:
+                if other.spec.model != spec.model:
+                    rehearse(other.spec)
             model = rehearse(spec)
             make_task(spec.data).identity()  # raises where the data is missing
         except (SpecError, DataError) as error:
             raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
-        return Arm(arm.name, spec, count_parameters(model), flops_of_text(model, spec.model.dims.seq_len))
+        parameters, flops = count_parameters(model), flops_of_text(model, spec.model.dims.seq_len)
+        return Arm(arm.name, spec, parameters, flops, candidates, bool(candidates), _remarks(model))
 
     def _named(self, arm: Arm, place: str) -> str:
         """Add the arm where it is new; its name."""
@@ -111,3 +138,9 @@ class Arms:
         twin = self.by_key.get(arm.spec.run_key)
         if twin is not None:
             raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")
+
+
+def _remarks(model: nn.Module) -> tuple[str, ...]:
+    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``."""
+    parts = (part for part in model.modules() if isinstance(part, Component))
+    return tuple(dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks()))

@@ -16,7 +16,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
-from pyDOE3 import ff2n, fracfact, fracfact_by_res
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
@@ -102,6 +101,8 @@ def _constant(columns: np.ndarray) -> bool:
 
 def _signs(design: DesignSpec) -> np.ndarray:
     """−1 and +1, [arms, factors], arms with fewer factors first: a designed base is then the first arm."""
+    from pyDOE3 import ff2n, fracfact, fracfact_by_res  # here: it brings scikit-learn, and most grids do without
+
     count = len(design.factors)
     try:
         if design.kind == "factorial":

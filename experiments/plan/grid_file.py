@@ -14,6 +14,8 @@ A grid file (YAML) has::
       - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
     primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
     seeds: [0, 1, 2]
+    tune:                           # tried alike for every arm before its seeds; see experiments/plan/tune.py
+      {values: {train.lr: [1.0e-3, 2.0e-3, 4.0e-3]}, seeds: [100]}
     model: {…}  data: {…}  train: {…}   # patches laid over every arm
     floors: true                    # majority, NB-SVM and the task's trivial predictors
     latency: {batches: [1, 32], budget_s: 30}
@@ -33,11 +35,12 @@ from swarmformer.contracts import Strict
 from swarmformer.records import Primary
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
-from swarmformer.variants import resolve_run
+from swarmformer.variants import Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
 from ..plan.design import DesignSpec, levels_of, variant_of
 from ..plan.matched import MatchedSpec
+from ..plan.tune import Candidate, TuneSpec, check_apart, check_free, patch_of
 
 SECTIONS = ("model", "data", "train")
 Patch = dict[str, Any]
@@ -101,6 +104,7 @@ class GridSpec(Strict):
     matched: list[MatchedSpec] = []
     primary: PrimarySpec | None = None
     seeds: list[Seed] = Field(min_length=1)
+    tune: TuneSpec | None = None
     model: Patch = {}
     data: Patch = {}
     train: Patch = {}
@@ -112,6 +116,9 @@ class GridSpec(Strict):
     def _asks_for_something(self) -> GridSpec:
         if not self.arms and not self.designs:
             raise ValueError("no arms: give arms, or designs")
+        if self.tune is not None and (shared := {*self.seeds} & {*self.tune.seeds}):
+            raise ValueError(f"tune.seeds: {', '.join(map(str, sorted(shared)))} is a seed that counts; a seed that "
+                             "chose the values would favour them: give trials seeds of their own")  # fmt: skip
         return self
 
 
@@ -158,8 +165,41 @@ def designed_arms(design: DesignSpec) -> list[ArmSpec]:
 
 def resolve_arm(grid: GridSpec, arm: ArmSpec, where: str) -> RunSpec:
     """The run of an arm with the first seed; ``where`` names the file in errors."""
-    patches = [
+    return resolve_run(arm.variant, _patches(grid, arm, where), seed=grid.seeds[0])
+
+
+def _patches(grid: GridSpec, arm: ArmSpec, where: str) -> list[Override]:
+    return [
         ({section: getattr(grid, section) for section in SECTIONS}, where),
         ({section: getattr(arm, section) for section in SECTIONS}, f"{where} ({arm.name})"),
     ]
-    return resolve_run(arm.variant, patches, seed=grid.seeds[0])
+
+
+def candidates_of(grid: GridSpec, arm: ArmSpec, where: str) -> tuple[Candidate, ...]:
+    """What is tried for an arm, each with the first seed that counts; nothing where the grid tunes nothing.
+
+    Raises:
+        SpecError: an option that the arm has not or that is set elsewhere too, a value that it refuses, or two
+            combinations that are one configuration.
+    """
+    if grid.tune is None:
+        return ()
+    patches, tuned = _patches(grid, arm, where), f"{where}: tune"
+    _check_unset(grid.tune, arm, patches, tuned)
+    candidates = [
+        Candidate(values, resolve_run(arm.variant, [*patches, (patch_of(values), tuned)], seed=grid.seeds[0]))
+        for values in grid.tune.combinations()
+    ]
+    check_apart(candidates)
+    return tuple(candidates)
+
+
+def _check_unset(tune: TuneSpec, arm: ArmSpec, patches: list[Override], tuned: str) -> None:
+    """What tune: chooses may be set by a variant, which is laid below it, but not by the grid or the arm."""
+    before = load_variant(arm.variant, patches).tree.sources
+    written = {source: place for (_, source), place in zip(patches, ("the grid", f"{arm.name!r}"), strict=True)}
+    for key, values in tune.values.items():
+        laid = load_variant(arm.variant, [*patches, (patch_of({key: values[0]}), tuned)]).tree.sources
+        option = key.rpartition(".")[2]
+        paths = [path for path, source in laid.items() if source == tuned and path[-1] == option]
+        check_free({path: before.get(path, "") for path in paths}, key, written)

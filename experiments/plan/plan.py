@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarmformer import records
 from swarmformer.errors import SpecError
+from swarmformer.records import TRIALS, PlannedCell, PlannedTrial, TuningPlan
 from swarmformer.spec import RunSpec
 from swarmformer.yaml import display
 
-from ..cells import cell_folder
+from ..cells import cell_folder, stem_of
 from ..plan.arms import Arm, Arms
 from ..plan.grid_file import GridSpec, read_grid
+from ..plan.tune import Values
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm with one seed."""
+    """One arm with one seed. ``tried``: the values of a trial, which only tunes."""
 
     arm: str
     spec: RunSpec
+    tried: Values | None = None
+
+    @property
+    def is_trial(self) -> bool:
+        return self.tried is not None
 
     def folder(self, grid: Path) -> Path:
         """Where it is, or will be, in a grid's folder."""
-        return cell_folder(grid, self.arm, self.spec)
+        return cell_folder(grid / TRIALS if self.is_trial else grid, self.arm, self.spec)
+
+    def record(self, grid: Path) -> PlannedCell:
+        name = self.folder(grid).name
+        return PlannedCell(cell=name, arm=self.arm, seed=self.spec.seed, run_key=self.spec.run_key)
 
 
 @dataclass(frozen=True)
@@ -42,20 +53,47 @@ class Plan:
     designs: tuple[records.Design, ...] = ()
     matched: tuple[records.Matched, ...] = ()
 
+    @property
+    def open_arms(self) -> list[str]:
+        """Arms whose values are not chosen yet."""
+        return [arm.name for arm in self.arms if arm.is_open]
+
+    @property
+    def metric(self) -> records.TrialMetric:
+        """What trials are judged by, on the validation split: the metric that the grid decides by."""
+        return self.grid.primary.metric if self.grid.primary else "accuracy"
+
+    @property
+    def size(self) -> int:
+        """How many runs are to count."""
+        return len(self.arms) * len(self.grid.seeds)
+
     def cells(self) -> Iterator[Cell]:
-        """Seeds outermost, so that every prefix of the work is a balanced table."""
+        """Runs that count and whose values are known; seeds outermost, so that every prefix is a balanced table."""
         for seed in self.grid.seeds:
             for arm in self.arms:
-                yield Cell(arm.name, arm.spec.model_copy(update={"seed": seed}))
+                if not arm.is_open:
+                    yield Cell(arm.name, arm.spec.model_copy(update={"seed": seed}))
+
+    def trials(self) -> Iterator[Cell]:
+        """What tunes: every candidate of every arm with every tuning seed, seeds outermost, then candidates."""
+        if (tune := self.grid.tune) is None:
+            return
+        for seed in tune.seeds:
+            for place in range(len(list(tune.combinations()))):
+                for arm in self.arms:
+                    candidate = arm.candidates[place]
+                    yield Cell(arm.name, candidate.trial(tune, seed), candidate.values)
+
+    def with_choice(self, tuning: records.Tuning) -> Plan:
+        """The plan with the chosen values; an arm all of whose trials failed stays open."""
+        chosen = {arm.arm: arm.chosen for arm in tuning.arms}
+        places = [(arm, chosen.get(arm.name)) for arm in self.arms]
+        return replace(self, arms=tuple(arm if n is None else arm.with_choice(n) for arm, n in places))
 
     def record(self, folder: Path) -> records.Plan:
         """The content of plan.json in this grid's folder."""
-        cells = tuple(
-            records.PlannedCell(
-                cell=cell.folder(folder).name, arm=cell.arm, seed=cell.spec.seed, run_key=cell.spec.run_key
-            )
-            for cell in self.cells()
-        )
+        cells = tuple(self._planned(arm, seed, folder) for seed in self.grid.seeds for arm in self.arms)
         return records.Plan(
             grid=self.name,
             description=self.grid.description,
@@ -64,9 +102,27 @@ class Plan:
             designs=self.designs,
             matched=self.matched,
             primary=self.grid.primary.record() if self.grid.primary else None,
+            tuning=self._tuning(folder),
             arms=tuple(arm.record() for arm in self.arms),
             cells=cells,
         ).hashed()
+
+    def _planned(self, arm: Arm, seed: int, folder: Path) -> PlannedCell:
+        if arm.is_open:
+            return PlannedCell(cell=stem_of(arm.name, seed), arm=arm.name, seed=seed, run_key="")
+        return Cell(arm.name, arm.spec.model_copy(update={"seed": seed})).record(folder)
+
+    def _tuning(self, folder: Path) -> TuningPlan | None:
+        if (tune := self.grid.tune) is None:
+            return None
+        trials = tuple(PlannedTrial(**dict(cell.record(folder)), values=cell.tried or {}) for cell in self.trials())
+        return TuningPlan(
+            options={key: tuple(values) for key, values in tune.values.items()},
+            seeds=tuple(tune.seeds),
+            metric=self.metric,
+            epochs=tune.epochs,
+            trials=trials,
+        )
 
 
 def load_plan(path: Path) -> Plan:

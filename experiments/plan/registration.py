@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from swarmformer.code import library_hash
 from swarmformer.environment import code_revision
-from swarmformer.records import CONFIG, REGISTERED, Registration, load, save
+from swarmformer.records import CONFIG, REGISTERED, TRIALS, Registration, load, save
 
 from ..plan import Plan
 
@@ -33,7 +33,7 @@ def register(plan: Plan, folder: Path) -> str:
         before = load(path, Registration) if path.exists() else None
         if before is not None and before.plan.decides_as(planned):
             return before.hash
-        if before is not None and any(folder.glob(f"*/{CONFIG}")):
+        if before is not None and _has_started(folder):
             logger.warning("runs have started under the plan registered as %s, so the changed plan is not "
                            "registered; reports will say so", before.hash[:12])  # fmt: skip
             return before.hash
@@ -41,3 +41,8 @@ def register(plan: Plan, folder: Path) -> str:
         save(path, Registration(hash=planned.hash, registered_at=now, code_revision=code_revision(),
                                 code_hash=library_hash(), plan=planned))  # fmt: skip
     return planned.hash
+
+
+def _has_started(folder: Path) -> bool:
+    """Whether there is a cell, or a trial: what was chosen by trials cannot be planned anew."""
+    return any(any(place.glob(f"*/{CONFIG}")) for place in (folder, folder / TRIALS))

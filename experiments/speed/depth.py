@@ -10,8 +10,8 @@ from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 
-from ..speed import evaluation, routing, training, windowed
-from ..speed.figure import Group
+from ..speed import evaluation, narrow, routing, training, windowed
+from ..speed.figure import Group, slow_bf16
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def imdb(depth: Depth, length: int) -> EncodedData | None:
 
 
 def _epoch(size: training.Size, depth: Depth, batches: int) -> Group:
-    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, depth.more)
+    both = depth.more or bool(slow_bf16())
+    return training.epoch(size, imdb(depth, size.length), batches, depth.padded_batches, both)
 
 
 GROUPS: dict[str, Callable[[Depth], Group]] = {
@@ -64,5 +65,6 @@ GROUPS: dict[str, Callable[[Depth], Group]] = {
     "Small, epoch": lambda depth: _epoch(training.SMALL, depth, depth.small_batches),
     "windowed attention": lambda depth: windowed.group(length=depth.window_length),
     "routing": lambda depth: routing.group(),
+    "small width": lambda depth: narrow.group((64, 128) if depth.more else (64,)),
 }
 """Each is built and timed in a process of its own."""

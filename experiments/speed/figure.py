@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 
 from swarmformer.cost.limits import TOLERANCE, LimitError
 from swarmformer.cost.machine import Limits
+from swarmformer.cost.precision import GAIN, product_rates
 from swarmformer.cost.probe import Precision
 from swarmformer.cost.rounds import Samples
 
@@ -56,6 +59,31 @@ class Group:
 
 
 Row = dict[str, Any]
+PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
+"""Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
+
+
+@cache
+def slow_bf16() -> str:
+    """Why bf16 is not worth timing on this machine, with both rates; empty where it is."""
+    rates = product_rates(PRODUCTS, torch.device("cpu"))
+    if rates["bf16"] * GAIN >= rates["fp32"]:
+        return ""
+    capability = torch.backends.cpu.get_cpu_capability()
+    return (
+        f"bf16 has no fast units here ({capability}): products run at {rates['bf16'] / 1e9:.3g} GFLOP/s, in fp32 at "
+        f"{rates['fp32'] / 1e9:.3g}"
+    )
+
+
+def worth_timing(group: Group) -> Group:
+    """The group without its arms in bf16 where that is slow: they would take all the time, and tell what is known."""
+    reason = slow_bf16() if any(arm.precision != "fp32" for arm in group.arms.values()) else ""
+    if not reason:
+        return group
+    arms = {name: arm for name, arm in group.arms.items() if arm.precision == "fp32"}
+    figures = tuple(figure for figure in group.figures if figure.ours in arms)
+    return Group(arms, figures, {**group.missing, **dict.fromkeys(group.arms.keys() - arms.keys(), reason)})
 
 
 def arm_row(name: str, arm: Arm, samples: Samples) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 
@@ -13,13 +14,11 @@ from swarmformer.cost.rounds import time_arms
 from swarmformer.ops.memory import keep_freed_memory
 
 from ..speed.depth import DEPTHS, GROUPS
-from ..speed.figure import Row, arm_row, figure_row, judged
+from ..speed.figure import PRODUCTS, Row, arm_row, figure_row, judged, worth_timing
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
 LIMIT_S = 4.0
-PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
-"""Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
 
 
 @dataclass
@@ -32,8 +31,8 @@ class Measured:
     limits: dict[str, Limits] = field(default_factory=dict)
 
 
-def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
-    """Time group after group; the arms of a group are interleaved in random order.
+def measure_groups(depth: str, threads: int, keep_memory: bool, titles: Iterable[str] = ()) -> Measured:
+    """Time group after group (all, where none is named); the arms of a group are interleaved in random order.
 
     Every group has a process of its own: what the memory allocator does depends on what went before, and costs
     the published code half its time where large tensors are mapped anew.
@@ -43,7 +42,7 @@ def measure_groups(depth: str, threads: int, keep_memory: bool) -> Measured:
         LimitError: an arm that seems faster than the machine.
     """
     found, before = Measured(), _limits()
-    for title in GROUPS:
+    for title in titles or GROUPS:
         logger.info("measuring: %s", title)
         with get_context("spawn").Pool(1) as process:  # left on any exception, it ends the process
             part = process.apply(measure_group, (title, depth, threads, keep_memory))
@@ -61,7 +60,7 @@ def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Me
     if keep_memory:
         keep_freed_memory()
     chosen = DEPTHS[depth]
-    group = GROUPS[title](chosen)
+    group = worth_timing(GROUPS[title](chosen))
     missing = [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
     if not group.arms:
         return Measured(missing=missing)

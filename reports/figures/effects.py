@@ -21,6 +21,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "equivalent": {"marker": "s", "markerfacecolor": "0.6", "label": "equivalent: inside the margin"},
     "undecided": {"marker": "o", "markerfacecolor": "white", "label": "undecided"},
     "depends": {"marker": "D", "markerfacecolor": "white", "label": "depends on another factor: see simple effects"},
+    "not exercised": {"marker": "d", "markerfacecolor": "white", "label": "not exercised: nothing follows"},
     "interacts": {"marker": "X", "label": "interacts: the two do not add up"},
     "no verdict": {"marker": "|", "label": "no verdict: no margin was registered"},
     "no interval": {"marker": "x", "label": "no interval: too few runs"},

@@ -36,6 +36,8 @@ class Verdict(StrEnum):
     UNDECIDED = "undecided"
     DEPENDS = "depends"
     """A main effect whose factor interacts with another: its simple effects say what holds."""
+    NOT_EXERCISED = "not exercised"
+    """Of a mechanism that hardly acted in the trained models: nothing follows about it."""
     INTERACTS = "interacts"
     """Of an interaction that is there; an interaction is never better or worse."""
 
@@ -48,17 +50,20 @@ def judge(
     is_interaction: bool = False,
     interacts_with: Sequence[str] = (),
     aliases: Sequence[str] = (),
+    idle: Sequence[str] = (),
 ) -> tuple[Verdict | None, str]:
     """The verdict on a comparison, and what it rests on.
 
     margin: within which a difference does not matter, in the interval's unit; without one there is no verdict.
     interacts_with: factors that a main effect's factor interacts with (``is_interaction_there``). aliases: what the
-    design cannot tell from it, named in the reason.
+    design cannot tell from it, named in the reason. idle: what of the mechanism was not exercised, beyond the limits
+    that its component declares.
 
     Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
     small to matter. Better or worse where it lies off zero and ``p_holm`` is below 0.05. Else undecided. No spread
     observed is no certainty: without bounds nothing is decided. An interaction is there or undecided. A main effect
-    whose factor interacts depends: its simple effects say what holds.
+    whose factor interacts depends: its simple effects say what holds. Whatever the interval, a mechanism that was not
+    exercised is neither better nor equivalent: what differs comes of something else, such as more parameters.
 
     Rates, for an interval that covers as it promises: in a family without any difference "better" or "worse" is said
     at most 5 % of the time; with a true difference of ±margin "equivalent" is said at most 2.5 % of the time (two
@@ -72,6 +77,8 @@ def judge(
         raise ValueError(f"the margin must be positive, got {margin}")
     if margin is None:
         return None, "no margin was registered"
+    if idle:
+        return Verdict.NOT_EXERCISED, "; ".join(idle)
     if interacts_with:
         verdict, reason = Verdict.DEPENDS, f"interacts with {' or '.join(dict.fromkeys(interacts_with))}"
     else:

@@ -10,6 +10,7 @@ from swarmformer.records import PLAN, PlannedArm
 
 from ..statistics.interval import accuracy_interval, wilson
 from .costs import speeds_of
+from .exercise import exercised
 from .model import Arm, Reference, Size
 from .read import Grid
 from .runs import MEASURES, Parted
@@ -38,6 +39,7 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
     sources = tuple(runs["where"]) or ((f"{grid.folder.name}/{PLAN}",) if planned else ())
     key = str(runs["run_key"].iloc[0]) if len(runs) else planned.run_key if planned else ""
     size = _size(runs, planned, sources)
+    cells = [cell for cell in grid.cells if cell.where in set(runs["where"])]
     by_seed = sorted(zip(runs["seed"], runs[metric], strict=True))
     return Arm(
         name=name,
@@ -56,6 +58,7 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
         sources=sources,
         model=next((cell.model for cell in grid.cells if cell.arm == name and cell.model), ""),
         unlike=unlike,
+        exercised=exercised([cell.result for cell in cells if cell.result], cells[0].slots if cells else {}),
     )
 
 

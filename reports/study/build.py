@@ -19,6 +19,8 @@ from .predictions import correct_of
 from .read import Grid, Status, read_runs
 from .registration import followed, matched_pairs
 from .runs import Parted, part, tidy
+from .selection import selection_notes, selection_warnings
+from .tuning import tuned_arms, tuning_notes, untuned_notes
 
 UNKNOWN_TASK = "not known yet"
 
@@ -59,6 +61,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     correct, unusable = correct_of(grid.folder, arms) if metric == "accuracy" else ({}, [])
     cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
     (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
+    tuned = tuned_arms(grid)
+    said = tuning_notes(tuned, grid) if grid.tuning else untuned_notes(cells)
     return GridStudy(
         name=grid.name,
         folder=grid.folder,
@@ -75,9 +79,11 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         data_key=data_key,
         warnings=(
             *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
-            *unusable, *remarks.plan_warnings(grid, deviations, pairs),
+            *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(grid.folder, cells),
         ),
-        notes=tuple(remarks.notes(parted.kept, margin, registered, pairs)),
+        notes=(
+            *remarks.notes(parted.kept, margin, registered, pairs), *said, *selection_notes(grid.folder, cells),
+        ),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
         cells=cells,
         plan=grid.plan,
@@ -85,6 +91,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         deviations=deviations,
         matched=pairs,
         timing=timing_note(grid.costs, [speed for arm in arms for speed in arm.speeds.values()]),
+        tuned=tuned,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from ..statistics.contrast import Values, pooled_spread
 from ..statistics.factorial import Effect, Term, factorial_effects, simple_effect
 from ..statistics.verdict import is_interaction_there, is_significant, judge
 from ..words import MINUS, percent, plural
+from .exercise import idle_factor
 from .families import decided, found_with, possible, undecided
 from .model import Arm, Contrast, Design, Family, Kind, Sources
 
@@ -27,14 +28,19 @@ class Measured:
     margin: float | None
     sources: Sources
     suffix: str
+    idle: Mapping[str, tuple[str, ...]]
+    """Factor → what of its mechanism no arm with it exercised."""
 
     def contrast(self, effect: Effect) -> Contrast:
         aliases = tuple((MINUS if sign < 0 else "") + named(alias) for alias, sign in effect.aliases.items())
         kind: Kind = "main" if len(effect.term) == 1 else "interaction"
         return undecided(kind, named(effect.term) + self.suffix, effect.estimate, self.sources, aliases)
 
-    def decided(self, family: str, contrasts: Sequence[Contrast]) -> tuple[Contrast, ...]:
-        return decided(family + self.suffix, contrasts, self.margin)
+    def decided(self, family: str, contrasts: Sequence[Contrast], factors: Sequence[str] = ()) -> tuple[Contrast, ...]:
+        """factors: whose effects these are, in turn; none for interactions."""
+        names = (contrast.name for contrast in contrasts)
+        idle = {name: self.idle[factor] for name, factor in zip(names, factors, strict=False)}
+        return decided(family + self.suffix, contrasts, self.margin, idle)
 
 
 def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None) -> tuple[Design, ...]:
@@ -45,7 +51,9 @@ def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None
         sources = tuple(source for arm in mine.values() for source in arm.sources)
         values = {name: arm.values for name, arm in mine.items()}
         suffix = f" ({len(made) + 1})" if made else ""
-        made.append(_design(Measured(design, values, margin, sources, suffix)))
+        idle = {factor: idle_factor(factor, [arm.exercised for name, arm in mine.items()
+                                             if factor in design.levels[name]]) for factor in design.factors}
+        made.append(_design(Measured(design, values, margin, sources, suffix, idle)))
     return tuple(made)
 
 
@@ -55,7 +63,7 @@ def _design(measured: Measured) -> Design:
                for effect in factorial_effects(measured.values, design.levels, design.factors)]  # fmt: skip
     mains, pairs = ([effect for effect in effects if len(effect.term) == size] for size in (1, 2))
     factors = [effect.term[0] for effect in mains]
-    main = measured.decided("main effects", list(map(measured.contrast, mains)))
+    main = measured.decided("main effects", list(map(measured.contrast, mains)), factors)
     interactions = measured.decided("interactions", list(map(measured.contrast, pairs)))
     strong = {factor for factor, contrast in zip(factors, main, strict=True) if is_significant(contrast.p_holm)}
     there = [effect for effect, contrast in zip(pairs, interactions, strict=True)
@@ -63,7 +71,7 @@ def _design(measured: Measured) -> Design:
     depends = _depends(there, strong)
     simple = _simple_effects(measured, depends)
     main = tuple(
-        _dependent(contrast, depends[factor], simple[factor], measured.margin) if factor in depends else contrast
+        _dependent(contrast, depends[factor], simple[factor], measured) if factor in depends else contrast
         for factor, contrast in zip(factors, main, strict=True)
     )
     return Design(
@@ -102,16 +110,19 @@ def _simple_effects(measured: Measured, depends: Depends) -> dict[str, tuple[Con
                 name = f"{factor} {word} {partner}{measured.suffix}"
                 factors.append(factor)
                 contrasts.append(undecided("simple", name, possible(estimate), measured.sources, aliases))
-    made = list(zip(factors, measured.decided("simple effects", contrasts), strict=True))
+    made = list(zip(factors, measured.decided("simple effects", contrasts, factors), strict=True))
     return {factor: tuple(contrast for name, contrast in made if name == factor) for factor in depends}
 
 
 def _dependent(
-    main: Contrast, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], margin: float | None
+    main: Contrast, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], measured: Measured
 ) -> Contrast:
     """A main effect whose factor interacts with ``partners``."""
     aliases = (*main.aliases, *(alias for aliases in partners.values() for alias in aliases))
-    verdict, reason = judge(main.interval, main.p_holm, margin, interacts_with=list(partners), aliases=aliases)
+    idle = measured.idle[main.name.removesuffix(measured.suffix)]
+    verdict, reason = judge(
+        main.interval, main.p_holm, measured.margin, interacts_with=list(partners), aliases=aliases, idle=idle
+    )
     return replace(main, verdict=verdict, reason=reason, simple=simple)
 
 

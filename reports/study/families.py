@@ -17,6 +17,8 @@ from .model import Arm, Contrast, Family, GridStudy, Kind, Sources
 from .predictions import Correct
 
 ONE_FACTOR = {"one_in": "one in", "one_out": "one out"}
+EXERCISED: Mapping[str, Sequence[str]] = {}
+"""Nothing is known not to be."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,17 @@ def _family(planned: Planned, arms: Mapping[str, Arm], margin: float | None, cor
         sources = tuple(source for each in both for source in each.sources_of(estimate.by_seed))
         on_examples = mcnemar(correct.get(arm, {}), correct.get(base, {}))
         contrasts.append(replace(undecided("difference", arm, estimate, sources), against=base, p_mcnemar=on_examples))
-    made = decided(planned.name, contrasts, margin)
+    made = decided(planned.name, contrasts, margin, _idle(planned, arms))
     return Family(planned.name, base, made, planned.arms, _power(planned, estimates))
+
+
+def _idle(planned: Planned, arms: Mapping[str, Arm]) -> dict[str, tuple[str, ...]]:
+    """Arm → what of the mechanism that tells it from its base was not exercised; of one out, of what was taken out."""
+    if planned.base not in arms:
+        return {}
+    base, taken_out = arms[planned.base].exercised, planned.name.startswith(ONE_FACTOR["one_out"])
+    mine = {name: arms[name].exercised for name in planned.arms if name in arms}
+    return {name: base.idle_against(arm) if taken_out else arm.idle_against(base) for name, arm in mine.items()}
 
 
 def possible(estimate: Estimate) -> Estimate:
@@ -96,13 +107,19 @@ def undecided(kind: Kind, name: str, estimate: Estimate, sources: Sources, alias
     )  # fmt: skip
 
 
-def decided(family: str, contrasts: Sequence[Contrast], margin: float | None) -> tuple[Contrast, ...]:
-    """The same as one family: each with its p after Holm's correction, and its verdict."""
+def decided(
+    family: str, contrasts: Sequence[Contrast], margin: float | None, idle: Mapping[str, Sequence[str]] = EXERCISED
+) -> tuple[Contrast, ...]:
+    """The same as one family: each with its p after Holm's correction, and its verdict.
+
+    idle: name → what of its mechanism was not exercised.
+    """
     made = []
     for contrast, p_holm in zip(contrasts, holm([contrast.p for contrast in contrasts]), strict=True):
         verdict, reason = judge(
-            contrast.interval, p_holm, margin, is_interaction=contrast.kind == "interaction", aliases=contrast.aliases
-        )
+            contrast.interval, p_holm, margin, is_interaction=contrast.kind == "interaction", aliases=contrast.aliases,
+            idle=idle.get(contrast.name, ()),
+        )  # fmt: skip
         made.append(replace(contrast, family=family, p_holm=p_holm, verdict=verdict, reason=reason))
     return tuple(made)
 

@@ -17,8 +17,10 @@ from swarmformer.records import Plan
 
 from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
+from .exercise import Exercised
 from .read import Cell
 from .registration import Pair
+from .tuning import Tuned
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
@@ -104,7 +106,7 @@ class Arm:
     unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
     architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
     metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
-    plan has.
+    plan has. exercised: how far its mechanisms were.
     """
 
     name: str
@@ -123,6 +125,7 @@ class Arm:
     sources: Sources
     model: str = ""
     unlike: str = ""
+    exercised: Exercised = field(default_factory=Exercised)
 
     @property
     def n(self) -> int:
@@ -164,7 +167,7 @@ class GridStudy:
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
-    ``Speed`` was measured on.
+    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order.
     """
 
     name: str
@@ -189,6 +192,7 @@ class GridStudy:
     deviations: tuple[str, ...] = ()
     matched: tuple[Pair, ...] = ()
     timing: str = ""
+    tuned: tuple[Tuned, ...] = ()
 
     def arm(self, name: str) -> Arm | None:
         return next((arm for arm in self.arms if arm.name == name), None)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swarmformer import records
-from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, PlannedCell, Result, UnreadableFileError, load
+from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, TRIAL, PlannedCell, Result, UnreadableFileError, load
 
 from ..errors import ReportError
 
@@ -38,13 +39,18 @@ class Cell:
     result: Result | None = None
     model: str = ""
     """Name of its architecture; empty where its config.json does not say."""
+    rate: float | None = None
+    """Its learning rate; None where its config.json does not say."""
+    slots: Mapping[str, Any] = field(default_factory=dict)
+    """Slot → its component and options; empty where its config.json does not say."""
 
 
 @dataclass(frozen=True)
 class Grid:
     """One folder of cells.
 
-    planned: arms of its plan, where it has a readable one. unplanned: cell folders that the plan does not name, left
+    planned: arms of its plan, where it has a readable one, with the values that ``tuning`` chose.
+    unplanned: cell folders that the plan does not name, left
     out of every table.
     """
 
@@ -56,6 +62,7 @@ class Grid:
     registration: records.Registration | None
     floors: records.Floors | None
     costs: records.Costs | None
+    tuning: records.Tuning | None = None
 
     @property
     def name(self) -> str:
@@ -72,7 +79,7 @@ class Grid:
 def read_runs(paths: Sequence[Path]) -> list[Grid]:
     """Read grid folders, folders that hold cells, and single cells (grouped by the folder they lie in).
 
-    Raises ReportError for a path that is none of these.
+    Raises ReportError for a path that is none of these, and for a trial, which tunes and is no evidence.
     """
     asked: dict[Path, set[str] | None] = {}
     for path in (Path(os.path.abspath(p)) for p in paths):
@@ -88,13 +95,23 @@ def read_runs(paths: Sequence[Path]) -> list[Grid]:
 
 
 def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
-    """Read one folder of cells; ``only`` restricts it to the cells of these names."""
+    """Read one folder of cells; ``only`` restricts it to the cells of these names.
+
+    Raises ReportError where one of them is a trial, or has a seed that tuned.
+    """
     bad: list[Cell] = []
     plan = _optional(folder / PLAN, records.Plan, bad)
     registration = _optional(folder / records.REGISTERED, records.Registration, bad)
+    tuning = _tuning(folder, bad)
+    if plan:
+        plan = records.chosen_plan(plan, tuning)
+    if registration:
+        planned = records.chosen_plan(registration.plan, tuning)
+        registration = registration.model_copy(update={"plan": planned})
     floors = _optional(folder / records.FLOORS, records.Floors, bad)
     costs = _optional(folder / records.COSTS, records.Costs, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
+    _refuse_trials([folder / name for name in present])
     wanted: dict[str, PlannedCell | None] = dict.fromkeys(present)
     arms = plan.arms if plan else ()
     if plan:
@@ -102,16 +119,53 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
         names = {cell.arm for cell in plan.cells if cell.cell in wanted}
         arms = tuple(arm for arm in plan.arms if only is None or arm.arm in names)
     cells = [_read_cell(folder / name, planned) for name, planned in wanted.items()]
+    _refuse_seeds(folder, cells, plan, tuning)
     unplanned = tuple(sorted(set(present) - wanted.keys()))
-    return Grid(folder, (*cells, *bad), arms, unplanned, plan, registration, floors, costs)
+    return Grid(folder, (*cells, *bad), arms, unplanned, plan, registration, floors, costs, tuning)
+
+
+def _tuning(folder: Path, bad: list[Cell]) -> records.Tuning | None:
+    try:
+        return records.read_tuning(folder)
+    except UnreadableFileError as error:
+        bad.append(Cell(Status.UNREADABLE, f"{folder.name}/{error.path.name}", cause=error.reason))
+        return None
+
+
+def _refuse_trials(cells: Sequence[Path]) -> None:
+    """A trial chose values by validation: its score is selected, and it has no test."""
+    for cell in cells:
+        if (cell / TRIAL).exists() or _config(cell / CONFIG, "trial", False):
+            raise ReportError(f"{cell}: a trial, which only chose the values that the runs of its grid have, and is no "
+                              "evidence. Name the grid's folder: its report shows the trials in the table of tuning.")
+
+
+def _refuse_seeds(
+    folder: Path, cells: Sequence[Cell], plan: records.Plan | None, tuning: records.Tuning | None
+) -> None:
+    """A run with a seed that chose the values would be favoured by the choice."""
+    seeds = {*(tuning.seeds if tuning else ()), *(plan.tuning.seeds if plan and plan.tuning else ())}
+    for cell in cells:
+        if cell.result is not None and cell.seed in seeds:
+            raise ReportError(f"{cell.where}: seed {cell.seed} tuned the arms of {folder.name}, so that a run with it "
+                              "is no evidence; move it away")  # fmt: skip
 
 
 def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
     where = f"{folder.parent.name}/{folder.name}"
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
     pending = Cell(Status.PENDING, where, arm, seed, cause="not started")
+    if planned and not planned.run_key:
+        return replace(pending, cause="its values are not chosen yet")
     try:
-        return replace(_classify(folder, pending, planned), model=_model(folder / CONFIG))
+        cell, model = _classify(folder, pending, planned), _config(folder / CONFIG, "spec.model", {})
+        return replace(
+            cell,
+            result=_with_precision(cell.result, folder / CONFIG),
+            model=str(model.get("name", "")),
+            slots={slot: chosen for slot, chosen in model.items() if isinstance(chosen, dict) and "name" in chosen},
+            rate=_rate(folder / CONFIG),
+        )
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
 
@@ -132,12 +186,28 @@ def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
     return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
 
 
-def _model(path: Path) -> str:
-    """Name of the architecture; a config.json that is damaged beside a good result costs no more than that."""
+def _config(path: Path, key: str, otherwise: Any) -> Any:
+    """Part of a config.json; one that is missing, or damaged beside a good result, costs no more than that."""
     try:
-        return str(load(path, records.Config).spec.model.get("name", ""))
+        return attrgetter(key)(load(path, records.Config))
     except UnreadableFileError:
-        return ""
+        return otherwise
+
+
+def _with_precision(result: records.Result | None, path: Path) -> records.Result | None:
+    """With the precision that was asked for, where the result is too old to say what it ran in."""
+    if result is None or result.precision:
+        return result
+    asked = str(_config(path, "spec.train", {}).get("precision", "fp32"))
+    return result.model_copy(update={"precision": asked})
+
+
+def _rate(path: Path) -> float | None:
+    """The learning rate, which older versions wrote beside the optimiser."""
+    train = _config(path, "spec.train", {})
+    optimiser = train.get("optimiser")
+    rate = optimiser.get("lr") if isinstance(optimiser, dict) else train.get("lr")
+    return float(rate) if isinstance(rate, int | float) else None
 
 
 def _load_own(path: Path, model: type[DocumentT], planned: PlannedCell | None) -> DocumentT:
@@ -163,7 +233,7 @@ def _optional(path: Path, model: type[DocumentT], bad: list[Cell]) -> DocumentT 
 
 
 def _is_cell(path: Path) -> bool:
-    return any((path / name).exists() for name in (CONFIG, RESULT, FAILURE))
+    return any((path / name).exists() for name in (CONFIG, RESULT, FAILURE, TRIAL))
 
 
 def _cell_names(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from swarmformer.records import (
     DECIDED,
     PLAN,
     REGISTERED,
+    TUNED,
     Matched,
     Registration,
     Result,
@@ -23,6 +24,7 @@ from swarmformer.records import (
 
 from ..words import listed, plural
 from .read import Grid, Status
+from .tuning import tuning_deviations
 
 UNFINISHED = {
     Status.FAILED: "failed", Status.UNREADABLE: "unreadable", Status.INCOMPLETE: "not finished",
@@ -45,6 +47,7 @@ def followed(grid: Grid) -> tuple[str, tuple[str, ...]]:
         f"{registration.hash[:12]}, {len(registration.plan.cells)} runs; primary metric: {decides}."
     )
     deviations = tuple(word for part in (_changed, _late, _cells) for word in part(grid, registration))
+    deviations += tuple(tuning_deviations(grid))
     return said if deviations else f"{said} The runs followed it.", deviations
 
 
@@ -56,7 +59,7 @@ def _changed(grid: Grid, registration: Registration) -> Iterator[str]:
     if not now:
         yield f"there is no readable {PLAN}"
         return
-    keys = [key for key in DECIDED if now.get(key) != registered.get(key)]
+    keys = [key for key in (*DECIDED, TUNED) if now.get(key) != registered.get(key)]
     if keys and not (grid.plan and grid.plan.decides_as(registration.plan)):
         yield f"{PLAN} differs from the registered plan in {', '.join(keys)}"
     if now.get("hash") != plan_hash(now):

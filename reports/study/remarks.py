@@ -44,6 +44,11 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
         yield "The margin was not registered before the first run (no registered.json)."
     elif primary is not None and grid.registration is not None and grid.registration.plan.primary != primary:
         yield "The margin or the metric is not the one that was registered before the first run."
+    said = dict[str, list[str]]()
+    for arm in grid.planned:
+        for remark in arm.remarks:
+            said.setdefault(remark, []).append(arm.arm)
+    yield from (f"Acts otherwise than meant, {remark}: {', '.join(arms)}." for remark, arms in said.items())
     if deviations:
         yield f"The registered plan of grid {grid.name} was not kept to: {'; '.join(deviations)}."
     yield from (pair.words for pair in pairs if not pair.holds)
@@ -65,6 +70,8 @@ def notes(runs: pd.DataFrame, margin: float | None, registered: str, pairs: Sequ
             f"{listed(unlabelled)}. All others are of track L: they learned from the training texts alone."
         )
     columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
+    if runs["computed_in"].nunique() > 1:
+        columns["precision"] = "computed_in"
     said = [f"{name} {'; '.join(sorted(set(runs[column])))}" for name, column in columns.items()]
     yield f"{plural(len(runs), 'run')}: {', '.join(said)}." if len(runs) else "No run is completed."
     yield " ".join([registered, *(pair.words for pair in pairs if pair.holds)])

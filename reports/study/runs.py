@@ -23,10 +23,11 @@ SIZES = {
     "flops_length": "flops.length", **{f"truncated_{split}": f"truncated.{split}" for split in
                                        ("train", "validation", "test")},
 }  # fmt: skip
-OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), **MEASURES, **SIZES}
+OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", **MEASURES, **SIZES}
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT)
+CONFIGURATION = ["run_key", "computed_in"]
 STRATA = {"data": "data_key", "code": "code", "device": "device"}
 """What must agree before runs are averaged or paired, by the name that --mix gives it."""
 
@@ -75,28 +76,30 @@ class Parted:
 
 
 def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str]) -> Parted:
-    """Part completed runs. Of an arm with several configurations the planned one is kept, else the one most run.
+    """Part completed runs. Of an arm with several configurations the planned one is kept, else the one most run; of
+    one that was computed in fp32 here and in bf16 there, what most runs of all arms were computed in.
 
     planned: run keys of the plan. mix: names of ``STRATA`` in which runs may differ.
     """
     strata = [column for name, column in STRATA.items() if name not in mix]
-    unique = finished.drop_duplicates(["arm", "run_key", "seed", *strata])
+    unique = finished.drop_duplicates(["arm", *CONFIGURATION, "seed", *strata])
     repeated = finished.drop(unique.index)
     alike = [group for _, group in unique.groupby(strata, sort=True)] if strata else []
     largest = max(alike, key=len, default=unique)
     kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
     beside = unique.drop(kept.index)
-    groups = [group for _, group in beside.groupby(["arm", "run_key", *strata], sort=True)]
+    groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *strata], sort=True)]
     return Parted(kept, tuple((_differs(group, kept, strata), group) for group in groups), repeated)
 
 
 def _of_one_configuration(runs: pd.DataFrame, planned: Collection[str]) -> list[int]:
     """Index of the rows to keep."""
     rows = list[int]()
+    usual = runs["computed_in"].value_counts()
     for _, of_arm in runs.groupby("arm", sort=True):
-        counts = of_arm["run_key"].value_counts(sort=False).sort_index()
-        key = max(counts.index, key=lambda name: (name in planned, counts[name]))
-        rows += of_arm.index[of_arm["run_key"] == key].tolist()
+        groups = of_arm.groupby(CONFIGURATION, sort=True).groups
+        chosen = max(groups, key=lambda key: (key[0] in planned, usual[key[1]], len(groups[key])))
+        rows += groups[chosen].tolist()
     return rows
 
 
@@ -105,4 +108,8 @@ def _differs(group: pd.DataFrame, kept: pd.DataFrame, strata: list[str]) -> str:
     first = group.iloc[0]
     parts = [f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
              if column in strata and first[column] not in set(kept[column])]  # fmt: skip
+    if first["run_key"] in set(kept["run_key"]) and first["computed_in"] not in set(
+        kept.loc[kept["run_key"] == first["run_key"], "computed_in"]
+    ):
+        parts.append(f"precision {first['computed_in']}")
     return ", ".join(parts) or f"configuration {first['run_key']}"

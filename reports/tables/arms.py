@@ -12,7 +12,8 @@ from . import columns as c
 from . import table
 
 COLUMNS = (
-    c.identity, c.accuracy, c.count, c.difference, c.verdict, c.parameters, c.flops, c.latency(1), c.latency(32),
+    c.identity, c.accuracy, c.count, c.difference, c.verdict, c.mechanism, c.parameters, c.flops, c.latency(1),
+    c.latency(32),
     c.run_key, c.provenance("code_revision", "code revision"), c.provenance("device", "device"),
     c.provenance("data_key", "data"), c.measures,
 )  # fmt: skip

@@ -203,6 +203,17 @@ def verdict(line: Line) -> Entry:
     return said(line.contrast) if line.contrast else Entry("", {"verdict": None, "reason": None})
 
 
+@cells("mechanism", hidden="empty")
+def mechanism(line: Line) -> Entry:
+    """What the components that tell an arm from its base measured at the end of training; blank where not known."""
+    base = line.grid.arm(line.contrast.against) if line.contrast else None
+    if line.arm is None or base is None:
+        return BLANK
+    found = line.arm.exercised.changed_from(base.exercised)
+    raw: dict[str, Value] = {f"{one.slot}_{one.measure}": one.mean for one in found}
+    return Entry(", ".join(one.words for one in found), raw, line.sources if found else ())
+
+
 def _p(key: str) -> Callable[[Line], Entry]:
     def entry(line: Line) -> Entry:
         contrast = line.contrast

@@ -10,8 +10,8 @@ from . import columns as c
 from . import table
 
 COLUMNS = (
-    c.family, c.name, c.factor, c.count, c.value, c.difference, c.p, c.p_holm, c.verdict, c.p_mcnemar, c.parameters,
-    c.more_parameters, c.more_flops,
+    c.family, c.name, c.factor, c.count, c.value, c.difference, c.p, c.p_holm, c.verdict, c.mechanism, c.p_mcnemar,
+    c.parameters, c.more_parameters, c.more_flops,
 )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What components of several slots share: the published gate, the weight of a signal, a check of heads."""
+"""What components of several slots share: the published gate, the weight of a signal, heads, measures of attention."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import torch
 from torch import Tensor, nn
 
 from swarmformer.contracts import Assignment
+from swarmformer.contracts.measure import Watched
 from swarmformer.errors import SpecError
+from swarmformer.ops.attention.masks import usable_keys
+from swarmformer.ops.attention.plain import attention_weights, dense_mask
 from swarmformer.ops.gating import Said, pair_linear
 
+CLOSED = -2.0
+"""Bias of a gate that starts closed: sigmoid(−2) = 0.12."""
+HEAD_WIDTH = 32
+"""Features that a head should have at least to tell tokens apart."""
 LEAST = -40.0
 """Below exp(LEAST) of the greatest a cluster gives nothing: what rounding would drop, before it can underflow."""
 
@@ -16,13 +23,16 @@ LEAST = -40.0
 class Gate(nn.Module):
     """sigmoid(W₂ GELU(W₁ [x; u])): how much of the update u each feature of x takes.
 
-    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid.
+    x and u: [..., D] → [..., D] in (0, 1). ``shift`` [..., 1] is added before the sigmoid. ``closed``: the last bias
+    starts at ``CLOSED`` instead of about 0, so that little passes.
     """
 
-    def __init__(self, d_model: int) -> None:
+    def __init__(self, d_model: int, *, closed: bool = False) -> None:
         super().__init__()
         self.d_model = d_model
         self.net = nn.Sequential(nn.Linear(2 * d_model, d_model), nn.GELU(), nn.Linear(d_model, d_model))
+        if closed:
+            nn.init.constant_(self.net[2].bias, CLOSED)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, u: Tensor | Said, shift: Tensor | None = None) -> Tensor:
         first, activation, second = self.net
@@ -59,6 +69,34 @@ def influence(c_BCD: Tensor, mask_BC: Tensor | None, signal_BC: Tensor | None) -
 def divided(weight: Tensor, total: Tensor) -> Tensor:
     """weight / total, where zero by zero is zero, also for the gradient."""
     return weight / total.masked_fill(total == 0, 1.0)
+
+
+def watch_attention(
+    watched: Watched,
+    q_BHND: Tensor,
+    k_BHND: Tensor,
+    mask_BN: Tensor | None,
+    signal_BN: Tensor | None = None,
+    window: int | None = None,
+    bias_HR: Tensor | None = None,
+) -> None:
+    """Add the measures of attention among one set; see ``ops.attention.attend`` for what is passed."""
+    N, (usable_BN, _) = q_BHND.shape[-2], usable_keys(mask_BN, signal_BN)
+    weights_BHNN = attention_weights(q_BHND, k_BHND, mask_BN, signal_BN, window, bias_HR)
+    watched.attention(weights_BHNN, dense_mask(usable_BN, window, N, N, q_BHND.device), mask_BN)
+
+
+def heads_of_width(heads: int, d_model: int, least: int) -> int:
+    """As many of ``heads`` as divide ``d_model`` into parts of ``least`` features or more; one where none do."""
+    return next((count for count in range(heads, 1, -1) if d_model % count == 0 and d_model // count >= least), 1)
+
+
+def head_remarks(asked: int, heads: int, d_model: int) -> tuple[str, ...]:
+    """Of several heads that became one, or that are narrower than ``HEAD_WIDTH``."""
+    if asked > 1 and heads == 1:
+        return (f"d_model {d_model} has no room for {asked} heads, so there is one",)
+    narrow = heads > 1 and d_model // heads < HEAD_WIDTH
+    return (f"heads of {d_model // heads} features, narrower than {HEAD_WIDTH}",) if narrow else ()
 
 
 def check_heads(component: str, heads: int, d_model: int, path: tuple[str, ...] = ("heads",)) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
+from swarmformer.contracts.measure import Measure, Watched
+
 if TYPE_CHECKING:
     from swarmformer.data.encoded import TrainingTexts
 
@@ -58,6 +60,12 @@ class Component(nn.Module):
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options that ``swarmformer.testing`` tries beside the defaults and every other choice."""
 
+    measures: ClassVar[Mapping[str, Measure]] = {}
+    """What it tells of how far its mechanism was exercised: at the end of training it is watched over the validation
+    split, and adds each of these to ``watched``. A name that it never adds is left out."""
+    watched: Watched | None = None
+    """Where to add measures; None nearly always, so ask before anything is computed for it."""
+
     no_decay: ClassVar[tuple[str, ...]] = ()
     """Parameters, or modules inside with all of theirs, that take no weight decay beside biases and vectors."""
 
@@ -105,6 +113,11 @@ class Component(nn.Module):
         if self._is_counted:
             return self._count_flops("training_flops", *sizes)
         return PASSES * self.flops(*sizes)  # type: ignore[operator]
+
+    def remarks(self) -> tuple[str, ...]:
+        """What cannot act as it is meant to, with the sizes and options that it was built with: a sentence each, which
+        planning and reports repeat. Only what makes a comparison pointless, as a window that covers every text."""
+        return ()
 
     def fit(self, texts: TrainingTexts) -> None:
         """Told of the training texts once, before a run's first step, on the CPU.

@@ -17,6 +17,7 @@ class Assignment(ABC):
     ``signal_BC``, where a router gives one, is the log of each cluster's weight: it is added to the scores
     of the cluster as a key and to the gates of the tokens it speaks to (None: all weigh the same).
     ``losses`` are added to the training loss with weight one; ``telemetry`` is logged.
+    ``token_mask_BN`` is True on real tokens (None: all are).
     ``copies`` is True where every token gets a copy of one cluster: what is computed per token after ``broadcast``
     may then be computed per cluster before it.
     """
@@ -24,6 +25,7 @@ class Assignment(ABC):
     copies: ClassVar[bool] = False
     cluster_mask_BC: Tensor | None = None
     signal_BC: Tensor | None = None
+    token_mask_BN: Tensor | None = None
 
     def __init__(self) -> None:
         self.losses: dict[str, Tensor] = {}

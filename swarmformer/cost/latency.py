@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
-import torch._inductor.config
 from torch import Tensor
 
 from swarmformer.contracts import Model
@@ -106,8 +105,10 @@ def measure_latency(
 
 def _cold(call: Callable[[], Tensor]) -> float:
     """Seconds of the first call, compiled code of earlier runs left aside."""
+    from torch._inductor import config  # here: it takes seconds, and only what is compiled needs it
+
     torch.compiler.reset()
-    with torch._inductor.config.patch(force_disable_caches=True):
+    with config.patch(force_disable_caches=True):
         start = now_s()
         call()
         return now_s() - start

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import BERT
+
+if TYPE_CHECKING:
+    from scipy import sparse  # and scikit-learn where it is used: plans of grids do without, and it takes seconds
 
 SMOOTHING = 1.0
 STRENGTHS = (0.1, 0.3, 1.0, 3.0)
@@ -29,7 +29,7 @@ SPACED = r"(?u)\S+"
 
 
 def compute_predictors(
-    task: Task, *, validation_fraction: float, split_seed: int, cut: Cut | None = None, tokenizer: str = BERT
+    task: Task, *, cut: Cut | None = None, tokenizer: str = BERT, **draw: Any
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
@@ -37,14 +37,14 @@ def compute_predictors(
     labels: texts, or the tokens asked about.
 
     Args:
-        validation_fraction, split_seed: as in ``load_splits``.
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
         tokenizer: whose tokens the cut counts.
+        draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: as ``load_splits``.
     """
-    splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
+    splits = load_splits(task, **draw)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
     rows = [_majority(train, test, task.num_classes)]
@@ -98,6 +98,8 @@ def nb_svm(
     Returns:
         predicted labels [n_test], and how they came about.
     """
+    from sklearn.feature_extraction.text import CountVectorizer
+
     started = time.perf_counter()
     vectorizer = CountVectorizer(
         ngram_range=(1, longest), binary=True, token_pattern=pattern, lowercase=True, dtype=np.float32
@@ -108,9 +110,12 @@ def nb_svm(
     truth = np.asarray(splits["validation"].labels)
     accuracy = {c: float((score(validation).argmax(1) == truth).mean()) for c, score in scorers.items()}
     best = max(accuracy, key=lambda c: (accuracy[c], -c))
+    edges = {min(STRENGTHS): "lowest", max(STRENGTHS): "highest"}  # beyond which a better C may lie
     predicted = scorers[best](vectorizer.transform(splits["test"].texts)).argmax(1)
     return predicted, {
         "C": best,
+        "tried": " ".join(f"{c:g}" for c in STRENGTHS),
+        **({"at the edge": edges[best]} if best in edges else {}),
         "validation_accuracy": accuracy[best],
         "features": train.shape[1],
         "n_train": train.shape[0],
@@ -118,7 +123,7 @@ def nb_svm(
     }
 
 
-Scorer = Callable[[sparse.csr_matrix], np.ndarray]
+Scorer = Callable[["sparse.csr_matrix"], np.ndarray]
 """Maps features [n, F] to scores [n, K]."""
 
 
@@ -137,6 +142,8 @@ def _fit(features: sparse.csr_matrix, labels: np.ndarray, num_classes: int, c: f
 
 def _fit_one(features: sparse.csr_matrix, positive: np.ndarray, c: float) -> tuple[np.ndarray, float]:
     """Weights [F] and bias of one binary classifier; a class without examples never wins."""
+    from sklearn.linear_model import LogisticRegression
+
     if not positive.any():
         return np.zeros(features.shape[1]), -np.inf
     ratio = log_count_ratio(features, positive)

@@ -100,7 +100,8 @@ class Task(ABC):
         raise DataError(f"task {type(self).__qualname__} has no texts without labels: pretrain on its training texts")
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
-        """Predictors by name that at most count labels of ``train``; the caller adds the majority class."""
+        """Predictors by name that count labels of ``train``, or fit a linear classifier to it, and no more; the caller
+        adds the majority class."""
         return {}
 
     def oracles(self, train: RawSplit) -> dict[str, Predictor]:

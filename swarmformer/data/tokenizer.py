@@ -7,6 +7,7 @@ file behind it, because training one is not deterministic.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,12 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
 
 def vocab_size(name: str) -> int:
     """Rows that an embedding table needs: the largest token id + 1."""
+    return _vocab_size(name, tokenizer_hash(name))
+
+
+@cache
+def _vocab_size(name: str, content: str) -> int:
+    """Once for each content of a file: every arm of a grid asks for it."""
     return size_of(load_tokenizer(name))
 
 

@@ -1,8 +1,10 @@
 """What is written on disk, defined once: typed, versioned, checksummed. Imports no torch.
 
 plan.json, registered.json      a grid: what is to run, and what was planned before the first run
+tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
+config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
 """
 
 from .aliases import former_keys, todays_key
@@ -21,11 +23,12 @@ from .base import (
     write_bytes_atomically,
 )
 from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
-from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
+from .curve import CURVE, KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .plan import (
     DECIDED,
     FACTORIALS,
+    TUNED,
     Design,
     DesignKind,
     Flops,
@@ -35,23 +38,47 @@ from .plan import (
     Plan,
     PlannedArm,
     PlannedCell,
+    PlannedTrial,
     Primary,
     Registration,
+    TrialMetric,
+    TuningPlan,
+    Value,
     plan_hash,
 )
 from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
 from .run import (
     AttentionUse,
     Config,
+    DataFacts,
     EpochFlops,
+    Exercise,
     Failure,
     Metrics,
     PaddedFlops,
+    PublishedReading,
     Result,
     Seconds,
+    SharedTexts,
     Spec,
     SplitMetrics,
     Truncated,
+)
+from .tuning import (
+    RULE,
+    TRIAL,
+    TRIALS,
+    TUNING,
+    Trial,
+    TrialScore,
+    Tried,
+    TunedArm,
+    Tuning,
+    choose,
+    chosen_plan,
+    is_of_plan,
+    read_tuning,
+    save_tuning,
 )
 
 PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"

@@ -29,11 +29,15 @@ class Flops(Record):
 
 
 class PlannedArm(Record):
+    """``run_key`` is empty where values are to be chosen first; see ``TuningPlan``."""
+
     arm: str
     variant: str
     run_key: RunKey
     parameters: Parameters
     flops: Flops
+    remarks: tuple[str, ...] = ()
+    """What cannot act as it is meant to in this arm."""
 
 
 class Identity(Record):
@@ -45,9 +49,33 @@ class Identity(Record):
 
 
 class PlannedCell(Identity):
-    """``cell`` is the name of its folder."""
+    """``cell`` is the name of its folder; where values are to be chosen first, what it begins with, and no run key."""
 
     cell: str
+
+
+Value = str | int | float | bool
+"""Of an option that is tuned."""
+TrialMetric = Literal["accuracy", "f1"]
+
+
+class PlannedTrial(PlannedCell):
+    """A trial: values of the tuned options, by their dotted names, with a seed of its own."""
+
+    values: dict[str, Value]
+
+
+class TuningPlan(Record):
+    """Options that are tried alike for every arm before the seeds that count, by the validation split alone.
+
+    ``epochs`` of a trial; None: as many as the runs that count.
+    """
+
+    options: dict[str, tuple[Value, ...]]
+    seeds: tuple[int, ...]
+    metric: TrialMetric
+    epochs: int | None = None
+    trials: tuple[PlannedTrial, ...]
 
 
 DesignKind = Literal["one_in", "one_out", "factorial", "fractional"]
@@ -81,7 +109,7 @@ class Matched(Record):
 class Primary(Record):
     """What the grid is to decide by: a metric of the test split, and the margin within which arms are equivalent."""
 
-    metric: Literal["accuracy", "f1"]
+    metric: TrialMetric
     margin_points: Positive
 
 
@@ -95,6 +123,7 @@ class Plan(Document):
     designs: tuple[Design, ...] = ()
     matched: tuple[Matched, ...] = ()
     primary: Primary | None = None
+    tuning: TuningPlan | None = None
     arms: tuple[PlannedArm, ...]
     cells: tuple[PlannedCell, ...]
     hash: str = ""
@@ -107,6 +136,9 @@ class Plan(Document):
         unknown = ({cell.arm for cell in self.cells} | {self.base} - {None}) - set(names)
         if unknown:
             raise ValueError(f"not among its arms: {', '.join(sorted(map(str, unknown)))}")
+        counting = {*self.seeds, *(cell.seed for cell in self.cells)}
+        if self.tuning is not None and (shared := counting & {*self.tuning.seeds}):
+            raise ValueError(f"seeds that tune must not count: {', '.join(map(str, sorted(shared)))}")
         return self
 
     def hashed(self) -> Plan:
@@ -119,16 +151,19 @@ class Plan(Document):
 
     def _decided(self) -> dict[str, Any]:
         decided = {key: getattr(self, key) for key in DECIDED}
+        trials = [(one.arm, one.seed, one.run_key, one.values) for one in self.tuning.trials] if self.tuning else []
+        decided[TUNED] = self.tuning and (self.tuning.model_copy(update={"trials": ()}), trials)
         return {**decided, "cells": [(cell.arm, cell.seed, cell.run_key) for cell in self.cells]}
 
 
 DECIDED = ("grid", "base", "seeds", "designs", "matched", "primary", "cells")
-"""What a plan decides; its hash is over these."""
+"""What a plan decides; its hash is over these, and over ``TUNED`` where the plan has it."""
+TUNED = "tuning"
 
 
 def plan_hash(raw: Mapping[str, Any]) -> str:
     """SHA-256 over the JSON values of what a plan decides as they stand in its file; a missing key counts as null."""
-    decided = {key: raw.get(key) for key in DECIDED}
+    decided = {key: raw.get(key) for key in DECIDED} | ({TUNED: raw[TUNED]} if raw.get(TUNED) is not None else {})
     text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

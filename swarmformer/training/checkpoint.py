@@ -29,7 +29,7 @@ class Progress:
 
     Epochs and steps are counted through all stages; ``best`` is of ``stage``, which began after ``first_epoch`` epochs.
     ``stopped`` are the epochs after which patience ended a stage, ``skipped`` the planned steps that were not taken for
-    that. ``optimiser`` is what of its state is no tensor.
+    that. ``optimiser`` is what of its state is no tensor. ``precisions``: what each stage computes in, fp32 or bf16.
     """
 
     epoch: int = 0
@@ -44,6 +44,7 @@ class Progress:
     stopped: list[int] = field(default_factory=list)
     skipped: int = 0
     optimiser: Any = None
+    precisions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,17 @@ from torch.nn import functional as F
 
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch, Batches
+from swarmformer.errors import SpecError
 
 
 def autocast(device: torch.device, precision: str) -> Any:
-    """bf16 autocast, or nothing for fp32."""
+    """bf16 autocast, or nothing for fp32.
+
+    Raises:
+        SpecError: ``auto``; what that is, a trainer finds out.
+    """
+    if precision == "auto":
+        raise SpecError("precision auto is not decided yet: use cost.precision.chosen_precision, fp32 or bf16")
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 

@@ -1,8 +1,8 @@
 """The training loop.
 
 Stage by stage: train for whole epochs, validate after each, keep the best weights, start the next stage from
-them. At the end read the test split once. A run that is stopped goes on from its checkpoint; on the CPU it ends
-with the same weights as one that was never stopped.
+them. At the end read the test split once, where there is one. A run that is stopped goes on from its checkpoint; on
+the CPU it ends with the same weights as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,18 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
+from swarmformer.cost.precision import chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
+from swarmformer.errors import SpecError
+from swarmformer.records import Exercise
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import Record, TrainingStep
+from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
@@ -38,10 +42,13 @@ OnStep = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, and test logits, one row per label, in split order.
+    """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
+    what the components measured of themselves over the validation split.
 
-    ``best_epoch`` counts from 1; ``stopped`` are the epochs after which patience ended a stage; ``seconds`` are
-    those of training alone, without validation.
+    ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
+    the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
+    ``test_readings`` counts how often the test split was read, before the run was stopped and continued too;
+    ``published_reading``: see ``train.read_test_each_epoch``.
     """
 
     validation: Metrics
@@ -52,6 +59,9 @@ class TrainResult:
     steps: int
     seconds: float
     stopped: tuple[int, ...] = ()
+    telemetry: tuple[Exercise, ...] = ()
+    test_readings: int = 0
+    published_reading: dict[str, float | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,7 @@ class Trainer:
     """One run, seeded by its specification. ``model`` ends with the best weights of the last stage.
 
     Args:
+        data: without a test split (``EncodedData.without_test``) the run ends with validation.
         folder: where checkpoint and curve are written; None keeps nothing.
         on_step: for progress bars and interruption; may raise.
     """
@@ -92,7 +103,7 @@ class Trainer:
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model)
-        check_answers(self.model, spec, per_token=data.splits["test"].questions is not None)
+        check_answers(self.model, spec, per_token=data.splits["validation"].questions is not None)
         check_objectives(self.model, spec.train)
         self.model.fit(data.texts("train"))
         self.model.to(device)
@@ -103,7 +114,14 @@ class Trainer:
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder else None)
         self.progress = ckpt.Progress()
+        if self.checkpoint is None or not self.checkpoint.exists():
+            self._compute_in([chosen_precision(spec, self.model, stage.train) for stage in self.stages])
         self._prepare()
+
+    @property
+    def precision(self) -> str:
+        """What is computed in, ``fp32`` or ``bf16``; ``bf16+fp32`` where stages differ."""
+        return "+".join(dict.fromkeys(self.progress.precisions))
 
     @property
     def total_steps(self) -> int:
@@ -132,12 +150,22 @@ class Trainer:
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
-        test, logits_NK = self.evaluate(self.model, "test")
+        told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
+        test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
-        return TrainResult(validation, test, logits_NK, *counts)
+        return TrainResult(validation, test, logits_NK, *counts, told, *self._readings())
 
-    def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split.
+    def _readings(self) -> tuple[int, dict[str, float | int] | None]:
+        """How often test was read for the result; and the best of the readings after each epoch."""
+        each = [line for line in self.journal.tests if line["kind"] == "test_reading"]
+        if not each:
+            return len(self.journal.tests), None
+        best = max(each, key=lambda line: line["accuracy"])
+        found = {"accuracy": best["accuracy"], "epoch": best["epoch"], "readings": len(each)}
+        return len(self.journal.tests) - len(each), found
+
+    def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
+        """Metrics and logits of a split. Whoever reads the test split, it is written to the curve.
 
         Raises:
             TrainingDivergedError: one of them is not finite.
@@ -145,7 +173,28 @@ class Trainer:
         metrics, logits_MK = evaluate(model, self.batches[split], self.device, self.now.train.precision)
         self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
+        if split == "test":
+            kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
+            self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
         return metrics, logits_MK
+
+    def _compute_in(self, precisions: list[str]) -> None:
+        """Decide what each stage computes in, for good: a run that goes on elsewhere keeps it.
+
+        Raises:
+            SpecError: a stage asks for another than its checkpoint was made in.
+        """
+        for stage, precision in zip(self.stages, precisions, strict=True):
+            if stage.train.precision not in ("auto", precision):
+                raise SpecError(
+                    f"{self.checkpoint}: was computed in {precision}, but train.precision is {stage.train.precision}; "
+                    "set it to auto to go on, or move the checkpoint away to start this run anew"
+                )
+        self.stages = [
+            replace(stage, train=stage.train.model_copy(update={"precision": precision}))
+            for stage, precision in zip(self.stages, precisions, strict=True)
+        ]
+        self.progress.precisions = precisions
 
     def _prepare(self) -> None:
         """Make ready for the stage that the progress names; it starts from the weights that are there."""
@@ -224,6 +273,8 @@ class Trainer:
             done.stopped.append(done.epoch)
             done.skipped += now.end - self.place
         self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
+            self.evaluate(judged, "test", diagnostic=True)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
@@ -262,6 +313,9 @@ class Trainer:
 
     def _resume(self, path: Path) -> None:
         tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
+        asked = [stage.train.precision for stage in self.stages]
+        # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
+        self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])
         self._prepare()
         self.model.load_state_dict(ckpt.without_prefix("model", tensors))
         self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))

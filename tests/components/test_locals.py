@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 
 import swarmformer
+from swarmformer.components.cluster.attention import ClusterAttention
 from swarmformer.components.local.depthwise_conv import DepthwiseConv
 from swarmformer.components.local.identity import Identity
 from swarmformer.components.local.rolling_shift import RollingShift
+from swarmformer.components.local.windowed_attention import WindowedAttention
+from swarmformer.components.pyramid.halving import Halving
+from swarmformer.components.router.learned import Learned
 from swarmformer.contracts import Dims, Local
 from swarmformer.cost.operations import counted_flops
 from swarmformer.errors import SpecError
@@ -117,14 +121,15 @@ def step_by_hand(module: RollingShift, x_ND: Tensor, wrap: bool) -> Tensor:
         near = [(p, j) for p, j in near if 0 <= j < N]
         mean = torch.stack([module.scale_3D[p] * x_ND[j] for p, j in near]).sum(0) / len(near)
         u = module.mlp[3](gelu(module.mlp[0](mean)))
-        rows.append(x_ND[i] + module.gate(x_ND[i], u) * (u - x_ND[i]))
+        rows.append(x_ND[i] + module.gate(x_ND[i], u) * (u if module.residual else u - x_ND[i]))
     return torch.stack(rows)
 
 
+@pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("N", [1, 2, 3, 9])
-def test_rolling_shift_with_positions(N: int, masked: bool) -> None:
-    module = shaken(RollingShift(DIMS, T_local=2, masked=masked, positions=True))
+def test_rolling_shift_with_positions(N: int, masked: bool, residual: bool) -> None:
+    module = shaken(RollingShift(DIMS, T_local=2, masked=masked, positions=True, residual=residual, closed=residual))
     x = torch.randn(2, N, D)
     with torch.no_grad():
         expected = torch.stack([step_by_hand(module, step_by_hand(module, text, not masked), not masked) for text in x])
@@ -142,6 +147,67 @@ def test_positions_start_at_the_published_arithmetic(masked: bool) -> None:
     x, mask = torch.randn(2, 8, D), prefix_mask([8, 5], 8)
     assert torch.equal(plain(x, mask), with_positions(x, mask))
     assert plain.flops(2, 8) == with_positions.flops(2, 8)
+
+
+def spread(x_BND: Tensor) -> float:
+    return float((x_BND - x_BND.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+def test_a_residual_and_a_closed_gate_keep_tokens_apart_at_the_start() -> None:
+    """Three half-open steps leave an eighth of a token and put the same mean of means in its place."""
+    torch.manual_seed(0)
+    x, dims = torch.randn(2, 30, 32), DIMS.model_copy(update={"d_model": 32})
+    found = {}
+    for name, options in {"moved": {}, "added": {"residual": True}, "closed": {"closed": True}}.items():
+        torch.manual_seed(1)
+        found[name] = spread(RollingShift(dims, **options).eval()(x)) / spread(x)  # type: ignore[arg-type]
+    assert found["moved"] < 0.2 and found["added"] > 0.95 and 0.6 < found["closed"] < 0.75, "0.88 ** 3 = 0.68"
+
+
+# windowed_attention with what it lacks, and heads of a least width
+
+
+def test_windows_with_a_gate_and_an_mlp() -> None:
+    options: dict[str, Any] = {"window": 2, "heads": 2}
+    bare = shaken(WindowedAttention(DIMS, **options))
+    full = WindowedAttention(DIMS, **options, mlp=2.0, gate=True)
+    full.load_state_dict({**full.state_dict(), **bare.state_dict()})
+    module, norm = shaken(full), nn.LayerNorm(D)
+    bare.load_state_dict({name: module.state_dict()[name] for name in bare.state_dict()})
+    x, mask = torch.randn(2, 7, D), prefix_mask([7, 4], 7)
+    with torch.no_grad():
+        u = bare(x, mask, norm) - x
+        inner = x + module.gate(x, u) * u
+        out = inner + module.mlp[3](gelu(module.mlp[0](norm(inner))))
+        assert_close("out", out[mask], module(x, mask, norm)[mask], atol=1e-5)
+    assert module.mlp[0].out_features == 2 * D
+
+
+@pytest.mark.parametrize(
+    ("heads", "d_model", "least", "expected"),
+    [(4, 48, 0, 4), (4, 48, 32, 1), (4, 64, 32, 2), (4, 128, 32, 4), (4, 192, 32, 4), (8, 96, 32, 3), (1, 16, 32, 1)],
+)
+def test_heads_are_as_many_as_there_is_room_for(heads: int, d_model: int, least: int, expected: int) -> None:
+    dims = DIMS.model_copy(update={"d_model": d_model})
+    window = WindowedAttention(dims, heads=heads, head_width=least)
+    cluster = ClusterAttention(dims, heads=heads, head_width=least)
+    assert window.heads == cluster.heads == expected
+    assert d_model % expected == 0 and (expected == 1 or d_model // expected >= least)
+
+
+def test_what_cannot_act_is_said() -> None:
+    wide, narrow = (DIMS.model_copy(update={"d_model": width, "num_layers": 3}) for width in (128, 48))
+    assert not WindowedAttention(wide, window=16).remarks() and not Halving(wide).remarks()
+    assert not ClusterAttention(wide, heads=4).remarks() and not ClusterAttention(narrow).remarks()
+    said = {
+        "heads of 12 features, narrower than 32": ClusterAttention(narrow, heads=4),
+        "d_model 48 has no room for 4 heads": ClusterAttention(narrow, heads=4, head_width=32),
+        "a window of 39 tokens covers every text of 40": WindowedAttention(wide, window=39),
+        "clusters of 2 sizes in 2 layers": Halving(DIMS),
+        "there is one cluster": Learned(DIMS.model_copy(update={"cluster_size": 40})),
+    }
+    for words, component in said.items():
+        assert words in " ".join(component.remarks())
 
 
 # What is blind to reversal, and what is not. In double precision "blind" is zero but for rounding.

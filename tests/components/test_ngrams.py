@@ -186,6 +186,10 @@ def test_its_weights_have_a_rate_of_their_own_and_no_decay() -> None:
     built = optimiser.build([model], torch.device("cpu"))
     optimiser.before_step(built, 0, 1)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    rates = {names[id(p)]: (part["lr"], part["weight_decay"]) for part in built.param_groups for p in part["params"]}
+    rates = {
+        names[id(parameter)]: (group["lr"], group["weight_decay"])
+        for group in built.param_groups
+        for parameter in group["params"]
+    }
     assert rates["channel.table_RC"] == rates["channel.bias_C"] == (0.025, 0.0)
     assert rates["trunk.embedding.embed.weight"] == (0.2, 0.05) and rates["trunk.classifier.weight"] == (0.1, 0.05)

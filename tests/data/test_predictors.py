@@ -37,6 +37,10 @@ def test_bigrams_see_order_and_unigrams_do_not(toy: Toy) -> None:
     assert rows["majority class"]["accuracy"] == 0.5
     assert rows["NB-SVM, unigrams"]["accuracy"] < 0.65
     assert rows["NB-SVM, unigrams and bigrams"]["accuracy"] == 1.0
+    for row in list(rows.values())[1:]:  # how it was tuned stands in the notes of a table
+        detail, tried = row["detail"], list(map(float, row["detail"]["tried"].split()))
+        edges = {tried[0]: "lowest", tried[-1]: "highest"}
+        assert detail["C"] in tried and detail.get("at the edge") == edges.get(detail["C"])
 
 
 def test_labels_of_test_do_not_reach_a_prediction(toy: Toy) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import ROOT as ROOT
+from tests.processes import Done, run_forked
 
 TINY: dict[str, Any] = {
     "base": "base",
@@ -58,9 +57,6 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", *map(str, arguments)]
 
 
-def run_module(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m …`` from the repository's root."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, **options
-    )
+def run_module(*arguments: str | Path) -> Done:
+    """Run ``python -m …`` from the repository's root, forked."""
+    return run_forked("python", "-m", *arguments)

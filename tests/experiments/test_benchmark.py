@@ -29,6 +29,7 @@ MEMORY = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(machine.COPY_BYTES, "cpu", 2**22)
+    monkeypatch.setitem(machine.SHAPES, "cpu", ((256, 256, 256),))
     monkeypatch.setattr(benchmark_rows, "LEAST_LIMIT_S", 0.1)
 
 

@@ -12,6 +12,7 @@ from experiments.cells import (
     Status,
     cell_folder,
     cell_name,
+    check_precision,
     identity,
     is_locked,
     load_config,
@@ -43,6 +44,14 @@ def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
     assert status_of(cell) == (Status.FAILED, "loss became nan")
     save(cell / RESULT, load(COMMITTED / RESULT, Result))
     assert status_of(cell) == (Status.COMPLETED, "")
+
+
+def test_a_finished_cell_is_of_the_precision_that_is_fixed(tmp_path: Path, spec: RunSpec) -> None:
+    save(tmp_path / RESULT, load(COMMITTED / RESULT, Result).model_copy(update={"precision": "bf16"}))
+    fixed = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": "fp32"})})
+    check_precision(tmp_path, spec)
+    with pytest.raises(CellError, match=r"computed in bf16, but train\.precision is fp32"):
+        check_precision(tmp_path, fixed)
 
 
 DAMAGED = ['{"schema": 1, "run_k', '{"schema": 99}', "[]"]

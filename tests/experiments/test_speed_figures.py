@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from experiments import benchmark
-from experiments.speed import command, depth, evaluation, measure, training
+from experiments.speed import command, depth, evaluation, figure, measure, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
@@ -69,7 +69,7 @@ def test_command_writes_and_refuses_to_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
 ) -> None:
     monkeypatch.setitem(measure.GROUPS, "sums", tiny)
-    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep: measured(threads))
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: measured(threads))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
     assert benchmark.main([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())
@@ -125,3 +125,15 @@ def test_fixed_shapes_agree_and_run() -> None:
         for arm in group.arms.values():
             arm.call()
             assert arm.texts == 2 and arm.flops
+
+
+@pytest.mark.parametrize(("bf16", "kept"), [(2e9, ["fp32"]), (4e11, ["fp32", "bf16"])])
+def test_slow_bf16_is_missing_with_both_rates(bf16: float, kept: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figure, "product_rates", lambda products, device: {"fp32": 6e10, "bf16": bf16})
+    figure.slow_bf16.cache_clear()
+    arms = {"fp32": Arm(nothing, 1), "bf16": Arm(nothing, 1, precision="bf16_weights")}
+    figures = tuple(Figure(name, ("fp32",), name, 1.0, 1.0) for name in arms)
+    group = figure.worth_timing(Group(arms, figures, {"third": "absent"}))
+    figure.slow_bf16.cache_clear()
+    assert [*group.arms] == kept == [each.ours for each in group.figures] and group.missing["third"] == "absent"
+    assert ("products run at 2 GFLOP/s, in fp32 at 60" in group.missing.get("bf16", "")) is (len(kept) == 1)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import ROOT, Done, run_forked
+
 EXAMPLE = ROOT / "examples" / "plugin"
 BROKEN = {
     "local.no_module": ("broken_nowhere:Thing", "ModuleNotFoundError: No module named 'broken_nowhere'"),
@@ -84,15 +85,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scratch / "site"
 
 
-def run(site: Path, *command: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def run(site: Path, *command: str, folder: Path = ROOT) -> Done:
     """Python with the installed plug-ins and this checkout."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)]), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
-    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
+    return run_forked("python", *command, cwd=folder, env=environment)
 
 
-def swarmformer(site: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def swarmformer(site: Path, *words: str) -> Done:
     return run(site, "-m", "swarmformer.cli", *words)
 
 

@@ -38,7 +38,7 @@ def toy_run(variant: str = "base", seed: int = 0, model: dict[str, Any] | None =
     patch = {
         "data": {"task": {"name": "listops", "size": "lite"}, "buckets": 2},
         "model": {"dims": {"d_model": 16, "num_layers": 1, "cluster_size": 4, "seq_len": 16}, **(model or {})},
-        "train": {"batch_size": 8, "epochs": 3, "checkpoint_seconds": 1e9, **train},
+        "train": {"batch_size": 8, "epochs": 3, "checkpoint_seconds": 1e9, "precision": "fp32", **train},
     }
     spec = resolve_run(variant, [(patch, "test")], seed)
     dims = spec.model.dims.model_copy(update={"vocab_size": VOCABULARY, "num_classes": 2})

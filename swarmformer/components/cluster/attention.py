@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from einops import rearrange
+from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads
+from swarmformer.components.shared import check_heads, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Cluster, Dims, Probability
+from swarmformer.contracts.measure import ATTENTION
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
@@ -99,14 +101,26 @@ class ClusterAttention(Cluster):
         out_proj: a linear map after the heads; the published model has none.
         tie: which projections share weights (``none``, ``kv``, ``qkv`` with roles, ``qkv_pure``).
         dropout: on the attention weights and on the output.
+        head_width: least features of a head; fewer heads are taken where d_model has no room for ``heads``.
     """
 
+    test_options = ({"heads": 4, "head_width": 32},)
+    measures = ATTENTION
+
     def __init__(
-        self, dims: Dims, *, heads: int = 1, out_proj: bool = False, tie: Tie = "none", dropout: Probability = 0.0
+        self,
+        dims: Dims,
+        *,
+        heads: int = 1,
+        out_proj: bool = False,
+        tie: Tie = "none",
+        dropout: Probability = 0.0,
+        head_width: Annotated[int, Field(ge=0)] = 0,
     ) -> None:
         super().__init__()
         check_heads("cluster.attention", heads, dims.d_model)
-        self.d_model, self.heads, self.tie, self.dropout = dims.d_model, heads, tie, dropout
+        self.d_model, self.tie, self.dropout = dims.d_model, tie, dropout
+        self.asked, self.heads = heads, heads_of_width(heads, dims.d_model, head_width)
         self.projections = PROJECTIONS[tie](dims.d_model)
         self.out = nn.Linear(dims.d_model, dims.d_model) if out_proj else None
         self.out_dropout = Dropout(dropout)
@@ -119,6 +133,8 @@ class ClusterAttention(Cluster):
         signal_BC: Tensor | None = None,
     ) -> Tensor:
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
+        if self.watched is not None:
+            watch_attention(self.watched, q, k, mask_BC, signal_BC)
         dropout_p = self.dropout if self.training else 0.0
         mixed_BHCD = attend(q, k, v, mask_BM=mask_BC, signal_BM=signal_BC, dropout_p=dropout_p)
         mixed_BCD = rearrange(mixed_BHCD, "b h c d -> b c (h d)")
@@ -129,6 +145,9 @@ class ClusterAttention(Cluster):
 
     def _split(self, x_BCD: Tensor) -> Tensor:
         return rearrange(x_BCD, "b c (h d) -> b h c d", h=self.heads)
+
+    def remarks(self) -> tuple[str, ...]:
+        return head_remarks(self.asked, self.heads, self.d_model)
 
     def flops(self, B: int, C: int) -> int:
         D = self.d_model

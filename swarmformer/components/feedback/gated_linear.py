@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from swarmformer.components.shared import Gate, shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
+from swarmformer.contracts.measure import OPENNESS
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.gating import add, said
 from swarmformer.registry import register
@@ -20,6 +21,7 @@ class GatedLinear(Feedback):
     """
 
     no_decay = ("gate",)
+    measures = OPENNESS
 
     def __init__(self, dims: Dims, *, dropout: Probability = 0.1) -> None:
         super().__init__()
@@ -33,6 +35,8 @@ class GatedLinear(Feedback):
     ) -> Tensor:
         g = said(assignment, c_BCD).linear(self.linear.weight, self.linear.bias).dropped(self.dropout)
         gate_BND = self.gate(x_BND if norm is None else norm(x_BND), g, shift_of(assignment))
+        if self.watched is not None:
+            self.watched.over_tokens("openness", gate_BND, assignment.token_mask_BN)
         return add(x_BND, g.tokens, gate_BND)
 
     def flops(self, B: int, N: int, C: int) -> int:

@@ -9,13 +9,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.shared import shift_of
+from swarmformer.components.shared import CLOSED, shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
+from swarmformer.contracts.measure import OPENNESS, Measure
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
-SMALL = 1e-2
-CLOSED = -2.0
+SMALL, TINY = 1e-2, 1e-12
 
 
 @register("feedback", "gated_mlp")
@@ -32,6 +32,7 @@ class GatedMLP(Feedback):
         dropout: on the hidden layer of the MLP, drawn anew for each token.
     """
 
+    measures = {**OPENNESS, "update": Measure("size of the update over that of the token", least=0.01)}
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 
     def __init__(
@@ -60,8 +61,14 @@ class GatedMLP(Feedback):
         first = self.of_token(x_BND if norm is None else norm(x_BND)) + assignment.broadcast(self.of_cluster(c_BCD))
         said, gate = F.gelu(first).split([self.hidden, self.d_model], dim=-1)
         score, shift = self.gate_out(gate), shift_of(assignment)
-        update = (score if shift is None else score + shift).sigmoid() * self.out(self.dropout(said))
-        return x_BND + (update if self.scale is None else self.scale * update)
+        opening = (score if shift is None else score + shift).sigmoid()
+        update = opening * self.out(self.dropout(said))
+        update = update if self.scale is None else self.scale * update
+        if self.watched is not None:
+            size = update.float().norm(dim=-1, keepdim=True) / x_BND.float().norm(dim=-1, keepdim=True).clamp(min=TINY)
+            self.watched.over_tokens("openness", opening, assignment.token_mask_BN)
+            self.watched.over_tokens("update", size, assignment.token_mask_BN)
+        return x_BND + update
 
     def flops(self, B: int, N: int, C: int) -> int:
         D = self.d_model

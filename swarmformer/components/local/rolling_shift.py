@@ -7,9 +7,10 @@ from torch import Tensor, nn
 
 from swarmformer.components.shared import Gate
 from swarmformer.contracts import Dims, Local, Probability
+from swarmformer.contracts.measure import OPENNESS
 from swarmformer.errors import SpecError
 from swarmformer.ops.dropout import Dropout
-from swarmformer.ops.gating import move
+from swarmformer.ops.gating import add, move
 from swarmformer.ops.neighbours import three_sum
 from swarmformer.registry import register
 
@@ -46,10 +47,14 @@ class RollingShift(Local):
         masked: False restores the published behaviour: the ends wrap around and pads are neighbours.
         positions: left neighbour, self and right neighbour are scaled by a learned vector each, ones at the
             start, before their mean; without it the update cannot tell left from right, as published.
+        residual: x ← x + gate·u: what a token had stays, where the published step takes gate·x away. Steps then keep
+            tokens apart at the start (a residual stream, He et al. 2016), and a norm of the input is a pre-norm.
+        closed: the gate starts closed (bias −2) instead of half open.
     """
 
     no_decay = ("gate",)
-    test_options = ({"T_local": 1}, {"positions": True, "masked": False})
+    measures = OPENNESS
+    test_options = ({"T_local": 1}, {"positions": True, "masked": False}, {"residual": True, "closed": True})
 
     def __init__(
         self,
@@ -59,6 +64,8 @@ class RollingShift(Local):
         dropout: Probability = 0.0,
         masked: bool = True,
         positions: bool = False,
+        residual: bool = False,
+        closed: bool = False,
     ) -> None:
         super().__init__()
         if T_local < 1:
@@ -68,7 +75,7 @@ class RollingShift(Local):
         self.masked = self.honours_mask = masked
         self.dropout = Dropout(dropout)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), Dropout(dropout), nn.Linear(D, D))
-        self.gate = Gate(D)
+        self.gate, self.residual = Gate(D, closed=closed), residual
         self.scale_3D = nn.Parameter(torch.ones(3, D)) if positions else None
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
@@ -81,7 +88,10 @@ class RollingShift(Local):
         scale = self.scale_3D
         near_BND = masked_mean(x_BND, mask_BN, scale) if self.masked else circular_mean(x_BND, scale)
         u_BND = self.dropout(self.mlp(near_BND if norm is None else norm(near_BND)))
-        return move(x_BND, u_BND, self.gate(x_BND, u_BND))
+        gate_BND = self.gate(x_BND, u_BND)
+        if self.watched is not None:
+            self.watched.over_tokens("openness", gate_BND, mask_BN)
+        return (add if self.residual else move)(x_BND, u_BND, gate_BND)
 
     def flops(self, B: int, N: int) -> int:
         mlp = 2 * B * N * 2 * self.d_model * self.d_model

@@ -27,6 +27,12 @@ class Halving(Pyramid):
     def __init__(self, dims: Dims, *, min_clusters: Annotated[int, Field(ge=1)] = 1) -> None:
         super().__init__()
         self.size, self.seq_len, self.min_clusters = dims.cluster_size, dims.seq_len, min_clusters
+        self.layers = dims.num_layers
+
+    def remarks(self) -> tuple[str, ...]:
+        sizes = {self.cluster_size(layer) for layer in range(self.layers)}
+        few = f"clusters of {len(sizes)} sizes in {self.layers} layers, where three are meant (C, C/2, C/4)"
+        return (few,) if len(sizes) < 3 else ()
 
     def cluster_size(self, layer: int) -> int:
         size = self.size

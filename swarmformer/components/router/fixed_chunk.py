@@ -21,7 +21,7 @@ class ChunkAssignment(Assignment):
 
     def __init__(self, length: int, size: int, mask_BN: Tensor | None) -> None:
         super().__init__()
-        self.length, self.size, self.mask_BN = length, size, mask_BN
+        self.length, self.size, self.token_mask_BN = length, size, mask_BN
         if mask_BN is not None:
             self.cluster_mask_BC = self._chunks(mask_BN.unsqueeze(-1)).any(dim=2).squeeze(-1)
 
@@ -31,9 +31,9 @@ class ChunkAssignment(Assignment):
         return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
 
     def pool(self, x_BND: Tensor) -> Tensor:
-        if self.mask_BN is None:
+        if self.token_mask_BN is None:
             return self._chunks(x_BND).mean(dim=2)
-        weight_BN1 = self.mask_BN.unsqueeze(-1).to(x_BND.dtype)
+        weight_BN1 = self.token_mask_BN.unsqueeze(-1).to(x_BND.dtype)
         total_BCD = self._chunks(x_BND * weight_BN1).sum(dim=2)
         return total_BCD / self._chunks(weight_BN1).sum(dim=2).clamp(min=1.0)
 

@@ -17,6 +17,7 @@ from swarmformer.assignment.sampling import Sampling, sample
 from swarmformer.components.embedding.token_position import sinusoids
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
 from swarmformer.contracts import Dims, Probability, Router
+from swarmformer.contracts.measure import Measure, Watched
 from swarmformer.registry import register
 
 Weight = Annotated[float, Field(ge=0)]
@@ -39,6 +40,7 @@ class Learned(Router):
         width: of keys and queries.
         radius: only ±radius neighbouring clusters are candidates, linear in N; 0 lets tokens go anywhere.
         distance: λ at the start, per token of distance; 0 leaves the term out.
+        release: λ falls by e^(−release · share of training done) beside what it learns; 0: by learning alone.
         temperature, anneal, min_temperature: τ = max(min, temperature · e^(−anneal · share of training done)).
         balance_weight, z_weight, coherence_weight: of the auxiliary losses, 0 = off.
         coherence_warmup: share of the training without the coherence loss.
@@ -50,7 +52,15 @@ class Learned(Router):
         {"radius": 1},
         {"logits": "content", "distance": 0.0, "z_weight": 0.1, "balance_weight": 0.1, "coherence_weight": 0.1},
         {"logits": "content", "radius": 2, "coherence_signal": True, "sampling": "gumbel", "distance": 0.2},
+        {"logits": "content", "release": 8.0},
     )
+    measures = {
+        "agreement": Measure("tokens whose likeliest cluster is their chunk", most=0.9),
+        "effective_clusters": Measure("effective clusters over clusters"),
+        "dead_share": Measure("clusters without tokens"),
+        "temperature": Measure("temperature of the softmax"),
+        "distance": Measure("λ, per token of distance"),
+    }
     whole_batch = True
     progress: Tensor
     place_ND: Tensor
@@ -64,6 +74,7 @@ class Learned(Router):
         width: Annotated[int, Field(ge=1)] = 32,
         radius: Annotated[int, Field(ge=0)] = 0,
         distance: Weight = 4.0,
+        release: Weight = 0.0,
         temperature: Temperature = 1.0,
         anneal: Weight = 0.0,
         min_temperature: Temperature = 0.5,
@@ -76,7 +87,7 @@ class Learned(Router):
     ) -> None:
         super().__init__()
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
-        self.width, self.radius, self.signals = width, radius, coherence_signal
+        self.width, self.radius, self.signals, self.release = width, radius, coherence_signal, release
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature
         self.auxiliary = Auxiliary(balance_weight, z_weight, coherence_weight, coherence_warmup)
         self.key = nn.Linear(dims.d_model, width, bias=False)
@@ -97,6 +108,9 @@ class Learned(Router):
                 nn.init.normal_(weight, std=self.d_model**-0.5)
             nn.init.normal_(self.slot_CX)
             self.requires_grad_(False)
+
+    def remarks(self) -> tuple[str, ...]:
+        return ("there is one cluster, so that nothing is chosen",) if len(self.slot_CX) == 1 else ()
 
     def set_progress(self, done: float) -> None:
         self.progress.fill_(done)
@@ -130,7 +144,7 @@ class Learned(Router):
         allowed = reach.of_clusters(cluster_mask_BC)
         # A text without tokens has no cluster to go to: let it go anywhere, so that all stays finite.
         allowed = allowed | ~allowed.any(dim=-1, keepdim=True)
-        logits = scores if self.log_distance is None else scores - self.log_distance.float().exp() * reach.distance()
+        logits = scores if self.log_distance is None else scores - self._distance(self.log_distance) * reach.distance()
         logits = logits.masked_fill(~allowed, float("-inf"))
         weights = sample(logits, self._temperature(), self.sampling, self.training)
         weights = weights * reach.of_tokens(real_BN).to(weights.dtype)
@@ -138,6 +152,9 @@ class Learned(Router):
         if self.signals:
             assignment.signal_BC = coherence(assignment, x_BND).clamp(min=LEAST_COHERENCE).log()
             assignment.signal_BC = assignment.signal_BC.masked_fill(~cluster_mask_BC, 0.0)
+        assignment.token_mask_BN = real_BN
+        if self.watched is not None:
+            self._watch(self.watched, routing_telemetry(assignment, logits, real_BN), real_BN)
         if self.training:
             routing = Routing(assignment, scores, logits, allowed, real_BN, x_BND)
             assignment.losses = self.auxiliary(routing, self.progress)
@@ -146,6 +163,17 @@ class Learned(Router):
                 "temperature": self._temperature(),
             }
         return assignment
+
+    def _watch(self, watched: Watched, told: dict[str, Tensor], real_BN: Tensor) -> None:
+        texts, tokens = real_BN.any(dim=1).sum(), real_BN.sum()
+        for name, value in told.items():
+            watched.add(name, value, tokens if name == "agreement" else texts)
+        watched.add("temperature", self._temperature())
+        if self.log_distance is not None:
+            watched.add("distance", self._distance(self.log_distance))
+
+    def _distance(self, log_distance: Tensor) -> Tensor:
+        return (log_distance.float() - self.release * self.progress.float()).exp()
 
     def _temperature(self) -> Tensor:
         falling = self.temperature * (-self.anneal * self.progress.float()).exp()

@@ -20,7 +20,7 @@ class ShuffledAssignment(Assignment):
         super().__init__()
         self.order_BN, self.back_BN = order_BN, order_BN.argsort(dim=1)
         self.chunks = ChunkAssignment(order_BN.shape[1], size, real_BN.gather(1, order_BN))
-        self.cluster_mask_BC = self.chunks.cluster_mask_BC
+        self.cluster_mask_BC, self.token_mask_BN = self.chunks.cluster_mask_BC, real_BN
 
     def pool(self, x_BND: Tensor) -> Tensor:
         return self.chunks.pool(_reordered(x_BND, self.order_BN))

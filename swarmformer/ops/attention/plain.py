@@ -22,6 +22,19 @@ def plain(
     dropout_p: float,
 ) -> Tensor:
     """See ``attend``. Half precision is computed in fp32 and rounded once."""
+    weights_BHNM = attention_weights(q_BHND, k_BHMD, mask_BM, signal_BM, window, bias_HR)
+    return (F.dropout(weights_BHNM, dropout_p) @ v_BHMD.to(weights_BHNM.dtype)).to(v_BHMD.dtype)
+
+
+def attention_weights(
+    q_BHND: Tensor,
+    k_BHMD: Tensor,
+    mask_BM: Tensor | None = None,
+    signal_BM: Tensor | None = None,
+    window: int | None = None,
+    bias_HR: Tensor | None = None,
+) -> Tensor:
+    """How much each query takes of each key, [B, H, N, M], in fp32 or better; zero where it may not look."""
     dtype = torch.promote_types(q_BHND.dtype, torch.float32)
     q_BHND, k_BHMD = q_BHND.to(dtype), k_BHMD.to(dtype)
     N, M = q_BHND.shape[-2], k_BHMD.shape[-2]
@@ -36,8 +49,7 @@ def plain(
     allowed_BHNM = dense_mask(usable_BM, window, N, M, q_BHND.device)
     # The least finite number and not −∞: a row without any allowed key is then even, not NaN, and zeroed below.
     scores_BHNM = scores_BHNM.masked_fill(~allowed_BHNM, torch.finfo(scores_BHNM.dtype).min)
-    weights_BHNM = scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)
-    return (F.dropout(weights_BHNM, dropout_p) @ v_BHMD.to(weights_BHNM.dtype)).to(v_BHMD.dtype)
+    return scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)
 
 
 def dense_mask(usable_BM: Tensor | None, window: int | None, N: int, M: int, device: torch.device) -> Tensor:

@@ -61,6 +61,17 @@ def test_unlike_runs_are_arms_of_their_own_and_named(tmp_path: Path, name: str, 
     assert mixed.others == () and mixed.arm("x").seeds == (0, 1, 2)
 
 
+def test_runs_of_unlike_precision_are_never_averaged(tmp_path: Path) -> None:
+    """Of one key, as ``auto`` has: what most runs were computed in counts. An older run is of what its config says."""
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    runs.write_cell(folder, runs.result("x", 2, 0.9, precision="bf16"))
+    grid = only(folder, mix=("data", "code", "device"))
+    assert grid.arm("x").seeds == (0, 1) and [(arm.unlike, arm.seeds) for arm in grid.others] == [
+        ("precision bf16", (2,))
+    ]
+    assert any("demo/x-2 (precision bf16)" in warning for warning in grid.warnings)
+
+
 def test_the_code_of_runs_is_their_hash_where_they_have_one(tmp_path: Path) -> None:
     """A commit that changes no source parts nothing; a change of source parts, whatever the revision."""
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])

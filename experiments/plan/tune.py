@@ -1,0 +1,112 @@
+"""``tune:`` in a grid: options whose values are tried alike for every arm, before the seeds that count.
+
+Every combination of the values is one trial a tuning seed, for every arm the same number. Trials are judged by the
+validation split and never see the test split; the best combination of an arm is what its counting seeds run with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator, model_validator
+
+from swarmformer.contracts import Strict
+from swarmformer.errors import SpecError
+from swarmformer.merge import nest
+from swarmformer.records import Value
+from swarmformer.spec import RunSpec, Seed
+
+TUNABLE = ("model", "train")
+MAX_TRIALS = 64
+Values = dict[str, Value]
+
+
+class TuneSpec(Strict):
+    """The section as the grid file has it.
+
+    Options:
+        values: dotted option → the values to try, two at least, in any order; every combination is tried.
+        seeds: of the trials; none of them may be a seed that counts.
+        epochs: of a trial; as many as the runs that count have where not given. A cheaper trial may favour options that
+            learn quickly: a schedule that ends with the last epoch ends sooner too.
+    """
+
+    values: dict[str, Annotated[list[Value], Field(min_length=2)]] = Field(min_length=1)
+    seeds: list[Seed] = Field(min_length=1)
+    epochs: int | None = Field(default=None, ge=1)
+
+    @field_validator("values")
+    @classmethod
+    def _options_of_a_run(cls, values: dict[str, list[Value]]) -> dict[str, list[Value]]:
+        for key, tried in values.items():
+            section, dot, option = key.partition(".")
+            if section == "data":
+                raise ValueError(f"{key}: scores on other data cannot be compared; write a grid for each")
+            if section not in TUNABLE or not dot or not option:
+                raise ValueError(f"{key}: write an option below model or train with its dots, as train.lr")
+            if len(set(tried)) < len(tried):
+                raise ValueError(f"{key}: a value is given twice")
+        return values
+
+    @model_validator(mode="after")
+    def _fits(self) -> TuneSpec:
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("seeds: a seed is given twice")
+        if self.epochs is not None and "train.epochs" in self.values:
+            raise ValueError("epochs: train.epochs is tuned, so that a trial has as many as it says; leave epochs out")
+        if (count := len(list(self.combinations()))) > MAX_TRIALS:
+            raise ValueError(f"values: {count} combinations for every arm are more than {MAX_TRIALS}; try fewer values")
+        return self
+
+    def combinations(self) -> Iterator[Values]:
+        """Every combination of the values, the last option quickest."""
+        for combination in product(*self.values.values()):
+            yield dict(zip(self.values, combination, strict=True))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Values of the tuned options, and the run that counts with them."""
+
+    values: Values
+    spec: RunSpec
+
+    def trial(self, tune: TuneSpec, seed: int) -> RunSpec:
+        """The run that tries them."""
+        train = self.spec.train if tune.epochs is None else self.spec.train.model_copy(update={"epochs": tune.epochs})
+        return self.spec.model_copy(update={"seed": seed, "train": train})
+
+
+def patch_of(values: Values) -> dict[str, Any]:
+    """As it is laid over an arm, sections outermost."""
+    return nest(values)
+
+
+def check_free(sources: Mapping[tuple[str, ...], str], tuned: str, others: Mapping[str, str]) -> None:
+    """Raise SpecError where the grid or the arm sets an option that is tuned: it would never be used.
+
+    sources: path of an option → where it was set, before the tuned values were laid over. tuned: the option as written.
+    others: where it must not be set → what to call that place.
+    """
+    for path, source in sources.items():
+        if source in others:
+            raise SpecError(f"{others[source]} sets {'.'.join(path)}, but tune: chooses {tuned} for every arm alike; "
+                            "leave one of them out")  # fmt: skip
+
+
+def check_apart(candidates: list[Candidate]) -> None:
+    """Raise SpecError where two combinations are one configuration: an arm would have fewer trials than another."""
+    seen: dict[str, Values] = {}
+    for candidate in candidates:
+        twin = seen.setdefault(candidate.spec.run_key, candidate.values)
+        if twin != candidate.values:
+            raise SpecError(f"tune: {said(twin)} and {said(candidate.values)} are the same configuration of this arm, "
+                            "which would have fewer trials than others; leave that option or value out")  # fmt: skip
+
+
+def said(values: Mapping[str, Value]) -> str:
+    """``train.lr 0.001, train.warmup 0.1``"""
+    return ", ".join(f"{key} {value}" for key, value in values.items())

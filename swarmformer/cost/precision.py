@@ -1,0 +1,169 @@
+"""fp32 or bf16: which of the two is faster on this machine, measured and not guessed.
+
+A processor takes bf16 or merely bears it: with AVX2 alone a bf16 product runs at a thirtieth of the rate of fp32, with
+AMX or on a GPU at a multiple. Products settle it where bf16 is slower at them, as nothing else is quicker in bf16 than
+they are; else whole training steps do, in which autocast pays for its casts.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from swarmformer.contracts import Model
+from swarmformer.cost.machine import Product
+from swarmformer.cost.passes import make_call, random_batch
+from swarmformer.cost.timing import no_garbage_collection, now_s, seconds
+from swarmformer.environment import describe_machine, device_name, matmul_precision
+from swarmformer.records import write_bytes_atomically
+from swarmformer.run_key import digest
+from swarmformer.settings import cache_dir
+from swarmformer.spec import RunSpec, TrainSpec
+
+logger = logging.getLogger("swarmformer.training")
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+USUAL: Product = (512, 128, 128)
+"""Tried beside the products of a model, which may be too small to tell anything."""
+MOST_FLOP = {"cpu": 3e7, "cuda": 1e11}
+"""Operations of all products tried: 0.05 s on a CPU at the slowest rate seen."""
+REPEATS, STEPS_S = 3, 0.3
+"""Rounds at least, and seconds that short steps are timed for."""
+GAIN = 1.1
+"""bf16 is taken where a step is so many times faster: within the noise of a timing the more exact one stays."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What both precisions reach. ``products``: FLOP/s (multiply-adds × 2) of the model's matrix products;
+    ``step_s``: seconds of a training step, empty where the products settled it."""
+
+    products: dict[str, float]
+    step_s: dict[str, float]
+
+    @property
+    def gain(self) -> float:
+        """How many times faster bf16 is."""
+        if self.step_s:
+            return self.step_s["fp32"] / self.step_s["bf16"]
+        return self.products["bf16"] / self.products["fp32"]
+
+    @property
+    def faster(self) -> str:
+        return "bf16" if self.gain >= GAIN else "fp32"
+
+    def words(self) -> str:
+        """``products at 61.3 GFLOP/s in fp32, 2.0 in bf16``, and the steps where they were timed."""
+        said = "products at {fp32:.3g} GFLOP/s in fp32, {bf16:.3g} in bf16".format(
+            **{name: rate / 1e9 for name, rate in self.products.items()}
+        )
+        return said + ("; a step takes {fp32:.3g} s in fp32, {bf16:.3g} in bf16".format(**self.step_s) if self.step_s
+                       else "")  # fmt: skip
+
+
+def product_rates(products: Iterable[Product], device: torch.device) -> dict[str, float]:
+    """FLOP/s over these products in either precision: the best of three rounds, each product a first time before."""
+    shapes = _shortened([USUAL, *products], MOST_FLOP[device.type])
+    flop = sum(2 * math.prod(shape) for shape in shapes)
+    rates = {}
+    with no_garbage_collection(), torch.inference_mode():
+        for name, dtype in DTYPES.items():
+            call = _all_of(shapes, device, dtype)
+            call()
+            rates[name] = flop / min(seconds(call, device) for _ in range(REPEATS))
+    return rates
+
+
+def _shortened(products: Sequence[Product], most_flop: float) -> list[Product]:
+    share = most_flop / len(products)
+    return [(max(1, min(rows, int(share / (2 * K * N)))), K, N) for rows, K, N in products]
+
+
+def _all_of(shapes: Iterable[Product], device: torch.device, dtype: torch.dtype) -> Callable[[], None]:
+    def ones(rows: int, columns: int) -> Tensor:
+        return torch.ones(rows, columns, dtype=dtype, device=device)
+
+    pairs = [(ones(rows, inner), ones(inner, columns)) for rows, inner, columns in shapes]
+
+    def call() -> None:
+        for left, right in pairs:
+            left @ right
+
+    return call
+
+
+def measure_rates(model: Model, train: TrainSpec, length: int) -> Rates:
+    """Both precisions at the shapes that a model, left as it is, is trained at: its products, and steps where bf16 is
+    not slower at those. Draws no random numbers of the caller's."""
+    device = next(model.parameters()).device
+    products = product_rates(_products(model, train.batch_size * length), device)
+    settled = Rates(products, {})
+    if settled.gain < 1 / GAIN:
+        return settled
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        return Rates(products, _step_seconds(model, train, length))
+
+
+def _products(model: Model, rows: int) -> list[Product]:
+    linear = (layer for layer in model.modules() if isinstance(layer, nn.Linear))
+    return [(rows, K, N) for K, N in sorted({(layer.in_features, layer.out_features) for layer in linear})]
+
+
+def _step_seconds(model: Model, train: TrainSpec, length: int) -> dict[str, float]:
+    """Least seconds of a training step on random tokens, in turns."""
+    device = next(model.parameters()).device
+    batch = random_batch(model, train.batch_size, length, device=device, seed=0)
+    calls = {name: make_call(copy.deepcopy(model), batch, "training", name, train) for name in DTYPES}  # type: ignore[arg-type]
+    for call in calls.values():
+        call()  # the first chooses kernels and touches memory
+    rounds: list[dict[str, float]] = []
+    end = now_s() + STEPS_S
+    while len(rounds) < REPEATS or now_s() < end:
+        rounds.append({name: seconds(call, device) for name, call in calls.items()})
+    return {name: min(taken[name] for taken in rounds) for name in DTYPES}
+
+
+def rates_here(spec: RunSpec, model: Model, train: TrainSpec) -> Rates:
+    """``measure_rates`` for a run's longest batch, once on a machine: kept in the folder of caches, so that all runs of
+    a grid decide alike, whatever else the machine does while they start."""
+    device = next(model.parameters()).device
+    here = {
+        "device": device_name(device), "capability": describe_machine()["cpu_capability"],
+        "matmul": matmul_precision(device), "torch": torch.__version__, "batch": train.batch_size,
+        "model": spec.model.to_dict(), "optimiser": train.optimiser.to_dict(), "objective": train.objective.to_dict(),
+    }  # fmt: skip
+    path = cache_dir() / "precision" / f"{digest(here)}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.exists():
+            rates = measure_rates(model, train, spec.model.dims.seq_len)
+            write_bytes_atomically(path, json.dumps({**asdict(rates), "of": here}, indent=1, default=str).encode())
+        return _kept(path)
+
+
+def _kept(path: Path) -> Rates:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    return Rates(kept["products"], kept["step_s"])
+
+
+def chosen_precision(spec: RunSpec, model: Model, train: TrainSpec) -> str:
+    """``fp32`` or ``bf16``: what is asked for, or for ``auto`` the faster here. A fixed bf16 that is slower is said."""
+    if train.precision == "fp32":
+        return "fp32"
+    rates = rates_here(spec, model, train)
+    if train.precision == "auto":
+        logger.info("precision auto: %s (%s)", rates.faster, rates.words())
+        return rates.faster
+    if rates.gain < 1:
+        logger.warning(
+            "train.precision = bf16 is slower than fp32 here: %s; train.precision=auto takes the faster", rates.words()
+        )
+    return "bf16"

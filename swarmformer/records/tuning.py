@@ -1,0 +1,176 @@
+"""``trial.json``: one trial of an arm's options; ``tuning.json``: all that was tried, and what was chosen for each arm.
+
+A trial has seeds of its own and is judged by the validation split alone: it never sees the test split, and is no
+evidence. The choice is a function of the finished trials and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from .base import Count, Document, Positive, Record, RunKey, Share, UnreadableFileError, load, load_json, save
+from .environment import Supplier
+from .plan import Plan, PlannedCell, TrialMetric, Value
+from .run import Metrics, RunIdentity, Seconds
+
+TRIAL, TUNING = "trial.json", "tuning.json"
+TRIALS = "tuning"
+"""Folder of a grid in which its trials lie."""
+RULE = (
+    "highest mean over the tuning seeds of {metric} on validation; then the lowest mean validation loss; then "
+    "the first in the order of the grid file; a trial that failed is the worst"
+)
+
+
+class Trial(RunIdentity):
+    """``trial.json``: the mark of completion of a trial. There is no metric of the test split to write."""
+
+    status: Literal["COMPLETED"] = "COMPLETED"
+    task: str
+    validation: Metrics
+    best_epoch: Count = 0
+    epochs: Count = 0
+    steps: Count = 0
+    stopped: tuple[Count, ...] = ()
+    precision: str = ""
+    data_key: str
+    code_revision: str
+    code_hash: str = ""
+    suppliers: tuple[Supplier, ...] = ()
+    device: str
+    started_at: str = ""
+    seconds: Seconds
+
+
+class TrialScore(Record):
+    """A trial as it was judged. ``cell`` is its folder's name; ``reason`` why it failed: then it has no score."""
+
+    cell: str
+    seed: int
+    run_key: RunKey
+    score: Share | None
+    loss: float | None = None
+    seconds: Positive | None = None
+    reason: str = ""
+
+
+class Tried(Record):
+    """Values of the tuned options, and their trials: one for each tuning seed."""
+
+    values: dict[str, Value]
+    trials: tuple[TrialScore, ...]
+
+    @property
+    def score(self) -> float | None:
+        """Mean over the seeds; None where a trial failed, which is worse than any score."""
+        scores = [trial.score for trial in self.trials if trial.score is not None]
+        return sum(scores) / len(scores) if scores and len(scores) == len(self.trials) else None
+
+    @property
+    def loss(self) -> float:
+        """Mean over the seeds; infinite where one has none."""
+        losses = [float("inf") if trial.loss is None else trial.loss for trial in self.trials]
+        return sum(losses) / len(losses) if losses else float("inf")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        return tuple(trial.reason for trial in self.trials if trial.reason)
+
+
+class TunedArm(Record):
+    """``chosen``: place in ``tried``, None where every trial failed; ``tied``: other places with the same score.
+    ``cells``: the runs that count, with the chosen values."""
+
+    arm: str
+    tried: tuple[Tried, ...]
+    chosen: Count | None
+    tied: tuple[Count, ...] = ()
+    cells: tuple[PlannedCell, ...] = ()
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """The chosen ones; none where every trial failed."""
+        return {} if self.chosen is None else self.tried[self.chosen].values
+
+
+class Tuning(Document):
+    """``tuning.json``: written once, when every trial of every arm is finished or has failed."""
+
+    grid: str
+    metric: TrialMetric
+    rule: str
+    options: dict[str, tuple[Value, ...]]
+    seeds: tuple[int, ...]
+    arms: tuple[TunedArm, ...]
+    checksum: str = ""
+
+
+def choose(tried: Sequence[Tried]) -> tuple[int | None, tuple[int, ...]]:
+    """The place of the best, and the other places that have the same score; see ``RULE``."""
+    scores = [one.score for one in tried]
+    best = max((score for score in scores if score is not None), default=None)
+    if best is None:
+        return None, ()
+    equal = [place for place, score in enumerate(scores) if score == best]
+    chosen = min(equal, key=lambda place: (tried[place].loss, place))
+    return chosen, tuple(place for place in equal if place != chosen)
+
+
+def chosen_plan(plan: Plan, tuning: Tuning | None) -> Plan:
+    """The plan with the cells and run keys that the choice gives; cells of arms without a choice stay open."""
+    arms = {arm.arm: arm for arm in tuning.arms} if tuning else {}
+    cells = {(cell.arm, cell.seed): cell for arm in arms.values() for cell in arm.cells}
+    keys = {cell.arm: cell.run_key for cell in cells.values()}
+    return plan.model_copy(update={
+        "arms": tuple(arm if arm.run_key else arm.model_copy(update={"run_key": keys.get(arm.arm, "")})
+                      for arm in plan.arms),
+        "cells": tuple(cell if cell.run_key else cells.get((cell.arm, cell.seed), cell) for cell in plan.cells),
+    })  # fmt: skip
+
+
+def is_of_plan(tuning: Tuning, plan: Plan) -> bool:
+    """Whether the trials are those that a plan asks for: the same arms, values, seeds and configurations, no more."""
+    asked = plan.tuning
+    if asked is None or (asked.options, asked.seeds, asked.metric) != (tuning.options, tuning.seeds, tuning.metric):
+        return False
+    planned = {(t.arm, t.seed, t.run_key, _words(t.values)) for t in asked.trials}
+    found = {(arm.arm, t.seed, t.run_key, _words(tried.values))
+             for arm in tuning.arms for tried in arm.tried for t in tried.trials}  # fmt: skip
+    return planned == found
+
+
+def _words(values: dict[str, Value]) -> str:
+    return json.dumps(values, sort_keys=True)
+
+
+def save_tuning(grid: Path, tuning: Tuning) -> None:
+    """Write it atomically into a grid's folder, with its checksum."""
+    raw = tuning.model_dump(mode="json")
+    save(grid / TUNING, tuning.model_copy(update={"checksum": _checksum(raw)}))
+
+
+def read_tuning(grid: Path) -> Tuning | None:
+    """The choice in a grid's folder; None where there is none yet.
+
+    Raises:
+        UnreadableFileError: damaged, or not what was written.
+    """
+    path = grid / TUNING
+    if not path.exists():
+        return None
+    tuning = load(path, Tuning)
+    if tuning.checksum != _checksum(load_json(path)):
+        raise UnreadableFileError(path, "not what was written: its checksum differs; move it away, and grid run makes "
+                                  "it again from the trials")  # fmt: skip
+    return tuning
+
+
+def _checksum(raw: dict[str, Any]) -> str:
+    """SHA-256 over the JSON values as they stand in the file."""
+    content = {key: value for key, value in raw.items() if key not in ("checksum", "schema")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,31 @@
+"""What a trained model's components measure of themselves over a split: how far their mechanisms were exercised."""
+
+from __future__ import annotations
+
+import torch
+
+from swarmformer.contracts import Component, Model
+from swarmformer.contracts.component import components_within
+from swarmformer.contracts.measure import Mean, watching
+from swarmformer.data.batching import Batches
+from swarmformer.records import Exercise
+from swarmformer.training.evaluate import predict
+
+
+def telemetry(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Exercise, ...]:
+    """A row per component and measure that it declares, in the order of the model; means over the whole split."""
+    components = {name: part for name, part in components_within(model) if part.measures}
+    if not components:
+        return ()
+    with watching(dict(components)) as watched:
+        predict(model, batches, device, precision)
+    return tuple(row for name, part in components.items() for row in _rows(name, part, watched[name].means))
+
+
+def _rows(place: str, part: Component, means: dict[str, Mean]) -> list[Exercise]:
+    found = {name: means[name].value for name in part.measures if name in means}
+    return [
+        Exercise(place=place, slot=part.slot, component=part.registered_name, measure=name, value=value,
+                 least=part.measures[name].least, most=part.measures[name].most)
+        for name, value in found.items() if value is not None
+    ]  # fmt: skip

@@ -1,0 +1,140 @@
+"""fp32 or bf16: the faster is taken, a slower one that is fixed is told, and a checkpoint keeps what it was made in."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from swarmformer.assembly import assemble
+from swarmformer.cost import precision
+from swarmformer.cost.precision import Rates, chosen_precision, measure_rates, product_rates, rates_here
+from swarmformer.errors import SpecError
+from swarmformer.spec import RunSpec
+from swarmformer.training.evaluate import autocast
+from swarmformer.training.loop import Trainer
+from tests.training.toys import toy_data, toy_run
+
+CPU = torch.device("cpu")
+FAST = Rates({"fp32": 5e10, "bf16": 4e11}, {"fp32": 0.4, "bf16": 0.1})
+SLOW = Rates({"fp32": 6e10, "bf16": 2e9}, {})
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path / "cache"))
+
+
+def take(rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "measure_rates", lambda model, train, length: rates)
+
+
+@pytest.mark.parametrize(
+    ("rates", "faster"),
+    [
+        (FAST, "bf16"),
+        (SLOW, "fp32"),
+        (Rates({"fp32": 1e10, "bf16": 9e10}, {"fp32": 0.1, "bf16": 0.2}), "fp32"),  # casts cost more than products save
+        (Rates({"fp32": 1e10, "bf16": 2e10}, {"fp32": 0.105, "bf16": 0.1}), "fp32"),  # within the noise
+    ],
+)
+def test_the_faster_is_taken(rates: Rates, faster: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    take(rates, monkeypatch)
+    spec = toy_run(precision="auto")
+    assert rates.faster == faster == chosen_precision(spec, assemble(spec.model), spec.train)
+
+
+@pytest.mark.parametrize(("rates", "told"), [(SLOW, True), (FAST, False)])
+def test_a_fixed_bf16_that_is_slower_is_told(
+    rates: Rates, told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    take(rates, monkeypatch)
+    spec = toy_run(precision="bf16")
+    with caplog.at_level(logging.WARNING, logger="swarmformer.training"):
+        assert chosen_precision(spec, assemble(spec.model), spec.train) == "bf16"
+    assert ("60 GFLOP/s in fp32, 2 in bf16" in caplog.text) is told
+
+
+def test_measured_once_and_with_nothing_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = toy_run(precision="auto")
+    model = assemble(spec.model).eval()
+    weights, state = [p.clone() for p in model.parameters()], torch.get_rng_state()
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: {"fp32": 1.0, "bf16": 1.0})
+    monkeypatch.setattr(precision, "STEPS_S", 0.0)
+    found = rates_here(spec, model, spec.train)
+    assert set(found.step_s) == {"fp32", "bf16"} and min(found.step_s.values()) > 0
+    assert torch.equal(state, torch.get_rng_state()) and not model.training
+    assert all(torch.equal(old, new) and new.grad is None for old, new in zip(weights, model.parameters(), strict=True))
+    monkeypatch.setattr(precision, "measure_rates", None)
+    assert rates_here(spec, model, spec.train) == found
+
+
+def test_products_settle_it_where_bf16_is_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: asked.extend(products) or SLOW.products)
+    spec = toy_run()
+    assert measure_rates(assemble(spec.model), spec.train, 16).step_s == {}
+    assert {rows for rows, _, _ in asked} == {8 * 16} and (16, 2) in {(K, N) for _, K, N in asked}
+
+
+def test_rates_are_of_both() -> None:
+    rates = product_rates([(64, 8, 8)], CPU)
+    assert set(rates) == {"fp32", "bf16"} and min(rates.values()) > 0
+
+
+def test_undecided_is_refused() -> None:
+    with pytest.raises(SpecError, match="not decided"):
+        autocast(CPU, "auto")
+
+
+def test_a_run_says_what_it_was_computed_in_and_goes_on_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Begun where bf16 is faster, ended where it is not: as if it had never been moved."""
+    take(FAST, monkeypatch)
+    spec = toy_run(precision="auto", checkpoint_seconds=0.0)
+    whole = Trainer(spec, toy_data(), CPU)
+    result = whole.run()
+    assert whole.precision == "bf16"
+    stop_in(tmp_path / "moved", spec)
+    take(SLOW, monkeypatch)
+    monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path / "elsewhere"))
+    with pytest.raises(SpecError, match=r"was computed in bf16, but train\.precision is fp32"):
+        Trainer(toy_run(precision="fp32"), toy_data(), CPU, tmp_path / "moved").run()
+    moved = Trainer(spec, toy_data(), CPU, tmp_path / "moved")
+    assert torch.equal(moved.run().test_logits_NK, result.test_logits_NK) and moved.precision == "bf16"
+
+
+def stop_in(folder: Path, spec: RunSpec) -> None:
+    def stop(done: int, total: int, words: str) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(spec, toy_data(), CPU, folder, stop).run()
+
+
+def test_a_checkpoint_from_before_there_was_a_choice_is_in_fp32(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    take(FAST, monkeypatch)
+    spec = toy_run(precision="auto", checkpoint_seconds=0.0)
+    stop_in(tmp_path / "old", toy_run(precision="fp32", checkpoint_seconds=0.0))
+    monkeypatch.setattr(json, "loads", lambda text, loads=json.loads: forgotten(loads(text)))
+    old = Trainer(spec, toy_data(), CPU, tmp_path / "old")
+    old.run()
+    assert old.precision == "fp32"
+
+
+def forgotten(progress: dict[str, object]) -> dict[str, object]:
+    return {key: value for key, value in progress.items() if key != "precisions"}
+
+
+def test_auto_and_fp32_have_one_key_and_bf16_its_own() -> None:
+    keys = {word: toy_run(precision=word).run_key for word in ("auto", "fp32", "bf16")}
+    assert keys["auto"] == keys["fp32"] != keys["bf16"]
+    stages = {word: toy_run(precision="bf16", stages=[{"name": "supervised", "precision": word}]).run_key
+              for word in ("auto", "fp32")}  # fmt: skip
+    assert stages["auto"] == stages["fp32"]

@@ -47,8 +47,9 @@ def without_hours(name: str, words: list[str], scratch: Path) -> list[str]:
     if name in ("train", "bench", "experiments.train", "experiments.benchmark", "experiments.scaling"):
         depth = [word for word in words if word in ("quick", "full")]
         return [*depth, "print_config", *(word for word in words if word not in ("print_config", *depth))]
-    if name in ("report", "page"):  # the same words, on runs that are there
-        words = ["reports/results/demo" if word.startswith("runs/") else word for word in words]
+    if name in ("report", "page"):  # the same words, on the smallest runs that are there
+        assert all((ROOT / word).is_dir() for word in words if word.startswith("reports/results/"))
+        words = ["reports/results/demo" if word.startswith(("runs/", "reports/results/")) else word for word in words]
     if "--out" in words:
         words = [*words[: words.index("--out")], "--out", str(scratch / "out")]
     # What rewrites or makes again all that is committed has tests of its own.

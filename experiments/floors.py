@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -14,39 +15,48 @@ from swarmformer.records import FLOORS, Floor, Floors, UnreadableFileError, load
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
-from .plan.grid_file import first_spec
+from .plan.grid_file import first_spec, read_grid
 from .runner import load_data, use_threads
 
 
 def write_floors(grid: Path, folder: Path) -> None:
-    """Compute the floors on the very split that the arms are trained on; done once per data."""
-    spec = first_spec(grid)
-    data = load_data(spec)
+    """Compute the floors on the very splits that the arms are trained on; done once per data."""
+    spec, seeds = first_spec(grid), read_grid(grid).seeds
+    runs = [spec.model_copy(update={"seed": seed}) for seed in (seeds if spec.data.split_seed == "run" else seeds[:1])]
+    data_key = load_data(runs[0]).source_key
     with FileLock(folder / "floors.lock"):
-        if not is_current(folder / FLOORS, data.key):
-            _write(spec, folder, data.key)
+        if not is_current(folder / FLOORS, data_key, len(runs)):
+            _write(runs, folder, data_key)
 
 
-def _write(spec: RunSpec, folder: Path, data_key: str) -> None:
-    task = make_task(spec.data)
-    data = spec.data
-    rows = compute_predictors(
-        task,
-        validation_fraction=data.validation_fraction,
-        split_seed=data.split_seed,
-        cut=Cut(spec.model.dims.seq_len, data.cut, data.cut_share),
-        tokenizer=data.tokenizer,
+def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
+    data, seq_len = runs[0].data, runs[0].model.dims.seq_len
+    task, cut = make_task(data), Cut(seq_len, data.cut, data.cut_share)
+    drawn = [compute_predictors(task, cut=cut, tokenizer=data.tokenizer, **data.draw(run.seed)) for run in runs]
+    floors = tuple(Floor.model_validate(_mean(rows)) for rows in zip(*drawn, strict=True))
+    floors_of = Floors(
+        task=data.task.name, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task)
     )
-    floors = tuple(Floor.model_validate(row) for row in rows)
-    save(folder / FLOORS, Floors(task=data.task.name, data_key=data_key, floors=floors, left_out=left_out(task)))
+    save(folder / FLOORS, floors_of)
 
 
-def is_current(path: Path, data_key: str) -> bool:
-    """Whether the floors in ``path`` are of this data."""
+def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One predictor over all splits: its mean accuracy; what else is said of it is of the first split."""
+    first = rows[0]
+    if len(rows) == 1:
+        return first
+    found = [row["accuracy"] for row in rows]
+    detail = {**first["detail"], "splits": len(rows), "lowest": min(found), "highest": max(found)}
+    return {**first, "accuracy": sum(found) / len(found), "detail": detail}
+
+
+def is_current(path: Path, data_key: str, splits: int = 1) -> bool:
+    """Whether the floors in ``path`` are of this data, and of so many splits of it."""
     try:
-        return load(path, Floors).data_key == data_key
+        floors = load(path, Floors)
     except UnreadableFileError:
         return False
+    return (floors.data_key, floors.splits) == (data_key, splits)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

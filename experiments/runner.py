@@ -39,7 +39,7 @@ from swarmformer.records import (
 )
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer, TrainResult
-from swarmformer.variants import make_task
+from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (
     CellBusyError,
@@ -120,7 +120,7 @@ class _Trained:
             "steps": outcome.steps,
             "stopped": outcome.stopped,
             "precision": self.trainer.precision,
-            "data_key": self.data.key,
+            "data_key": self.data.source_key,
             "code_revision": _joined([start.code_revision for start in starts]),
             "code_hash": _joined([start.code for start in starts]),
             "suppliers": starts[-1].suppliers,
@@ -171,6 +171,10 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "attention": tuple(trained.attention),
         "telemetry": outcome.telemetry,
         "unlabelled": unlabelled and {"texts": len(unlabelled.split), "copies": unlabelled.copies},
+        "encoded_key": trained.data.key,
+        "data": trained.data.facts,
+        "test_readings": outcome.test_readings,
+        "published_reading": outcome.published_reading,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     records.save(folder / RESULT, result)
@@ -214,10 +218,9 @@ def load_data(spec: RunSpec) -> EncodedData:
     task = make_task(spec.data)
     options: dict[str, Any] = {
         "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
-        "validation_fraction": spec.data.validation_fraction, "split_seed": spec.data.split_seed,
-        "cut": spec.data.cut, "cut_share": spec.data.cut_share,
+        "cut": spec.data.cut, "cut_share": spec.data.cut_share, **spec.data.draw(spec.seed),
     }  # fmt: skip
-    data = load_encoded(task, **options)
+    data = load_encoded(task, augment=make_augmentations(spec.data), **options)
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):

@@ -32,6 +32,7 @@ BUILTIN_PACKAGES = (
     "swarmformer.components",
     "swarmformer.models",
     "swarmformer.data.tasks",
+    "swarmformer.data.augmentations",
     "swarmformer.training.objectives",
     "swarmformer.training.optimisers",
     "swarmformer.training.augmentations",
@@ -50,12 +51,13 @@ SLOTS: dict[str, type] = {
     "channel": contracts.Channel,
     "model": contracts.Model,
     "task": Task,
+    "text_augmentation": contracts.TextAugmentation,
     "objective": contracts.Objective,
     "optimiser": contracts.Optimiser,
     "augmentation": contracts.Augmentation,
     "stage": contracts.Stage,
 }
-WITHOUT_DIMS = ("task", "optimiser", "stage")
+WITHOUT_DIMS = ("task", "text_augmentation", "optimiser", "stage")
 """Slots whose constructor takes options alone."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -111,6 +111,9 @@ class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
     ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
+    ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
+    (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
+    ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.
     ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
     what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
     """
@@ -118,7 +121,9 @@ class DataSpec(Strict):
     task: ComponentSpec
     tokenizer: str = "bert"
     validation_fraction: float = Field(0.1, gt=0, lt=1)
-    split_seed: int = 0
+    split_seed: int | Literal["run"] = 0
+    duplicates: Literal["keep", "drop"] = "keep"
+    augment: dict[str, ComponentSpec] = {}
     buckets: int = Field(4, ge=1, le=16)
     pad_to_max: bool = False
     cut: Where = "head"
@@ -128,12 +133,22 @@ class DataSpec(Strict):
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
         given = dict(_mapping(value, path, locate))
         task = ComponentSpec.from_dict("task", _take(given, "task", path, locate), (*path, "task"), locate)
+        augment = _augment(given.pop("augment", {}), (*path, "augment"), locate)
         known = [name for name in cls.model_fields if name != "task"]
         plain = validate(_DataOptions, given, path, locate, known)
-        return cls(task=task, **plain.model_dump())
+        return cls(task=task, **{**plain.model_dump(), "augment": augment})
 
     def to_dict(self) -> dict[str, Any]:
-        return {**self.model_dump(), "task": self.task.to_dict()}
+        augment = {name: dict(part.options) for name, part in self.augment.items()}
+        return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
+
+    def draw(self, seed: int) -> dict[str, Any]:
+        """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
+        redrawn = self.split_seed == "run"
+        return {
+            "validation_fraction": self.validation_fraction, "split_seed": seed if redrawn else self.split_seed,
+            "redrawn": redrawn, "drop_copies": self.duplicates == "drop",
+        }  # fmt: skip
 
     def key_content(self, *, versions: bool = True) -> Content:
         """Without what has no effect beside the rest."""
@@ -144,6 +159,17 @@ class DataSpec(Strict):
 
 class _DataOptions(DataSpec):
     task: ClassVar[None] = None  # type: ignore[assignment, misc]
+
+
+def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, ComponentSpec]:
+    """``{"name": {option: …}}`` → checked specifications by name; null leaves one out, or all."""
+    given = {} if value is None else dict(_mapping(value, path, locate))
+    return {
+        name: ComponentSpec.from_dict("text_augmentation", {"name": name, **options}, (*path, name), locate)
+        for name, options in sorted(
+            (name, _mapping(options, (*path, name), locate)) for name, options in given.items() if options is not None
+        )
+    }
 
 
 class StageSpec(Strict):

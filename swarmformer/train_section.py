@@ -37,6 +37,9 @@ class TrainBudget(Strict):
     )
     compile: bool = Field(False, description="train through `torch.compile`")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
+    read_test_each_epoch: bool = Field(
+        False, description="read test after each epoch as the authors did, into a figure of its own that is no result"
+    )
     checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")
 
 

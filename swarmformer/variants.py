@@ -17,6 +17,7 @@ from typing import Any
 from swarmformer import registry
 from swarmformer.assembly import assemble_without_weights, check_ingredients
 from swarmformer.catalogue import BUILT_IN, find_item, list_items
+from swarmformer.data.augment import Augmentations, Chosen, check_text
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
@@ -184,6 +185,8 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
     data = DataSpec.from_dict(tree.values["data"], tree.locate)
     model = ModelSpec.from_dict(tree.values.get("model", {}), tree.locate)
     model = _fit_to_task(model, data, tree, [source for _, source in overrides])
+    with tree.located():
+        check_text(make_task(data), data.task.name, data.augment)
     train = TrainSpec.from_dict(tree.values.get(TRAIN, {}), tree.locate)
     with tree.located():
         assemble_without_weights(model)
@@ -194,6 +197,14 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
 def make_task(data: DataSpec) -> Task:
     """The task of a data specification."""
     return registry.get("task", data.task.name)(**data.task.options)
+
+
+def make_augmentations(data: DataSpec) -> Augmentations:
+    """The text augmentations of a data specification, by name."""
+    return {
+        name: Chosen(registry.get("text_augmentation", name)(**part.options), part.key_content())
+        for name, part in data.augment.items()
+    }
 
 
 def _fit_to_task(model: ModelSpec, data: DataSpec, tree: Tree, overrides: Sequence[str]) -> ModelSpec:

@@ -86,6 +86,8 @@ def test_run_key_follows_every_field_of_training(field: str) -> None:
     "patch",
     [
         {"data": {"split_seed": 1}},
+        {"data": {"split_seed": "run"}},
+        {"data": {"duplicates": "drop"}},
         {"data": {"buckets": 2}},
         {"data": {"pad_to_max": True}},
         {"data": {"tokenizer": "other.json"}},
@@ -100,6 +102,48 @@ def test_run_key_follows_every_field_of_training(field: str) -> None:
 )
 def test_run_key_follows_data_and_model(patch: dict[str, Any]) -> None:
     assert run(patch=patch).run_key != run().run_key
+
+
+TEXTS = {"data": {"task": {"name": "imdb", "limit": 50}}}
+
+
+def texts_run(augment: Any, **data: Any) -> RunSpec:
+    return resolve_run("base", [(TEXTS, "test"), ({"data": {"augment": augment, **data}}, "command line")])
+
+
+def test_text_augmentations_are_part_of_the_key_in_any_order_and_come_back() -> None:
+    plain, both = texts_run({}), texts_run({"synonyms": {"p": 0.2}, "recombination": {}})
+    turned = texts_run({"recombination": {"share": 0.25}, "synonyms": {"p": 0.2}})
+    keys = {spec.run_key for spec in (plain, both, texts_run({"synonyms": {}}), texts_run({"synonyms": {"p": 0.2}}))}
+    assert both.run_key == turned.run_key and len(keys) == 4
+    assert RunSpec.from_dict(yaml.safe_load(yaml.safe_dump(both.to_dict()))) == both
+    assert texts_run({"synonyms": None}).run_key == texts_run(None).run_key == plain.run_key
+
+
+@pytest.mark.parametrize(
+    ("augment", "words"),
+    [
+        ({"synonym": {}}, r"data.augment.synonym: unknown text_augmentation 'synonym'. Did you mean 'synonyms'"),
+        ({"synonyms": {"word_q": 1}}, r"data.augment.synonyms.word_q: unknown option.*word_p"),
+        ({"synonyms": {"p": 2.0}}, r"data.augment.synonyms.p: .*less than or equal to 1"),
+        ({"synonyms": True}, r"data.augment.synonyms: expected a mapping of options, got True"),
+        (["synonyms"], r"data.augment: expected a mapping of options"),
+    ],
+)
+def test_a_wrong_text_augmentation_is_refused(augment: Any, words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        texts_run(augment)
+
+
+def test_a_task_without_text_refuses_text_augmentations_when_it_is_planned() -> None:
+    with pytest.raises(SpecError, match=r"command line: data.augment: task 'listops' has tokens of its own"):
+        run(patch={"data": {"augment": {"synonyms": {}}}})
+
+
+def test_the_split_of_the_run_follows_its_seed() -> None:
+    fixed, redrawn = run(seed=7).data, run(patch={"data": {"split_seed": "run"}}).data
+    assert (fixed.draw(7)["split_seed"], fixed.draw(7)["redrawn"]) == (0, False)
+    assert (redrawn.draw(7)["split_seed"], redrawn.draw(7)["redrawn"]) == (7, True)
 
 
 def test_run_key_does_not_depend_on_the_way_it_was_written() -> None:

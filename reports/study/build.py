@@ -19,6 +19,7 @@ from .predictions import correct_of
 from .read import Grid, Status, read_runs
 from .registration import followed, matched_pairs
 from .runs import Parted, part, tidy
+from .selection import selection_notes, selection_warnings
 from .tuning import tuned_arms, tuning_notes, untuned_notes
 
 UNKNOWN_TASK = "not known yet"
@@ -78,9 +79,11 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         data_key=data_key,
         warnings=(
             *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
-            *unusable, *remarks.plan_warnings(grid, deviations, pairs),
+            *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(grid.folder, cells),
         ),
-        notes=(*remarks.notes(parted.kept, margin, registered, pairs), *said),
+        notes=(
+            *remarks.notes(parted.kept, margin, registered, pairs), *said, *selection_notes(grid.folder, cells),
+        ),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
         cells=cells,
         plan=grid.plan,

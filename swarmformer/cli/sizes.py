@@ -16,7 +16,7 @@ from swarmformer.spec import ComponentSpec, ModelSpec, nowhere
 from swarmformer.variants import load_variant
 
 LENGTHS = (256, 768)
-WITHOUT_SIZE = ("task", "objective", "optimiser", "augmentation", "stage")
+WITHOUT_SIZE = ("task", "text_augmentation", "objective", "optimiser", "augmentation", "stage")
 """Slots beside the model's."""
 WITHOUT_PRODUCTS = ("norm", "pyramid")
 """Slots whose contract has no ``flops``."""

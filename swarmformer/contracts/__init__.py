@@ -30,9 +30,11 @@ from swarmformer.contracts.pooling import Pooling
 from swarmformer.contracts.pyramid import Pyramid
 from swarmformer.contracts.router import Assignment, Router
 from swarmformer.contracts.stage import Judge, Metrics, Stage
+from swarmformer.contracts.text_augmentation import Added, TextAugmentation
 
 __all__ = [
     "PASSES",
+    "Added",
     "Assignment",
     "Augmentation",
     "Channel",
@@ -57,6 +59,7 @@ __all__ = [
     "Router",
     "Stage",
     "Strict",
+    "TextAugmentation",
     "decay_groups",
     "embedded",
     "embedding_of",

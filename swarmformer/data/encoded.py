@@ -7,8 +7,8 @@ Reading it needs neither the tokenizer nor what the task's loading needs (``data
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.augment import Augmentations, augmented
 from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.files import json_hash
+from swarmformer.data.leakage import HeldOut, shared_texts
 from swarmformer.data.questions import Questions
-from swarmformer.data.split import load_splits
+from swarmformer.data.split import load_splits, without_copies
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
 from swarmformer.errors import DataError
@@ -28,7 +30,7 @@ from swarmformer.settings import cache_dir
 
 FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
-LAYOUT = 2
+LAYOUT = 3
 """Raise it when an entry holds something else that changes no meaning: older entries are then left alone."""
 SPLITS = ("train", "validation", "test")
 UNLABELLED = "unlabelled"
@@ -119,7 +121,10 @@ class TrainingTexts:
 class EncodedData:
     """A task ready for training: splits ``train``, ``validation`` and ``test``; see ``without_test``.
 
-    key: hash of everything that made it. special, mask_id: see ``TrainingTexts``.
+    key: hash of everything that made it. source_key: of what two runs must have in common to be compared: without what
+    augmentations added to train, and without the seed of the split where every run has its own; else the same as key.
+    facts: what was counted when it was encoded, as ``swarmformer.records.DataFacts``. special, mask_id: see
+    ``TrainingTexts``.
     """
 
     splits: dict[str, Split]
@@ -130,6 +135,8 @@ class EncodedData:
     special: tuple[int, ...] = (0,)
     mask_id: int = 0
     unlabelled: Unlabelled | None = None
+    source_key: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def named(self, names: str) -> Split:
         """A split, or several joined by ``+``; ``unlabelled`` are the texts without labels.
@@ -155,10 +162,10 @@ def load_encoded(
     *,
     tokenizer: str,
     seq_len: int,
-    validation_fraction: float,
-    split_seed: int,
     cut: Where = "head",
     cut_share: float = 0.25,
+    augment: Augmentations | None = None,
+    **draw: Any,
 ) -> EncodedData:
     """Load a task from the cache, encoding it first where it is not there yet.
 
@@ -166,7 +173,8 @@ def load_encoded(
         tokenizer: a name for ``load_tokenizer``; not used by tasks with their own vocabulary.
         seq_len: longer examples are cut to so many tokens, special tokens included.
         cut, cut_share: what is kept of them, as in ``Cut``.
-        validation_fraction, split_seed: as in ``load_splits``.
+        augment: what adds texts to train, drawn with ``split_seed``.
+        draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: missing or malformed data, or a damaged cache entry.
@@ -174,17 +182,40 @@ def load_encoded(
     if seq_len < 3:
         raise DataError(f"seq_len must be at least 3 ([CLS], one token, [SEP]), got {seq_len}")
     kept = Cut(seq_len, cut, cut_share)
-    identity = identity_of(task, tokenizer)
-    identity |= {**kept.identity(), "validation_fraction": validation_fraction, "split_seed": split_seed}
-    key = json_hash(identity)
+    common = {**identity_of(task, tokenizer), **kept.identity(), **_drawn(draw)}
+    added = {"augment": {name: one.identity() for name, one in augment.items()}} if augment else {}
+    identity = common | ({"split_seed": draw["split_seed"]} if draw.get("redrawn") else {}) | added
+    key, source_key = json_hash(identity), json_hash(common)
     folder = folder_of(task, key)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
-                splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
-                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity})
-    return _read(folder, key)
+                splits, facts = _prepared(task, augment or {}, draw)
+                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity, "facts": facts})
+    return _read(folder, key, source_key)
+
+
+def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
+    """What all runs have in common of how the splits are drawn."""
+    seed = {"split_seed": "run", "redrawn": True} if draw.get("redrawn") else {"split_seed": draw["split_seed"]}
+    kept = {"duplicates": "drop"} if draw.get("drop_copies") else {}
+    return {"validation_fraction": draw["validation_fraction"], **seed, **kept}
+
+
+def _prepared(
+    task: Task, augment: Augmentations, draw: Mapping[str, Any]
+) -> tuple[dict[str, RawSplit], dict[str, Any]]:
+    """The splits to encode, and what is to be known of them."""
+    whole = load_splits(task, **{**draw, "drop_copies": False})
+    splits = without_copies(whole, task) if draw.get("drop_copies") else dict(whole)
+    facts = {**shared_texts(whole, task), "dropped": len(whole["train"]) - len(splits["train"])}
+    facts |= {"split_seed": draw["split_seed"], "redrawn": bool(draw.get("redrawn"))}
+    if augment:
+        splits["train"], facts["added"] = augmented(
+            splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
+        )
+    return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
 
 def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
@@ -250,13 +281,14 @@ def encoder(
     return encode, {"vocab_size": size_of(loaded), **ids}
 
 
-def _read(folder: Path, key: str) -> EncodedData:
+def _read(folder: Path, key: str, source_key: str) -> EncodedData:
     arrays, manifest = read_arrays(folder)
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
     splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
     sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
-    return EncodedData(splits, key=key, special=tuple(manifest["special"]), **sizes)
+    facts = {"special": tuple(manifest["special"]), "source_key": source_key, "facts": manifest["facts"]}
+    return EncodedData(splits, key=key, **sizes, **facts)
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:

@@ -29,7 +29,7 @@ SPACED = r"(?u)\S+"
 
 
 def compute_predictors(
-    task: Task, *, validation_fraction: float, split_seed: int, cut: Cut | None = None, tokenizer: str = BERT
+    task: Task, *, cut: Cut | None = None, tokenizer: str = BERT, **draw: Any
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
@@ -37,14 +37,14 @@ def compute_predictors(
     labels: texts, or the tokens asked about.
 
     Args:
-        validation_fraction, split_seed: as in ``load_splits``.
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
         tokenizer: whose tokens the cut counts.
+        draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: as ``load_splits``.
     """
-    splits = load_splits(task, validation_fraction=validation_fraction, split_seed=split_seed)
+    splits = load_splits(task, **draw)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
     rows = [_majority(train, test, task.num_classes)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,6 +97,16 @@ def check_limit(task: str, limit: int) -> None:
     """Raise SpecError unless ``limit`` is a number of examples, or 0 for all."""
     if limit < 0:
         raise SpecError(f"task {task}: limit must be 0 (everything) or more, got {limit}")
+
+
+def limit_options(limit: int, whole_test: bool) -> dict[str, Any]:
+    """What of the identity of a task ``limited_splits`` decides."""
+    return {"limit": limit, "limit_seed": LIMIT_SEED, **({"whole_test": True} if whole_test and limit else {})}
+
+
+def limited_splits(splits: Mapping[str, RawSplit], limit: int, whole_test: bool) -> dict[str, RawSplit]:
+    """``limit`` examples of every split; all of test with ``whole_test``."""
+    return {name: limited(split, 0 if whole_test and name == "test" else limit) for name, split in splits.items()}
 
 
 def limited(split: RawSplit, limit: int) -> RawSplit:

@@ -7,28 +7,56 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from swarmformer.data.leakage import HeldOut
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
 
 logger = logging.getLogger("swarmformer.data")
 
 
-def load_splits(task: Task, *, validation_fraction: float, split_seed: int) -> dict[str, RawSplit]:
+def load_splits(
+    task: Task, *, validation_fraction: float, split_seed: int, redrawn: bool = False, drop_copies: bool = False
+) -> dict[str, RawSplit]:
     """Load a task as checked ``train``, ``validation`` and ``test``, in this order.
 
     A validation split of the source is kept as it is; else one is cut out of train.
 
+    Args:
+        redrawn: every run draws the cut anew; a source that has fixed it is refused.
+        drop_copies: leave training texts out that also stand in validation or test, however they are written.
+
     Raises:
-        DataError: malformed splits, a fraction that leaves one of them empty, training examples of one class alone.
+        DataError: malformed splits, a fraction that leaves one of them empty, training examples of one class alone;
+            a split that cannot be drawn anew.
     """
     raw = task.load()
     check_splits(raw, task.num_classes, per_token=task.per_token)
     train, validation = raw["train"], raw.get("validation")
     if validation is None:
         train, validation = cut_validation(train, validation_fraction, split_seed)
+    elif redrawn:
+        raise DataError("data.split_seed: run, but the task has a validation split of its own: nothing is drawn anew; "
+                        "leave data.split_seed out")  # fmt: skip
+    splits = {"train": train, "validation": validation, "test": raw["test"]}
+    _check_classes(train)
+    return without_copies(splits, task) if drop_copies else splits
+
+
+def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawSplit]:
+    """The splits without those training texts that are, after normalisation, among validation or test.
+
+    Raises:
+        DataError: training examples of one class alone are left.
+    """
+    train, held_out = splits["train"], HeldOut(splits, task)
+    kept = np.array([row for row, text in enumerate(train.texts) if text not in held_out], dtype=np.int64)
+    _check_classes(rest := train.take(kept))
+    return {**splits, "train": rest}
+
+
+def _check_classes(train: RawSplit) -> None:
     if len(np.unique(train.labels)) < 2:
         raise DataError("all training examples are of one class: nothing can be learnt; see data.task and its files")
-    return {"train": train, "validation": validation, "test": raw["test"]}
 
 
 def check_splits(splits: Mapping[str, RawSplit], num_classes: int, *, per_token: bool = False) -> None:

@@ -23,7 +23,7 @@ from .base import (
     write_bytes_atomically,
 )
 from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
-from .curve import CURVE, KINDS, CurveLine, StageLine, TrainLine, ValidationLine, read_curve
+from .curve import CURVE, KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .plan import (
     DECIDED,
@@ -50,13 +50,16 @@ from .predictions import PREDICTIONS, Predictions, read_predictions, save_predic
 from .run import (
     AttentionUse,
     Config,
+    DataFacts,
     EpochFlops,
     Exercise,
     Failure,
     Metrics,
     PaddedFlops,
+    PublishedReading,
     Result,
     Seconds,
+    SharedTexts,
     Spec,
     SplitMetrics,
     Truncated,

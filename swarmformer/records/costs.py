@@ -113,12 +113,14 @@ class Floor(Record):
 
 
 class Floors(Document):
-    """``left_out``: predictors that the task cannot have, with the reason."""
+    """``left_out``: predictors that the task cannot have, with the reason. ``splits``: how many draws of training and
+    validation the accuracies are means over."""
 
     SCHEMA: ClassVar[int] = 2
 
     task: str
     data_key: str
+    splits: Count = 1
     floors: tuple[Floor, ...]
     left_out: dict[str, str] = {}
 

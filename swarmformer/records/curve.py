@@ -44,6 +44,14 @@ class ValidationLine(CurveLine, Metrics):
     epoch: Count
 
 
+class TestLine(CurveLine, Metrics):
+    """A reading of the test split with the weights of epoch ``epoch``: the one that counts, or, as a diagnostic that
+    selects on test, one after each epoch."""
+
+    kind: Literal["test", "test_reading"]
+    epoch: Count
+
+
 class StageLine(CurveLine):
     """A line of a stage before the last, named ``stage``: of its training, or of a validation after ``epoch``."""
 
@@ -57,6 +65,8 @@ class StageLine(CurveLine):
 KINDS: dict[str, type[CurveLine]] = {
     "train": TrainLine,
     "validation": ValidationLine,
+    "test": TestLine,
+    "test_reading": TestLine,
     "stage_train": StageLine,
     "stage_validation": StageLine,
 }

@@ -127,6 +127,38 @@ class Unlabelled(Record):
     copies: Count
 
 
+class SharedTexts(Record):
+    """Texts of one split that also stand in another: as they are, and after normalisation."""
+
+    exact: Count
+    normalised: Count
+
+
+class DataFacts(Record):
+    """What was counted when the data was encoded.
+
+    ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
+    ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
+    """
+
+    examples: dict[str, Count] = {}
+    empty: dict[str, Count] = {}
+    shared: dict[str, SharedTexts] = {}
+    dropped: Count = 0
+    added: dict[str, Count] = {}
+    split_seed: int = 0
+    redrawn: bool = False
+
+
+class PublishedReading(Record):
+    """The best of ``readings`` of the test split, one after each epoch, at ``epoch``: selected on test, as the authors
+    did. It is no result."""
+
+    accuracy: Share
+    epoch: Natural
+    readings: Natural
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
@@ -134,7 +166,9 @@ class Result(RunIdentity):
     before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs from before it
     was recorded it is what their config.json asks for. ``telemetry`` is empty in runs from before there was any, where
     how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
-    patience ended a stage of training; ``started_at`` is UTC in ISO 8601.
+    patience ended a stage of training; ``started_at`` is UTC in ISO 8601. ``data_key`` is what runs that are compared
+    have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
+    ``test_readings``: how often the test split was read for ``metrics``; None in runs from before it was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -153,6 +187,10 @@ class Result(RunIdentity):
     telemetry: tuple[Exercise, ...] = ()
     data_key: str
     unlabelled: Unlabelled | None = None
+    encoded_key: str = ""
+    data: DataFacts | None = None
+    test_readings: Count | None = None
+    published_reading: PublishedReading | None = None
     truncated: Truncated
     code_revision: str
     code_hash: str = ""

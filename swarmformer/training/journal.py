@@ -17,6 +17,8 @@ class Journal:
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
+        self.tests: list[dict[str, Any]] = []
+        """Those of the test split, whoever wrote them: this process, or one before it."""
 
     def append(self, kind: str, **values: Any) -> None:
         """Add a line of a kind that ``swarmformer.records.curve`` knows.
@@ -24,6 +26,7 @@ class Journal:
         Raises:
             ValidationError: values that do not belong to this kind, or that are not finite.
         """
+        self._remember({"kind": kind, **values})
         if self.path is not None:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(KINDS[kind](kind=kind, **values).to_line())
@@ -33,8 +36,14 @@ class Journal:
         if self.path is None or not self.path.exists():
             return
         lines = self.path.read_text(encoding="utf-8").splitlines()
-        kept = "".join(line + "\n" for line in lines if _written_by(line, step, epochs))
-        write_bytes_atomically(self.path, kept.encode())
+        kept = [line for line in lines if _written_by(line, step, epochs)]
+        write_bytes_atomically(self.path, "".join(line + "\n" for line in kept).encode())
+        for line in kept:
+            self._remember(json.loads(line))
+
+    def _remember(self, line: dict[str, Any]) -> None:
+        if line["kind"] in ("test", "test_reading"):
+            self.tests.append(line)
 
 
 def _written_by(line: str, step: int, epochs: int) -> bool:

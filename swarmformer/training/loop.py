@@ -47,6 +47,8 @@ class TrainResult:
 
     ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
     the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
+    ``test_readings`` counts how often the test split was read, before the run was stopped and continued too;
+    ``published_reading``: see ``train.read_test_each_epoch``.
     """
 
     validation: Metrics
@@ -58,6 +60,8 @@ class TrainResult:
     seconds: float
     stopped: tuple[int, ...] = ()
     telemetry: tuple[Exercise, ...] = ()
+    test_readings: int = 0
+    published_reading: dict[str, float | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -149,10 +153,19 @@ class Trainer:
         told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
         test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
-        return TrainResult(validation, test, logits_NK, *counts, told)
+        return TrainResult(validation, test, logits_NK, *counts, told, *self._readings())
 
-    def evaluate(self, model: Model, split: str) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split.
+    def _readings(self) -> tuple[int, dict[str, float | int] | None]:
+        """How often test was read for the result; and the best of the readings after each epoch."""
+        each = [line for line in self.journal.tests if line["kind"] == "test_reading"]
+        if not each:
+            return len(self.journal.tests), None
+        best = max(each, key=lambda line: line["accuracy"])
+        found = {"accuracy": best["accuracy"], "epoch": best["epoch"], "readings": len(each)}
+        return len(self.journal.tests) - len(each), found
+
+    def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
+        """Metrics and logits of a split. Whoever reads the test split, it is written to the curve.
 
         Raises:
             TrainingDivergedError: one of them is not finite.
@@ -160,6 +173,9 @@ class Trainer:
         metrics, logits_MK = evaluate(model, self.batches[split], self.device, self.now.train.precision)
         self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
+        if split == "test":
+            kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
+            self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
         return metrics, logits_MK
 
     def _compute_in(self, precisions: list[str]) -> None:
@@ -257,6 +273,8 @@ class Trainer:
             done.stopped.append(done.epoch)
             done.skipped += now.end - self.place
         self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
+            self.evaluate(judged, "test", diagnostic=True)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)

@@ -6,11 +6,13 @@ import pytest
 
 from swarmformer import registry
 from swarmformer.testing import Status, check_component
+from tests.testing import broken_texts as texts
 from tests.testing import broken_training as broken
 
 SCALAR, GRADIENT = "loss_is_a_finite_scalar", "a_gradient_reaches_the_model_and_its_own_parameters"
 ALONE, PIECES, EVAL = "objective_leaves_its_batch_alone", "pieces_add_up", "loss_in_evaluation_is_deterministic"
 SOUND, DECIDED = "batches_stay_sound", "decided_by_the_generator_alone"
+ORIGINS = "texts_come_from_training_texts_of_one_label"
 ONE_GROUP, CHANGE = "every_parameter_is_in_one_group", "steps_change_the_weights"
 
 FAULTS = [
@@ -30,6 +32,11 @@ FAULTS = [
     (broken.DrawsElsewhere, {DECIDED}, set()),
     (broken.InPlace, {"augmentation_leaves_its_batch_alone"}, set()),
     (broken.ClaimsToKeepPlaces, {"places_are_kept_where_it_says_so"}, set()),
+    (texts.MixesLabels, {ORIGINS}, set()),
+    (texts.FromNowhere, {ORIGINS}, set()),
+    (texts.OwnRandom, {"texts_are_decided_by_the_generator_alone"}, set()),
+    (texts.ChangesTexts, {"training_texts_are_left_alone"}, set()),
+    (texts.ForgetsItself, {"identity_says_what_it_reads"}, set()),
     (broken.OnTheTest, {"held_out_splits_are_not_trained_on"}, set()),
     (broken.WrongWay, {"better_weights_score_higher"}, set()),
     (broken.Wordy, {"validations_are_finite_numbers"}, set()),
@@ -43,7 +50,7 @@ def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], 
     assert must <= failed <= must | may, report
 
 
-@pytest.mark.parametrize("slot", ["objective", "optimiser", "augmentation", "stage"])
+@pytest.mark.parametrize("slot", ["objective", "optimiser", "augmentation", "text_augmentation", "stage"])
 def test_what_is_built_in_passes(slot: str) -> None:
     for entry in registry.list_components(slot):
         check_component(entry.load(), slot).raise_for_failures()

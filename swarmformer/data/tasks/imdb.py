@@ -9,11 +9,12 @@ import numpy as np
 
 from swarmformer.data.files import file_hash
 from swarmformer.data.sources import (
-    LIMIT_SEED,
     check_limit,
     class_labels,
     from_hub,
+    limit_options,
     limited,
+    limited_splits,
     local_folder,
     read_columns,
 )
@@ -38,19 +39,20 @@ class Imdb(Task):
 
     Args:
         limit: 0 for everything, else so many examples of train and of test, drawn with a fixed seed.
+        whole_test: the limit is not for test, which stays whole.
     """
 
     num_classes = 2
     has_unlabelled = True
     test_options = ({"limit": 200},)
 
-    def __init__(self, *, limit: int = 0) -> None:
+    def __init__(self, *, limit: int = 0, whole_test: bool = False) -> None:
         check_limit("imdb", limit)
-        self.limit = limit
+        self.limit, self.whole_test = limit, whole_test
 
     def identity(self) -> dict[str, Any]:
         """Options and either the hashes of all files read or the hub's revision."""
-        options = {"limit": self.limit, "limit_seed": LIMIT_SEED}
+        options = limit_options(self.limit, self.whole_test)
         folder = _folder()
         if folder is None:
             return {**options, "hub": HUB_NAME, "revision": HUB_REVISION}
@@ -60,7 +62,7 @@ class Imdb(Task):
     def load(self) -> dict[str, RawSplit]:
         folder = _folder()
         splits = _from_hub() if folder is None else {split: _from_files(folder, split) for split in SPLITS}
-        return {name: limited(split, self.limit) for name, split in splits.items()}
+        return limited_splits(splits, self.limit, self.whole_test)
 
     def unlabelled(self) -> RawSplit:
         """50,000 more reviews (Maas et al. 2011); twice ``limit`` of them where it is set."""

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 
 from swarmformer.data.files import file_hash
-from swarmformer.data.sources import LIMIT_SEED, check_limit, class_labels, limited, local_folder, read_columns
+from swarmformer.data.sources import (
+    check_limit,
+    class_labels,
+    limit_options,
+    limited_splits,
+    local_folder,
+    read_columns,
+)
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tasks.newsgroups_text import thread, without_footer, without_headers, without_quotes
 from swarmformer.errors import DataError
@@ -41,21 +48,23 @@ class Newsgroups(Task):
     Args:
         keep_headers, keep_footers, keep_quotes: leave these parts in, to compare with figures that had them.
         limit: 0 for everything, else so many messages of train and of test, drawn with a fixed seed.
+        whole_test: the limit is not for test, which stays whole.
     """
 
     num_classes = len(GROUPS)
     test_options = ({"limit": 200},)
 
     def __init__(
-        self, *, keep_headers: bool = False, keep_footers: bool = False, keep_quotes: bool = False, limit: int = 0
-    ) -> None:
+        self, *, keep_headers: bool = False, keep_footers: bool = False, keep_quotes: bool = False,
+        limit: int = 0, whole_test: bool = False,
+    ) -> None:  # fmt: skip
         check_limit("newsgroups", limit)
-        self.limit = limit
+        self.limit, self.whole_test = limit, whole_test
         self.keep_headers, self.keep_footers, self.keep_quotes = keep_headers, keep_footers, keep_quotes
 
     def identity(self) -> dict[str, Any]:
         kept = {"headers": self.keep_headers, "footers": self.keep_footers, "quotes": self.keep_quotes}
-        options = {"kept": kept, "limit": self.limit, "limit_seed": LIMIT_SEED}
+        options = {"kept": kept, **limit_options(self.limit, self.whole_test)}
         folder = _folder()
         if folder is None:
             return {**options, "archive": ARCHIVE}
@@ -64,7 +73,8 @@ class Newsgroups(Task):
     def load(self) -> dict[str, RawSplit]:
         folder = _folder()
         raw = {split: _from_scikit_learn(split) if folder is None else _from_file(folder, split) for split in SPLITS}
-        return {name: self._body(limited(split, self.limit)) for name, split in raw.items()}
+        limited = limited_splits(raw, self.limit, self.whole_test)
+        return {name: self._body(split) for name, split in limited.items()}
 
     def _body(self, split: RawSplit) -> RawSplit:
         return replace(split, texts=[self._kept(message) for message in split.texts])

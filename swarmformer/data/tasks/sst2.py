@@ -7,11 +7,11 @@ from typing import Any
 
 from swarmformer.data.files import file_hash
 from swarmformer.data.sources import (
-    LIMIT_SEED,
     check_limit,
     class_labels,
     from_hub,
-    limited,
+    limit_options,
+    limited_splits,
     local_folder,
     read_columns,
 )
@@ -40,18 +40,19 @@ class Sst2(Task):
 
     Args:
         limit: 0 for everything, else so many examples of every split, drawn with a fixed seed.
+        whole_test: the limit is not for test, which stays whole.
     """
 
     num_classes = 2
     test_options = ({"limit": 200},)
 
-    def __init__(self, *, limit: int = 0) -> None:
+    def __init__(self, *, limit: int = 0, whole_test: bool = False) -> None:
         check_limit("sst2", limit)
-        self.limit = limit
+        self.limit, self.whole_test = limit, whole_test
 
     def identity(self) -> dict[str, Any]:
         """Options and either the hashes of the files or the hub's revisions."""
-        options = {"limit": self.limit, "limit_seed": LIMIT_SEED}
+        options = limit_options(self.limit, self.whole_test)
         folder = _folder()
         if folder is None:
             return {**options, "hub": {HUB_GLUE: GLUE_REVISION, HUB_TEST: TEST_REVISION}}
@@ -60,7 +61,7 @@ class Sst2(Task):
     def load(self) -> dict[str, RawSplit]:
         folder = _folder()
         splits = _from_hub() if folder is None else {split: _from_file(folder, split) for split in SPLITS}
-        return {name: limited(split, self.limit) for name, split in splits.items()}
+        return limited_splits(splits, self.limit, self.whole_test)
 
 
 def _folder() -> Path | None:

@@ -56,6 +56,14 @@ def test_a_limit_takes_a_fixed_sample_and_changes_the_identity(folder: Path) -> 
         Imdb(limit=-1)
 
 
+def test_a_limit_can_leave_test_whole(folder: Path) -> None:
+    limited, whole = Imdb(limit=4).load(), Imdb(limit=4, whole_test=True).load()
+    assert limited["train"].ids == whole["train"].ids and len(limited["test"]) == 4
+    assert whole["test"].ids == Imdb().load()["test"].ids
+    assert Imdb(limit=4).identity() != Imdb(limit=4, whole_test=True).identity()
+    assert Imdb(whole_test=True).identity() == Imdb().identity(), "without a limit it is whole anyway"
+
+
 def test_reviews_without_labels_are_a_file_of_their_own(folder: Path) -> None:
     with pytest.raises(DataError, match=r"unsupervised.parquet not found"):
         Imdb().unlabelled()

@@ -1,0 +1,128 @@
+"""What runs record of their data and of how they read the test split, held against their curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from swarmformer.records import (
+    CONFIG,
+    Config,
+    DataFacts,
+    Result,
+    TestLine,
+    UnreadableFileError,
+    ValidationLine,
+    load,
+    read_curve,
+)
+
+from ..words import listed, percent, plural
+from .read import Cell
+
+JUDGED_BY_ACCURACY = "supervised"
+"""The stage whose best epoch is the first of the highest validation accuracy."""
+
+
+def selection_warnings(grid: Path, cells: Iterable[Cell]) -> Iterator[str]:
+    """Runs that cannot prove that test was read once, after validation had chosen."""
+    for cell, result in _recorded(cells):
+        if fault := selection_fault(result, grid / cell.where.partition("/")[2]):
+            yield f"{cell.where}: {fault}; its test figures may be selected on test."
+
+
+def selection_fault(result: Result, folder: Path) -> str:
+    """What a run's curve has against its result, or nothing.
+
+    A run that was stopped between its reading and its result reads again, the same weights: that chooses nothing.
+    """
+    try:
+        curve = read_curve(folder)
+        stages = load(folder / CONFIG, Config).spec.train.get("stages") or [{"name": JUDGED_BY_ACCURACY}]
+    except UnreadableFileError as error:
+        return f"nothing proves how test was read: {error.reason}"
+    tests = [(line.step, line.epoch, line.accuracy) for line in curve
+             if isinstance(line, TestLine) and line.kind == "test"]  # fmt: skip
+    if len(tests) != result.test_readings:
+        return f"its result counts {result.test_readings} readings of the test split, its curve {len(tests)}"
+    if set(tests) != {(result.steps, result.best_epoch, result.metrics.test.accuracy)}:
+        return "its curve shows readings of the test split other than one of the epoch chosen, after the last step"
+    validations = [line for line in curve if isinstance(line, ValidationLine)]
+    if stages[-1]["name"] == JUDGED_BY_ACCURACY and validations:
+        best = max(validations, key=lambda line: line.accuracy)
+        if best.epoch != result.best_epoch:
+            return f"epoch {result.best_epoch} was tested, but epoch {best.epoch} has the best validation accuracy"
+    return ""
+
+
+def selection_notes(grid: Path, cells: Sequence[Cell]) -> Iterator[str]:
+    """What runs prove, and what was read otherwise beside it."""
+    recorded = [(cell, result) for cell, result in _recorded(cells)
+                if not selection_fault(result, grid / cell.where.partition("/")[2])]  # fmt: skip
+    if recorded:
+        yield (
+            f"In {plural(len(recorded), 'run')} the test split was read once, with the weights of the epoch that "
+            "validation chose; their curves were checked for it."
+        )
+    results = [result for _, result in recorded]
+    yield from _published_readings(results)
+    yield from _data_notes([result.data for result in results if result.data is not None])
+    yield from _added(results)
+
+
+def _published_readings(results: Iterable[Result]) -> Iterator[str]:
+    read = [
+        f"{result.arm} with seed {result.seed} {percent(one.accuracy)} (best of {one.readings}, epoch {one.epoch})"
+        for result in results if (one := result.published_reading) is not None
+    ]  # fmt: skip
+    if read:
+        yield f"Selected on test, as the authors read it, and no result: {listed(read)}."
+
+
+def _added(results: Sequence[Result]) -> Iterator[str]:
+    """What augmentations added, by arm."""
+    arms: dict[str, list[DataFacts]] = {}
+    for result in results:
+        if result.data is not None and result.data.added:
+            arms.setdefault(result.arm, []).append(result.data)
+    said = []
+    for arm, facts in arms.items():
+        counts = [f"{name} {_range(one.added.get(name, 0) for one in facts)}" for name in facts[0].added]
+        said.append(f"{arm} ({', '.join(counts)})")
+    if said:
+        yield f"Texts added to training: {listed(said)}."
+
+
+def _data_notes(facts: Sequence[DataFacts]) -> Iterator[str]:
+    """How the split was drawn; copies between splits and what was done with them, as a range where splits differ."""
+    if any(one.redrawn for one in facts):
+        yield (
+            "Training and validation were parted anew with each seed, alike for all arms: what seeds show of variation "
+            "covers that too (Bouthillier et al. 2021)."
+        )
+    pairs = {pair for one in facts for pair, count in one.shared.items() if count.exact or count.normalised}
+    said = [
+        f"{pair} {_range(one.shared[pair].exact for one in facts)} "
+        f"({_range(one.shared[pair].normalised for one in facts)} after normalisation)"
+        for pair in sorted(pairs)
+    ]
+    if said:
+        dropped = {one.dropped for one in facts}
+        fate = f"{_range(dropped)} were left out of training" if any(dropped) else "all were kept"
+        yield f"Texts of one split that also stand in another: {'; '.join(said)}; {fate}."
+    splits = sorted({name for one in facts for name, count in one.empty.items() if count})
+    empty = [f"{_range(one.empty.get(name, 0) for one in facts)} in {name}" for name in splits]
+    if empty:
+        yield f"Empty texts: {', '.join(empty)}."
+
+
+def _range(counts: Iterable[int]) -> str:
+    found = sorted(counts)
+    return f"{found[0]:,}" if found[0] == found[-1] else f"{found[0]:,} to {found[-1]:,}"
+
+
+def _recorded(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Result]]:
+    """Completed runs that say how often test was read; older ones do not."""
+    for cell in cells:
+        if cell.result is not None and cell.result.test_readings is not None:
+            yield cell, cell.result

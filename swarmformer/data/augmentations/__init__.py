@@ -1,0 +1,1 @@
+"""Augmentations of texts, applied once to the training split: one file each, registered by name."""

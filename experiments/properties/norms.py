@@ -47,7 +47,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
 SETTING = {
     "model": {"dims": {"d_model": 48, "seq_len": 64}},
     "data": {"task": "digits"},
-    "train": {"lr": 4.0e-3, "batch_size": 32},
+    "train": {"lr": 4.0e-3, "batch_size": 32, "precision": "fp32"},
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.properties import behaviour, memory, sizes
+from experiments.properties import behaviour, memory, norms, sizes
 from experiments.properties.__main__ import main
 
 
@@ -22,6 +22,22 @@ def test_the_original_is_blind_where_positions_see() -> None:
         assert rows["original_small", change] < 1e-12 * max(1.0, rows["original_small", "shuffle"])
         assert rows["base+positions", change] > 1e-6
     assert rows["original_small", "shuffle"] > 1e-6, "a model that sees nothing would be blind as well"
+
+
+def test_norms_stand_where_they_are_said_to_and_are_read_before_and_after_a_step() -> None:
+    patch = {"model": {"dims": {"d_model": 8, "num_layers": 1}}}
+    found = {places: list(norms.readings(places, patch, steps=1, every=1)) for places in ("none", "final", "all")}
+    assert [reading.step for reading in found["all"]] == [0, 1]
+    first = {places: rows[0] for places, rows in found.items()}
+    # States of the last layer are read before the final norm, pooled ones after it.
+    assert first["none"].tokens == pytest.approx(first["final"].tokens) and first["none"].loss != first["final"].loss
+    assert first["all"].texts != first["final"].texts
+    assert all(reading.embedding > 0 for rows in found.values() for reading in rows)
+
+
+def test_spread_is_of_rows_over_their_size() -> None:
+    assert norms._spread(torch.ones(4, 3)) == 0
+    assert norms._spread(torch.tensor([[3.0], [1.0]])) == pytest.approx(1 / 5**0.5)
 
 
 def test_the_gate_is_there_and_matters() -> None:

@@ -1,9 +1,10 @@
 """Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
-demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.ops.memory``). ``quick`` takes small
-samples and three repeats, under five minutes on two cores; ``full`` takes the sizes of the figures. Real texts need
-SWARMFORMER_DATA. Where bf16 is slower than fp32, its arms are missing, with both rates as the reason.
+demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.ops.memory``), groups (of figures, by their
+titles in ``speed.depth``; all by default). ``quick`` takes small samples and three repeats, under five minutes on two
+cores; ``full`` takes the sizes of the figures. Real texts need SWARMFORMER_DATA. Where bf16 is slower than fp32, its
+arms are missing, with both rates as the reason.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from pydantic import Field
 from swarmformer.contracts import Strict
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
+from swarmformer.errors import SpecError
 from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
 from ..execute.local import usable_cores
 from ..measure.command import as_json, new_folder, write_start
 from ..settings import check_keys, defaults_of
-from ..speed.depth import DEPTHS
+from ..speed.depth import DEPTHS, GROUPS
 from ..speed.grid import grid_figure, measure_grid
 from ..speed.measure import measure_groups
 from ..speed.table import print_figures
@@ -41,10 +43,14 @@ class Settings(Strict):
     threads: int = Field(0, ge=0)
     grid: bool = True
     keep_memory: bool = False
+    groups: list[str] = []
 
 
 def resolve(config: Config) -> Config:
-    settings = check_keys(config, Settings)
+    settings = check_keys(config, Settings, lists=("groups",))
+    unknown = sorted(set(settings.groups) - set(GROUPS))
+    if unknown:
+        raise SpecError(f"command line: groups: unknown {', '.join(unknown)}; there are: {'; '.join(GROUPS)}")
     name = settings.name or next(name for name in _names(settings.depth) if not (Path(settings.runs) / name).exists())
     return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
 
@@ -58,7 +64,7 @@ def main(_config: Config) -> None:
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
     with torch_threads(threads):
         write_start(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)
-        found = measure_groups(_config["depth"], threads, _config["keep_memory"])
+        found = measure_groups(_config["depth"], threads, _config["keep_memory"], _config["groups"])
         name = device_name(device)
     grid = None
     if _config["grid"]:

@@ -10,7 +10,7 @@ from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 
-from ..speed import evaluation, routing, training, windowed
+from ..speed import evaluation, narrow, routing, training, windowed
 from ..speed.figure import Group, slow_bf16
 
 
@@ -65,5 +65,6 @@ GROUPS: dict[str, Callable[[Depth], Group]] = {
     "Small, epoch": lambda depth: _epoch(training.SMALL, depth, depth.small_batches),
     "windowed attention": lambda depth: windowed.group(length=depth.window_length),
     "routing": lambda depth: routing.group(),
+    "small width": lambda depth: narrow.group((64, 128) if depth.more else (64,)),
 }
 """Each is built and timed in a process of its own."""

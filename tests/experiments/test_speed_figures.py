@@ -69,7 +69,7 @@ def test_command_writes_and_refuses_to_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
 ) -> None:
     monkeypatch.setitem(measure.GROUPS, "sums", tiny)
-    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep: measured(threads))
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: measured(threads))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
     assert benchmark.main([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())

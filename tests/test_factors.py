@@ -142,10 +142,14 @@ def test_a_path_may_have_the_signs_of_changes(tmp_path, monkeypatch) -> None:
 
 BLIND, SEES = 1e-12, 1e-7
 TEXT = torch.randint(30, (3, 16), generator=torch.Generator().manual_seed(0))
-SEEING = {"windowed", "routing", "gumbel", "positions", "shift_positions", "shuffled"}
+SEEING = {
+    "windowed", "windowed_mlp", "windowed_gate", "windowed_near", "routing", "routing_released", "gumbel", "positions",
+    "shift_positions", "shuffled",
+}  # fmt: skip
 BLIND_TO_REVERSAL = {
     "multi_head", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "uniform_window", "out_proj", "added_mlp",
-    "added_mlp_wide", "added_mlp_narrow", "tied_qkv_pure", "tied_kv",
+    "added_mlp_wide", "added_mlp_narrow", "tied_qkv_pure", "tied_kv", "shift_residual", "shift_once", "shift_closed",
+    "windowed_unordered", "gated_mlp_closed", "layer_norm_residual",
 }  # fmt: skip
 EITHER = {"coherence_signal", "coherence_loss", "neighbours", "random_routing", "ngrams"}
 """Parts of learned routing, whose vectors per cluster tell the order; not looked at alone. And n-grams, which see what
@@ -164,8 +168,10 @@ def doubled(name: str) -> Model:
 
 
 def changed_by(model: Model, other: Tensor) -> float:
+    """As a share of the largest logit where that is above 1: rounding grows with it."""
     with torch.no_grad():
-        return float((model(TEXT) - model(other)).abs().max())
+        logits = model(TEXT)
+        return float((logits - model(other)).abs().max() / logits.abs().max().clamp(min=1))
 
 
 def test_every_factor_has_a_prediction() -> None:

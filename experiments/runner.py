@@ -218,9 +218,9 @@ def load_data(spec: RunSpec) -> EncodedData:
     task = make_task(spec.data)
     options: dict[str, Any] = {
         "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
-        "cut": spec.data.cut, "cut_share": spec.data.cut_share, **spec.data.draw(spec.seed),
+        "cut": spec.data.cut, "cut_share": spec.data.cut_share,
     }  # fmt: skip
-    data = load_encoded(task, augment=make_augmentations(spec.data), **options)
+    data = load_encoded(task, augment=make_augmentations(spec.data), **options, **spec.data.draw(spec.seed))
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):

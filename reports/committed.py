@@ -10,6 +10,8 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from swarmformer.yaml import safe_load
+
 from . import cost, figures, readme
 from .definition import read_definitions
 from .errors import ReportError
@@ -83,7 +85,7 @@ def _reports() -> Iterator[tuple[Path, Report]]:
     if not path.exists():
         raise ReportError(f"{path}: there are no committed reports here; they lie in a checkout of the repository")
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = safe_load(path.read_text(encoding="utf-8"))
         entries = TypeAdapter(list[Entry]).validate_python(raw, strict=True)
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ReportError(f"{NAME}: not a list of reports: {error}") from error

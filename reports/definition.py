@@ -18,6 +18,8 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from swarmformer.yaml import safe_load
+
 from .errors import ReportError
 from .kinds import Strict
 from .render import Table
@@ -87,7 +89,7 @@ def for_any_runs(definitions: Iterable[Definition]) -> list[Definition]:
 
 def _read(path: Path) -> Definition:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = safe_load(path.read_text(encoding="utf-8"))
         return Definition.model_validate({"name": path.stem, **raw})
     except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
         raise ReportError(f"{path.name}: not a definition of a table or figure: {error}") from error

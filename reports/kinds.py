@@ -58,18 +58,22 @@ class Kinds(Generic[Made]):
 
     def names(self) -> list[str]:
         """Names of all kinds, ours first."""
+        self._load_ours()
+        return [*sorted(self.ours), *sorted({point.name for point in entry_points(group=self.group)} - {*self.ours})]
+
+    def _load_ours(self) -> None:
         for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
             importlib.import_module(f"{self.package}.{module.name}")
-        return [*sorted(self.ours), *sorted({point.name for point in entry_points(group=self.group)} - {*self.ours})]
 
     def get(self, name: str) -> Callable[..., Any]:
         """Ours first, which nothing can shadow. Raises ReportError where there is none, or it cannot be used."""
-        known = self.names()
+        self._load_ours()
         if name in self.ours:
             return self.ours[name]
         path = next((point.value for point in entry_points(group=self.group) if point.name == name), name)
         module, colon, attribute = path.partition(":")
         if not colon:
+            known = self.names()
             raise ReportError(f"no {self.sort} {name!r}.{suggest(name, known)} There are {', '.join(known)}, and "
                               "package.module:name for one of your own")  # fmt: skip
         try:

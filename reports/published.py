@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationError, model_validator
 
+from swarmformer.yaml import safe_load
+
 from .claims.amounts import Amount
 from .claims.rule import Rule, rule_of
 from .errors import ReportError
@@ -132,6 +134,6 @@ class Published(Strict):
 def read_published(path: Path = PATH) -> Published:
     """Raises ReportError where the file is not YAML, or has keys or values that do not fit."""
     try:
-        return Published.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Published.model_validate(safe_load(path.read_text(encoding="utf-8")))
     except (OSError, yaml.YAMLError, ValidationError) as error:
         raise ReportError(f"{path.name}: not a list of published numbers and claims: {error}") from error

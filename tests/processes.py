@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,19 +40,30 @@ def run_forked(
     Args:
         env: of the process, ``PYTHONPATH`` included; that of the tests unless given.
     """
-    start_server()
-    environment = {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"}
     with TemporaryDirectory() as scratch:
         said = [Path(scratch) / name for name in ("stdout", "stderr")]
-        context = multiprocessing.get_context("forkserver")
-        process = context.Process(target=_run, args=([str(word) for word in words], cwd, environment, said))
-        process.start()
+        process = start_forked(*words, cwd=cwd, env=env, said=said)
         process.join(timeout)
         if process.exitcode is None:
             process.kill()
             process.join()
             raise TimeoutError(f"{' '.join(map(str, words))}: not done after {timeout:g} s")
         return Done(process.exitcode, *(path.read_text(encoding="utf-8", errors="replace") for path in said))
+
+
+def start_forked(
+    *words: str | Path,
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+    said: Sequence[Path] = (Path(os.devnull), Path(os.devnull)),
+) -> BaseProcess:
+    """The same without waiting; ``said`` are the files for its output and its errors."""
+    start_server()
+    environment = {**(os.environ if env is None else env), "OMP_NUM_THREADS": "1"}
+    arguments = ([str(word) for word in words], cwd, environment, said)
+    process = multiprocessing.get_context("forkserver").Process(target=_run, args=arguments)
+    process.start()
+    return process
 
 
 def start_server() -> None:

@@ -28,7 +28,7 @@ from swarmformer.records import Measured, save_json
 
 from ..execute.local import usable_cores
 from ..measure.command import as_json, new_folder, write_start
-from ..settings import check_keys, defaults_of
+from ..settings import as_list, check_keys, defaults_of
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.grid import grid_figure, measure_grid
 from ..speed.measure import measure_groups
@@ -64,7 +64,7 @@ def main(_config: Config) -> None:
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
     with torch_threads(threads):
         write_start(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)
-        found = measure_groups(_config["depth"], threads, _config["keep_memory"], _config["groups"])
+        found = measure_groups(_config["depth"], threads, _config["keep_memory"], as_list(_config["groups"]))
         name = device_name(device)
     grid = None
     if _config["grid"]:

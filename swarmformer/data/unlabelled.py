@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from filelock import FileLock
@@ -13,7 +12,6 @@ from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encoded import Split, Unlabelled, encoder, folder_of, identity_of
 from swarmformer.data.files import json_hash
 from swarmformer.data.leakage import EMPTY, fingerprint, written_by
-from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
 
@@ -22,29 +20,28 @@ NO_LABEL = -1
 
 
 def load_unlabelled(
-    task: Task, *, tokenizer: str, seq_len: int, cut: Where = "head", cut_share: float = 0.25, **draw: Any
+    task: Task, *, tokenizer: str, seq_len: int, cut: Where = "head", cut_share: float = 0.25
 ) -> Unlabelled:
     """The texts without labels of a task, from the cache where they are there.
 
     A text that also stands in train, validation or test, exactly or but for its writing, is left out, and so is an
-    empty one.
+    empty one. How validation is cut out of train does not matter.
 
     Args:
         tokenizer, seq_len, cut, cut_share: as for ``load_encoded``.
-        draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: the task has none, or they are missing or malformed.
     """
     whole = Cut(seq_len, cut, cut_share)
-    identity = {**identity_of(task, tokenizer), **whole.identity(), "unlabelled": task.unlabelled_identity(), **draw}
+    identity = {**identity_of(task, tokenizer), **whole.identity(), "unlabelled": task.unlabelled_identity()}
     key = json_hash(identity)
     folder = folder_of(task, key, "unlabelled")
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_name(f".{folder.name}.lock")):
             if not folder.exists():
-                kept, copies = without_copies(task.unlabelled(), load_splits(task, **draw), task)
+                kept, copies = without_copies(task.unlabelled(), task.load(), task)
                 tokens = encoder(task, tokenizer, whole)[0](kept)
                 arrays = {"ids": tokens.ids, "offsets": tokens.offsets, "names": np.array(kept.ids)}
                 facts = {"key": key, "identity": identity, "copies": copies, "truncated": tokens.truncated}

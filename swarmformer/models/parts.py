@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,23 +25,25 @@ class Parts:
 
     def __init__(self, dims: Dims, slots: Mapping[str, ComponentSpec]) -> None:
         self.dims, self.slots = dims, slots
-
-    @cached_property
-    def seed(self) -> int:
-        """One draw from the global stream: reproducible after manual_seed, new for every model."""
-        return int(torch.randint(2**62, (), device="cpu"))
+        self.before = torch.get_rng_state()
+        # One draw from the global stream: reproducible after manual_seed, new for every model.
+        self.seed = int(torch.randint(2**62, (), device="cpu"))
 
     def __repr__(self) -> str:
         return f"Parts({self.dims!r}, {self.slots!r})"
 
     def build(self, slot: str, place: str | None = None) -> Any:
-        """A new component of ``slot``, initialised for ``place``; without one from the global stream.
+        """A new component of ``slot``, initialised for ``place``.
+
+        Without a place, for the first part of a model that draws all from the global stream: as if there were no seed.
 
         Raises:
             SpecError: options or sizes that the component refuses with any ValueError; ``path`` names the key.
         """
         spec = self.slots[slot]
         cls: type[Component] = registry.get(slot, spec.name)
+        if place is None:
+            torch.set_rng_state(self.before)
         with nullcontext() if place is None else self.stream(place):
             try:
                 return cls(self.dims, **spec.options)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-import yaml
+from swarmformer.yaml import safe_load
 
 ALIASES = Path(__file__).with_name("aliases.yaml")
 
@@ -17,7 +17,7 @@ ALIASES = Path(__file__).with_name("aliases.yaml")
 @cache
 def aliases() -> Mapping[str, str]:
     """Old key → today's key."""
-    return dict(yaml.safe_load(ALIASES.read_text(encoding="utf-8")) or {})
+    return dict(safe_load(ALIASES.read_text(encoding="utf-8")) or {})
 
 
 def todays_key(key: str) -> str:

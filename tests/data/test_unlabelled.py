@@ -19,8 +19,8 @@ from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.errors import DataError
 from tests.data.toy_tasks import Toy
 
-OPTIONS: dict[str, Any] = {"tokenizer": "bert", "seq_len": 32, "validation_fraction": 0.2, "split_seed": 0}
-DRAW = {name: OPTIONS[name] for name in ("validation_fraction", "split_seed")}
+OPTIONS: dict[str, Any] = {"tokenizer": "bert", "seq_len": 32}
+DRAW: dict[str, Any] = {"validation_fraction": 0.2, "split_seed": 0}
 
 
 class Spare(Toy):
@@ -59,7 +59,7 @@ def test_no_text_of_a_split_is_among_them(cache: Path, vocabulary: Path) -> None
 
 
 def test_no_encoded_text_of_validation_or_test_is_trained_on_in_any_track(cache: Path, vocabulary: Path) -> None:
-    data, found = load_encoded(Spare(), **OPTIONS), load_unlabelled(Spare(), **OPTIONS)
+    data, found = load_encoded(Spare(), **OPTIONS, **DRAW), load_unlabelled(Spare(), **OPTIONS)
     rows = {name: {tuple(part.example(row)) for row in range(len(part))} for name, part in data.splits.items()}
     rows["unlabelled"] = {tuple(found.split.example(row)) for row in range(len(found.split))}
     for trained_on in ("train", "unlabelled"):
@@ -77,12 +77,12 @@ def test_they_are_encoded_once_for_each_length_and_source(cache: Path, vocabular
 
 def test_special_tokens_are_known_from_the_cache(cache: Path, vocabulary: Path) -> None:
     for _ in range(2):
-        data = load_encoded(Toy(), **OPTIONS)
+        data = load_encoded(Toy(), **OPTIONS, **DRAW)
         assert (data.special, data.mask_id, data.pad_id) == ((0, 2, 3, 4), 4, 0)
 
 
 def test_splits_are_joined_in_order(cache: Path, vocabulary: Path) -> None:
-    data = replace(load_encoded(Toy(), **OPTIONS), unlabelled=load_unlabelled(Spare(), **OPTIONS))
+    data = replace(load_encoded(Toy(), **OPTIONS, **DRAW), unlabelled=load_unlabelled(Spare(), **OPTIONS))
     parts, joined = [data.named(name) for name in ("train", "unlabelled")], data.named("train+unlabelled")
     assert joined.names.tolist() == [name for part in parts for name in part.names]
     assert [joined.example(row).tolist() for row in range(len(joined))] == [

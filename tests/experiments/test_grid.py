@@ -20,6 +20,7 @@ from experiments.execute import Job, scheduler
 from experiments.plan import load_plan
 from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
 from tests.experiments.conftest import ROOT, command, run_module
+from tests.processes import start_forked
 
 Grid = Callable[..., Path]
 
@@ -51,7 +52,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
 
 def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:
     # checkpoint_seconds 0: a checkpoint after every step, so that the kill falls between checkpoints of a run
-    path = tiny_grid(train={"epochs": 6, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0})
+    path = tiny_grid(train={"epochs": 4, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0})
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run_module("experiments.grid", "run", path, "--runs", whole, "--workers", "2").returncode == 0
 
@@ -76,8 +77,11 @@ def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: 
 
 def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_path: Path) -> None:
     path = tiny_grid(seeds=[0])
-    processes = [start(path, tmp_path / "runs") for _ in range(2)]
-    assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", "--workers", "2")
+    processes = [start_forked(*words) for _ in range(2)]
+    for process in processes:
+        process.join(200)
+    assert [process.exitcode for process in processes] == [0, 0]
     folder = tmp_path / "runs" / "tiny"
     assert len(results(folder)) == 2
     for cell in folder.glob("*/"):
@@ -86,10 +90,10 @@ def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_pat
 
 def test_workers_end_with_a_grid_that_is_killed(tiny_grid: Grid, tmp_path: Path) -> None:
     path = tiny_grid(seeds=[0], train={"epochs": 2000, "batch_size": 8})
-    process = start(path, tmp_path)
+    process = start_forked("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path, "--workers", "2")
     wait_for(lambda: len(list(tmp_path.glob("tiny/*/curve.jsonl"))) == 2)
     process.kill()  # the grid alone, not its process group
-    process.wait()
+    process.join()
     cells = list(tmp_path.glob("tiny/*/"))
     wait_for(lambda: not any(is_locked(cell) for cell in cells), seconds=30)
     assert [status_of(cell)[0] for cell in cells] == [Status.INTERRUPTED] * 2

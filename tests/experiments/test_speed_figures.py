@@ -69,8 +69,8 @@ def test_command_writes_and_refuses_to_overwrite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
 ) -> None:
     monkeypatch.setitem(measure.GROUPS, "sums", tiny)
-    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: measured(threads))
-    words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1"]
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: measured(threads, groups))
+    words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1", "groups=[sums]"]
     assert benchmark.main([*words, "name=mine"]) == 0
     content = json.loads((tmp_path / "mine" / "figures.json").read_text())
     assert content["figures"][0]["reached"] and content["grid"] is None and content["threads"] == 1
@@ -81,8 +81,9 @@ def test_command_writes_and_refuses_to_overwrite(
     assert benchmark.main(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
 
 
-def measured(threads: int) -> measure.Measured:
+def measured(threads: int, groups: list[str]) -> measure.Measured:
     """The one small group, timed in this process, which knows it."""
+    assert groups == ["sums"]
     found = measure.measure_group("sums", "quick", threads, keep_memory=False)
     found.limits, found.arms = LIMITS, [judged(row, LIMITS) for row in found.arms]
     return found
@@ -117,6 +118,8 @@ def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pyte
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
     assert benchmark.main(["full", "thread=1"]) == 1
     assert "threads" in capsys.readouterr().err
+    assert benchmark.main(["full", "groups=rooting"]) == 1
+    assert "groups: unknown rooting; there are: Base, evaluation" in capsys.readouterr().err
 
 
 def test_fixed_shapes_agree_and_run() -> None:

@@ -256,34 +256,26 @@ def test_a_plan_is_fixed_once_a_trial_has_started(plan: Plan, tmp_path: Path) ->
     assert (tmp_path / "plan.json").read_bytes() == before, "a choice is no other plan"
 
 
-def test_a_killed_grid_chooses_what_an_uninterrupted_one_does(tiny_grid: Grid, tmp_path: Path) -> None:
-    tune = {"values": {"train.lr": [0.0003, 0.003]}, "seeds": [100]}
-    path = tiny_grid(seeds=[0], train={"epochs": 4, "batch_size": 16, "checkpoint_seconds": 0.0}, tune=tune)
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    assert run_module("experiments.grid", "run", path, "--runs", whole, "--workers", "2").returncode == 0
-
-    process, trials = start(path, killed), killed / "tiny" / "tuning"
+def test_a_killed_grid_goes_on_and_chooses_as_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:
+    tune = {"values": {"train.lr": [0.0003, 0.001, 0.003, 0.01]}, "seeds": [100]}
+    train = {"epochs": 4, "batch_size": 16, "checkpoint_seconds": 0.0}
+    path = tiny_grid(arms=["base"], seeds=[0], train=train, tune=tune)
+    folder = tmp_path / "runs" / "tiny"
+    process, trials = start(path, tmp_path / "runs"), folder / "tuning"
     wait_for(lambda: len(list(trials.glob("*/trial.json"))) >= 1 and len(list(trials.glob("*/curve.jsonl"))) >= 3)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     finished = {path: path.stat().st_mtime_ns for path in trials.glob("*/trial.json")}
     assert 1 <= len(finished) < 4, "the kill came too late to show anything"
     wait_for(lambda: not any(is_locked(cell) for cell in trials.glob("*/")))
-    assert not results(killed / "tiny") and not (killed / "tiny" / TUNING).exists()
+    assert not results(folder) and not (folder / TUNING).exists()
 
-    again = run_module("experiments.grid", "run", path, "--runs", killed, "--workers", "2")
+    again = run_module("experiments.grid", "run", path, "--runs", tmp_path / "runs", "--workers", "2")
     assert again.returncode == 0, again.stderr
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
-    ours, theirs = (_said(folder / "tiny") for folder in (killed, whole))
-    assert ours == theirs
-    cells = {cell.cell for _, _, counting, _ in ours for cell in counting}
-    assert {*results(killed / "tiny")} == {*results(whole / "tiny")} == cells and len(cells) == 2
+    plan, tuning = load_plan(path), read_tuning(folder)
+    assert tuning is not None and {*results(folder)} == {cell.cell for cell in tuning.arms[0].cells}
+    scores = [(one.trials[0].score, one.trials[0].loss) for one in tuning.arms[0].tried]
+    whole = [run_trial(cell.folder(tmp_path / "whole"), cell.arm, cell.spec, "cpu") for cell in plan.trials()]
+    assert scores == [(trial.validation.accuracy, trial.validation.loss) for trial in whole if trial is not None]
     assert {load(path, Trial).seed for path in trials.glob("*/trial.json")} == {100}
-
-
-def _said(folder: Path) -> list[tuple[Any, ...]]:
-    """What tuning.json says but for seconds."""
-    tuning = read_tuning(folder)
-    assert tuning is not None
-    scores = [[(trial.score, trial.loss) for one in arm.tried for trial in one.trials] for arm in tuning.arms]
-    return [(arm.arm, arm.chosen, arm.cells, each) for arm, each in zip(tuning.arms, scores, strict=True)]

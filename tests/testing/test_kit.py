@@ -31,6 +31,7 @@ from swarmformer.testing import (
 from swarmformer.testing.case import choices_of
 from swarmformer.testing.variant import checks_of_variant
 from swarmformer.variants import load_variant
+from tests.processes import run_forked
 from tests.testing.broken import LeaksPads, Sound
 
 FIVE = Annotated[int, "five"]
@@ -162,9 +163,8 @@ def run_pytest(folder: Path, component: str) -> str:
         """)
     )
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", "--rootdir", str(folder), str(folder)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, env=_environment(root))
-    return done.stdout
+    words = ("-rA", "-p", "no:cacheprovider", "--rootdir", folder, folder)
+    return run_forked("python", "-m", "pytest", *words, env=_environment(root)).stdout
 
 
 def _environment(root: Path) -> dict[str, str]:

@@ -58,9 +58,10 @@ def test_the_schedule_is_that_of_the_planned_epochs(monkeypatch: pytest.MonkeyPa
     scripted(monkeypatch, [0.6, 0.5, 0.5, 0.5])
     _, long = finish(toy_run(epochs=4), tmp_path / "long")
     _, short = finish(toy_run(epochs=4, patience=1), tmp_path / "short")
-    lines = curve(tmp_path / "short")
+    *lines, test = curve(tmp_path / "short")
     assert (short.steps, long.steps) == (2 * EPOCH, 4 * EPOCH)
     assert lines == curve(tmp_path / "long")[: len(lines)]
+    assert (test["kind"], test["step"]) == ("test", 2 * EPOCH)
     assert torch.equal(short.test_logits_NK, long.test_logits_NK)
 
 

@@ -46,7 +46,7 @@ class Ngrams(Channel):
         min_texts: n-grams of fewer training texts start at 0.
         scale: of the log-count ratios; 0: under which the training texts, each judged by the counts of the others, are
             likeliest. Naive Bayes itself is 1, which is far too sure of itself.
-        learned: whether training changes the weights.
+        learned: whether training changes the weights; the bias it always does.
         dropout: on n-grams.
     """
 
@@ -71,7 +71,7 @@ class Ngrams(Channel):
         self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
         rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
         self.table_RC = nn.Parameter(torch.empty(rows, columns).fill_(0.0), requires_grad=learned)
-        self.bias_C = nn.Parameter(torch.empty(columns).fill_(0.0), requires_grad=learned)
+        self.bias_C = nn.Parameter(torch.empty(columns).fill_(0.0))
         self.register_buffer("text_V", torch.empty(dims.vocab_size, dtype=torch.bool).fill_(True))
         self.dropout = Dropout(dropout)
 

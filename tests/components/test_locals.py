@@ -150,7 +150,7 @@ def test_positions_start_at_the_published_arithmetic(masked: bool) -> None:
 
 
 def spread(x_BND: Tensor) -> float:
-    return float((x_BND - x_BND.mean(dim=1, keepdim=True)).square().mean().sqrt())
+    return float((x_BND - x_BND.mean(dim=1, keepdim=True)).detach().square().mean().sqrt())
 
 
 def test_a_residual_and_a_closed_gate_keep_tokens_apart_at_the_start() -> None:

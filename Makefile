@@ -1,4 +1,4 @@
-# make demo   set up, run the demo grid (three to four minutes on two CPU cores), print the table, draw the picture
+# make demo   set up, run the demo grid (three minutes on two CPU cores), print the table, draw the picture
 # make test   set up, run the tests
 # Needs Python 3.11 to 3.13 and make. On a GPU machine install torch for your CUDA into .venv first.
 PYTHON ?= python3

@@ -205,13 +205,16 @@ def verdict(line: Line) -> Entry:
 
 @cells("mechanism", hidden="empty")
 def mechanism(line: Line) -> Entry:
-    """What the components that tell an arm from its base measured at the end of training; blank where not known."""
+    """What was not exercised of the components that tell an arm from its base; blank where not known. The raw values
+    are all that they measured at the end of training."""
     base = line.grid.arm(line.contrast.against) if line.contrast else None
     if line.arm is None or base is None:
         return BLANK
     found = line.arm.exercised.changed_from(base.exercised)
     raw: dict[str, Value] = {f"{one.slot}_{one.measure}": one.mean for one in found}
-    return Entry(", ".join(one.words for one in found), raw, line.sources if found else ())
+    idle = [f"{one.slot} {one.words}" for one in found if one.is_idle]
+    text = f"not exercised: {', '.join(idle)}" if idle else "exercised" if found else ""
+    return Entry(text, raw, line.sources if found else ())
 
 
 def _p(key: str) -> Callable[[Line], Entry]:

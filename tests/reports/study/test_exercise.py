@@ -94,14 +94,15 @@ def test_of_several_arms_all_must_be_idle_and_unknown_is_not_idle() -> None:
 
 
 def test_the_table_shows_what_was_measured_and_no_column_where_nothing_was(tmp_path: Path) -> None:
-    for value, shown in ((0.5, ["agreement 0.5"]), (None, [])):
+    idle = "not exercised: router agreement 1"
+    for value, shown in ((0.5, ["exercised"]), (1.0, [idle]), (None, [])):
         rows = [] if value is None else [measured(value)]
         grid = watched_grid(tmp_path / str(value), {"base+routing": rows})
         (table,) = arms_table(type("Study", (), {"grids": (grid,)})())  # type: ignore[arg-type]
         entries = [row.entries[place] for row in table.rows for place, column in enumerate(table.columns)
                    if column.head == "mechanism"]  # fmt: skip
         assert [entry.text for entry in entries if entry.text] == shown
-        assert [entry.raw for entry in entries if entry.raw] == ([{"router_agreement": 0.5}] if shown else [])
+        assert [entry.raw for entry in entries if entry.raw] == ([{"router_agreement": value}] if shown else [])
         assert [column.in_csv_only for column in table.columns if column.head == "mechanism"] == [not shown]
 
 

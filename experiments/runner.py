@@ -38,7 +38,8 @@ from swarmformer.records import (
     Trial,
 )
 from swarmformer.spec import RunSpec
-from swarmformer.training.loop import Trainer, TrainResult
+from swarmformer.training.loop import Trainer
+from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
@@ -25,11 +25,12 @@ from swarmformer.cost.precision import chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
-from swarmformer.records import Exercise
-from swarmformer.spec import RunSpec, TrainSpec
+from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
+from swarmformer.training.average import averaging
 from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.journal import Journal, check_finite, diverged
+from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import Record, TrainingStep
 from swarmformer.training.telemetry import telemetry
@@ -38,30 +39,6 @@ logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
-    what the components measured of themselves over the validation split.
-
-    ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
-    the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
-    ``test_readings`` counts how often the test split was read, before the run was stopped and continued too;
-    ``published_reading``: see ``train.read_test_each_epoch``.
-    """
-
-    validation: Metrics
-    test: Metrics
-    test_logits_NK: Tensor
-    best_epoch: int
-    epochs: int
-    steps: int
-    seconds: float
-    stopped: tuple[int, ...] = ()
-    telemetry: tuple[Exercise, ...] = ()
-    test_readings: int = 0
-    published_reading: dict[str, float | int] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,16 +130,7 @@ class Trainer:
         told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
         test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
-        return TrainResult(validation, test, logits_NK, *counts, told, *self._readings())
-
-    def _readings(self) -> tuple[int, dict[str, float | int] | None]:
-        """How often test was read for the result; and the best of the readings after each epoch."""
-        each = [line for line in self.journal.tests if line["kind"] == "test_reading"]
-        if not each:
-            return len(self.journal.tests), None
-        best = max(each, key=lambda line: line["accuracy"])
-        found = {"accuracy": best["accuracy"], "epoch": best["epoch"], "readings": len(each)}
-        return len(self.journal.tests) - len(each), found
+        return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
 
     def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
         """Metrics and logits of a split. Whoever reads the test split, it is written to the curve.
@@ -326,20 +294,3 @@ class Trainer:
         ckpt.restore_rng(ckpt.without_prefix("rng", tensors), self.device)
         self.best = {name: t.to(self.device) for name, t in ckpt.without_prefix("best", tensors).items()}
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)
-
-
-def averaging(train: TrainSpec) -> Callable[[Any, Any, Any], None]:
-    """How the moving average follows the weights: average ← d · average + (1 − d) · weights, first of all the weights.
-
-    With a decay d as long as the run its first weights would weigh most: ``ema_warmup`` bounds d by (1 + t) / (10 + t)
-    after t steps, as TensorFlow's ``ExponentialMovingAverage(num_updates=t)`` does.
-    """
-    if not train.ema_warmup:
-        return get_ema_multi_avg_fn(train.ema_decay)
-
-    @torch.no_grad()
-    def follow(average: list[Tensor], weights: list[Tensor], steps: Tensor | int) -> None:
-        decay = min(train.ema_decay, (1 + int(steps)) / (10 + int(steps)))
-        torch._foreach_lerp_(average, weights, 1 - decay)
-
-    return follow

@@ -104,4 +104,6 @@ def test_every_shipped_grid_builds(path: Path) -> None:
     if "imdb" in path.stem and data_dir() is None:
         pytest.skip("needs SWARMFORMER_DATA for BERT's vocabulary")
     plan = load_plan(path)
-    assert len(list(plan.cells())) == len(plan.arms) * len(plan.grid.seeds)
+    trials = len(list(plan.grid.tune.combinations())) if plan.grid.tune else 0
+    assert all(len(arm.candidates) == trials for arm in plan.arms)
+    assert len(list(plan.cells())) == (0 if trials else len(plan.arms) * len(plan.grid.seeds))

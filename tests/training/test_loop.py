@@ -16,7 +16,8 @@ from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training import loop
 from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
-from swarmformer.training.loop import Trainer, TrainResult
+from swarmformer.training.loop import Trainer
+from swarmformer.training.result import TrainResult
 from tests.training.toys import toy_data, toy_run
 
 CPU = torch.device("cpu")

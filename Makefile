@@ -15,9 +15,9 @@ demo: $(READY)
 	$(BIN)/python -m experiments.grid run experiments/grids/demo.yaml; status=$$?; \
 	$(BIN)/python -m reports.build runs/demo --out runs/demo/report && exit $$status
 
-# One process a core, each with one thread: most tests are too small for two.
+# One process a core and one more, as some wait for others, each with one thread: most tests are too small for two.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 8 --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff check .

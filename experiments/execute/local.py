@@ -31,12 +31,13 @@ FORKS = sys.platform == "linux"
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs. Each process has its share of the cores as threads,
+    and no more than ``OMP_NUM_THREADS``."""
 
     def __init__(self, workers: int, device: str = "auto") -> None:
         super().__init__(workers, device)
         self.gpus = [] if device == "cpu" else visible_gpus()
-        self.threads = max(1, usable_cores() // workers)
+        self.threads = max(1, min(usable_cores() // workers, thread_limit()))
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
 
     @classmethod
@@ -123,6 +124,12 @@ def _end_with_parents() -> None:
 def usable_cores() -> int:
     """Cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def thread_limit() -> int:
+    """What ``OMP_NUM_THREADS`` allows a process of this machine; all cores where it does not say."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdecimal() and int(said) else usable_cores()
 
 
 def visible_gpus() -> list[str]:

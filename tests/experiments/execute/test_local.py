@@ -128,6 +128,7 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     monkeypatch.setattr(local, "usable_cores", lambda: 8)
     monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     executor = Local(3)
     environments = [executor._environment(slot) for slot in range(3)]
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["4", "7", "4"]
@@ -137,6 +138,15 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Local.default_workers(10, "auto") == 2
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert Local.default_workers(10, "auto") == 8 and Local.default_workers(1, "auto") == 1
+
+
+@pytest.mark.parametrize(("said", "threads"), [("1", 1), ("3", 3), ("16", 8), ("0", 8), ("4,2", 8), ("", 8)])
+def test_threads_are_no_more_than_openmp_is_allowed(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
+    """Two threads where one was allowed spin against each other on a busy machine."""
+    monkeypatch.setattr(local, "usable_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", said)
+    assert Local(1, "cpu").threads == threads
+    assert Local(1, "cpu")._environment(0)["OMP_NUM_THREADS"] == str(threads)
 
 
 def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ FORKS = sys.platform == "linux"
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has its share of the cores as threads, but
-    no more than ``OMP_NUM_THREADS``."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has its share of the cores as threads,
+    and no more than ``OMP_NUM_THREADS``."""
 
     def __init__(self, workers: int, device: str = "auto") -> None:
         super().__init__(workers, device)

@@ -12,13 +12,6 @@ from swarmformer import registry
 from tests.processes import PRELOADED
 
 local.PRELOADED = (PRELOADED,)  # whichever test starts the fork server, all can use it
-LONGEST = ("guides", "experiments", "plugins")
-"""Folders of tests that start processes and wait for them."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no process is left with them at the end."""
-    items.sort(key=lambda item: item.path.relative_to(item.config.rootpath / "tests").parts[0] not in LONGEST)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from reports.claims.rules.effects import Effect, Versus
 from reports.published import Published, read_published
 from reports.study.build import study
 from reports.study.families import versus
-from reports.study.model import Study, Verdict
+from reports.study.model import GridStudy, Study, Verdict
 from reports.tables.claims import claims
 
 REPORTS = Path(__file__).parents[3] / "reports"
@@ -59,6 +59,11 @@ def test_every_claim_has_sources_that_exist(judged: Judged) -> None:
         assert set(each.sources) - keys or each.verdict is Ruling.UNTESTABLE, key
 
 
+def has_runs(grid: GridStudy, name: str) -> bool:
+    arm = grid.arm(name)
+    return arm is not None and arm.n > 0
+
+
 def test_the_words_for_effects_are_those_of_the_study(judged: Judged, evidence: Study) -> None:
     """Each grid's word for an effect, in the claim, is the verdict that the study gives it."""
     compared = 0
@@ -68,7 +73,7 @@ def test_the_words_for_effects_are_those_of_the_study(judged: Judged, evidence: 
             if isinstance(rule, Effect):
                 contrasts = [design.main.contrasts for design in grid.effects]
                 words = [each.verdict for family in contrasts for each in family if each.name == rule.factor]
-            elif isinstance(rule, Versus) and grid.arm(rule.arm) and grid.arm(rule.control):
+            elif isinstance(rule, Versus) and has_runs(grid, rule.arm) and has_runs(grid, rule.control):
                 words = [versus(grid, rule.arm, rule.control).verdict]
             else:
                 continue

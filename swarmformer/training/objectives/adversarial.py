@@ -28,7 +28,8 @@ class Adversarial(Objective):
     deviation over the running text, so that growing ones cannot outgrow the step; that is the step
     r = ε σ ∘ (σ ∘ g) / ‖σ ∘ g‖ on vectors as they are, with g the gradient of the loss, σ the deviation of each
     feature over the real tokens of the batch, the norm over a text. Pads stay where they are; r is a constant for the
-    gradient. About 2.5 times the cost of a step, virtual 4 times. In evaluation nothing is moved.
+    gradient. About 2.5 times the cost of a step, virtual 4 times, estimated by its passes. In evaluation nothing is
+    moved.
 
     Options:
         weight: of the loss of the moved texts.

@@ -3,6 +3,9 @@
 On Linux the high-water mark of the process's own memory (VmHWM) is set back first, so that neither what
 importing took nor what a parent had (``ru_maxrss`` is handed down to a started process) counts. Elsewhere
 it cannot be set back: ``ru_maxrss`` then tells at least the peak of the whole process.
+
+A kernel may take clean pages of mapped files (torch's libraries, for one) away from a process at any time: what
+it took during the calls hides as much of their growth, so it is told beside it.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import psutil
 import torch
 
 from swarmformer.assembly import assemble
-from swarmformer.cost.memory import CALLS, MemoryOrder, MemoryRow
+from swarmformer.cost.memory import CALLS, MemoryAnswer, MemoryOrder, MemoryRow
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.timing import synchronize
 from swarmformer.ops.switch import use_fast
@@ -34,11 +37,12 @@ _SET_BACK_PEAK = "5"  # see proc(5), clear_refs
 
 @dataclass(frozen=True)
 class Peak:
-    """Resident bytes ``before`` a call and at its ``peak``, and how the peak was read."""
+    """Resident bytes ``before`` a call and at its ``peak``, how the peak was read, and what pages of files were lost."""
 
     before: int
     peak: int
     method: Method
+    reclaimed: int
 
     @property
     def growth(self) -> int:
@@ -51,9 +55,10 @@ def peak_of(call: Callable[[], object]) -> Peak:
     method: Method = "VmHWM" if _CLEAR.exists() else "ru_maxrss"
     if method == "VmHWM":
         _CLEAR.write_text(_SET_BACK_PEAK)
-    before = psutil.Process().memory_info().rss
+    before, of_files = psutil.Process().memory_info().rss, _of_files()
     call()
-    return Peak(before, _kibibytes("VmHWM") if method == "VmHWM" else _highest(), method)
+    peak = _kibibytes("VmHWM") if method == "VmHWM" else _highest()
+    return Peak(before, peak, method, max(0, of_files - _of_files()))
 
 
 def limit_growth(limit: int) -> None:
@@ -69,12 +74,16 @@ def _kibibytes(key: str) -> int:
     return int(match[1]) * 1024
 
 
+def _of_files() -> int:
+    return _kibibytes("RssFile") if _CLEAR.exists() else 0
+
+
 def _highest() -> int:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _measure(order: MemoryOrder) -> MemoryRow:
+def _measure(order: MemoryOrder) -> MemoryAnswer:
     torch.set_num_threads(order.threads)
     torch.manual_seed(0)
     device = torch.device(order.device)
@@ -97,7 +106,7 @@ def _measure(order: MemoryOrder) -> MemoryRow:
 
     with use_fast(order.fast):
         peak = peak_of(calls)
-    return {
+    row: MemoryRow = {
         "peak_bytes": peak.peak,
         "growth_bytes": peak.growth,
         "method": peak.method,
@@ -105,6 +114,7 @@ def _measure(order: MemoryOrder) -> MemoryRow:
         "device_allocated_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
         "device_reserved_bytes": torch.cuda.max_memory_reserved(device) if on_gpu else None,
     }
+    return {"row": row, "reclaimed_bytes": peak.reclaimed}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import subprocess
 import sys
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from swarmformer.cost import memory
 from swarmformer.cost.memory import TooLargeError, measure_memory
 from swarmformer.cost.memory_process import peak_of
 from swarmformer.spec import ModelSpec
@@ -26,9 +28,30 @@ def spec(**dims: int) -> ModelSpec:
 @LINUX
 def test_a_known_allocation_is_seen_although_it_is_gone():
     np.ones(200 * MIB, dtype=np.uint8)  # an earlier, higher peak that must not count
-    found = peak_of(lambda: np.ones(64 * MIB, dtype=np.uint8).sum())
+    tries = (peak_of(lambda: np.ones(64 * MIB, dtype=np.uint8).sum()) for _ in range(20))
+    found = next(peak for peak in tries if not peak.reclaimed)  # a kernel that reclaims does so in turns
     assert found.method == "VmHWM"
     assert 63 * MIB <= found.growth < 72 * MIB  # the kernel counts pages in batches
+
+
+@LINUX
+def test_pages_of_files_that_the_kernel_took_are_told(tmp_path):
+    """They hide as much growth: seen where a kernel reclaims cold pages of libraries (DAMON)."""
+    path = tmp_path / "mapped"
+    path.write_bytes(b"1" * 32 * MIB)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as mapped:
+        assert sum(mapped[:: mmap.PAGESIZE])  # every page is resident now
+        found = peak_of(lambda: mapped.madvise(mmap.MADV_DONTNEED))
+    assert found.growth < MIB < 31 * MIB <= found.reclaimed
+
+
+@pytest.mark.parametrize(("reclaimed", "counts"), [([0], 0), ([9, 3, 5], 1), ([9, 0], 1)])
+def test_a_disturbed_measurement_is_made_again(monkeypatch, cpu, reclaimed, counts):
+    answers = [{"row": {"peak_bytes": turn}, "reclaimed_bytes": size * MIB} for turn, size in enumerate(reclaimed)]
+    left = iter(answers)
+    monkeypatch.setattr(memory, "_ask", lambda order, timeout_s: next(left))
+    assert measure_memory(spec(), batch=1, length=8, device=cpu, threads=1)["peak_bytes"] == counts
+    assert not list(left)
 
 
 @LINUX

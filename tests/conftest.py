@@ -14,6 +14,15 @@ from tests.processes import PRELOADED
 local.PRELOADED = (PRELOADED,)  # whichever test starts the fork server, all can use it
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread what waits evenly: pytest-xdist deals runs of neighbours, and one process would get all the waiting."""
+    waiting = [item for item in items if item.get_closest_marker("waits")]
+    others = [item for item in items if not item.get_closest_marker("waits")]
+    placed = [(place / max(len(waiting), 1), item) for place, item in enumerate(waiting)]
+    placed += [(place / max(len(others), 1), item) for place, item in enumerate(others)]
+    items[:] = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+
+
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Registrations and plug-ins of a test end with it."""

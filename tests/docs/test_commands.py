@@ -20,6 +20,8 @@ from swarmformer import cli
 from swarmformer.settings import data_dir
 from tests.processes import ROOT, run_forked
 
+pytestmark = pytest.mark.waits
+
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "train": train.main, "grid": grid.main, "bench": benchmark.main, "report": build.main, "page": page.main,

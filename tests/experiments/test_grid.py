@@ -22,6 +22,8 @@ from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, sa
 from tests.experiments.conftest import ROOT, command, run_module
 from tests.processes import start_forked
 
+pytestmark = pytest.mark.waits
+
 Grid = Callable[..., Path]
 
 

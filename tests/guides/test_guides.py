@@ -13,6 +13,8 @@ import pytest
 
 from tests.processes import ROOT, Done, run_forked
 
+pytestmark = pytest.mark.waits
+
 GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PIP = """#!/bin/sh

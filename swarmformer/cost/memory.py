@@ -20,7 +20,7 @@ from swarmformer.spec import ModelSpec, TrainSpec
 
 PROCESS = "swarmformer.cost.memory_process"
 ATTEMPTS, UNDISTURBED = 3, 2**20
-"""A process from which the kernel took more than this many bytes of mapped files is measured again, so often at most."""
+"""A process from which the kernel took more bytes of mapped files is measured again, so often at most."""
 CALLS = 2
 """The first call allocates what stays (the optimiser's state, for one); a peak is that of both."""
 

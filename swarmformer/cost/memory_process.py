@@ -37,7 +37,7 @@ _SET_BACK_PEAK = "5"  # see proc(5), clear_refs
 
 @dataclass(frozen=True)
 class Peak:
-    """Resident bytes ``before`` a call and at its ``peak``, how the peak was read, and what pages of files were lost."""
+    """Resident bytes ``before`` a call and at its ``peak``, how that was read, and bytes of files lost meanwhile."""
 
     before: int
     peak: int

@@ -32,18 +32,25 @@ def read_data(plan: Plan) -> list[str]:
         key = arm.spec.data.model_dump_json()
         if key not in lines:
             try:
-                lines[key] = list(_read(arm.spec))
+                lines[key] = read_own(arm.spec)
             except DataError as error:
                 raise SpecError(f"{plan.name}: {arm.name}: {error}") from error
     return [line for found in lines.values() for line in found]
 
 
-def _read(spec: RunSpec) -> Iterator[str]:
+def read_own(spec: RunSpec) -> list[str]:
+    """The same of one run.
+
+    Raises:
+        DataError: a fault in the data.
+    """
     task = make_task(spec.data)
-    if not task.reads_own_files:
-        return
+    return list(_read(task, spec)) if task.reads_own_files else []
+
+
+def _read(task: Task, spec: RunSpec) -> Iterator[str]:
     splits = load_splits(task, **spec.data.draw(spec.seed))
-    yield from (f"read {source}" for source in task.sources())
+    yield from (f"{split} of {task.title or 'files'}: {source}" for split, source in task.sources().items())
     yield from _table(task, splits)
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         yield f"read {len(task.unlabelled()):,} texts without labels"

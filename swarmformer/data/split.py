@@ -14,6 +14,12 @@ from swarmformer.errors import DataError
 
 logger = logging.getLogger("swarmformer.data")
 
+MISSING = {
+    "train": "no model can learn it",
+    "validation": "training is not judged by it",
+    "test": "how well it is recognised will not be known",
+}
+"""What a class that a split lacks costs."""
 STRATIFY = "set data.stratify: true, which draws of every class, or raise data.validation_fraction"
 
 
@@ -256,15 +262,15 @@ def _drawn_whole(
 def _tell_of_missing(splits: Mapping[str, RawSplit], task: Task, *, is_cut: bool) -> None:
     """Warn of classes that a model cannot learn, or that nothing is measured of."""
     names = getattr(task, "classes", None) or [str(number) for number in range(task.num_classes)]
-    for split, advice in (
-        ("train", "no model can learn them: give train some"),
-        ("validation", f"training is not judged by them: {STRATIFY if is_cut else 'give it some'}"),
-        ("test", "how well they are recognised will not be known: give it some"),
-    ):
-        missing = np.flatnonzero(np.bincount(splits[split].labels, minlength=task.num_classes) == 0)
-        if len(missing):
-            said, noun = _few([repr(names[label]) for label in missing]), "class" if len(missing) == 1 else "classes"
-            logger.warning("%s has no example of %s %s; %s", split, noun, said, advice)
+    counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
+    for split, consequence in MISSING.items():
+        absent = counts[split] == 0
+        drawable = absent & (counts["train"] > 1) & (is_cut and split == "validation")
+        for missing, advice in ((drawable, STRATIFY), (absent & ~drawable, "give it some examples")):
+            if missing.any():
+                said = _few([repr(names[label]) for label in np.flatnonzero(missing)])
+                noun = "class" if missing.sum() == 1 else "classes"
+                logger.warning("%s has no example of %s %s, so that %s: %s", split, noun, said, consequence, advice)
 
 
 def _few(names: list[str]) -> str:

@@ -90,9 +90,9 @@ class Task(ABC):
         Called on every start, so it must be quick and must not import what only ``load`` needs.
         """
 
-    def sources(self) -> tuple[str, ...]:
-        """Lines that say what was read, and how, where ``reads_own_files``."""
-        return ()
+    def sources(self) -> dict[str, str]:
+        """By split, in words, what is read and how, where ``reads_own_files``."""
+        return {}
 
     def unlabelled(self) -> RawSplit:
         """Texts of the same kind without labels (each −1), for pretraining, where ``has_unlabelled``.

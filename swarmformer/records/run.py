@@ -143,7 +143,7 @@ class DataFacts(Record):
 
     ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
     ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
-    ``sources``: of own files which they were, and how they were read.
+    ``sources`` by split: which own files, and how they were read.
     """
 
     examples: dict[str, Count] = {}
@@ -153,7 +153,7 @@ class DataFacts(Record):
     added: dict[str, Count] = {}
     split_seed: int = 0
     redrawn: bool = False
-    sources: tuple[str, ...] = ()
+    sources: dict[str, str] = {}
 
 
 class PublishedReading(Record):

@@ -145,13 +145,13 @@ class Files(Task):
         given = {key: value for key, value in beside.items() if value not in (None, 0, {})}
         return {**columns, "files": hashes, **given}
 
-    def sources(self) -> tuple[str, ...]:
-        """``train: reviews.csv (cp1252, ';')`` and so on."""
-        return tuple(
-            f"{split}: {path.name}{_words(path, form)}"
+    def sources(self) -> dict[str, str]:
+        """``{"train": "reviews.csv (cp1252, ';')"}`` and so on."""
+        named = {
+            split: [f"{path.name}{_words(path, form)}" for path, form in zip(paths, self._forms(split), strict=True)]
             for split, paths in self.paths.items()
-            for path, form in zip(paths, self._forms(split), strict=True)
-        )
+        }
+        return {split: _few(words) for split, words in named.items()}
 
     def _forms(self, split: str) -> list[Form]:
         return [form_of(path, self._columns, self.form) for path in self.paths[split]]
@@ -253,7 +253,7 @@ def _hashes(paths: Sequence[Path]) -> str | list[str]:
     return found[0] if len(found) == 1 else found
 
 
-def _few(paths: Sequence[Path]) -> str:
+def _few(paths: Sequence[Path | str]) -> str:
     return ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
 
 

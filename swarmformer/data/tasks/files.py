@@ -123,7 +123,7 @@ class Files(Task):
         return len(self.classes)
 
     @cached_property
-    def classes(self) -> tuple[str, ...]:
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         """The labels, index = class."""
         return self._classes.names
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
+from swarmformer.data.classes import label_of
 from swarmformer.data.split import check_splits, load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError, UsageError, suggest
@@ -71,8 +72,8 @@ def _index_of(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
-    """A label as ``files`` reads it: 1 is the same in CSV and JSON, and so is true."""
-    name = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    """A label as ``files`` reads it."""
+    name = label_of(value, place, column)
     if name not in index:
         known = ", ".join(list(index)[:20]) + (", …" if len(index) > 20 else "")
         raise DataError(f"{place}: {column} is {value!r}, which is no class of the model.{suggest(name, index)} "

@@ -87,10 +87,10 @@ class Files(Task):
     def _check(self) -> None:
         for key, mark in (("delimiter", self.form.delimiter), ("quote", self.form.quote)):
             if len(mark) > 1 or mark in ("\r", "\n", " "):
-                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or '' ", path=_path(key))
+                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or ''", path=_path(key))
         if self.form.delimiter and self.form.delimiter == self.form.quote:
             raise SpecError("task files: delimiter and quote are the same", path=_path("delimiter"))
-        if self.title in {entry.name for entry in list_components("task")} or not self.title.isprintable():
+        if self.title and (not self.title.isprintable() or self.title in {one.name for one in list_components("task")}):
             raise SpecError(f"task files: title {self.title!r} must be one line, and no name of a task",
                             path=_path("title"))  # fmt: skip
         if not 0 <= self.test_fraction < 1:

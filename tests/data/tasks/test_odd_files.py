@@ -21,7 +21,8 @@ DELIMITERS = (",", ";", "\t", "|")
 LINE_ENDS = ("\n", "\r\n", "\r")
 COLUMNS = ("id", "Überschrift, kurz", "text", "", 'the "label"')
 WORDS = (
-    "good", "film", "naïve", "café", "it’s", "„quoted“", '"said"', "a,b", "c;d", "e\tf", "g|h", "two\nlines", "  ", "€5",
+    "good", "film", "naïve", "café", "it’s", "„quoted“", '"said"', "a,b", "c;d", "e\tf", "g|h", "two\nlines", "  ",
+    "€5",
 )  # fmt: skip
 FIRST, SECOND = "positive", "négative"
 
@@ -154,7 +155,9 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "Cyrillic": ("odd.csv", "text,label\nпривет,1\nпока,0\n".encode("cp1251"), {}, ("line 2", "data.task.encoding")),
     "Polish": ("odd.csv", "text,label\nżółw,1\nźdźbło,0\n".encode("cp1250"), {}, ("line 2", "data.task.encoding")),
     "Greek": ("odd.csv", "text,label\nκαλημέρα,1\nόχι,0\n".encode("cp1253"), {}, ("line 2", "data.task.encoding")),
-    "Japanese": ("odd.csv", "text,label\nこんにちは世界,1\nx,0\n".encode("shift_jis"), {}, ("line 2", "data.task.encoding")),
+    "Japanese": (
+        "odd.csv", "text,label\nこんにちは世界,1\nx,0\n".encode("shift_jis"), {}, ("line 2", "data.task.encoding"),
+    ),
     "Chinese": ("odd.csv", "text,label\n你好世界,1\nx,0\n".encode("gb18030"), {}, ("line 2", "data.task.encoding")),
     "not what was set": (
         "odd.csv", "text,label\nx,1\né,0\n".encode("cp1252"), {"encoding": "utf-8"},
@@ -223,8 +226,9 @@ ODD: dict[str, tuple[str, bytes, dict[str, str], list[str], list[str]]] = {
     "an ending in capitals": ("A.CSV", b"text,label\nx,1\ny,0\n", {}, ["x", "y"], ["1", "0"]),
     "emoji and other languages": ("a.csv", "text,label\n👩‍👩‍👧 你好,ja\nпривет,nein\n".encode(), {},
                                   ["👩‍👩‍👧 你好", "привет"], ["ja", "nein"]),
-    "Polish that was set": ("a.csv", "text,label\nżółw,1\ny,0\n".encode("cp1250"), {"encoding": "cp1250"}, ["żółw", "y"],
-                            ["1", "0"]),
+    "Polish that was set": (
+        "a.csv", "text,label\nżółw,1\ny,0\n".encode("cp1250"), {"encoding": "cp1250"}, ["żółw", "y"], ["1", "0"],
+    ),
     "a mark in what was set": ("a.csv", "text,label\nx,1\ny,0\n".encode("utf-8-sig"), {"encoding": "utf8"}, ["x", "y"],
                                ["1", "0"]),
 }  # fmt: skip
@@ -239,7 +243,7 @@ def test_an_odd_file_is_read_as_it_was_meant(tmp_path: Path, odd: str) -> None:
     assert (train.texts, [task.classes[label] for label in train.labels]) == (texts, labels)
 
 
-def test_labels_in_two_normal_forms_are_one_class_and_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_labels_in_two_normal_forms_are_one_class(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     labels = ["caf\u00e9", "cafe\u0301", "tea", "cafe\u0301"]
     rows = [json.dumps({"text": f"t{n}", "label": label}) for n, label in enumerate(labels)]
     (tmp_path / "a.jsonl").write_text("\n".join(rows))

@@ -15,7 +15,7 @@ import numpy as np
 
 from swarmformer.data.classes import Classes, find_classes, label_of
 from swarmformer.data.files import file_hash
-from swarmformer.data.leakage import fingerprint, normalised
+from swarmformer.data.leakage import fingerprints, normalised
 from swarmformer.data.locate import located
 from swarmformer.data.packed import Names, Packing
 from swarmformer.data.split import drawn, numbered
@@ -274,10 +274,10 @@ def _classes(state: State, column: str, form: Form) -> Classes:
 
 
 def _warn_of_copies(splits: dict[str, RawSplit]) -> None:
-    seen = {fingerprint(text) for text in splits["train"].texts}
+    seen = fingerprints(splits["train"].texts)
     groups = set(splits["train"].groups or ())
     for name in splits.keys() - {"train"}:
-        copies = sum(fingerprint(text) in seen for text in splits[name].texts)
+        copies = int(np.isin(fingerprints(splits[name].texts), seen).sum())
         if copies:
             logger.warning("%d of %d texts in %s are also in train", copies, len(splits[name]), name)
         if shared := groups & set(splits[name].groups or ()):

@@ -13,8 +13,6 @@ from typing import IO, Any
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.errors import DataError
 
-PLAIN = ("", ".txt", ".text", ".log", ".md")
-LINES = "lines"
 Record = Mapping[str, Any]
 Write = Callable[[Record], None]
 
@@ -34,7 +32,7 @@ def read_texts(source: Path | None, columns: Sequence[str]) -> Iterator[tuple[st
         return
     for place, values in read_rows(source, columns):
         if not isinstance(values[0], str):
-            raise DataError(f"{place}: {columns[0]} is {values[0]!r}, expected text")
+            raise DataError(f"{place}: {columns[0]!r} is {values[0]!r}, expected text")
         yield place, dict(zip(columns, values, strict=True))
 
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, show_log
+from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, warnings_shown
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import UsageError
 
@@ -41,14 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         "by default that of the texts")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
     parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), default="text", help="of standard output")
-    return predict(parser.parse_args(words_of(arguments)))
+    options = parser.parse_args(words_of(arguments))
+    with warnings_shown():
+        return predict(options)
 
 
 def predict(options: argparse.Namespace) -> int:
     """Answer what a command line asks; 0 when all is written."""
     from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
 
-    show_log()
     rows, kept = _rows(options)
     check_output(options.output)
     model = asked_model(options)

@@ -64,10 +64,9 @@ def group(size: Size, limit: int, texts: int) -> Group:
     reviews = _reviews(limit, texts)
     published = size.published()
     ours = _classifier(size, "fp32")
-    same = TextClassifier(
-        CompleteModel(from_published(published.state_dict()), ("0", "1"), _reader(size, (size.length,))),
-        "cpu", "fp32",
-    )  # fmt: skip
+    sizes = {"cluster_size": size.cluster_size, "seq_len": size.length, "T_local": 3}
+    renamed = from_published(published.state_dict(), config=sizes)
+    same = TextClassifier(CompleteModel(renamed, ("0", "1"), _reader(size, (size.length,))), "cpu", "fp32")
     expected = _script(published, size.length, reviews[:8])
     assert_close("logits", expected, torch.from_numpy(np.stack(list(same.logits(reviews[:8])))), atol=AGREEMENT)
     arms = {

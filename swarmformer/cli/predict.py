@@ -71,7 +71,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
     """What to answer, and the columns that answers keep."""
-    from swarmformer.data.answers import read_texts
+    from swarmformer.data.answers import PROBABILITIES, read_texts
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
@@ -82,6 +82,9 @@ def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
         if options.keep:
             raise UsageError("--keep names columns of a table")
         return iter([(f"text {place}", {options.text: word}) for place, word in enumerate(words)]), kept
+    if lost := {"label", PROBABILITIES} & {*kept}:
+        raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
+                         "writes labels beside answers")  # fmt: skip
     columns = list(dict.fromkeys([options.text, *kept]))
     return read_texts(None if words[0] == "-" else Path(words[0]), columns), kept
 

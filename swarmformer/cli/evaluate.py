@@ -57,7 +57,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from swarmformer.data.answers import check_output
     from swarmformer.records import save_json
 
-    check_output(options.examples)
+    check_output(options.examples, "--examples")
     model = _own_precision(options)
     if options.file is not None:
         asked = of_file(model, options.file, options.text, options.label)

@@ -2,7 +2,8 @@
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
 keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped.
+resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
+``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
 """
 
 from __future__ import annotations

@@ -20,6 +20,8 @@ from swarmformer.errors import UsageError
 if TYPE_CHECKING:
     from swarmformer.pipeline import TextClassifier
 
+LONGEST_NAME = 4096
+"""Bytes of a path, on Linux: what is longer is a text."""
 EVERY_S = 10.0
 """Seconds between lines where the errors go to a file."""
 
@@ -49,15 +51,18 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
     import torch
 
     from swarmformer.ops.memory import keep_freed_memory
-    from swarmformer.pipeline import load
+    from swarmformer.pipeline import TextClassifier, load
 
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
-    return load(
+    model = load(
         options.model, device=options.device, precision=options.precision or precision, variant=options.variant,
         revision=options.revision, trust_code=options.trust_code,
     )  # fmt: skip
+    if not isinstance(model, TextClassifier):
+        raise UsageError(f"{options.model} gives no label to a text: it is a {type(model).__name__}")
+    return model
 
 
 class Pace:
@@ -105,9 +110,17 @@ def is_file(word: str) -> bool:
     """Whether a word of a command line means a file: one that is there, or one that has the ending of a table."""
     from swarmformer.data.tables import READERS
 
-    return Path(word).is_file() or (Path(word).suffix.lower() in READERS and not any(c.isspace() for c in word))
+    named = Path(word).suffix.lower() in (*READERS, ".txt") and not any(letter.isspace() for letter in word)
+    return named or (len(word) < LONGEST_NAME and "\0" not in word and Path(word).is_file())
 
 
-def show_log() -> None:
-    """Warnings of the library on standard error."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Warnings of the library on standard error meanwhile."""
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("swarmformer")
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -174,9 +174,9 @@ def cut_validation(
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
 
 
-def numbered(groups: Iterable[str]) -> np.ndarray:
+def numbered(groups: Sequence[str] | np.ndarray) -> np.ndarray:
     """A number for each example that those of its group have too, int64 [n]; in the order of the groups' names."""
-    return np.unique(list(groups), return_inverse=True)[1]
+    return np.unique(groups, return_inverse=True)[1]
 
 
 def drawn(

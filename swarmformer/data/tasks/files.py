@@ -171,7 +171,7 @@ class Files(Task):
 
     def _with_test(self, train: RawSplit) -> dict[str, RawSplit]:
         """Train without the share that is set aside as test."""
-        groups = numbered(train.groups if train.groups is not None else _alike(train))
+        groups = numbered(_alike(train) if train.groups is None else train.groups)
         rng = np.random.default_rng(TEST_SEED)
         chosen = drawn(train, self.test_fraction, rng, groups=groups, stratify=True)
         if not chosen.any() or chosen.all():
@@ -243,9 +243,9 @@ def _text(value: Any, place: str, column: str) -> str:
     return value
 
 
-def _alike(train: RawSplit) -> Iterator[str]:
+def _alike(train: RawSplit) -> np.ndarray:
     """What copies of one text have in common; an empty text is nobody's copy."""
-    return (normalised(text) or f"\0{number}" for number, text in enumerate(train.texts))
+    return fingerprints(normalised(text) or f"\0{number}" for number, text in enumerate(train.texts))
 
 
 def _hashes(paths: Sequence[Path]) -> str | list[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import codecs
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import IO
 
 from swarmformer.errors import DataError
 
@@ -140,3 +142,18 @@ def _around_first(text: str) -> str:
     """A few words around the first character outside ASCII."""
     place = next(place for place, character in enumerate(text) if not character.isascii())
     return text[max(0, place - 20) : place + 20].strip()
+
+
+@contextmanager
+def decoded(path: Path, encoding: str) -> Iterator[IO[str]]:
+    """A file opened as text with its line ends as they are.
+
+    Raises:
+        DataError: a byte that the encoding does not know, with its line.
+    """
+    with path.open(encoding="utf-8-sig" if encoding == UTF_8 else encoding, newline="") as file:
+        try:
+            yield file
+        except UnicodeDecodeError as error:
+            raise DataError(f"{path}, line {first_fault(path, encoding)}: not {encoding}: {error.reason}; set {KEY} or "
+                            "save the file as UTF-8") from error  # fmt: skip

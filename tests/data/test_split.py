@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmformer.data.split import check_splits, cut_validation, drawn, load_splits
+from swarmformer.data.draw import drawn
+from swarmformer.data.split import check_splits, cut_validation, load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
 from tests.data.toy_tasks import Toy, make_split

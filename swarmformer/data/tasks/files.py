@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from swarmformer.data.classes import Classes, find_classes, label_of
+from swarmformer.data.delimited import Columns, Form, Row, form_of
+from swarmformer.data.draw import drawn, numbered
 from swarmformer.data.files import file_hash
 from swarmformer.data.leakage import fingerprints, normalised
 from swarmformer.data.locate import located
 from swarmformer.data.packed import Names, Packing
-from swarmformer.data.split import drawn, numbered
-from swarmformer.data.tables import READERS, Columns, Form, Row, form_of, read_rows
+from swarmformer.data.tables import READERS, read_rows
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError, suggest
 from swarmformer.registry import list_components, register
@@ -79,7 +80,7 @@ class Files(Task):
     ) -> None:
         self.named = {"train": train, "validation": validation, "test": test}
         self.spare, self.has_unlabelled = unlabelled, bool(unlabelled)
-        self.text, self.label, self.group = text.strip(), label.strip(), group.strip()
+        self.text, self.label, self.group = text, label, group
         self.test_fraction, self.title = test_fraction, title
         self.form = Form(encoding, WORDS.get(delimiter, delimiter), quote)
         self._check()
@@ -98,7 +99,7 @@ class Files(Task):
                             path=_path("test_fraction"))  # fmt: skip
         if self.test_fraction and self.named["test"]:
             raise SpecError("task files: test names files, so test_fraction must be 0", path=_path("test_fraction"))
-        names = [name for name in (self.text, self.label, self.group) if name]
+        names = [name.strip() for name in (self.text, self.label, self.group) if name]
         if len(set(names)) < len(names):
             raise SpecError(f"task files: text, label and group must be different columns, not {', '.join(names)}",
                             path=_path("text"))  # fmt: skip

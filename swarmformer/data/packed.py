@@ -10,8 +10,8 @@ import numpy as np
 
 from swarmformer.settings import cache_dir
 
-LARGEST = 1 << 28
-"""Bytes of an array that stay in memory while it grows: 256 MiB."""
+LARGEST = 1 << 26
+"""Bytes of an array that stay in memory while it grows: 64 MiB."""
 BUFFER = 4096
 """Texts that are packed at once."""
 T = TypeVar("T")

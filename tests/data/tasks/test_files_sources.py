@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
 from swarmformer.assembly import check_task
+from swarmformer.data import packed, sources
 from swarmformer.data.leakage import normalised
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.files import Files
@@ -151,3 +156,30 @@ def test_stratifying_gives_every_class_its_share(write: Write) -> None:
         splits = load_splits(task, validation_fraction=0.1, split_seed=seed, stratify=True)
         assert np.bincount(splits["validation"].labels, minlength=4).tolist() == [10, 2, 1, 0]
         assert np.bincount(splits["train"].labels, minlength=4).tolist() == [90, 18, 1, 1]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_memory_is_bounded_by_rows_not_by_text(
+    tmp_path: Path, cache: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10,000 texts of 2,000 characters, 20 MB; a quarter of that is enough for a thousandth as large a spool."""
+    monkeypatch.setattr(packed, "LARGEST", 1 << 16)
+    monkeypatch.setattr(packed, "BUFFER", 64)
+    monkeypatch.setattr(sources, "BATCH", 64)
+    texts, labels = (f"{row} " * (2000 // len(f"{row} ")) for row in range(10_000)), (row % 2 for row in range(10_000))
+    table = pyarrow.table({"text": list(texts), "label": list(labels)})
+    path = tmp_path / f"many.{ending}"
+    if ending == "csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pyarrow.parquet.write_table(table, path, row_group_size=64)
+    del table
+    task = Files(train=str(path), test=str(path))
+    tracemalloc.start()
+    try:
+        loaded = task.load()["train"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(loaded) == 10_000 and loaded.texts[9_999].startswith("9999 ")
+    assert peak < 5e6

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from filelock import Timeout
 
@@ -19,7 +20,7 @@ from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
-from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.encoded import EncodedData, Split, load_encoded
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
@@ -35,6 +36,7 @@ from swarmformer.records import (
     Predictions,
     Result,
     Start,
+    TokenLosses,
     Trial,
 )
 from swarmformer.spec import RunSpec
@@ -159,7 +161,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
     trained = _trained(folder, arm, spec, device, test=True)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
-    records.save_predictions(folder, Predictions(test.answer_names, test.labels, outcome.test_logits_NK.numpy()))
+    records.save_predictions(folder, _answers(test, outcome.test_logits_NK.numpy()))
     if keep_weights:
         hub.save_model(trainer.model, folder / "model")
     result = Result.model_validate({
@@ -182,6 +184,14 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
     _discard_checkpoint(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
     return result
+
+
+def _answers(test: Split, found: np.ndarray) -> Predictions | TokenLosses:
+    """What is kept of the answers to a test split: logits, or of foretold tokens the losses of each window."""
+    if test.text_bytes is None or test.questions is None:
+        return Predictions(test.answer_names, test.labels, found)
+    tokens = np.diff(test.questions.offsets)
+    return TokenLosses(test.names, tokens, np.bincount(test.questions.text, found.astype(np.float64), len(tokens)))
 
 
 def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:

@@ -135,7 +135,8 @@ def rehearse(spec: RunSpec) -> Model:
             the task asks.
     """
     model = assemble_without_weights(spec.model)
-    check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    task: Any = registry.get("task", spec.data.task.name)
+    check_answers(model, spec, task.per_token, task.next_token)
     check_task(spec)
     with without_weights():
         check_objectives(model, spec.train)
@@ -174,11 +175,17 @@ def _stand_in(model: Model) -> tuple[Model, str]:
     return small, "cpu"
 
 
-def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
+def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool) -> None:
     """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text.
 
-    Or where an augmentation moves the tokens that are asked about.
+    Or where an augmentation moves the tokens that are asked about, or the model sees the token that it is to foretell
+    (``next_token``).
     """
+    if next_token and model.per_token and not (model.causal or model.foresees):
+        causal = "causal" in spec.model.options
+        remedy = "set model.causal: true" if causal else "choose a causal one, as transformer_lm or lumenspark_lm"
+        words = "sees the tokens that it is to foretell"
+        raise SpecError(f"variant {spec.variant!r} {words}: {remedy}", path=("model", *(("causal",) if causal else ())))
     for stage in spec.train.stages:
         augmentation = spec.train.of_stage(stage).augmentation
         if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:

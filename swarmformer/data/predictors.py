@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swarmformer.data.cut import Cut, cut_split
+from swarmformer.data.foretellers import foretellers
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import BERT
@@ -33,18 +34,20 @@ def compute_predictors(
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
-    ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
+    Where the next token is foretold they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
     labels: texts, or the tokens asked about.
 
     Args:
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
-        tokenizer: whose tokens the cut counts.
+        tokenizer: whose tokens the cut counts, or are foretold.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: as ``load_splits``.
     """
     splits = load_splits(task, **draw)
+    if task.next_token:
+        return foretellers(splits, tokenizer)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
     rows = [_majority(train, test, task.num_classes)]
@@ -60,7 +63,7 @@ def compute_predictors(
 
 def left_out(task: Task) -> dict[str, str]:
     """Baselines that this task cannot have, with the reason."""
-    if not task.per_token:
+    if not task.per_token or task.next_token:
         return {}
     return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
 

@@ -30,7 +30,10 @@ def load_splits(
             a split that cannot be drawn anew.
     """
     raw = task.load()
-    check_splits(raw, task.num_classes, per_token=task.per_token)
+    if task.next_token:
+        check_documents(raw)
+    else:
+        check_splits(raw, task.num_classes, per_token=task.per_token)
     train, validation = raw["train"], raw.get("validation")
     if validation is None:
         train, validation = cut_validation(train, validation_fraction, split_seed)
@@ -38,7 +41,8 @@ def load_splits(
         raise DataError("data.split_seed: run, but the task has a validation split of its own: nothing is drawn anew; "
                         "leave data.split_seed out")  # fmt: skip
     splits = {"train": train, "validation": validation, "test": raw["test"]}
-    _check_classes(train)
+    if not task.next_token:
+        _check_classes(train)
     return without_copies(splits, task) if drop_copies else splits
 
 
@@ -46,17 +50,33 @@ def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawS
     """The splits without those training texts that are, after normalisation, among validation or test.
 
     Raises:
-        DataError: training examples of one class alone are left.
+        DataError: none is left, or training examples of one class alone.
     """
     train, held_out = splits["train"], HeldOut(splits, task)
     kept = np.array([row for row, text in enumerate(train.texts) if text not in held_out], dtype=np.int64)
-    _check_classes(rest := train.take(kept))
+    rest = train.take(kept)
+    if not task.next_token:
+        _check_classes(rest)
+    elif not kept.size:
+        raise DataError("every training document also stands in validation or test: nothing is left to train on")
     return {**splits, "train": rest}
 
 
 def _check_classes(train: RawSplit) -> None:
     if len(np.unique(train.labels)) < 2:
         raise DataError("all training examples are of one class: nothing can be learnt; see data.task and its files")
+
+
+def check_documents(splits: Mapping[str, RawSplit]) -> None:
+    """Raise DataError, naming the split, where a task of documents broke its contract."""
+    for name in ("train", "validation", "test"):
+        if name not in splits:
+            raise DataError(f"the task returned no {name!r} split, only: {', '.join(splits) or 'none'}")
+    for name, split in splits.items():
+        _check_columns(name, split)
+        _check_texts(name, split)
+        if not any(split.texts):
+            raise DataError(f"split {name!r} has no text")
 
 
 def check_splits(splits: Mapping[str, RawSplit], num_classes: int, *, per_token: bool = False) -> None:

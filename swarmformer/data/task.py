@@ -63,6 +63,12 @@ class Task(ABC):
     vocabulary: tuple[str, ...] | None = None
     """Own tokens, index = id, id 0 = padding; texts are these tokens joined by spaces.
     None: ordinary text, encoded by the run's tokenizer."""
+    next_token: ClassVar[bool] = False
+    """Texts are documents, and asked for is every token of them, told from those before it: their labels (each −1),
+    questions and the classes follow from the run's tokenizer, see ``swarmformer.data.running_text``. All three
+    splits come from ``load``."""
+    stride: int = 0
+    """With ``next_token``: how far apart windows of validation and test begin; 0 for side by side."""
     has_unlabelled: ClassVar[bool] = False
     """Has texts without labels beside its splits; see ``unlabelled``."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
@@ -98,6 +104,10 @@ class Task(ABC):
             DataError: as ``unlabelled``.
         """
         raise DataError(f"task {type(self).__qualname__} has no texts without labels: pretrain on its training texts")
+
+    def num_answers(self, vocab_size: int) -> int:
+        """Between how many answers a model chooses, where the run's tokenizer has so many tokens."""
+        return vocab_size if self.next_token else self.num_classes
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
         """Predictors by name that count labels of ``train``, or fit a linear classifier to it, and no more; the caller

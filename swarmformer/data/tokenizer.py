@@ -161,3 +161,31 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int, path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     _assemble(tokenizer).save(str(path))
     return file_hash(path)
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int, path: Path) -> str:
+    """Train a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019), which gives every text back as it
+    was; write it to ``path``, and return its hash. ``[PAD]`` and ``[EOS]`` are among its ``vocab_size`` tokens.
+
+    Raises:
+        DataError: so few texts, or so few tokens, that there are not as many.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import ByteLevel as Decoder
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), Decoder()
+    trainer = BpeTrainer(
+        vocab_size=vocab_size, special_tokens=["[PAD]", "[EOS]"], initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
+    if size_of(tokenizer) != vocab_size:
+        raise DataError(f"the texts give {size_of(tokenizer)} tokens, not {vocab_size}: bytes and special tokens alone "
+                        "are 258; ask for another number")  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+    return file_hash(path)

@@ -4,6 +4,7 @@ plan.json, registered.json      a grid: what is to run, and what was planned bef
 tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
+                                (of running text losses.npz)
 config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
 """
 
@@ -46,7 +47,15 @@ from .plan import (
     Value,
     plan_hash,
 )
-from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
+from .predictions import (
+    LOSSES,
+    PREDICTIONS,
+    Predictions,
+    TokenLosses,
+    read_losses,
+    read_predictions,
+    save_predictions,
+)
 from .run import (
     AttentionUse,
     Config,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from .base import Count, Document, Natural, Record, Share
 from .environment import Supplier
@@ -54,7 +54,10 @@ class Failure(RunIdentity):
 
 
 class Metrics(Record):
-    """Of a split; ``n`` counts labels."""
+    """Of a split; ``n`` counts labels.
+
+    Where the next token is foretold, also ``perplexity`` = exp(loss), of a token, and ``bits_per_byte`` of the text.
+    """
 
     accuracy: Share
     precision: Share
@@ -62,6 +65,17 @@ class Metrics(Record):
     f1: Share
     loss: float
     n: Natural
+    perplexity: float | None = None
+    bits_per_byte: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        return {key: value for key, value in content.items() if value is not None or key not in OF_TEXT}
+
+
+OF_TEXT = ("perplexity", "bits_per_byte")
+"""Metrics that only running text has."""
 
 
 class SplitMetrics(Record):

@@ -1,0 +1,204 @@
+"""What a language model must beat: how often tokens occur, and interpolated Kneser–Ney n-grams.
+
+All foretell the same tokens of the test split as the models, and see of a token's past what they look at, whatever
+window it stands in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from swarmformer.data.running_text import bytes_of, running_tokens
+from swarmformer.data.task import RawSplit
+from swarmformer.data.tokenizer import vocab_size
+
+USUAL_ORDER, LONGEST = 5, 10
+"""Tokens of an n-gram, the foretold one included: in the floor that everybody knows, and at most."""
+CELLS = 1 << 22
+"""Probabilities computed at once."""
+
+
+def foretellers(splits: Mapping[str, RawSplit], tokenizer: str) -> list[dict[str, Any]]:
+    """Rows as ``predictors.compute_predictors`` gives them, with ``perplexity`` (of a token) and ``bits_per_byte``.
+
+    Beside the 5-gram stands the order, of up to 10, that foretells validation best, where that is another.
+    """
+    tokens = {name: running_tokens(split, tokenizer) for name, split in splits.items()}
+    size, test_bytes = vocab_size(tokenizer), bytes_of(splits["test"].texts)
+
+    def row(name: str, model: KneserNey | Unigram, **detail: Any) -> dict[str, Any]:
+        started = time.perf_counter()
+        foretold = foretell(model, tokens["test"])
+        seconds = round(time.perf_counter() - started, 1)
+        return {
+            "name": name, "kind": "baseline", "accuracy": foretold.accuracy, "n": len(foretold.nats), "split": "test",
+            "perplexity": foretold.perplexity, "bits_per_byte": foretold.bits_per_byte(test_bytes),
+            "detail": {**detail, "n_train": len(tokens["train"]) - 1, "seconds": seconds},
+        }  # fmt: skip
+
+    longest = KneserNey(tokens["train"], size, LONGEST)
+    losses = {order: float(longest.cut(order).nats(tokens["validation"]).mean()) for order in range(1, LONGEST + 1)}
+    best = min(losses, key=lambda order: losses[order])
+    rows = [row("unigram", Unigram(tokens["train"], size)),
+            row("Kneser–Ney 5-gram", longest.cut(USUAL_ORDER), order=USUAL_ORDER)]  # fmt: skip
+    if best != USUAL_ORDER:
+        tried = {"order": best, "tried": f"1 to {LONGEST}", "validation_loss": losses[best]}
+        rows.append(row("Kneser–Ney, order chosen on validation", longest.cut(best), **tried))
+    return rows
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """nats: negative log-likelihood of every token, float64 [n]; accuracy: how often the likeliest was right, 0–1."""
+
+    nats: np.ndarray
+    accuracy: float
+
+    @property
+    def perplexity(self) -> float:
+        """Of a token."""
+        return float(np.exp(self.nats.mean()))
+
+    def bits_per_byte(self, text_bytes: int) -> float:
+        return float(self.nats.sum() / np.log(2) / text_bytes)
+
+
+def foretell(model: KneserNey | Unigram, tokens: np.ndarray) -> Foretold:
+    """Every token but the first, from those before it."""
+    return Foretold(model.nats(tokens), float((model.likeliest(tokens) == tokens[1:]).mean()))
+
+
+class Unigram:
+    """p(w) = (c(w) + 1) / (T + V): how often a token occurs in training, and one (Laplace)."""
+
+    def __init__(self, train: np.ndarray, size: int) -> None:
+        counts_V = np.bincount(train[1:], minlength=size) + 1
+        self.p_V = counts_V / counts_V.sum()
+
+    def nats(self, tokens: np.ndarray) -> np.ndarray:
+        return -np.log(self.p_V[tokens[1:]])
+
+    def likeliest(self, tokens: np.ndarray) -> np.ndarray:
+        return np.full(len(tokens) - 1, self.p_V.argmax())
+
+
+@dataclass(frozen=True, eq=False)
+class _Order:
+    """The k-grams of training. ``codes`` [G], rising: number of the context · V + last token. counts [G + 1]. Per
+    context: ``total`` of the counts, ``distinct`` last tokens. The last of each is zero: of what does not occur."""
+
+    codes: np.ndarray
+    counts: np.ndarray
+    total: np.ndarray
+    distinct: np.ndarray
+    discount: float
+
+
+class KneserNey:
+    """Interpolated Kneser–Ney (Kneser & Ney 1995; Chen & Goodman 1999, section 2.7 and 4.1.6), one discount an order.
+
+    p_k(w | h) = max(c(hw) − d, 0) / c(h) + d · N(h) / c(h) · p_{k−1}(w | h′), with h′ without its first token, N(h) the
+    number of different w after h, and p_0 = 1 / V. c counts occurrences in the longest order; in a shorter one how many
+    different tokens stand before, which k-grams that only begin the text have not. d = n₁ / (n₁ + 2 n₂) (Ney et al.
+    1994), n₁ and n₂ how many k-grams have count 1 and 2; 0.5 where none has 1. An unseen h gives p_{k−1}.
+    """
+
+    def __init__(self, train: np.ndarray, size: int, order: int) -> None:
+        self.size, self.order = size, order
+        self.codes = [np.zeros(0, dtype=np.int64)]
+        """Distinct k-grams of each length k, as ``_Order.codes``; the number of a k-gram is its place."""
+        grams, suffixes, occurrences = [np.zeros(len(train), dtype=np.int64)], [], []
+        for k in range(1, order + 1):
+            # grams[k][i]: number of the k-gram that ends at token i + k − 1.
+            codes = grams[-1][: len(train) - k + 1] * size + train[k - 1 :]
+            distinct, first, number, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+            self.codes.append(distinct)
+            suffixes.append(grams[-1][first + 1] if k > 1 else np.zeros(len(distinct), dtype=np.int64))
+            occurrences.append(counts)
+            grams.append(number)
+        self.occurrences = occurrences
+        self.before = [np.bincount(suffixes[k], minlength=len(self.codes[k])) for k in range(1, order)]
+        """Of each k-gram, in how many (k + 1)-grams it stands last."""
+        self.orders = [self._order(k) for k in range(1, order + 1)]
+
+    def _order(self, k: int) -> _Order:
+        counts = self.occurrences[k - 1] if k == self.order else self.before[k - 1]
+        codes, seen = self.codes[k], counts > 0
+        contexts = 1 if k == 1 else len(self.codes[k - 1])
+        of = codes // self.size
+        once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+        return _Order(
+            codes, np.append(counts, 0), np.bincount(of, counts, contexts + 1), np.bincount(of, seen, contexts + 1),
+            once / (once + 2 * twice) if once else 0.5,
+        )  # fmt: skip
+
+    def cut(self, order: int) -> KneserNey:
+        """The model of a shorter order on the same text."""
+        if order == self.order:
+            return self
+        shorter = object.__new__(KneserNey)
+        shorter.size, shorter.order = self.size, order
+        shorter.codes, shorter.occurrences, shorter.before = self.codes, self.occurrences, self.before
+        shorter.orders = [shorter._order(k) for k in range(1, order + 1)]
+        return shorter
+
+    def nats(self, tokens: np.ndarray) -> np.ndarray:
+        """Negative log-likelihood of every token but the first, float64."""
+        words, p = tokens[1:].astype(np.int64), np.full(len(tokens) - 1, 1 / self.size)
+        for one, context in zip(self.orders, self._contexts(tokens), strict=True):
+            count = one.counts[_places(one.codes, context * self.size + words)]
+            p = _interpolated(one, context, count, p)
+        return -np.log(p)
+
+    def likeliest(self, tokens: np.ndarray) -> np.ndarray:
+        """The token with the largest probability in place of every token but the first; the smallest of several."""
+        contexts = np.stack(self._contexts(tokens), axis=1)
+        _, first, inverse = np.unique(contexts, axis=0, return_index=True, return_inverse=True)
+        rows, step = contexts[first], max(1, CELLS // self.size)
+        parts = [self.distribution(rows[start : start + step]).argmax(axis=1) for start in range(0, len(rows), step)]
+        return np.concatenate(parts)[inverse.ravel()]
+
+    def distribution(self, contexts: np.ndarray) -> np.ndarray:
+        """p(w | h) of every token w [n, V]; contexts [n, order] as ``_contexts`` numbers them."""
+        p = np.full((len(contexts), self.size), 1 / self.size)
+        for one, context in zip(self.orders, contexts.T, strict=True):
+            start, end = (np.searchsorted(one.codes, (context + more) * self.size) for more in (0, 1))
+            start, lengths = np.where(context < 0, 0, start), np.where(context < 0, 0, end - start)
+            row = np.repeat(np.arange(len(context)), lengths)
+            place = np.arange(lengths.sum()) + np.repeat(start - (np.cumsum(lengths) - lengths), lengths)
+            count = np.zeros_like(p)
+            count[row, one.codes[place] % self.size] = one.counts[place]
+            p = _interpolated(one, context[:, None], count, p)
+        return p
+
+    def _contexts(self, tokens: np.ndarray) -> list[np.ndarray]:
+        """Number of the k-gram before every token but the first, for k from 0 to order − 1; −1 for an unseen one."""
+        n = len(tokens) - 1
+        contexts = [np.zeros(n, dtype=np.int64)]
+        for k in range(1, self.order):
+            # The k-gram that ends before token i: the (k − 1)-gram that ends one earlier, and the token in front of i.
+            earlier = np.concatenate([[0 if k == 1 else -1], contexts[-1][:-1]])
+            code = earlier * self.size + tokens[:-1]
+            place = _places(self.codes[k], code)
+            contexts.append(np.where((earlier >= 0) & (place >= 0), place, -1))
+        return contexts
+
+
+def _places(codes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where each stands in ``codes``; −1 where it does not, which numpy reads as the last."""
+    place = np.searchsorted(codes, wanted)
+    found = codes[np.minimum(place, len(codes) - 1)] == wanted
+    return np.where(found, place, -1)
+
+
+def _interpolated(one: _Order, context: np.ndarray, count: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """One order laid over the one below; where a context is unseen, that is left as it is."""
+    total, distinct = one.total[context], one.distinct[context]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mixed = np.maximum(count - one.discount, 0) / total + one.discount * distinct / total * p
+    return np.where(total > 0, mixed, p)

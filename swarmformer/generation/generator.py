@@ -1,0 +1,138 @@
+"""A language model with its tokenizer: goes on from a text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from swarmformer.contracts import Cache, Model
+from swarmformer.data.running_text import boundary_id
+from swarmformer.data.tokenizer import special_ids
+from swarmformer.errors import SpecError
+from swarmformer.generation.sampling import Sampling
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+UNFINISHED = "\ufffd"
+"""What stands for bytes that are no character yet."""
+
+
+class TextGenerator:
+    """A causal model in evaluation and the tokenizer that it was trained with.
+
+    A text longer than the model's ``seq_len`` goes on from its second half: whenever the window is full, what the
+    model sees begins anew with its last seq_len / 2 tokens.
+
+    Raises:
+        SpecError: the model gives no next token.
+    """
+
+    def __init__(self, model: Model, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
+        dims = model.dims
+        if not model.per_token or dims.num_classes != dims.vocab_size:
+            raise SpecError("this model tells no next token: it was trained for another task than language_model")
+        self.model, self.tokenizer = model.to(device).eval(), tokenizer
+        self.device, self.seq_len = torch.device(device), dims.seq_len
+        self.boundary = boundary_id(tokenizer)
+        self.never = torch.tensor([index for index in special_ids(tokenizer) if index != self.boundary], device=device)
+        """Special tokens are no text; the boundary ends it."""
+
+    def generate(self, prompt: str = "", **options: Any) -> str:
+        """The prompt and how it goes on; options as of ``stream``."""
+        return prompt + "".join(self.stream(prompt, **options))
+
+    def stream(
+        self,
+        prompt: str = "",
+        *,
+        max_length: int = 200,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        repetition_penalty: float = 1.0,
+        seed: int | None = None,
+        stop: Sequence[str] = (),
+        use_cache: bool = True,
+    ) -> Iterator[str]:
+        """How the prompt goes on, piece by piece as it is written.
+
+        Args:
+            max_length: tokens at most, those of the prompt included, as transformers counts them.
+            temperature, top_k, top_p, repetition_penalty: see ``Sampling``.
+            seed: of the draws; None draws anew each time.
+            stop: texts before which it ends; the end of a document always ends it.
+            use_cache: go on from what was computed before, where the model can; the same text, sooner.
+
+        Raises:
+            SpecError: a value out of range, or a prompt that leaves no room.
+        """
+        sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
+        self.tokenizer.encode_special_tokens = True
+        given = self.tokenizer.encode(prompt, add_special_tokens=False).ids
+        if len(given) >= max_length:
+            raise SpecError(f"the prompt has {len(given)} tokens and max_length is {max_length}: raise it")
+        if not all(stop):
+            raise SpecError("stop: an empty text stands everywhere; leave it out")
+        return self._pieces(given, max_length, sampling, _generator(seed), tuple(stop), use_cache)
+
+    def _pieces(
+        self, given: list[int], max_length: int, sampling: Sampling, draws: torch.Generator, stop: tuple[str, ...],
+        use_cache: bool,
+    ) -> Iterator[str]:  # fmt: skip
+        text, told, written = "", 0, list[int]()
+        for token in self._tokens(given, max_length, sampling, draws, use_cache):
+            written.append(token)
+            text = self.tokenizer.decode(written, skip_special_tokens=False)
+            end = min((at for at in map(text.find, stop) if at >= 0), default=-1)
+            sure = end if end >= 0 else len(text) - _unsure(text, stop)
+            if sure > told:
+                yield text[told:sure]
+                told = sure
+            if end >= 0:
+                return
+        if text[told:]:
+            yield text[told:]
+
+    @torch.inference_mode()
+    def _tokens(
+        self, given: list[int], max_length: int, sampling: Sampling, draws: torch.Generator, use_cache: bool
+    ) -> Iterator[int]:
+        """Tokens after those given, up to the end of the document."""
+        ids = torch.tensor([self.boundary, *given], device=self.device)
+        cache, start = None, 0
+        while len(ids) <= max_length:
+            if len(ids) - start > self.seq_len:
+                cache, start = None, len(ids) - max(1, self.seq_len // 2)
+            if use_cache and cache is None:
+                cache = self.model.new_cache()
+            logits_V = self._next(ids[start:], cache)
+            token = sampling.choose(logits_V, ids[1:].cpu(), draws)
+            if token == self.boundary:
+                return
+            yield token
+            ids = torch.cat([ids, ids.new_tensor([token])])
+
+    def _next(self, ids_N: Tensor, cache: Cache | None) -> Tensor:
+        """logits_V of the token after these, on the CPU; special tokens are out of question."""
+        ids_BN = ids_N.unsqueeze(0)
+        logits_BNV = self.model(ids_BN) if cache is None else self.model.continued(ids_BN, cache)
+        return logits_BNV[0, -1].float().index_fill(0, self.never, -torch.inf).cpu()
+
+
+def _generator(seed: int | None) -> torch.Generator:
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+        return generator
+    return generator.manual_seed(seed)
+
+
+def _unsure(text: str, stop: Sequence[str]) -> int:
+    """Characters at the end that may yet change or turn out to begin a stop."""
+    open_end = len(text) - len(text.rstrip(UNFINISHED))
+    begun = (size for one in stop for size in range(1, len(one)) if text.endswith(one[:size]))
+    return max(open_end, max(begun, default=0))

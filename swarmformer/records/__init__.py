@@ -57,6 +57,7 @@ from .predictions import (
     save_predictions,
 )
 from .run import (
+    OF_TEXT,
     AttentionUse,
     Config,
     DataFacts,

@@ -110,7 +110,7 @@ class ModelSpec(Strict):
 class DataSpec(Strict):
     """Task, tokenizer, split and batches.
 
-    ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
+    ``tokenizer`` is ``bert``, ``bytes`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
     ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
     (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
     ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.

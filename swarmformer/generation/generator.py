@@ -10,7 +10,7 @@ from torch import Tensor
 
 from swarmformer.contracts import Cache, Model
 from swarmformer.data.running_text import boundary_id
-from swarmformer.data.tokenizer import special_ids
+from swarmformer.data.tokenizer import UNKNOWN, special_ids
 from swarmformer.errors import SpecError
 from swarmformer.generation.sampling import Sampling
 
@@ -38,7 +38,8 @@ class TextGenerator:
         self.model, self.tokenizer = model.to(device).eval(), tokenizer
         self.device, self.seq_len = torch.device(device), dims.seq_len
         self.boundary = boundary_id(tokenizer)
-        self.never = torch.tensor([index for index in special_ids(tokenizer) if index != self.boundary], device=device)
+        never = {*special_ids(tokenizer), tokenizer.token_to_id(UNKNOWN)} - {self.boundary, None}
+        self.never = torch.tensor(sorted(never), dtype=torch.int64, device=device)
         """Special tokens are no text; the boundary ends it."""
 
     def generate(self, prompt: str = "", **options: Any) -> str:

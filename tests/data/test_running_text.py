@@ -44,7 +44,7 @@ def test_documents_stand_between_boundaries_and_come_back() -> None:
 
 def test_bpe_gives_the_text_back_and_is_trained_alike_each_time(tmp_path: Path) -> None:
     text = "the cat [EOS] sat, the cat  [PAD]\tsat; été 👍\n" * 20
-    hashes = {train_bpe([text], 280, tmp_path / f"{n}.json") for n in range(2)}
+    hashes = {train_bpe([text], 275, tmp_path / f"{n}.json") for n in range(2)}
     assert len(hashes) == 1
     tokens = running_tokens(documents(text), str(tmp_path / "0.json"))
     tokenizer = load_tokenizer(str(tmp_path / "0.json"))

@@ -50,7 +50,7 @@ def test_a_folder_is_a_document_a_file_and_own_splits_are_kept(tmp_path: Path, o
 
 
 def test_windows_are_encoded_with_the_bytes_of_the_text(one: str, cache: Path) -> None:
-    task = LanguageModel(corpus="own", train=one, stride=8)
+    task = LanguageModel(corpus="own", train=one, stride=8, test_share=0.3)
     data = load_encoded(task, tokenizer="bytes", seq_len=32, **DRAW)
     assert data.num_classes == data.vocab_size == 261
     splits = load_splits(task, **DRAW)

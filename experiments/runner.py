@@ -24,6 +24,7 @@ from swarmformer.data.encoded import EncodedData, Split, load_encoded
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
+from swarmformer.hub.source import KEPT
 from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
 from swarmformer.ops.switch import enabled
@@ -162,8 +163,6 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
     records.save_predictions(folder, _answers(test, outcome.test_logits_NK.numpy()))
-    if keep_weights:
-        hub.save_model(trainer.model, folder / "model")
     result = Result.model_validate({
         **trained.facts(arm, spec),
         "metrics": {"validation": outcome.validation, "test": outcome.test},
@@ -180,6 +179,8 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "published_reading": outcome.published_reading,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
+    if keep_weights:
+        hub.save(hub.CompleteModel.of_run(trainer.model, spec, make_task(spec.data), result), folder / KEPT)
     records.save(folder / RESULT, result)
     _discard_checkpoint(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)

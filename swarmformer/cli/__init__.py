@@ -6,6 +6,8 @@ report       run folders → tables and pictures
 page         run folders → one page for a browser
 trace        the runs behind one number of a report
 bench        what variants cost: ``bench quick|full`` or ``bench with variants=[base,base+windowed]``
+predict      labels and probabilities of texts, from a trained model
+evaluate     how good a trained model is, on a task or a file of your own
 check        hold components and variants to their contracts
 components   every component: options, origin, parameters, FLOPs, faults
 variants     every variant, factor and grid that can be named, with its origin
@@ -29,7 +31,7 @@ from swarmformer.errors import SpecError, UsageError, suggest
 GROUP = "swarmformer.commands"
 """Entry points of commands that live outside the library: ``main(arguments) -> exit status``."""
 
-OWN = ("check", "components", "variants", "show")
+OWN = ("predict", "evaluate", "check", "components", "variants", "show")
 Command = Callable[[Sequence[str]], int]
 
 

@@ -57,6 +57,8 @@ class Task(ABC):
     VERSION: ClassVar[int] = 1
     """As of a component: raised when the same options give other examples, or when a default changes."""
     num_classes: int
+    classes: tuple[str, ...] | None = None
+    """What each class is called, index = label; None: by its number."""
     per_token: bool = False
     """Asks at positions of its texts (``RawSplit.questions``), not once per text. Needs its own
     ``vocabulary``: positions count its tokens."""
@@ -73,6 +75,11 @@ class Task(ABC):
     """Has texts without labels beside its splits; see ``unlabelled``."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options, small enough to load in a moment, that ``swarmformer.testing`` tries."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """``classes``, or the numbers as text."""
+        return self.classes or tuple(map(str, range(self.num_classes)))
 
     @abstractmethod
     def load(self) -> dict[str, RawSplit]:

@@ -45,7 +45,7 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     assert [row["backend"] for row in result["attention"]] == ["sdpa", "sdpa"], "in training and in evaluation"
     assert all(f"attention ({row['kind']}): sdpa, {row['reason']}" in log for row in result["attention"])
     assert not (cell / "checkpoint.safetensors").exists()
-    total = sum(p.numel() for p in hub.load(cell / "model").parameters())
+    total = sum(p.numel() for p in hub.load_model(cell / "model").parameters())
     assert total == result["parameters"]["total"]
 
     again = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)

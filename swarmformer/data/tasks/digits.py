@@ -34,6 +34,7 @@ class Digits(Task):
     """
 
     num_classes = CLASSES
+    classes = tuple(map(str, range(CLASSES)))
     vocabulary = ("[PAD]", *map(str, range(LEVELS)))
     test_options = ({"test": 0.1, "validation": 0.05},)
 

@@ -69,7 +69,7 @@ class Files(Task):
         return len(self.classes)
 
     @cached_property
-    def classes(self) -> tuple[str, ...]:
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         """The labels, index = class."""
         path = self.paths["train"]
         status = path.stat()

@@ -19,6 +19,7 @@ from swarmformer.data.encode import Tokens
 from swarmformer.data.encoded import Split
 from swarmformer.environment import resolve_device
 from swarmformer.errors import DataError, SpecError
+from swarmformer.generation import TextGenerator
 from swarmformer.hub import CompleteModel, read, save
 from swarmformer.training.evaluate import predict
 
@@ -156,8 +157,8 @@ def load(
     variant: str | None = None,
     revision: str | None = None,
     trust_code: bool = False,
-) -> TextClassifier:
-    """A model ready to be asked, from a folder, the folder of a run, or the hub.
+) -> TextClassifier | TextGenerator:
+    """A model ready to be asked, or a language model ready to write, from a folder, the folder of a run, or the hub.
 
     Args:
         source, variant, revision, trust_code: as for ``swarmformer.hub.read``.
@@ -167,6 +168,8 @@ def load(
         SpecError, DataError: it cannot be read or is not to be trusted; says what to do.
     """
     complete = read(source, variant, revision=revision, trust_code=trust_code)
+    if complete.tells_next_token:
+        return TextGenerator(complete, device)
     return TextClassifier(complete, device, precision)
 
 

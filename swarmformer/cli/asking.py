@@ -49,15 +49,18 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
     import torch
 
     from swarmformer.ops.memory import keep_freed_memory
-    from swarmformer.pipeline import load
+    from swarmformer.pipeline import TextClassifier, load
 
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
-    return load(
+    loaded = load(
         options.model, device=options.device, precision=options.precision or precision, variant=options.variant,
         revision=options.revision, trust_code=options.trust_code,
     )  # fmt: skip
+    if not isinstance(loaded, TextClassifier):
+        raise UsageError(f"{options.model} is a language model, which writes: swarmformer generate {options.model}")
+    return loaded
 
 
 class Pace:

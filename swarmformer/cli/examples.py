@@ -90,7 +90,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trus
     own, origin = model.complete.task, model.complete.origin
     if not words and own is None:
         raise UsageError("this model does not say what it was trained on: name a FILE or a --task")
-    chosen = _chosen(words) if words else dict(own or {})
+    chosen = chosen_task(words) if words else dict(own or {})
     if not words and ":" in str(chosen.get("name")) and not trust_code:
         raise SpecError(f"the model's task is code of its own ({chosen['name']}), which is not imported unasked: pass "
                         "--trust-code where you trust it")  # fmt: skip
@@ -104,7 +104,12 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trus
     return Asked(f"{split} of task {spec.name}", examples, own_names=True, names=found.ids if same else ())
 
 
-def _chosen(words: Sequence[str]) -> dict[str, Any]:
+def chosen_task(words: Sequence[str]) -> dict[str, Any]:
+    """A task by its name and KEY=VALUE, as a mapping.
+
+    Raises:
+        UsageError: words that are neither.
+    """
     options = [word.partition("=") for word in words[1:]]
     if any(not sign for _, sign, _ in options):
         raise UsageError(f"--task {' '.join(words)}: options of a task are KEY=VALUE")

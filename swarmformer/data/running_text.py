@@ -35,7 +35,8 @@ class Windows:
 def boundary_id(tokenizer: Tokenizer) -> int:
     """The token that stands before, between and after documents."""
     found = (tokenizer.token_to_id(token) for token in BOUNDARIES)
-    return next((index for index in found if index is not None), pad_id(tokenizer, "of this run"))
+    known = next((index for index in found if index is not None), None)
+    return pad_id(tokenizer, "of this run") if known is None else known
 
 
 def running_tokens(split: RawSplit, name: str) -> np.ndarray:

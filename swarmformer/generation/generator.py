@@ -3,43 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import torch
+from huggingface_hub import ModelHubMixin
 from torch import Tensor
 
-from swarmformer.contracts import Cache, Model
+from swarmformer.contracts import Cache
 from swarmformer.data.running_text import boundary_id
 from swarmformer.data.tokenizer import UNKNOWN, special_ids
+from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.generation.sampling import Sampling
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+from swarmformer.hub import CompleteModel, save
 
 UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
 
 
-class TextGenerator:
-    """A causal model in evaluation and the tokenizer that it was trained with.
+class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="text-generation"):
+    """A language model in eval mode and the tokenizer that it was trained with; ``swarmformer.load`` gives it.
 
-    A text longer than the model's ``seq_len`` goes on from its second half: whenever the window is full, what the
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's. A text longer than the model's ``seq_len`` goes on from its second half: whenever the window is full, what the
     model sees begins anew with its last seq_len / 2 tokens.
 
+    Args:
+        device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+
     Raises:
-        SpecError: the model gives no next token.
+        SpecError: the model gives no next token, or was saved without its tokenizer.
     """
 
-    def __init__(self, model: Model, tokenizer: Tokenizer, *, device: str | torch.device = "cpu") -> None:
-        dims = model.dims
-        if not model.per_token or dims.num_classes != dims.vocab_size:
+    _hub_mixin_config: dict[str, Any] | None = {}  # the mixin would copy the arguments of the constructor
+
+    def __init__(self, complete: CompleteModel, device: str = "auto") -> None:
+        model = complete.model
+        if not model.per_token or model.dims.num_classes != model.dims.vocab_size:
             raise SpecError("this model tells no next token: it was trained for another task than language_model")
-        self.model, self.tokenizer = model.to(device).eval(), tokenizer
-        self.device, self.seq_len = torch.device(device), dims.seq_len
-        self.boundary = boundary_id(tokenizer)
-        never = {*special_ids(tokenizer), tokenizer.token_to_id(UNKNOWN)} - {self.boundary, None}
-        self.never = torch.tensor(sorted(never), dtype=torch.int64, device=device)
+        if complete.text is None:
+            raise SpecError("this model has no tokenizer.json beside it: put that of its training there")
+        self.complete, self.tokenizer = complete, complete.text.tokenizer
+        self.device, self.seq_len = resolve_device(device), model.dims.seq_len
+        self.model = model.to(self.device).eval()
+        self.boundary = boundary_id(self.tokenizer)
+        self.before = () if model.foresees else (self.boundary,)
+        """What stands before every text; the published Lumenspark puts nothing there."""
+        never = {*special_ids(self.tokenizer), self.tokenizer.token_to_id(UNKNOWN)} - {self.boundary, None}
+        self.never = torch.tensor(sorted(never), dtype=torch.int64, device=self.device)
         """Special tokens are no text; the boundary ends it."""
 
     def generate(self, prompt: str = "", **options: Any) -> str:
@@ -76,6 +87,8 @@ class TextGenerator:
         given = self.tokenizer.encode(prompt, add_special_tokens=False).ids
         if len(given) >= max_length:
             raise SpecError(f"the prompt has {len(given)} tokens and max_length is {max_length}: raise it")
+        if not (given or self.before):
+            raise SpecError("this model cannot begin a text: give a prompt")
         if not all(stop):
             raise SpecError("stop: an empty text stands everywhere; leave it out")
         return self._pieces(given, max_length, sampling, _generator(seed), tuple(stop), use_cache)
@@ -103,15 +116,15 @@ class TextGenerator:
         self, given: list[int], max_length: int, sampling: Sampling, draws: torch.Generator, use_cache: bool
     ) -> Iterator[int]:
         """Tokens after those given, up to the end of the document."""
-        ids = torch.tensor([self.boundary, *given], device=self.device)
+        ids, ahead = torch.tensor([*self.before, *given], device=self.device), len(self.before)
         cache, start = None, 0
-        while len(ids) <= max_length:
+        while len(ids) - ahead < max_length:
             if len(ids) - start > self.seq_len:
                 cache, start = None, len(ids) - max(1, self.seq_len // 2)
             if use_cache and cache is None:
                 cache = self.model.new_cache()
             logits_V = self._next(ids[start:], cache)
-            token = sampling.choose(logits_V, ids[1:].cpu(), draws)
+            token = sampling.choose(logits_V, ids[ahead:].cpu(), draws)
             if token == self.boundary:
                 return
             yield token
@@ -122,6 +135,21 @@ class TextGenerator:
         ids_BN = ids_N.unsqueeze(0)
         logits_BNV = self.model(ids_BN) if cache is None else self.model.continued(ids_BN, cache)
         return logits_BNV[0, -1].float().index_fill(0, self.never, -torch.inf).cpu()
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        save(self.complete, save_directory)
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]
+        cls, pretrained_model_name_or_path: str | Path, *, revision: str | None = None, **options: Any
+    ) -> TextGenerator:
+        """``swarmformer.load`` under the name that users of the hub know."""
+        from swarmformer.pipeline import load  # which gives this class
+
+        loaded = load(pretrained_model_name_or_path, revision=revision, **options)
+        if not isinstance(loaded, cls):
+            raise SpecError(f"{pretrained_model_name_or_path}: no {cls.__name__} but a {type(loaded).__name__}")
+        return loaded
 
 
 def _generator(seed: int | None) -> torch.Generator:

@@ -17,10 +17,11 @@ from swarmformer.data.task import Task
 from swarmformer.data.tokenizer import BERT, load_tokenizer, pad_id
 from swarmformer.errors import SpecError
 from swarmformer.hub.card import card_of
+from swarmformer.hub.language_card import language_card
 from swarmformer.hub.config import ModelConfig, Origin, checked, read_json
-from swarmformer.hub.published import our_name, spec_of
+from swarmformer.hub import lumenspark, published
 from swarmformer.hub.source import CARD, CONFIG, weights_file
-from swarmformer.hub.text import TOKENIZER, TextReader
+from swarmformer.hub.text import TOKENIZER, TextReader, read_any
 from swarmformer.hub.weights import WEIGHTS, filled, load_state, shapes_of, with_state
 from swarmformer.records import Result, write_bytes_atomically
 from swarmformer.spec import RunSpec
@@ -28,7 +29,7 @@ from swarmformer.spec import RunSpec
 
 @dataclass(frozen=True, eq=False)
 class CompleteModel:
-    """``classes``: what each class is called, index = class. ``text`` is None of a model that reads no text, or whose
+    """``classes``: what each class is called, index = class; none of a language model. ``text`` is None of a model that reads no text, or whose
     reading was not saved. ``card``: Markdown, or empty where there is nothing to tell."""
 
     model: Model
@@ -43,9 +44,16 @@ class CompleteModel:
         """What a finished run leaves, its card written from the run's own numbers."""
         facts = {name: getattr(result, name) for name in Origin.model_fields if hasattr(result, name)}
         origin = Origin.model_validate({**facts, "draw": spec.data.draw(spec.seed)})
+        asked = spec.data.task.to_dict()
+        if task.next_token:
+            return cls(model, (), TextReader.of_run(spec, task), asked, origin, language_card(spec, result))
         reads = None if task.per_token else TextReader.of_run(spec, task)
-        card = card_of(spec, task, result)
-        return cls(model, task.class_names, reads, spec.data.task.to_dict(), origin, card)
+        return cls(model, task.class_names, reads, asked, origin, card_of(spec, task, result))
+
+    @property
+    def tells_next_token(self) -> bool:
+        """Whether it is a language model."""
+        return not self.classes
 
 
 def save(complete: CompleteModel, folder: str | Path) -> None:
@@ -105,6 +113,8 @@ def read(
         card = weights.with_name(CARD)
         words = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         return CompleteModel(model, config.classes, text, config.task, config.origin, words)
+    if model.foresees:
+        return CompleteModel(model, (), _published_tokens(weights, model))
     return CompleteModel(model, _published_classes(config, model.dims.num_classes), _published_text(weights, model))
 
 
@@ -115,9 +125,10 @@ def _model_of(
     path = weights.with_name(CONFIG)
     content = read_json(path) or {}
     if "swarmformer" not in content:
-        shapes = {our_name(name): shape for name, shape in shapes_of(weights).items()}
-        spec = spec_of(shapes, variant, content, weights.parent)
-        state = {our_name(name): tensor for name, tensor in load_state(weights).items()}
+        found = shapes_of(weights)
+        layout: Any = lumenspark if lumenspark.is_published(found) else published
+        spec = layout.spec_of({layout.our_name(name): s for name, s in found.items()}, variant, content, weights.parent)
+        state = {layout.our_name(name): tensor for name, tensor in load_state(weights).items()}
         return with_state(spec, state, str(weights)), content
     if variant is not None:
         raise SpecError(f"{source}: has its own {CONFIG}; leave out variant={variant!r}, it is for published weights")
@@ -141,6 +152,12 @@ def _published_text(weights: Path, model: Model) -> TextReader:
     name = str(own) if own.is_file() else BERT
     tokenizer = load_tokenizer(name)
     return TextReader(own.name if own.is_file() else BERT, tokenizer, cut, (cut.seq_len,), pad_id(tokenizer, name))
+
+
+def _published_tokens(weights: Path, model: Model) -> TextReader | None:
+    """As the tokenizer beside the weights has them: GPT-2's, which has no pad."""
+    own, cut = weights.with_name(TOKENIZER), Cut(model.dims.seq_len)
+    return TextReader(own.name, read_any(own), cut, (cut.seq_len,), pad_id=0) if own.is_file() else None
 
 
 def _published_classes(config: dict[str, Any], count: int) -> tuple[str, ...]:

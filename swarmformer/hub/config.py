@@ -79,7 +79,9 @@ class ModelConfig(Record):
                 "anything. Read it, and where you trust it pass trust_code=True (--trust-code)"
             )
         spec = ModelSpec.from_dict(self.model, lambda key: f"{path}: ")
-        if len(self.classes) != spec.dims.num_classes or len(set(self.classes)) != len(self.classes):
+        nameless = not self.classes and spec.dims.num_classes == spec.dims.vocab_size
+        named = len(self.classes) == spec.dims.num_classes and len(set(self.classes)) == len(self.classes)
+        if not (named or nameless):
             raise SpecError(f"{path}: classes: {len(set(self.classes))} different names for {spec.dims.num_classes}")
         return spec
 

@@ -58,7 +58,7 @@ class TextReader:
             DataError: no tokenizer in the file.
         """
         cut = Cut(config.seq_len, config.cut, config.cut_share)
-        tokenizer = _read_words(file) if config.words else load_tokenizer(str(file))
+        tokenizer = read_any(file) if config.words else load_tokenizer(str(file))
         if max(config.lengths) < config.seq_len:
             raise SpecError(f"{file.parent}: texts of {config.seq_len} tokens do not fit lengths {config.lengths}")
         return cls(config.tokenizer, tokenizer, cut, config.lengths, config.pad_id, config.words)
@@ -101,7 +101,12 @@ def _word_level(vocabulary: Sequence[str]) -> Tokenizer:
     return tokenizer
 
 
-def _read_words(file: Path) -> Tokenizer:
+def read_any(file: Path) -> Tokenizer:
+    """The tokenizer in a file, whatever tokens it has.
+
+    Raises:
+        SpecError: there is none in it.
+    """
     from tokenizers import Tokenizer
 
     try:

@@ -8,9 +8,11 @@ import pytest
 import torch
 
 import swarmformer
+from swarmformer.data.cut import Cut
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import SpecError
 from swarmformer.generation import TextGenerator
+from swarmformer.hub import CompleteModel, TextReader
 
 DIMS = {"vocab_size": 261, "num_classes": 261, "d_model": 16, "num_layers": 1, "seq_len": 16}
 FIRST_BYTE = 5
@@ -25,16 +27,20 @@ def model(variant: str, scale: float = 0.3) -> Any:
     return made
 
 
+def complete(made: Any) -> CompleteModel:
+    return CompleteModel(made, (), TextReader("bytes", load_tokenizer("bytes"), Cut(16), (16,), 0))
+
+
 @pytest.fixture(params=["transformer_lm", "lumenspark_lm"])
 def generator(request: pytest.FixtureRequest) -> TextGenerator:
-    return TextGenerator(model(request.param), load_tokenizer("bytes"))
+    return TextGenerator(complete(model(request.param)), "cpu")
 
 
 class Told(TextGenerator):
     """Says given bytes, whatever it is asked: id by id, −1 for the end of the text."""
 
     def __init__(self, said: bytes | list[int]) -> None:
-        super().__init__(model("transformer_lm"), load_tokenizer("bytes"))
+        super().__init__(complete(model("transformer_lm")), "cpu")
         self.said = [byte + FIRST_BYTE if byte >= 0 else self.boundary for byte in said]
         self.asked: list[list[int]] = []
 
@@ -119,4 +125,14 @@ def test_special_tokens_are_never_written(generator: TextGenerator) -> None:
 def test_a_model_of_another_task_is_refused() -> None:
     for variant in ("base", "transformer"):
         with pytest.raises(SpecError, match="tells no next token"):
-            TextGenerator(swarmformer.build_model(variant), load_tokenizer("bytes"))
+            TextGenerator(complete(swarmformer.build_model(variant, dims={"d_model": 16, "vocab_size": 261})))
+    with pytest.raises(SpecError, match=r"no tokenizer\.json beside it"):
+        TextGenerator(CompleteModel(model("transformer_lm"), ()))
+
+
+def test_it_is_saved_and_loaded_whole(generator: TextGenerator, tmp_path: Any) -> None:
+    generator.save_pretrained(tmp_path)
+    for loaded in (swarmformer.load(tmp_path), TextGenerator.from_pretrained(tmp_path)):
+        assert isinstance(loaded, TextGenerator) and loaded.boundary == generator.boundary
+        options: dict[str, Any] = {"max_length": 40, "seed": 5, "top_k": 20}
+        assert loaded.generate("é ", **options) == generator.generate("é ", **options)

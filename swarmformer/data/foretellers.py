@@ -116,7 +116,8 @@ class KneserNey:
         for k in range(1, order + 1):
             # grams[k][i]: number of the k-gram that ends at token i + k − 1.
             codes = grams[-1][: len(train) - k + 1] * size + train[k - 1 :]
-            distinct, first, number, counts = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+            found = np.unique(codes, return_index=True, return_inverse=True, return_counts=True)
+            distinct, first, number, counts = found
             self.codes.append(distinct)
             suffixes.append(grams[-1][first + 1] if k > 1 else np.zeros(len(distinct), dtype=np.int64))
             occurrences.append(counts)

@@ -34,8 +34,9 @@ def compute_predictors(
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
-    Where the next token is foretold they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
-    labels: texts, or the tokens asked about.
+    Where the next token is foretold they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or
+    "oracle" for predictors that know how the task is made; they come last. n counts labels: texts, or the tokens asked
+    about.
 
     Args:
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.

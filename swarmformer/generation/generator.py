@@ -25,8 +25,9 @@ UNFINISHED = "\ufffd"
 class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="text-generation"):
     """A language model in eval mode and the tokenizer that it was trained with; ``swarmformer.load`` gives it.
 
-    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's. A text longer than the model's ``seq_len`` goes on from its second half: whenever the window is full, what the
-    model sees begins anew with its last seq_len / 2 tokens.
+    ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's. A text longer than the model's
+    ``seq_len`` goes on from its second half: whenever the window is full, what the model sees begins anew with its last
+    seq_len / 2 tokens.
 
     Args:
         device: ``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N``.

@@ -16,10 +16,10 @@ from swarmformer.data.cut import Cut
 from swarmformer.data.task import Task
 from swarmformer.data.tokenizer import BERT, load_tokenizer, pad_id
 from swarmformer.errors import SpecError
-from swarmformer.hub.card import card_of
-from swarmformer.hub.language_card import language_card
-from swarmformer.hub.config import ModelConfig, Origin, checked, read_json
 from swarmformer.hub import lumenspark, published
+from swarmformer.hub.card import card_of
+from swarmformer.hub.config import ModelConfig, Origin, checked, read_json
+from swarmformer.hub.language_card import language_card
 from swarmformer.hub.source import CARD, CONFIG, weights_file
 from swarmformer.hub.text import TOKENIZER, TextReader, read_any
 from swarmformer.hub.weights import WEIGHTS, filled, load_state, shapes_of, with_state
@@ -29,8 +29,8 @@ from swarmformer.spec import RunSpec
 
 @dataclass(frozen=True, eq=False)
 class CompleteModel:
-    """``classes``: what each class is called, index = class; none of a language model. ``text`` is None of a model that reads no text, or whose
-    reading was not saved. ``card``: Markdown, or empty where there is nothing to tell."""
+    """``classes``: what each class is called, index = class; none of a language model. ``text`` is None of a model that
+    reads no text, or whose reading was not saved. ``card``: Markdown, or empty where there is nothing to tell."""
 
     model: Model
     classes: tuple[str, ...]

@@ -134,7 +134,7 @@ class Trainer:
         return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
 
     def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split, or losses of its tokens. Whoever reads the test split, it is written to the curve.
+        """Metrics and logits of a split, or losses of its tokens. Whoever reads test, it is written to the curve.
 
         Raises:
             TrainingDivergedError: one of them is not finite.

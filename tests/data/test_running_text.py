@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ def test_every_token_is_foretold_once_from_those_before_it(tokens: int, seq_len:
     run = np.arange(100, 100 + tokens, dtype=np.int32)
     ids, offsets, labels, questions = windows(run, seq_len, stride)
     assert labels.tolist() == run[1:].tolist()
-    for row, (start, end) in enumerate(zip(offsets, offsets[1:], strict=False)):
+    for row, (start, end) in enumerate(itertools.pairwise(offsets)):
         window = ids[start:end]
         assert 0 < len(window) <= seq_len and np.array_equal(window, np.arange(window[0], window[0] + len(window)))
         mine = slice(questions.offsets[row], questions.offsets[row + 1])
@@ -38,7 +39,7 @@ def test_documents_stand_between_boundaries_and_come_back() -> None:
     tokens = running_tokens(documents("a [SEP] é\n", "", "b"), "bytes")
     ends = np.flatnonzero(tokens == boundary_id(tokenizer))
     assert ends[0] == 0 and ends[-1] == len(tokens) - 1 and len(ends) == 4
-    parts = [tokenizer.decode(tokens[a + 1 : b].tolist()) for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [tokenizer.decode(tokens[a + 1 : b].tolist()) for a, b in itertools.pairwise(ends)]
     assert parts == ["a [SEP] é\n", "", "b"], "what looks like a special token is text"
 
 

@@ -51,7 +51,9 @@ class Told(TextGenerator):
         return logits
 
 
-@pytest.mark.parametrize("options", [{"temperature": 0}, {"seed": 3}, {"seed": 3, "top_k": 9, "repetition_penalty": 1.3}])
+@pytest.mark.parametrize(
+    "options", [{"temperature": 0}, {"seed": 3}, {"seed": 3, "top_k": 9, "repetition_penalty": 1.3}]
+)
 def test_with_and_without_a_cache_the_text_is_the_same_also_beyond_the_window(
     generator: TextGenerator, options: dict[str, Any]
 ) -> None:
@@ -79,7 +81,7 @@ def test_a_seed_decides_the_text_and_no_seed_draws_anew(generator: TextGenerator
 
 
 def test_pieces_are_the_text_and_no_character_is_cut() -> None:
-    said = "é👍 a".encode() + b"\xff" + "x".encode() + b"\xe2\x82"
+    said = "é👍 a".encode() + b"\xff" + b"x" + b"\xe2\x82"
     pieces = list(Told([*said]).stream("", max_length=len(said), temperature=0))
     assert "".join(pieces) == said.decode(errors="replace")
     assert pieces[:2] == ["é", "👍"]

@@ -45,7 +45,7 @@ def test_a_folder_is_a_document_a_file_and_own_splits_are_kept(tmp_path: Path, o
     assert [name.split("/")[-1] for name in splits["validation"].ids] == ["c.txt"]
     assert splits["test"].texts == [LINES]
     assert "".join([*splits["train"].texts, *splits["validation"].texts]).count("two") == 60
-    with pytest.raises(DataError, match="data.split_seed: run"):
+    with pytest.raises(DataError, match=r"data\.split_seed: run"):
         load_splits(task, redrawn=True, **DRAW)
 
 
@@ -101,10 +101,10 @@ def test_bad_files_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pyte
         load(b"ab\xff\xfe")
     with pytest.raises(DataError, match="too little text"):
         load(b"a")
-    with pytest.raises(DataError, match="has no \\*.txt files"):
+    with pytest.raises(DataError, match=r"has no \*\.txt files"):
         (tmp_path / "empty").mkdir()
         LanguageModel(corpus="own", train=str(tmp_path / "empty")).load()
-    with pytest.raises(DataError, match="gone.txt not found"):
+    with pytest.raises(DataError, match=r"gone\.txt not found"):
         LanguageModel(corpus="own", train="gone.txt").identity()
     monkeypatch.delenv("SWARMFORMER_DATA", raising=False)
     with pytest.raises(DataError, match=r"needs tinyshakespeare/input\.txt below .*data\.task\.corpus=own"):
@@ -127,7 +127,7 @@ def run(variant: str, one: str, **model: Any) -> Any:
 
 
 def test_models_that_see_the_answer_are_refused_but_for_the_published_fault(one: str) -> None:
-    with pytest.raises(SpecError, match="sees the tokens that it is to foretell: set model.causal: true"):
+    with pytest.raises(SpecError, match=r"sees the tokens .* set model\.causal: true"):
         rehearse(run("transformer", one, pooling="tokens"))
     with pytest.raises(SpecError, match="choose a causal one, as transformer_lm"):
         rehearse(run("base", one, pooling="tokens"))

@@ -1,6 +1,6 @@
 """Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry GRID``.
 
-plan    resolve and build every cell, print parameters and FLOPs, register the plan; nothing runs
+plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
 status  where every cell stands
 retry   set failed cells aside (nothing is deleted) and run them anew
@@ -26,8 +26,9 @@ from .cells import Status, status_of
 from .execute import find_executor
 from .execute.scheduler import Runner, retry
 from .plan import Cell, Plan, load_plan
+from .plan.data import read_data
 from .plan.grid_file import grid_path
-from .plan.registration import register
+from .plan.registration import has_started, register
 from .plan.tune import said
 from .progress import logged_exit_status
 from .tuning import choice_of
@@ -131,6 +132,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _plan(options: argparse.Namespace, plan: Plan) -> int:
     print_plan(plan)
+    for line in read_data(plan):
+        print(line)
     folder = options.runs / plan.name
     print(f"registered as {register(plan, folder)[:12]} in {folder}")
     return 0
@@ -145,6 +148,8 @@ def _run(options: argparse.Namespace, plan: Plan) -> int:
     resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
     folder = options.runs / plan.name
+    if not has_started(folder):
+        read_data(plan)
     executor = find_executor(options.executor)
     workers = options.workers or executor.default_workers(max(plan.size, len(list(plan.trials()))), options.device)
     runner = Runner(plan, options.grid, folder, executor(workers, options.device))

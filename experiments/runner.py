@@ -118,7 +118,7 @@ class _Trained:
         outcome, starts = self.outcome, self.starts
         return {
             **identity(arm, spec),
-            "task": spec.data.task.name,
+            "task": spec.data.called,
             "best_epoch": outcome.best_epoch,
             "epochs": outcome.epochs,
             "steps": outcome.steps,

@@ -2,7 +2,8 @@
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
 keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped.
+resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
+``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from swarmformer.merge import nest
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
-from .cells import cell_folder
+from .cells import CONFIG, cell_folder
+from .plan.data import read_own
 from .progress import logged_exit_status
 from .runner import run_cell, use_threads
 from .settings import check_keys, defaults_of
@@ -51,6 +53,8 @@ def resolve(config: Config) -> Config:
     spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
     rehearse(spec)
     folder = cell_folder(Path(settings.runs), settings.variant, spec)
+    if not (folder / CONFIG).exists():  # a fault of own files is found before there is a run to be set aside
+        read_own(spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 

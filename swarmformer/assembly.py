@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from swarmformer import registry
 from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
 from swarmformer.data.encoded import UNLABELLED
+from swarmformer.data.task import Task
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
@@ -204,12 +205,12 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool
 
 def check_task(spec: RunSpec) -> None:
     """Raise SpecError where a stage trains on texts that the task does not have."""
-    task = registry.get("task", spec.data.task.name)
+    task: Task = registry.get("task", spec.data.task.name)(**spec.data.task.options)
     asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
-    if asking and not task.has_unlabelled:  # type: ignore[attr-defined]
+    if asking and not task.has_unlabelled:
         raise SpecError(
             f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
-            "texts to train"
+            "texts to train, or (files) name some with data.task.unlabelled"
         )
 
 

@@ -70,15 +70,11 @@ class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="te
         return list(self.answers([texts] if isinstance(texts, str) else texts, batch_size=batch_size))
 
     def answers(self, texts: Iterable[str], *, batch_size: int = BATCH) -> Iterator[Answer]:
-        """As ``logits``."""
-        for logits_K in self.logits(texts, batch_size=batch_size):
-            yield self.answer(logits_K)
-
-    def answer(self, logits_K: np.ndarray) -> Answer:
-        """What the logits of one text say."""
-        probabilities = softmax(logits_K.astype(np.float64))
-        named = dict(zip(self.classes, probabilities.tolist(), strict=True))
-        return Answer(self.classes[int(logits_K.argmax())], named)
+        """The answer for each text, as ``logits`` streams."""
+        for logits_NK in self._windows(((text, None) for text in texts), batch_size):
+            shares_NK = softmax(logits_NK.astype(np.float64), axis=1).tolist()
+            for place, share_K in zip(logits_NK.argmax(axis=1).tolist(), shares_NK, strict=True):
+                yield Answer(self.classes[place], dict(zip(self.classes, share_K, strict=True)))
 
     def logits(self, texts: Iterable[str], *, batch_size: int = BATCH) -> Iterator[np.ndarray]:
         """logits_K (fp32) of each text, in the order of the texts.
@@ -96,9 +92,8 @@ class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="te
     ) -> Iterator[np.ndarray]:
         """As ``logits``, for texts with the names of their examples, which a random cut is drawn from; None where
         there is none."""
-        for window in _windows(named):
-            texts, names = zip(*window, strict=True)
-            yield from self._window(texts, names, batch_size).numpy()
+        for logits_NK in self._windows(named, batch_size):
+            yield from logits_NK
 
     def encode(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
         """ids_BN (int64) and mask_BN (True on real tokens), cut as in training, padded as the longest needs."""
@@ -107,6 +102,12 @@ class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="te
         [(_, length)] = batches.plan(0)
         batch = batches.batch(np.arange(len(split)), length)
         return batch.ids_BN, batch.mask_BN
+
+    def _windows(self, named: Iterable[tuple[str, str | None]], batch_size: int) -> Iterator[np.ndarray]:
+        """logits_NK of as many texts as are held at once."""
+        for window in _windows(named):
+            texts, names = zip(*window, strict=True)
+            yield self._window(texts, names, batch_size).numpy()
 
     def _split(self, texts: Sequence[str], names: Sequence[str | None]) -> Split:
         """Encoded, without labels."""

@@ -112,16 +112,18 @@ class DataSpec(Strict):
 
     ``tokenizer`` is ``bert``, ``bytes`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
     ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
-    (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
-    ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.
-    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
-    what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
+    (Bouthillier et al. 2021). ``stratify`` draws the same share of every class. ``duplicates`` says what becomes of
+    training texts that also stand in validation or test. ``augment``: text augmentations with their options, by name;
+    null leaves out one that is laid over. ``buckets`` is the number of fixed lengths batches are padded to;
+    ``pad_to_max`` pads all to seq_len. ``cut`` is what is kept of texts longer than seq_len, ``cut_share`` the share of
+    ``head_tail`` that is the beginning.
     """
 
     task: ComponentSpec
     tokenizer: str = "bert"
     validation_fraction: float = Field(0.1, gt=0, lt=1)
     split_seed: int | Literal["run"] = 0
+    stratify: bool = False
     duplicates: Literal["keep", "drop"] = "keep"
     augment: dict[str, ComponentSpec] = {}
     buckets: int = Field(4, ge=1, le=16)
@@ -142,12 +144,17 @@ class DataSpec(Strict):
         augment = {name: dict(part.options) for name, part in self.augment.items()}
         return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
 
+    @property
+    def called(self) -> str:
+        """What reports call the task: its title where it was given one, else its name."""
+        return self.task.options.get("title") or self.task.name
+
     def draw(self, seed: int) -> dict[str, Any]:
         """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
         redrawn = self.split_seed == "run"
         return {
             "validation_fraction": self.validation_fraction, "split_seed": seed if redrawn else self.split_seed,
-            "redrawn": redrawn, "drop_copies": self.duplicates == "drop",
+            "redrawn": redrawn, "drop_copies": self.duplicates == "drop", "stratify": self.stratify,
         }  # fmt: skip
 
     def key_content(self, *, versions: bool = True) -> Content:

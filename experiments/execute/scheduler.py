@@ -19,6 +19,7 @@ from ..plan import Cell, Plan
 from ..plan.registration import register
 from ..tuning import choice_of, set_aside, settle
 from . import Executor, Job, run_jobs
+from .kept import keep_best
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
@@ -47,6 +48,7 @@ class Runner:
         if self.plan.grid.tune is not None:
             jobs = self._tune(jobs)
         self._work_off(list(self.plan.cells()), jobs)
+        self._keep_best()
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
@@ -106,6 +108,10 @@ class Runner:
         arguments = (str(folder), "--device", self.executor.device, *flags)
         return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready)
 
+    def _keep_best(self) -> None:
+        if self.plan.grid.keep_weights == "best":
+            keep_best(self.plan, self.folder)
+
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
         return Job("floors", floors.__name__, arguments, self.folder / "floors.txt")
@@ -134,6 +140,7 @@ class Runner:
             logger.warning("%s: its process ended with status %d, see %s", job.title, exit_status, job.output)
             return
         self.done += 1
+        self._keep_best()
         accuracy = ""
         if status is Status.COMPLETED:
             accuracy = f" {100 * _accuracy(self.folder / job.title):.2f} %"

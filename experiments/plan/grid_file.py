@@ -19,7 +19,7 @@ A grid file (YAML) has::
     model: {…}  data: {…}  train: {…}   # patches laid over every arm
     floors: true                    # majority, NB-SVM and the task's trivial predictors
     latency: {batches: [1, 32], budget_s: 30}
-    keep_weights: false
+    keep_weights: best              # true: every cell's model; best: one of each arm, by validation; false: none
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class GridSpec(Strict):
     train: Patch = {}
     floors: bool = True
     latency: Latency | None = Latency()
-    keep_weights: bool = False
+    keep_weights: bool | Literal["best"] = False
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> GridSpec:

@@ -33,7 +33,7 @@ def register(plan: Plan, folder: Path) -> str:
         before = load(path, Registration) if path.exists() else None
         if before is not None and before.plan.decides_as(planned):
             return before.hash
-        if before is not None and _has_started(folder):
+        if before is not None and has_started(folder):
             logger.warning("runs have started under the plan registered as %s, so the changed plan is not "
                            "registered; reports will say so", before.hash[:12])  # fmt: skip
             return before.hash
@@ -43,6 +43,6 @@ def register(plan: Plan, folder: Path) -> str:
     return planned.hash
 
 
-def _has_started(folder: Path) -> bool:
+def has_started(folder: Path) -> bool:
     """Whether there is a cell, or a trial: what was chosen by trials cannot be planned anew."""
     return any(any(place.glob(f"*/{CONFIG}")) for place in (folder, folder / TRIALS))

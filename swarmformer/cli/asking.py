@@ -20,6 +20,8 @@ from swarmformer.errors import UsageError
 if TYPE_CHECKING:
     from swarmformer.pipeline import TextClassifier
 
+LONGEST_NAME = 4096
+"""Bytes of a path, on Linux: what is longer is a text."""
 EVERY_S = 10.0
 """Seconds between lines where the errors go to a file."""
 
@@ -108,9 +110,17 @@ def is_file(word: str) -> bool:
     """Whether a word of a command line means a file: one that is there, or one that has the ending of a table."""
     from swarmformer.data.tables import READERS
 
-    return Path(word).is_file() or (Path(word).suffix.lower() in READERS and not any(c.isspace() for c in word))
+    named = Path(word).suffix.lower() in (*READERS, ".txt") and not any(letter.isspace() for letter in word)
+    return named or (len(word) < LONGEST_NAME and "\0" not in word and Path(word).is_file())
 
 
-def show_log() -> None:
-    """Warnings of the library on standard error."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Warnings of the library on standard error meanwhile."""
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("swarmformer")
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, asked_model, ending, pace, show_log
+from swarmformer.cli.asking import add_model_options, asked_model, ending, pace, warnings_shown
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.examples import Asked, Example, Stored, of_file, of_task
 from swarmformer.errors import DataError
@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words_of(arguments))
     if options.file is not None and options.task:
         parser.error("name a FILE or a --task, not both")
-    return evaluate(options)
+    with warnings_shown():
+        return evaluate(options)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -56,7 +57,6 @@ def evaluate(options: argparse.Namespace) -> int:
     from swarmformer.data.answers import check_output
     from swarmformer.records import save_json
 
-    show_log()
     check_output(options.examples)
     model = _own_precision(options)
     if options.file is not None:

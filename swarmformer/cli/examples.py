@@ -11,8 +11,10 @@ import numpy as np
 
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
-from swarmformer.data.split import check_splits, load_splits
-from swarmformer.data.task import RawSplit, Task
+from swarmformer.data.classes import label_of
+from swarmformer.data.split import load_splits
+from swarmformer.data.tables import READERS
+from swarmformer.data.task import Task
 from swarmformer.errors import DataError, SpecError, UsageError, suggest
 from swarmformer.hub.source import KEPT, weights_file
 from swarmformer.records import Predictions, read_predictions
@@ -50,8 +52,8 @@ def of_file(model: TextClassifier, path: Path, text: str, label: str) -> Asked:
     Raises:
         DataError: unreadable, a column that is missing, or a label that the model does not know; says where.
     """
-    if path.suffix.lower() in ("", ".txt"):
-        raise DataError(f"{path}: plain text has no labels; give a .csv, .jsonl or .parquet file with columns {text} "
+    if path.suffix.lower() not in READERS:
+        raise DataError(f"{path}: lines of text have no labels; give a file ({', '.join(READERS)}) with columns {text} "
                         f"and {label}")  # fmt: skip
     index = _index_of(model.classes)
 
@@ -71,11 +73,11 @@ def _index_of(classes: Sequence[str]) -> dict[str, int]:
 
 
 def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
-    """A label as ``files`` reads it: 1 is the same in CSV and JSON, and so is true."""
-    name = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    """The class of a label, read as task ``files`` reads it."""
+    name = label_of(value, place, column)
     if name not in index:
         known = ", ".join(list(index)[:20]) + (", …" if len(index) > 20 else "")
-        raise DataError(f"{place}: {column} is {value!r}, which is no class of the model.{suggest(name, index)} "
+        raise DataError(f"{place}: {column!r} is {value!r}, which is no class of the model.{suggest(name, index)} "
                         f"It knows: {known}")  # fmt: skip
     return index[name]
 
@@ -98,7 +100,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trus
     task: Task = registry.get("task", spec.name)(**spec.options)
     places = _places(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
-    found = _split(task, split, origin.draw if same and origin is not None else DRAW)
+    found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, np.asarray(found.labels).tolist(), strict=True)
     examples = (Example(name, text, places[label]) for name, text, label in named)
     return Asked(f"{split} of task {spec.name}", examples, own_names=True, names=found.ids if same else ())
@@ -125,14 +127,6 @@ def _places(task: Task, classes: Sequence[str], name: str) -> list[int]:
         raise DataError(f"task {name!r} has classes {', '.join(names[:20])}, but the model knows "
                         f"{', '.join(classes[:20])}")  # fmt: skip
     return [classes.index(one) for one in names]
-
-
-def _split(task: Task, name: str, draw: dict[str, Any]) -> RawSplit:
-    if name != "test":
-        return load_splits(task, **draw)[name]
-    raw = task.load()
-    check_splits(raw, task.num_classes)
-    return raw["test"]
 
 
 class Stored:

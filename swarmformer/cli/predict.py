@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, show_log
+from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, warnings_shown
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import UsageError
 
@@ -41,14 +41,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         "by default that of the texts")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
     parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), default="text", help="of standard output")
-    return predict(parser.parse_args(words_of(arguments)))
+    options = parser.parse_args(words_of(arguments))
+    with warnings_shown():
+        return predict(options)
 
 
 def predict(options: argparse.Namespace) -> int:
     """Answer what a command line asks; 0 when all is written."""
     from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
 
-    show_log()
     rows, kept = _rows(options)
     check_output(options.output)
     model = asked_model(options)
@@ -70,7 +71,7 @@ def predict(options: argparse.Namespace) -> int:
 
 def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
     """What to answer, and the columns that answers keep."""
-    from swarmformer.data.answers import read_texts
+    from swarmformer.data.answers import PROBABILITIES, read_texts
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
@@ -81,6 +82,9 @@ def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
         if options.keep:
             raise UsageError("--keep names columns of a table")
         return iter([(f"text {place}", {options.text: word}) for place, word in enumerate(words)]), kept
+    if lost := {"label", PROBABILITIES} & {*kept}:
+        raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
+                         "writes labels beside answers")  # fmt: skip
     columns = list(dict.fromkeys([options.text, *kept]))
     return read_texts(None if words[0] == "-" else Path(words[0]), columns), kept
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,8 +14,6 @@ from typing import IO, Any
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.errors import DataError
 
-PLAIN = ("", ".txt", ".text", ".log", ".md")
-LINES = "lines"
 Record = Mapping[str, Any]
 Write = Callable[[Record], None]
 
@@ -34,7 +33,7 @@ def read_texts(source: Path | None, columns: Sequence[str]) -> Iterator[tuple[st
         return
     for place, values in read_rows(source, columns):
         if not isinstance(values[0], str):
-            raise DataError(f"{place}: {columns[0]} is {values[0]!r}, expected text")
+            raise DataError(f"{place}: {columns[0]!r} is {values[0]!r}, expected text")
         yield place, dict(zip(columns, values, strict=True))
 
 
@@ -90,8 +89,6 @@ def check_output(output: Path | None) -> None:
 
 @contextmanager
 def _separated(file: IO[bytes], columns: Sequence[str], delimiter: str) -> Iterator[Write]:
-    import io
-
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     try:
         rows = csv.DictWriter(text, list(columns), delimiter=delimiter, lineterminator="\n")
@@ -113,13 +110,12 @@ def _parquet(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
     import pyarrow
     import pyarrow.parquet
 
-    fields = {column: pyarrow.float64() if column.startswith(PROBABILITY) else pyarrow.string() for column in columns}
-    schema = pyarrow.schema(fields)
+    schema = pyarrow.schema([(column, getattr(pyarrow, _type_of(column))()) for column in columns])
     held: list[Record] = []
     with pyarrow.parquet.ParquetWriter(file, schema) as table:
 
         def flush() -> None:
-            rows = [{name: _typed(value) for name, value in _flat(record).items()} for record in held]
+            rows = [{name: _typed(name, value) for name, value in _flat(record).items()} for record in held]
             table.write_table(pyarrow.Table.from_pylist(rows, schema))
             held.clear()
 
@@ -136,6 +132,8 @@ ROWS = 8192
 """Of a group of rows in a parquet file."""
 PROBABILITY = "probability"
 PROBABILITIES = "probabilities"
+TYPES = {"correct": "bool_", "loss": "float64"}
+"""Of columns that are no text."""
 
 
 def flat_columns(columns: Sequence[str], classes: Sequence[str]) -> list[str]:
@@ -151,8 +149,13 @@ def _flat(record: Record) -> dict[str, Any]:
     return found | {f"{PROBABILITY}_{name}": value for name, value in record.get(PROBABILITIES, {}).items()}
 
 
-def _typed(value: Any) -> Any:
-    return value if value is None or isinstance(value, float) else str(value)
+def _type_of(column: str) -> str:
+    """What pyarrow calls it: text, but for what answers add."""
+    return TYPES.get(column, "float64" if column.startswith(f"{PROBABILITY}_") else "string")
+
+
+def _typed(column: str, value: Any) -> Any:
+    return str(value) if value is not None and _type_of(column) == "string" else value
 
 
 WRITERS: dict[str, Callable[[IO[bytes], Sequence[str]], AbstractContextManager[Write]]] = {

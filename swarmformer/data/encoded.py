@@ -202,7 +202,8 @@ def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
     """What all runs have in common of how the splits are drawn."""
     seed = {"split_seed": "run", "redrawn": True} if draw.get("redrawn") else {"split_seed": draw["split_seed"]}
     kept = {"duplicates": "drop"} if draw.get("drop_copies") else {}
-    return {"validation_fraction": draw["validation_fraction"], **seed, **kept}
+    shares = {"stratify": True} if draw.get("stratify") else {}
+    return {"validation_fraction": draw["validation_fraction"], **seed, **kept, **shares}
 
 
 def _prepared(
@@ -217,6 +218,7 @@ def _prepared(
         splits["train"], facts["added"] = augmented(
             splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
         )
+    facts |= {"sources": task.sources()}
     return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
 

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from swarmformer.data.leakage import HeldOut
+from swarmformer.data.packed import are_distinct
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
 
 logger = logging.getLogger("swarmformer.data")
 
+MISSING = {
+    "train": "no model can learn it",
+    "validation": "training is not judged by it",
+    "test": "how well it is recognised will not be known",
+}
+"""What a class that a split lacks costs."""
+STRATIFY = "set data.stratify: true, which draws of every class, or raise data.validation_fraction"
+
 
 def load_splits(
-    task: Task, *, validation_fraction: float, split_seed: int, redrawn: bool = False, drop_copies: bool = False
+    task: Task,
+    *,
+    validation_fraction: float,
+    split_seed: int,
+    redrawn: bool = False,
+    drop_copies: bool = False,
+    stratify: bool = False,
 ) -> dict[str, RawSplit]:
     """Load a task as checked ``train``, ``validation`` and ``test``, in this order.
 
-    A validation split of the source is kept as it is; else one is cut out of train.
+    A validation split of the source is kept as it is; else one is cut out of train. A class that has examples in one
+    split and none in another is told.
 
     Args:
+        stratify: as for ``cut_validation``.
         redrawn: every run draws the cut anew; a source that has fixed it is refused.
         drop_copies: leave training texts out that also stand in validation or test, however they are written.
 
@@ -36,14 +53,17 @@ def load_splits(
         check_splits(raw, task.num_classes, per_token=task.per_token)
     train, validation = raw["train"], raw.get("validation")
     if validation is None:
-        train, validation = cut_validation(train, validation_fraction, split_seed)
+        train, validation = cut_validation(train, validation_fraction, split_seed, stratify=stratify)
     elif redrawn:
         raise DataError("data.split_seed: run, but the task has a validation split of its own: nothing is drawn anew; "
                         "leave data.split_seed out")  # fmt: skip
     splits = {"train": train, "validation": validation, "test": raw["test"]}
     if not task.next_token:
         _check_classes(train)
-    return without_copies(splits, task) if drop_copies else splits
+    splits = without_copies(splits, task) if drop_copies else splits
+    if not task.next_token:
+        _tell_of_missing(splits, task, is_cut="validation" not in raw)
+    return splits
 
 
 def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawSplit]:
@@ -122,7 +142,7 @@ def _check_columns(name: str, split: RawSplit) -> None:
         raise DataError(f"split {name!r}: columns of different lengths: {counts}")
     if not columns["texts"]:
         raise DataError(f"split {name!r} has no examples")
-    if len(set(split.ids)) < len(split.ids):
+    if not are_distinct(split.ids):
         raise DataError(f"split {name!r}: example ids are not unique")
 
 
@@ -150,17 +170,23 @@ def _check_texts(name: str, split: RawSplit) -> None:
             raise DataError(f"split {name!r}, example {example!r}: no valid text: {error}") from error
 
 
-def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSplit, RawSplit]:
+def cut_validation(
+    train: RawSplit, fraction: float, seed: int, *, stratify: bool = False
+) -> tuple[RawSplit, RawSplit]:
     """Cut ``fraction`` of ``train`` off as validation; returns (rest, validation), both in train's order.
 
     Where groups exist, whole groups are drawn at random for as long as they fit into the fraction,
     so that no group is on both sides; else examples are drawn at random. The last examples of a class stay in training.
+
+    Args:
+        stratify: as for ``drawn``.
     """
     if not 0 < fraction < 1:
         raise DataError(f"validation_fraction must lie between 0 and 1, got {fraction}")
     if train.groups is None:
         logger.warning("the source names no groups (films, say): the validation split is of random examples")
-    chosen = _choose_groups(train, round(fraction * len(train)), np.random.default_rng(seed))
+    groups = None if train.groups is None else numbered(train.groups)
+    chosen = drawn(train, fraction, np.random.default_rng(seed), groups=groups, stratify=stratify)
     if not chosen.any() or chosen.all():
         raise DataError(
             f"validation_fraction {fraction} of {len(train)} examples leaves training or validation empty; "
@@ -169,27 +195,103 @@ def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSpli
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
 
 
-def _choose_groups(train: RawSplit, target: int, rng: np.random.Generator) -> np.ndarray:
-    """Mask of the examples of randomly drawn whole groups, at most ``target`` of them; each example is a group where
-    there are none. A group is passed over that would leave training no example of a class of whole texts."""
-    groups = np.arange(len(train)) if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
+def numbered(groups: Iterable[str]) -> np.ndarray:
+    """A number for each example that those of its group have too, int64 [n]; in the order of the groups' names."""
+    return np.unique(list(groups), return_inverse=True)[1]
+
+
+def drawn(
+    split: RawSplit,
+    fraction: float,
+    rng: np.random.Generator,
+    *,
+    groups: np.ndarray | None = None,
+    stratify: bool = False,
+) -> np.ndarray:
+    """Mask of the examples of randomly drawn whole groups, at most ``fraction`` of all; without ``groups`` each example
+    is one. A group is passed over, and told, that would leave behind no example of a class of whole texts.
+
+    Args:
+        stratify: at most ``fraction`` of each class, but at least one example of every class that has two; a group is
+            passed over that does not fit.
+    """
+    labels = np.asarray(split.labels) if split.questions is None else np.zeros(len(split), dtype=np.int64)
+    counts = np.bincount(labels)
+    if stratify:
+        each = np.round(fraction * counts).astype(np.int64)
+        kinds, free = labels, np.clip(each, counts > 1, np.maximum(counts - 1, 0))
+    else:
+        kinds, free = np.zeros_like(labels), np.array([round(fraction * len(split))])
+    if groups is None:
+        chosen, kept = _drawn_singly(labels, kinds, free, rng)
+    else:
+        chosen, kept = _drawn_whole(groups, labels, kinds, free, rng)
+    if len(kept):
+        names = _few([split.ids[row] for row in kept])
+        logger.warning("drawn for another split, but left in training for want of others of their class: %s", names)
+    return chosen
+
+
+Drawn = tuple[np.ndarray, Sequence[int]]
+"""Mask of the examples drawn, and those that were passed over for want of others of their class."""
+
+
+def _drawn_singly(labels: np.ndarray, kinds: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> Drawn:
+    """``free`` examples of each kind, in random order; the last of a class in this order stays behind."""
+    order = rng.permutation(len(labels))
+    is_last = _ranks(labels[order]) == np.bincount(labels)[labels[order]] - 1
+    open_to = order[~is_last]
+    fits = _ranks(kinds[open_to]) < free[kinds[open_to]]
+    chosen = np.zeros(len(labels), dtype=bool)
+    chosen[open_to[fits]] = True
+    if len(free) > 1:
+        return chosen, ()  # of no kind more than all but one are free
+    full = np.flatnonzero(~is_last)[fits].max(initial=-1) if fits.sum() == free[0] else len(order)
+    return chosen, order[: full + 1][is_last[: full + 1]].tolist()
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """How many equal values stand before each."""
+    order = np.argsort(values, kind="stable")
+    starts = np.cumsum(np.bincount(values, minlength=1)) - np.bincount(values, minlength=1)
+    ranks = np.empty(len(values), dtype=np.int64)
+    ranks[order] = np.arange(len(values)) - starts[values[order]]
+    return ranks
+
+
+def _drawn_whole(
+    groups: np.ndarray, labels: np.ndarray, kinds: np.ndarray, free: np.ndarray, rng: np.random.Generator
+) -> Drawn:
+    """Groups in random order, each where it fits into what is ``free`` of every kind."""
     rows_of = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
-    labels = np.asarray(train.labels) if train.questions is None else np.zeros(len(train), dtype=np.int64)
-    left, free = np.bincount(labels), target
-    chosen, kept = np.zeros(len(train), dtype=bool), list[str]()
+    left, free = np.bincount(labels), free.copy()
+    chosen, kept = np.zeros(len(labels), dtype=bool), list[int]()
     for rows in (rows_of[group] for group in rng.permutation(len(rows_of))):
-        if len(rows) > free:
+        sizes = np.bincount(kinds[rows], minlength=len(free))
+        if (sizes > free).any():
             continue
         classes, counts = np.unique(labels[rows], return_counts=True)
         if (left[classes] == counts).any():
-            kept.append(train.ids[int(rows[0])])
+            kept.append(int(rows[0]))
             continue
         left[classes] -= counts
-        free -= len(rows)
+        free -= sizes
         chosen[rows] = True
-    if kept:
-        logger.warning("drawn for validation, but left in training for want of others of their class: %s", _few(kept))
-    return chosen
+    return chosen, kept
+
+
+def _tell_of_missing(splits: Mapping[str, RawSplit], task: Task, *, is_cut: bool) -> None:
+    """Warn of classes that a model cannot learn, or that nothing is measured of."""
+    names = getattr(task, "classes", None) or [str(number) for number in range(task.num_classes)]
+    counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
+    for split, consequence in MISSING.items():
+        absent = counts[split] == 0
+        drawable = absent & (counts["train"] > 1) & (is_cut and split == "validation")
+        for missing, advice in ((drawable, STRATIFY), (absent & ~drawable, "give it some examples")):
+            if missing.any():
+                said = _few([repr(names[label]) for label in np.flatnonzero(missing)])
+                noun = "class" if missing.sum() == 1 else "classes"
+                logger.warning("%s has no example of %s %s, so that %s: %s", split, noun, said, consequence, advice)
 
 
 def _few(names: list[str]) -> str:

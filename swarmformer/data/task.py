@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from swarmformer.data.packed import taken
 from swarmformer.data.questions import Questions
 from swarmformer.errors import DataError
 
@@ -35,9 +36,9 @@ class RawSplit:
         """The examples at ``rows``, in that order."""
         answers = rows if self.questions is None else self.questions.of(rows)[0]
         return RawSplit(
-            texts=[self.texts[row] for row in rows],
+            texts=taken(self.texts, rows),
             labels=np.asarray(self.labels)[answers],
-            ids=[self.ids[row] for row in rows],
+            ids=taken(self.ids, rows),
             groups=None if self.groups is None else [self.groups[row] for row in rows],
             questions=None if self.questions is None else self.questions.take(rows),
         )
@@ -71,8 +72,14 @@ class Task(ABC):
     splits come from ``load``."""
     stride: int = 0
     """With ``next_token``: how far apart windows of validation and test begin; 0 for side by side."""
-    has_unlabelled: ClassVar[bool] = False
+    has_unlabelled: bool = False
     """Has texts without labels beside its splits; see ``unlabelled``."""
+    reads_own_files: ClassVar[bool] = False
+    """Its examples are files of the user's, which nobody has looked at yet: a grid's plan reads every split."""
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset()
+    """Options that cannot change an example, and are no part of a run's key."""
+    title: str = ""
+    """What reports call it, where that is not the name it is registered by."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     """Sets of options, small enough to load in a moment, that ``swarmformer.testing`` tries."""
 
@@ -95,6 +102,10 @@ class Task(ABC):
 
         Called on every start, so it must be quick and must not import what only ``load`` needs.
         """
+
+    def sources(self) -> dict[str, str]:
+        """By split, in words, what is read and how, where ``reads_own_files``."""
+        return {}
 
     def unlabelled(self) -> RawSplit:
         """Texts of the same kind without labels (each −1), for pretraining, where ``has_unlabelled``.

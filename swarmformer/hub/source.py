@@ -7,6 +7,7 @@ import os
 import socket
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -56,16 +57,15 @@ def _in_folder(folder: Path) -> Path:
 def _downloaded(repository: str, revision: str | None) -> Path:
     """The folder of a repository in the hub's cache, asked for anew where the hub can be reached."""
     from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.errors import EntryNotFoundError, HFValidationError
+    from huggingface_hub.errors import HFValidationError
 
     offline = bool(constants.HF_HUB_OFFLINE)
     missing = f"{repository!r} is no local folder or file, and cannot be had from the hub"
     try:
         local = offline or not _reachable(constants.ENDPOINT)
-        folder = Path(
-            snapshot_download(repository, revision=revision, allow_patterns=list(FILES), local_files_only=local)
-        )
-    except (HFValidationError, EntryNotFoundError, OSError) as error:  # failures of network and hub are OSErrors
+        asked: dict[str, Any] = {"allow_patterns": list(FILES), "local_files_only": local}
+        folder = Path(snapshot_download(repository, revision=revision, endpoint=constants.ENDPOINT, **asked))
+    except Exception as error:  # the hub's client fails in many ways
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, HFValidationError):
             raise SpecError(f"{missing}: {why}") from None

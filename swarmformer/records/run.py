@@ -21,6 +21,10 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+    @property
+    def called(self) -> str:
+        """What reports call it: its title where it was given one."""
+        return str((self.model_extra or {}).get("title") or self.name)
 
 
 class DataSpec(Record):
@@ -153,6 +157,7 @@ class DataFacts(Record):
 
     ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
     ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
+    ``sources`` by split: which own files, and how they were read.
     """
 
     examples: dict[str, Count] = {}
@@ -162,6 +167,7 @@ class DataFacts(Record):
     added: dict[str, Count] = {}
     split_seed: int = 0
     redrawn: bool = False
+    sources: dict[str, str] = {}
 
 
 class PublishedReading(Record):

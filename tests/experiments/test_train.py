@@ -17,6 +17,7 @@ from experiments import train
 from swarmformer import hub
 from tests.experiments.conftest import ROOT, TINY, command, run_module
 from tests.experiments.test_grid import wait_for
+from tests.processes import run_forked
 
 
 def flat(section: str, values: dict[str, Any]) -> list[str]:
@@ -47,6 +48,10 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     assert not (cell / "checkpoint.safetensors").exists()
     total = sum(p.numel() for p in hub.load_model(cell / "model").parameters())
     assert total == result["parameters"]["total"]
+
+    assert result["metrics"]["test"]["n"] == 40
+    scored = run_forked("swarmformer", "evaluate", cell)
+    assert "the run's stored predictions: 40 of 40 answers are the same" in scored.stdout, scored.stderr
 
     again = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
     assert again.returncode == 0 and "finished before" in again.stdout

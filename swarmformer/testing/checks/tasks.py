@@ -29,7 +29,8 @@ def identity_is_json_and_stable(case: Case) -> None:
 
 @check("task")
 def classes_and_vocabulary_are_declared(case: Case) -> None:
-    """At least two classes; an own vocabulary has distinct tokens without spaces; asking at tokens needs one."""
+    """At least two classes with a name each; an own vocabulary has distinct tokens without spaces; asking at tokens
+    needs one."""
     task = case.build()
     if task.next_token:
         raise NotApplicableError("its classes are the tokens of the run's tokenizer")
@@ -38,6 +39,9 @@ def classes_and_vocabulary_are_declared(case: Case) -> None:
     except DataError as error:  # some tasks count their classes in their data
         raise NotApplicableError(f"its data is missing: {error}") from error
     require(type(classes) is int and classes >= 2, f"num_classes is {classes!r}")
+    names = task.class_names
+    require(len(names) == classes == len(set(names)), f"{len(set(names))} names of classes for {classes} classes")
+    require(all(isinstance(name, str) and name.strip() for name in names), f"classes are no text: {names!r}")
     words = task.vocabulary
     require(not task.per_token or words is not None, "asks at tokens, but has no vocabulary to count them by")
     if words is not None:

@@ -18,6 +18,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
+    from swarmformer.generation import TextGenerator
     from swarmformer.pipeline import TextClassifier
 
 LONGEST_NAME = 4096
@@ -39,6 +40,20 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier:
+    """The classifier that a command line names.
+
+    Raises:
+        UsageError: as ``any_model``; or it is a language model.
+    """
+    from swarmformer.pipeline import TextClassifier
+
+    loaded = any_model(options, precision)
+    if not isinstance(loaded, TextClassifier):
+        raise UsageError(f"{options.model} is a language model, which writes: swarmformer generate {options.model}")
+    return loaded
+
+
+def any_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier | TextGenerator:
     """The model that a command line names.
 
     Raises:
@@ -51,18 +66,15 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
     import torch
 
     from swarmformer.ops.memory import keep_freed_memory
-    from swarmformer.pipeline import TextClassifier, load
+    from swarmformer.pipeline import load
 
     if options.threads:
         torch.set_num_threads(options.threads)
     keep_freed_memory()
-    loaded = load(
+    return load(
         options.model, device=options.device, precision=options.precision or precision, variant=options.variant,
         revision=options.revision, trust_code=options.trust_code,
     )  # fmt: skip
-    if not isinstance(loaded, TextClassifier):
-        raise UsageError(f"{options.model} is a language model, which writes: swarmformer generate {options.model}")
-    return loaded
 
 
 class Pace:

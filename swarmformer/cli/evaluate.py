@@ -2,7 +2,8 @@
 
 Without FILE and --task it is the task that the model was trained on. FILE is a table (.csv, .jsonl, .parquet); its
 labels are the names of the model's classes, or their numbers (from 0) where no class is called by a number. Figures of
-a run's own test split are held against the predictions that it stored, example by example.
+a run's own test split are held against the predictions that it stored, example by example. Of a
+language model FILE is a plain text; it has perplexity and bits per byte.
 
     swarmformer evaluate runs/train/base-s0-1a2b3c4d
     swarmformer evaluate my-model --task imdb limit=1000 --examples examples.jsonl
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, asked_model, ending, pace, warnings_shown
+from swarmformer.cli.asking import add_model_options, any_model, ending, pace, warnings_shown
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.examples import Asked, Example, Stored, of_file, of_task
 from swarmformer.errors import DataError
@@ -24,6 +25,7 @@ from swarmformer.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
+    from swarmformer.generation import TextGenerator
     from swarmformer.pipeline import TextClassifier
     from swarmformer.scores import Scores
 
@@ -54,11 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Score what a command line asks; 0 when it is printed."""
+    from swarmformer.cli.evaluate_text import evaluate_text
     from swarmformer.data.answers import check_output
+    from swarmformer.pipeline import TextClassifier
     from swarmformer.records import save_json
 
     check_output(options.examples)
     model = _own_precision(options)
+    if not isinstance(model, TextClassifier):
+        return evaluate_text(model, options)
     if options.file is not None:
         asked = of_file(model, options.file, options.text, options.label)
     else:
@@ -75,9 +81,9 @@ def evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _own_precision(options: argparse.Namespace) -> TextClassifier:
+def _own_precision(options: argparse.Namespace) -> TextClassifier | TextGenerator:
     """The model, in the precision that its run was tested in unless another is asked for."""
-    model = asked_model(options, precision="fp32")
+    model = any_model(options, precision="fp32")
     origin = model.complete.origin
     if options.precision is None and origin is not None and origin.precision == "bf16":
         model.precision = "bf16"

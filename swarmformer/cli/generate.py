@@ -9,10 +9,11 @@ printed first. --max-length counts tokens, those of the prompt included.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from swarmformer.cli.asking import show_log
+from swarmformer.cli.asking import warnings_shown
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import UsageError
 
@@ -35,7 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")
     options = parser.parse_args(words_of(arguments))
-    show_log()
+    with warnings_shown():
+        return generate(options)
+
+
+def generate(options: argparse.Namespace) -> int:
+    """Write what a command line asks for; 0 when it is written."""
     import torch
 
     from swarmformer.generation import TextGenerator

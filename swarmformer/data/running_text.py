@@ -39,13 +39,13 @@ def boundary_id(tokenizer: Tokenizer) -> int:
     return pad_id(tokenizer, "of this run") if known is None else known
 
 
-def running_tokens(split: RawSplit, name: str) -> np.ndarray:
+def running_tokens(split: RawSplit, name: str, tokenizer: Tokenizer | None = None) -> np.ndarray:
     """The documents as the tokenizer of this name has them, int32: boundary, document, boundary … boundary.
 
     Raises:
         DataError: a document that the tokenizer does not give back; bits per byte would not be of it.
     """
-    tokenizer = load_tokenizer(name)
+    tokenizer = tokenizer or load_tokenizer(name)
     tokenizer.encode_special_tokens = True  # "[SEP]" in a text is five characters of it
     between = np.array([boundary_id(tokenizer)], dtype=np.int32)
     parts = [between]
@@ -80,13 +80,18 @@ def windows(tokens: np.ndarray, seq_len: int, stride: int = 0) -> tuple[np.ndarr
     return ids, offsets, tokens[1:].astype(np.int64), Questions.from_rows(rows)
 
 
-def windows_of(split: RawSplit, tokenizer: str, seq_len: int, stride: int) -> Windows:
+def windows_of(
+    split: RawSplit, name: str, seq_len: int, stride: int, tokenizer: Tokenizer | None = None
+) -> Windows:
     """The windows of a split's documents.
+
+    Args:
+        tokenizer: where it is at hand; else that of this name.
 
     Raises:
         DataError: as ``running_tokens``.
     """
-    ids, offsets, labels, questions = windows(running_tokens(split, tokenizer), seq_len, stride)
+    ids, offsets, labels, questions = windows(running_tokens(split, name, tokenizer), seq_len, stride)
     return Windows(ids, offsets, labels, questions, bytes_of(split.texts))
 
 

@@ -6,17 +6,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub import ModelHubMixin
 from torch import Tensor
 
-from swarmformer.contracts import Cache
-from swarmformer.data.running_text import boundary_id
+from swarmformer.contracts import Cache, Metrics
+from swarmformer.data.batching import Batches
+from swarmformer.data.encoded import Split
+from swarmformer.data.running_text import boundary_id, windows_of
+from swarmformer.data.task import RawSplit
 from swarmformer.data.tokenizer import UNKNOWN, special_ids
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.generation.sampling import Sampling
 from swarmformer.hub import CompleteModel, save
+from swarmformer.training.evaluate import foretelling
 
 UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
@@ -47,6 +52,7 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
         self.complete, self.tokenizer = complete, complete.text.tokenizer
         self.device, self.seq_len = resolve_device(device), model.dims.seq_len
         self.model = model.to(self.device).eval()
+        self.precision = "fp32"
         self.boundary = boundary_id(self.tokenizer)
         self.before = () if model.foresees else (self.boundary,)
         """What stands before every text; the published Lumenspark puts nothing there."""
@@ -93,6 +99,26 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
         if not all(stop):
             raise SpecError("stop: an empty text stands everywhere; leave it out")
         return self._pieces(given, max_length, sampling, _generator(seed), tuple(stop), use_cache)
+
+    def score(
+        self, texts: Sequence[str], *, stride: int = 0, batch_size: int = 64
+    ) -> tuple[Metrics, np.ndarray]:
+        """How well it foretells texts, each a document of one run of text, as training measures it; and the sum of
+        the negative log-likelihoods of each window, in nats, fp64.
+
+        Args:
+            stride: how far apart windows begin; 0 for side by side.
+
+        Raises:
+            DataError: a text that the tokenizer does not give back.
+        """
+        raw = RawSplit(texts, np.full(len(texts), -1), [f"text {place}" for place in range(len(texts))])
+        made = windows_of(raw, "of this model", self.seq_len, stride, self.tokenizer)
+        names = np.arange(len(made.questions)).astype(str)
+        split = Split(made.ids, made.offsets, made.labels, names, 0, made.questions, made.text_bytes)
+        batches = Batches(split, batch_size=batch_size, lengths=(self.seq_len,), pad_id=0, seed=None)
+        metrics, losses_M = foretelling(self.model, batches, self.device, self.precision, made.text_bytes)
+        return metrics, np.bincount(made.questions.text, losses_M.numpy().astype(np.float64), len(names))
 
     def _pieces(
         self, given: list[int], max_length: int, sampling: Sampling, draws: torch.Generator, stop: tuple[str, ...],

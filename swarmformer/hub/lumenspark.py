@@ -25,6 +25,7 @@ NAMES = {
     "fc_out.weight": "classifier.weight",
     "fc_out.bias": "classifier.bias",
 }
+USUAL_HEADS = 4
 OF_WEIGHTS = {"vocab_size": "vocab_size", "embed_dim": "d_model", "depth": "num_layers", "seq_length": "seq_len"}
 """Its name of a size that the weights tell → ours; config.json must agree."""
 
@@ -56,16 +57,18 @@ def spec_of(shapes: Shapes, variant: str | None, config: Mapping[str, Any] | Non
     table, positions, classes, mixtures, keys, rank = (shapes[name] for name in needed)
     layers = {int(match[1]) for name in shapes if (match := re.match(r"layers\.(\d+)\.", name))}
     sizes = {"vocab_size": table[0], "embed_dim": table[1], "depth": len(layers), "seq_length": positions[0]}
-    said = {**sizes, "k": mixtures[1], **{name: value for name, value in (config or {}).items() if value is not None}}
-    for name, found in {**sizes, "k": mixtures[1]}.items():
+    shared = 0 < keys[0] < table[1]  # all heads share keys of one head's width
+    told = {**sizes, "k": mixtures[1], **({"heads": table[1] // keys[0]} if shared else {})}
+    said = {"heads": USUAL_HEADS, **told, **{name: one for name, one in (config or {}).items() if one is not None}}
+    for name, found in told.items():
         if said[name] != found:
             raise SpecError(f"{where}: config.json says {name} {said[name]!r}, but the weights have {found}")
-    heads = _number(said.get("heads", 4), "heads", where)
+    heads = _number(said["heads"], "heads", where)
     dims = {ours: sizes[theirs] for theirs, ours in OF_WEIGHTS.items()}
     options = {
         "dims": {**dims, "num_classes": classes[0]}, "pooling": "tokens", "heads": heads, "k": mixtures[1],
         "rank": rank[0], "shared_kv": "layers.0.attn.value_proj" not in shapes,
-        "single_kv_head": keys[0] != table[1] or heads == 1,
+        "single_kv_head": shared or heads == 1,
     }  # fmt: skip
     return load_variant(VARIANT, [({"model": options}, str(where))]).model_spec()
 

@@ -17,6 +17,7 @@ from experiments.plan import load_plan
 from experiments.runner import run_cell
 from reports.build import build
 from swarmformer import records
+from swarmformer.cli.evaluate import main as evaluate
 from swarmformer.cli.generate import main as generate
 from swarmformer.cli.predict import main as predict
 from swarmformer.cli.tokenizer import main as tokenizer
@@ -40,10 +41,10 @@ def grid(tiny_grid: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 def test_figures_floors_report_and_text(grid: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    runs, plan = tmp_path / "tiny", load_plan(grid)
-    results = [run_cell(cell.folder(runs), cell.arm, cell.spec, "cpu", keep_weights=True) for cell in plan.cells()]
+    runs, cells = tmp_path / "tiny", list(load_plan(grid).cells())
+    results = [run_cell(cell.folder(runs), cell.arm, cell.spec, "cpu", keep_weights=True) for cell in cells]
     write_floors(grid, runs)
-    kept = plan.cells()[0].folder(runs)
+    kept = cells[0].folder(runs)
     _losses_add_up(kept, results[0])
     build([runs], tmp_path / "report")
     report = (tmp_path / "report" / "arms_tiny.md").read_text()
@@ -70,6 +71,10 @@ def _card_and_text(cell: Path, result: Any, capsys: pytest.CaptureFixture[str]) 
     assert "pipeline_tag: text-generation" in card and f"{result.metrics.test.bits_per_byte:.4f}" in card
     assert generate([str(cell), "the", "--max-length", "30", "--temperature", "0", "--threads", "1"]) == 0
     assert capsys.readouterr().out == writer.generate("the", max_length=30, temperature=0) + "\n"
+    assert evaluate([str(cell), "--threads", "1"]) == 0
+    told = capsys.readouterr().out
+    assert f"bits_per_byte {result.metrics.test.bits_per_byte:.4f}" in told and "stored losses" in told
+    assert float(told.split("differ by ")[1].split()[0]) < 1e-3
     with pytest.raises(UsageError, match="is a language model, which writes: swarmformer generate"):
         predict([str(cell), "the"])
 
@@ -83,9 +88,9 @@ def test_a_tokenizer_is_trained_on_the_training_part_alone_and_never_overwritten
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own.txt").write_text(TEXT + "zzzz zzzz zzzz\n" * 10)
-    words = [str(tmp_path / "own.json"), "--size", "280", "--task", "language_model", "corpus=own",
+    words = [str(tmp_path / "own.json"), "--size", "270", "--task", "language_model", "corpus=own",
              f"train={tmp_path / 'own.txt'}"]  # fmt: skip
-    assert tokenizer(words) == 0 and "280 tokens, SHA-256" in capsys.readouterr().out
+    assert tokenizer(words) == 0 and "270 tokens, SHA-256" in capsys.readouterr().out
     vocabulary = json.loads((tmp_path / "own.json").read_text())["model"]["vocab"]
     assert "Ġsat" in vocabulary or ("sat" in vocabulary and not any("zz" in token for token in vocabulary))
     with pytest.raises(UsageError, match="not there yet"):

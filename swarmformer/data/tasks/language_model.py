@@ -113,7 +113,7 @@ class LanguageModel(Task):
         return {"splitter": SPLITTER, "files": files, "shares": shares, "stride": self.stride, "limit": self.limit}
 
     def load(self) -> dict[str, RawSplit]:
-        documents = {split: [(path.name, _read(path)) for path in paths] for split, paths in self.paths.items()}
+        documents = {split: [(path.name, read_text(path)) for path in paths] for split, paths in self.paths.items()}
         shares = {split: share for split, share in self.shares.items() if split not in documents}
         documents["train"], *rest = cut_off(documents["train"], list(shares.values()))
         documents |= dict(zip(shares, rest, strict=True))
@@ -136,7 +136,7 @@ def _text_files(place: Path) -> list[Path]:
     return [place]
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
     """A file's text, its line ends as they are.
 
     Raises:

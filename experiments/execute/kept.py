@@ -33,7 +33,7 @@ def keep_best(plan: Plan, folder: Path) -> None:
 
 
 def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:
-    """Its score on validation, its seed and its folder."""
+    """Its score on validation (of running text the loss, negated), its seed and its folder."""
     path = cell.folder(folder)
     if not (path / RESULT).exists():
         return None
@@ -41,7 +41,9 @@ def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] 
         result = records.load(path / RESULT, records.Result)
     except UnreadableFileError:  # reports say so
         return None
-    return getattr(result.metrics.validation, metric), cell.spec.seed, path
+    validation = result.metrics.validation
+    of_text = validation.perplexity is not None
+    return -validation.loss if of_text else getattr(validation, metric), cell.spec.seed, path
 
 
 def _tidy(path: Path, keep: bool) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarmformer.data.foretellers import KneserNey, Unigram, foretell, foretellers
+from swarmformer.data.foretellers import Unigram, foretell, foretellers
+from swarmformer.data.kneser_ney import KneserNey
 from swarmformer.data.running_text import running_tokens
 from swarmformer.data.task import RawSplit
 

@@ -165,7 +165,8 @@ def cut_off(documents: Sequence[Document], shares: Sequence[float]) -> list[list
         parts.append(taken)
     parts.append(left)
     if not all(any(text for _, text in part) for part in parts):
-        raise DataError("task language_model: too little text for its shares: a split is empty")
+        raise DataError("task language_model: cut at ends of lines, the text leaves a split empty: raise "
+                        "data.task.validation_share and data.task.test_share, or give more text")  # fmt: skip
     return parts
 
 

@@ -99,7 +99,7 @@ def test_bad_files_are_refused_with_what_to_do(tmp_path: Path, monkeypatch: pyte
 
     with pytest.raises(DataError, match=r"bad\.txt is not UTF-8 \(byte 2: .*save it as UTF-8"):
         load(b"ab\xff\xfe")
-    with pytest.raises(DataError, match="too little text"):
+    with pytest.raises(DataError, match="leaves a split empty: raise"):
         load(b"a")
     with pytest.raises(DataError, match=r"has no \*\.txt files"):
         (tmp_path / "empty").mkdir()

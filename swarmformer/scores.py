@@ -99,11 +99,12 @@ class Tally:
         n, right = int(self.confusion_KK.sum()), int(self.confusion_KK.trace())
         interval = binomtest(right, n).proportion_ci(method="wilson")
         columns = [column.tolist() for column in rates[:3]]
+        precision, recall, f1 = (float(np.mean(column)) for column in columns)
         return Scores(
-            n, right / n, (float(interval.low), float(interval.high)), self.loss / n,
-            *(float(np.mean(column)) for column in columns), float(self._ece(n)),
-            tuple(ClassScores(*one) for one in zip(self.classes, *columns, map(int, rates[3]), strict=True)),
-            tuple(self._bins()), tuple(tuple(row) for row in self.confusion_KK.tolist()),
+            n=n, accuracy=right / n, interval=(float(interval.low), float(interval.high)), loss=self.loss / n,
+            precision=precision, recall=recall, f1=f1, ece=float(self._ece(n)),
+            classes=tuple(ClassScores(*one) for one in zip(self.classes, *columns, map(int, rates[3]), strict=True)),
+            bins=tuple(self._bins()), confusion_KK=tuple(tuple(row) for row in self.confusion_KK.tolist()),
         )  # fmt: skip
 
     def _ece(self, n: int) -> float:

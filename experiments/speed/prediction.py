@@ -27,26 +27,28 @@ from ..speed.evaluation import AGREEMENT, BATCH, MISSING_DATA
 from ..speed.figure import Arm, Figure, Group
 from ..speed.published import PublishedSwarmFormer
 
-LEAST, AIM = 4.0, 8.0
-
 
 @dataclass(frozen=True)
 class Size:
-    """A published size, and our twin of it whose padding is masked."""
+    """A published size, our twin of it whose padding is masked, and how many times faster it must be and may be."""
 
     name: str
     masked: str
     width: int
     cluster_size: int
     length: int
+    least: float = 1.0
+    aim: float = 1.0
 
     def published(self) -> PublishedSwarmFormer:
         torch.manual_seed(0)
         return PublishedSwarmFormer(width=self.width, cluster_size=self.cluster_size).eval()
 
 
-BASE = Size("Base", "masked_base", 192, 4, 768)
-SMALL = Size("Small", "masked_small", 128, 8, 256)
+BASE = Size("Base", "masked_base", 192, 4, 768, 4.0, 8.0)
+"""What the authors' script asks unless told otherwise."""
+SMALL = Size("Small", "masked_small", 128, 8, 256, 2.0, 4.0)
+"""Its texts, cut to 256 tokens, have little padding to leave out."""
 
 
 def group(size: Size, limit: int, texts: int) -> Group:
@@ -76,7 +78,7 @@ def group(size: Size, limit: int, texts: int) -> Group:
         "predict, bf16": Arm(_asked(_classifier(size, "bf16"), reviews), texts, None, "bf16"),
     }
     figures = [
-        Figure(title.format(words), ("the authors' script",), arm, LEAST, AIM)
+        Figure(title.format(words), ("the authors' script",), arm, size.least, size.aim)
         for words, arm in (("fp32", "predict"), ("bf16", "predict, bf16"))
     ]
     return Group(arms, tuple(figures))

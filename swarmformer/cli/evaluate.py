@@ -61,7 +61,7 @@ def evaluate(options: argparse.Namespace) -> int:
     from swarmformer.pipeline import TextClassifier
     from swarmformer.records import save_json
 
-    check_output(options.examples)
+    check_output(options.examples, "--examples")
     model = _own_precision(options)
     if not isinstance(model, TextClassifier):
         return evaluate_text(model, options)

@@ -51,7 +51,7 @@ def predict(options: argparse.Namespace) -> int:
     from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
 
     rows, kept = _rows(options)
-    check_output(options.output)
+    check_output(options.output, "--output")
     model = asked_model(options)
     columns = [*kept, "label", PROBABILITIES]
     with pace() as counter:

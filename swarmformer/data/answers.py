@@ -77,14 +77,14 @@ def writer(output: Path | None, form: str, columns: Sequence[str]) -> Iterator[W
         partial.unlink(missing_ok=True)
 
 
-def check_output(output: Path | None) -> None:
-    """Raise DataError where a file cannot be written, before anything is computed for it."""
+def check_output(output: Path | None, option: str) -> None:
+    """Raise DataError where the file of an option cannot be written, before anything is computed for it."""
     if output is None:
         return
     if output.suffix.lower() not in WRITERS:
-        raise DataError(f"--output {output}: not known by its ending; files end in {', '.join(WRITERS)}")
+        raise DataError(f"{option} {output}: not known by its ending; files end in {', '.join(WRITERS)}")
     if not output.absolute().parent.is_dir():
-        raise DataError(f"--output {output}: there is no folder {output.absolute().parent}")
+        raise DataError(f"{option} {output}: there is no folder {output.absolute().parent}")
 
 
 @contextmanager
@@ -101,7 +101,10 @@ def _separated(file: IO[bytes], columns: Sequence[str], delimiter: str) -> Itera
 
 @contextmanager
 def _jsonl(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
-    yield lambda record: file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+    def write(record: Record) -> None:
+        file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+    yield write
     file.flush()
 
 

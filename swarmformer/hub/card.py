@@ -19,8 +19,8 @@ FEW = 20
 
 def card_of(spec: RunSpec, task: Task, result: Result) -> str:
     """Markdown with the hub's front matter."""
-    parts = (_front(spec, result), _what(spec, task, result), _figures(task, result), _limits(spec, result), _use())
-    return "\n\n".join(parts) + "\n"
+    about = (_what(spec, task, result), _figures(task, result), _limits(spec, task, result))
+    return "\n\n".join((_front(spec, result), *about, _use())) + "\n"
 
 
 def _front(spec: RunSpec, result: Result) -> str:
@@ -68,7 +68,7 @@ def _figures(task: Task, result: Result) -> str:
     ])  # fmt: skip
 
 
-def _limits(spec: RunSpec, result: Result) -> str:
+def _limits(spec: RunSpec, task: Task, result: Result) -> str:
     examples = result.data.examples if result.data else {}
     cut = result.truncated
     lines = [
@@ -79,7 +79,8 @@ def _limits(spec: RunSpec, result: Result) -> str:
         f"{examples.get('test', result.metrics.test.n):,} test texts were, {cut.train:,} of train.",
         "Probabilities are those of the softmax, not calibrated: `swarmformer evaluate` shows how far they can be "
         "believed.",
-        "It always answers with one of its classes, whatever it is asked; an empty text too has an answer.",
+        "It always answers with one of its classes, whatever it is asked"
+        + ("." if task.vocabulary is None else "; its texts are tokens of the task joined by spaces, and no others."),
         *_copies(result),
     ]
     made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}, on " \

@@ -64,7 +64,7 @@ def _downloaded(repository: str, revision: str | None) -> Path:
     try:
         local = offline or not _reachable(constants.ENDPOINT)
         asked: dict[str, Any] = {"allow_patterns": list(FILES), "local_files_only": local}
-        folder = Path(snapshot_download(repository, revision=revision, endpoint=constants.ENDPOINT, **asked))
+        folder = Path(snapshot_download(repository, revision=revision, **asked))
     except Exception as error:  # the hub's client fails in many ways
         why = str(error).splitlines()[0] if str(error) else type(error).__name__
         if isinstance(error, HFValidationError):

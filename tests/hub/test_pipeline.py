@@ -137,6 +137,8 @@ def test_pushed_and_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     classify = TextClassifier(complete_model())
     with stand_in(tmp_path / "there") as address:
         monkeypatch.setattr(constants, "ENDPOINT", address)
+        resolved = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", resolved)
         monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
         classify.push_to_hub("me/model", token="hf_none")

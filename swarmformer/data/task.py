@@ -63,6 +63,10 @@ class Task(ABC):
     vocabulary: tuple[str, ...] | None = None
     """Own tokens, index = id, id 0 = padding; texts are these tokens joined by spaces.
     None: ordinary text, encoded by the run's tokenizer."""
+    of_places: ClassVar[bool] = False
+    """What is asked hangs on where tokens stand, as in a picture: plans then name the arms that cannot tell."""
+    without_bags: ClassVar[str] = ""
+    """Why bags of tokens (NB-SVM) are no baseline here; "" where they are."""
     has_unlabelled: ClassVar[bool] = False
     """Has texts without labels beside its splits; see ``unlabelled``."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()

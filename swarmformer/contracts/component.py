@@ -55,6 +55,9 @@ class Component(nn.Module):
     """Of the arithmetic, and part of the run key: raised when the same options give other numbers than before, or when
     a default changes. A new option whose default keeps the old behaviour needs no new version."""
     honours_mask: bool = True
+    sees_order: bool = True
+    """False where it makes of a sequence read backwards what it makes of the sequence, as a mean does; of a model it
+    is said of what it does beside its components. See ``tells_order``."""
     whole_batch: bool = False
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()

@@ -124,3 +124,8 @@ class Model(Component, ABC):
         """
         once = [part for part in self.children() if isinstance(part, Embedding | Pooling) and part.slot in self.slots]
         return {part.slot: part.training_flops(B, N) if training else part.flops(B, N) for part in once}
+
+
+def tells_order(model: Model) -> bool:
+    """Whether the logits can depend on the order of tokens beyond who is whose neighbour, on either side alike."""
+    return any(part.sees_order for part in (model, *model._parts()))

@@ -64,9 +64,11 @@ def compute_predictors(
 
 def left_out(task: Task) -> dict[str, str]:
     """Baselines that this task cannot have, with the reason."""
-    if not task.per_token or task.next_token:
+    if task.next_token:
         return {}
-    return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
+    per_token = "it gives one answer for a whole text, but this task asks at several tokens" if task.per_token else ""
+    why = per_token or task.without_bags
+    return {"NB-SVM": why} if why else {}
 
 
 def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "") -> list[dict[str, Any]]:

@@ -72,6 +72,10 @@ class Task(ABC):
     splits come from ``load``."""
     stride: int = 0
     """With ``next_token``: how far apart windows of validation and test begin; 0 for side by side."""
+    of_places: ClassVar[bool] = False
+    """What is asked hangs on where tokens stand, as in a picture: plans then name the arms that cannot tell."""
+    without_bags: ClassVar[str] = ""
+    """Why bags of tokens (NB-SVM) are no baseline here; "" where they are."""
     has_unlabelled: bool = False
     """Has texts without labels beside its splits; see ``unlabelled``."""
     reads_own_files: ClassVar[bool] = False

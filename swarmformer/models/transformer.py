@@ -68,6 +68,7 @@ class Transformer(Model):
         final_dropout: on what the pooling gives to the classifier.
     """
 
+    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("embedding", "norm", "pooling")
     gives_states = True
 

@@ -50,6 +50,7 @@ class Latent(Cluster):
         dropout: on the attention weights and on the output.
     """
 
+    sees_order = False
     test_options = ({"latents": 2, "heads": 1}, {"latents": 20, "heads": 16})
 
     def __init__(

@@ -50,6 +50,8 @@ class FixedChunk(Router):
             divisible by the cluster size.
     """
 
+    sees_order = False
+
     def __init__(self, dims: Dims, *, masked: bool = True) -> None:
         super().__init__()
         self.masked = self.honours_mask = masked

@@ -80,8 +80,8 @@ class ModelConfig(Record):
             )
         spec = ModelSpec.from_dict(self.model, lambda key: f"{path}: ")
         nameless = not self.classes and spec.dims.num_classes == spec.dims.vocab_size
-        named = len(self.classes) == spec.dims.num_classes and len(set(self.classes)) == len(self.classes)
-        if not (named or nameless):
+        each = len(self.classes) == spec.dims.num_classes and len(set(self.classes)) == len(self.classes)
+        if not (each or nameless):
             raise SpecError(f"{path}: classes: {len(set(self.classes))} different names for {spec.dims.num_classes}")
         return spec
 

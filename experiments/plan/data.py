@@ -59,7 +59,7 @@ def _read(task: Task, spec: RunSpec) -> Iterator[str]:
 def _table(task: Task, splits: dict[str, RawSplit]) -> Iterator[str]:
     counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
     yield f"{'class':40}" + "".join(f"{name:>12}" for name in splits)
-    for label, name in enumerate(task.classes[:MOST_CLASSES]):
+    for label, name in enumerate(task.class_names[:MOST_CLASSES]):
         yield f"{name:40}" + "".join(f"{count[label]:12,}" for count in counts.values())
     if task.num_classes > MOST_CLASSES:
         yield f"and {task.num_classes - MOST_CLASSES} more classes"

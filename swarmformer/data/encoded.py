@@ -218,7 +218,7 @@ def _prepared(
         splits["train"], facts["added"] = augmented(
             splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
         )
-    facts |= {"sources": task.sources()}
+    facts |= {"sources": task.sources(), "classes": list(task.classes or ())}
     return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
 

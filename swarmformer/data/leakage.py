@@ -66,7 +66,7 @@ def fingerprint(text: str) -> bytes:
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
-def fingerprints(texts: Iterable[str], writing: Callable[[str], str]) -> np.ndarray:
+def fingerprints(texts: Iterable[str], writing: Callable[[str], str] = str) -> np.ndarray:
     """Those of all texts as ``writing`` gives them, S16 [n]: the least that a million of them can take."""
     return np.fromiter((fingerprint(writing(text)) for text in texts), dtype="S16")
 

@@ -51,7 +51,7 @@ def compute_predictors(
         return foretellers(splits, tokenizer)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
-    rows = [_majority(train, test, task.num_classes)]
+    rows = [_majority(train, test, task)]
     rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
     if not left_out(task):
         rows += _bags_of_words(splits, task)
@@ -88,9 +88,9 @@ def _row(
     return {"name": name, "kind": kind, **found}
 
 
-def _majority(train: RawSplit, test: RawSplit, num_classes: int) -> dict[str, Any]:
-    label = int(np.bincount(train.labels, minlength=num_classes).argmax())
-    return _row("majority class", np.full(len(test.labels), label), test, {"label": label})
+def _majority(train: RawSplit, test: RawSplit, task: Task) -> dict[str, Any]:
+    label = int(np.bincount(train.labels, minlength=task.num_classes).argmax())
+    return _row("majority class", np.full(len(test.labels), label), test, {"label": task.class_names[label]})
 
 
 def nb_svm(

@@ -282,7 +282,7 @@ def _drawn_whole(
 
 def _tell_of_missing(splits: Mapping[str, RawSplit], task: Task, *, is_cut: bool) -> None:
     """Warn of classes that a model cannot learn, or that nothing is measured of."""
-    names = getattr(task, "classes", None) or [str(number) for number in range(task.num_classes)]
+    names = task.class_names
     counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
     for split, consequence in MISSING.items():
         absent = counts[split] == 0

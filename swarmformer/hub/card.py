@@ -83,9 +83,8 @@ def _limits(spec: RunSpec, task: Task, result: Result) -> str:
         + ("." if task.vocabulary is None else "; its texts are tokens of the task joined by spaces, and no others."),
         *_copies(result),
     ]
-    made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}, on " \
-           f"{result.device}."  # fmt: skip
-    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", made])
+    made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}"
+    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", f"{made}, on {result.device}."])
 
 
 def _copies(result: Result) -> list[str]:

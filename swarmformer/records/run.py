@@ -157,7 +157,8 @@ class DataFacts(Record):
 
     ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
     ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
-    ``sources`` by split: which own files, and how they were read.
+    ``sources`` by split: which own files, and how they were read. ``classes``: what each is
+    called, index = label.
     """
 
     examples: dict[str, Count] = {}
@@ -168,6 +169,7 @@ class DataFacts(Record):
     split_seed: int = 0
     redrawn: bool = False
     sources: dict[str, str] = {}
+    classes: list[str] = []
 
 
 class PublishedReading(Record):

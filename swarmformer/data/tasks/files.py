@@ -15,7 +15,7 @@ import numpy as np
 
 from swarmformer.data.classes import Classes, find_classes, label_of
 from swarmformer.data.files import file_hash
-from swarmformer.data.leakage import fingerprint, normalised
+from swarmformer.data.leakage import fingerprints, normalised
 from swarmformer.data.locate import located
 from swarmformer.data.packed import Names, Packing
 from swarmformer.data.split import drawn, numbered
@@ -87,10 +87,10 @@ class Files(Task):
     def _check(self) -> None:
         for key, mark in (("delimiter", self.form.delimiter), ("quote", self.form.quote)):
             if len(mark) > 1 or mark in ("\r", "\n", " "):
-                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or '' ", path=_path(key))
+                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or ''", path=_path(key))
         if self.form.delimiter and self.form.delimiter == self.form.quote:
             raise SpecError("task files: delimiter and quote are the same", path=_path("delimiter"))
-        if self.title in {entry.name for entry in list_components("task")} or not self.title.isprintable():
+        if self.title and (not self.title.isprintable() or self.title in {one.name for one in list_components("task")}):
             raise SpecError(f"task files: title {self.title!r} must be one line, and no name of a task",
                             path=_path("title"))  # fmt: skip
         if not 0 <= self.test_fraction < 1:
@@ -274,10 +274,10 @@ def _classes(state: State, column: str, form: Form) -> Classes:
 
 
 def _warn_of_copies(splits: dict[str, RawSplit]) -> None:
-    seen = {fingerprint(text) for text in splits["train"].texts}
+    seen = fingerprints(splits["train"].texts)
     groups = set(splits["train"].groups or ())
     for name in splits.keys() - {"train"}:
-        copies = sum(fingerprint(text) in seen for text in splits[name].texts)
+        copies = int(np.isin(fingerprints(splits[name].texts), seen).sum())
         if copies:
             logger.warning("%d of %d texts in %s are also in train", copies, len(splits[name]), name)
         if shared := groups & set(splits[name].groups or ()):

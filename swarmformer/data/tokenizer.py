@@ -162,8 +162,8 @@ def special_ids(tokenizer: Tokenizer) -> list[int]:
     """Ids of what is no part of a text: pads, its ends, masks. An unknown word is one."""
     added = tokenizer.get_added_tokens_decoder()
     declared = {index for index, token in added.items() if token.special and token.content != UNKNOWN}
-    known = {tokenizer.token_to_id(token) for token in SPECIAL if token != UNKNOWN}
-    return sorted(declared | known - {None})
+    known = [tokenizer.token_to_id(token) for token in SPECIAL if token != UNKNOWN]
+    return sorted(declared.union(index for index in known if index is not None))
 
 
 def vocab_size(name: str) -> int:

@@ -29,8 +29,7 @@ def identity_is_json_and_stable(case: Case) -> None:
 
 @check("task")
 def classes_and_vocabulary_are_declared(case: Case) -> None:
-    """At least two classes with a name each; an own vocabulary has distinct tokens without spaces; asking at tokens
-    needs one."""
+    """At least two classes, each with a name; distinct words in an own vocabulary, which asking at tokens needs."""
     task = case.build()
     if task.next_token:
         raise NotApplicableError("its classes are the tokens of the run's tokenizer")

@@ -61,7 +61,8 @@ def _limits(spec: RunSpec, result: Result) -> str:
         f"Windows of the test text {past}; a token is foretold from what stands before it in its window.",
     ]
     if spec.model.options.get("published"):
-        lines.append("It sees the tokens that it foretells, as the published package does: its figures are of copying.")
+        lines.append("It sees the tokens that it foretells, as the published package does: its figures say nothing of "
+                     "foretelling.")  # fmt: skip
     made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}, on " \
            f"{result.device}."  # fmt: skip
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", made])

@@ -136,7 +136,7 @@ class Lumenspark(Model):
     def remarks(self) -> tuple[str, ...]:
         if not self.foresees or self.dims.num_classes != self.dims.vocab_size:
             return ()
-        return ("sees the tokens that it foretells, as the package does: its perplexity is of copying, not of a model",)
+        return ("sees the tokens that it foretells, as the package does: its perplexity says nothing of foretelling",)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

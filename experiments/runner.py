@@ -29,6 +29,7 @@ from swarmformer.ops.switch import enabled
 from swarmformer.records import (
     ENVIRONMENT,
     FAILURE,
+    PROGRESS,
     RESULT,
     TRIAL,
     Environment,
@@ -48,10 +49,10 @@ from .cells import (
     InterruptedRunError,
     check_precision,
     identity,
-    lock_of,
     prepare,
 )
-from .progress import step_display
+from .follow import StepsTold
+from .status import lock_of
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
@@ -87,7 +88,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[]
             if (folder / mark).exists():
                 if mark == RESULT:
                     check_precision(folder, spec)
-                _discard_checkpoint(folder)
+                _discard_scratch(folder)
                 return None
             if (folder / FAILURE).exists():
                 raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
@@ -140,8 +141,8 @@ def _trained(folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: b
     data = load_data(spec) if test else load_data(spec).without_test()
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
-    with step_display(f"{arm} seed {spec.seed}") as on_step, recording() as attention:
-        trainer = Trainer(spec, data, device, folder, on_step)
+    with recording() as attention:
+        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS))
         outcome = trainer.run()
     return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
 
@@ -150,7 +151,7 @@ def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:
     trained = _trained(folder, arm, spec, device, test=False)
     trial = Trial.model_validate({**trained.facts(arm, spec), "validation": trained.outcome.validation})
     records.save(folder / TRIAL, trial)
-    _discard_checkpoint(folder)
+    _discard_scratch(folder)
     logger.info("validation accuracy %.4f at epoch %d", trial.validation.accuracy, trial.best_epoch)
     return trial
 
@@ -179,7 +180,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     records.save(folder / RESULT, result)
-    _discard_checkpoint(folder)
+    _discard_scratch(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
     return result
 
@@ -206,8 +207,9 @@ def _joined(names: list[str]) -> str:
     return "+".join(dict.fromkeys(names))
 
 
-def _discard_checkpoint(folder: Path) -> None:
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+def _discard_scratch(folder: Path) -> None:
+    for name in ("checkpoint.safetensors", PROGRESS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def load_data(spec: RunSpec) -> EncodedData:

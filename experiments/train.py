@@ -1,6 +1,6 @@
 """Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
-Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
+Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = all cores, or OMP_NUM_THREADS),
 keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
 resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped.
 """
@@ -28,6 +28,7 @@ from .progress import logged_exit_status
 from .runner import run_cell, use_threads
 from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
+from .watch import Watch
 
 SECTIONS = ("model", "data", "train")
 
@@ -61,7 +62,9 @@ def train(_config: Config, model: Config, data: Config, train: Config) -> dict[s
         raise SpecError(f"the configuration changed after it was resolved ({config['run_key']} → {spec.run_key})")
     use_threads(config["threads"])
     folder = Path(config["folder"])
-    result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
+    with Watch() as watch:
+        watch.begin(folder.name, config["variant"], folder)
+        result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
     return None if result is None else result.metrics.model_dump()
 

@@ -31,12 +31,12 @@ class Strict(BaseModel):
 class Dims(Strict):
     """The sizes that components share."""
 
-    vocab_size: int = Field(gt=1)
-    d_model: int = Field(gt=0)
-    num_layers: int = Field(gt=0)
-    cluster_size: int = Field(gt=0)
-    seq_len: int = Field(gt=0)
-    num_classes: int = Field(gt=1)
+    vocab_size: int = Field(gt=1, description="rows of the embedding table; the task says it")
+    d_model: int = Field(gt=0, description="width of token and cluster states")
+    num_layers: int = Field(gt=0, description="layers")
+    cluster_size: int = Field(gt=0, description="tokens of a cluster in the first layer")
+    seq_len: int = Field(gt=0, description="tokens of the longest text; what is longer is cut")
+    num_classes: int = Field(gt=1, description="answers to choose from; the task says it")
 
 
 class Component(nn.Module):

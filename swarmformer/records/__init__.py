@@ -5,6 +5,7 @@ tuning.json                     what was tried for its arms before the seeds tha
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
 config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
+progress.json                   how far a cell or a trial that runs is
 """
 
 from .aliases import former_keys, todays_key
@@ -47,6 +48,7 @@ from .plan import (
     plan_hash,
 )
 from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
+from .progress import PROGRESS, Progress
 from .run import (
     AttentionUse,
     Config,

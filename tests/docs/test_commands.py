@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from experiments import benchmark, grid, scaling, train
-from experiments.plan.grid_file import grid_path
+from experiments.planned import grid_path
 from experiments.properties import norms
 from reports import build, cost, page, readme, trace
 from swarmformer import cli

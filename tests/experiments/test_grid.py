@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from experiments import execute, grid
-from experiments.cells import Status, identity, is_locked, status_of
+from experiments.cells import identity, status_of
 from experiments.execute import Job, scheduler
 from experiments.plan import load_plan
+from experiments.status import Status, is_locked
 from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
 from tests.experiments.conftest import ROOT, command, run_module
 from tests.processes import start_forked

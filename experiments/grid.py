@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING
 
 from swarmformer import records
 from swarmformer.cli.command import command_parser, words_of
+from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
 from .overview import print_status
-from .planned import grid_path, plan_on_disk, source_of, was_planned
+from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
 from .status import Status
 
@@ -129,7 +130,10 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _export(options: argparse.Namespace) -> int:
-    export_grid(_current_plan(options.grid, options.folder), options.folder, options.to, options.out)
+    plan = plan_on_disk(options.folder)
+    if plan is None:
+        raise SpecError(f"{options.folder}: no plan here to export; see --runs, or run the grid first")
+    export_grid(plan, options.folder, options.to, options.out)
     return 0
 
 
@@ -138,7 +142,7 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
     plan = plan_on_disk(folder, source_of(grid))
     if plan is not None:
         return plan
-    if was_planned(folder):
+    if plan_on_disk(folder) is not None:
         logger.warning("the plan in %s is of other files: %s or a variant changed since, or an older version wrote it. "
                        "What follows is of what it asks for now", folder, grid)  # fmt: skip
     from .plan import load_plan

@@ -43,21 +43,19 @@ def source_of(grid: Path) -> str:
     return digest.hexdigest()
 
 
-def plan_on_disk(folder: Path, source: str) -> Plan | None:
-    """The plan in a grid's folder that was made of ``source``: the one that was started, or else the registered one.
+def plan_on_disk(folder: Path, source: str | None = None) -> Plan | None:
+    """The plan in a grid's folder: the one that was started, or else the registered one.
+
+    Args:
+        source: what it must have been made of, where that matters.
 
     None where there is none, or it is of other files, or cannot be read: then the grid file must be resolved.
     """
     for read in (_started, _registered):
         plan = read(folder)
-        if plan is not None and plan.source == source:
+        if plan is not None and source in (None, plan.source):
             return plan
     return None
-
-
-def was_planned(folder: Path) -> bool:
-    """Whether a grid's folder has a plan, of whatever file."""
-    return (folder / PLAN).exists() or (folder / REGISTERED).exists()
 
 
 def _started(folder: Path) -> Plan | None:

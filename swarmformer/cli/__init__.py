@@ -1,7 +1,7 @@
 """``swarmformer``: train and compare models, and look at what there is.
 
 train        one variant: ``train with variant=base data.task=listops seed=0``
-grid         plan, run and watch many: ``grid plan|run|status|retry GRID``
+grid         plan, run and watch many: ``grid plan|run|status|retry|export GRID``
 report       run folders → tables and pictures
 page         run folders → one page for a browser
 trace        the runs behind one number of a report

@@ -20,7 +20,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "tune": TuneSpec, "latency": Latency, "dims": Dims, "data": DataSpec,
 }  # fmt: skip
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null",
-         "object": "mapping"}  # fmt: skip
+         "object": "mapping", "array": "list"}  # fmt: skip
 LIMITS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 MORE = {"minLength": "not empty", "minItems": "{} or more", "minProperties": "{} or more"}
 Schema = Mapping[str, Any]
@@ -42,19 +42,15 @@ def _plain(value: Any) -> Any:
 
 
 def said(schema: Schema) -> str:
-    """A type of JSON schema in words: ``list of whole numbers ≥ 0, 1 or more``."""
+    """A type of JSON schema in words: ``list (1 or more) of: whole number (≥ 0)``."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return "name, or mapping with `name` and options" if name == ComponentSpec.__name__ else "mapping, see below"
+        return "name, or mapping with `name` and options" if name == ComponentSpec.__name__ else "mapping (below)"
     if "enum" in schema or "const" in schema:
         return " or ".join(code(word) for word in schema.get("enum", [schema.get("const")]))
     if "anyOf" in schema or "oneOf" in schema:
         return " or ".join(dict.fromkeys(said(one) for one in schema.get("anyOf", schema.get("oneOf"))))
-    limits = ", ".join(words.format(schema[key]) for key, words in LIMITS.items() if key in schema)
-    more = ", ".join(words.format(schema[key]) for key, words in MORE.items() if key in schema)
-    kind = KINDS.get(schema.get("type", ""), "any value")
-    if schema.get("type") == "array":
-        kind = f"list of: {said(schema['items'])}"
-    elif isinstance(inner := schema.get("additionalProperties"), Mapping):
-        kind = f"mapping of names to: {said(inner)}"
-    return ", ".join(filter(None, [f"{kind} {limits}".strip(), more]))
+    limits = [words.format(schema[key]) for key, words in {**LIMITS, **MORE}.items() if key in schema]
+    kind = KINDS.get(schema.get("type", ""), "any value") + (f" ({', '.join(limits)})" if limits else "")
+    inner = schema.get("items", schema.get("additionalProperties"))
+    return f"{kind} of: {said(inner)}" if isinstance(inner, Mapping) else kind

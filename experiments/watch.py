@@ -6,7 +6,8 @@ A thread reads what the cells write (see ``follow``). It can fall silent, but ne
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -19,6 +20,14 @@ from .progress import console
 
 LOOK_S = 1.0
 logger = logging.getLogger("swarmformer.grid")
+
+
+@contextmanager
+def _harmless() -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        logger.exception("progress cannot be shown; the runs go on")
 
 
 class Watch:
@@ -56,9 +65,9 @@ class Watch:
     def begin(self, name: str, arm: str, folder: Path) -> None:
         """Show a cell that is about to run; epochs that a start before it told are passed over."""
         follower = Follower(folder)
-        follower.look()
-        follower.progress = None
-        with self._lock:
+        with _harmless(), self._lock:
+            follower.look()
+            follower.progress = None
             self.followers[name] = follower
             self.outlook.running.append((arm, follower))
             if arm in self.outlook.waiting:
@@ -69,7 +78,7 @@ class Watch:
 
     def end(self, name: str) -> None:
         """Tell the rest of a cell and show it no more; nothing happens where it was not shown."""
-        with self._lock:
+        with _harmless(), self._lock:
             follower = self.followers.pop(name, None)
             if follower is None:
                 return
@@ -81,14 +90,12 @@ class Watch:
             self._bars.remove_task(self._tasks.pop(name))
 
     def _look_on(self) -> None:
-        try:
+        with _harmless():
             while not self._stopped.wait(LOOK_S):
                 with self._lock:
                     for name, follower in self.followers.items():
                         self._tell(name, follower)
                     self._draw()
-        except Exception:
-            logger.exception("progress is shown no more; the runs go on")
 
     def _tell(self, name: str, follower: Follower) -> None:
         for words in follower.look():

@@ -70,12 +70,12 @@ def test_every_key_of_a_grid_file_is_described() -> None:
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"type": "integer", "minimum": 0}, "whole number ≥ 0"),
+        ({"type": "integer", "minimum": 0}, "whole number (≥ 0)"),
         ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "text or null"),
         ({"enum": ["head", "random"]}, "`head` or `random`"),
         ({"const": "run"}, "`run`"),
-        ({"type": "array", "items": {"type": "number"}, "minItems": 1}, "list of: number, 1 or more"),
-        ({"type": "object", "additionalProperties": {"type": "string"}}, "mapping of names to: text"),
+        ({"type": "array", "items": {"type": "number"}, "minItems": 1}, "list (1 or more) of: number"),
+        ({"type": "object", "additionalProperties": {"type": "string"}}, "mapping of: text"),
         ({"type": "object", "additionalProperties": True}, "mapping"),
         ({"$ref": "#/$defs/ComponentSpec"}, "name, or mapping with `name` and options"),
     ],
@@ -84,7 +84,7 @@ def test_types_are_said_in_words(schema: dict[str, Any], words: str) -> None:
     assert grid_keys.said(schema) == words
 
 
-@pytest.mark.slow
+@pytest.mark.waits
 def test_the_site_is_built_without_network_and_fetches_nothing(tmp_path: Path) -> None:
     pytest.importorskip("material")
     pytest.importorskip("mkdocstrings")

@@ -31,7 +31,8 @@ SETTINGS = [word for section in ("model", "data", "train") for word in flat(sect
 
 
 def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
-    done = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    words = ["variant=base", "seed=3", "threads=2", f"runs={tmp_path}", *SETTINGS]
+    done = run_module("experiments.train", "with", *words)
     assert done.returncode == 0, done.stderr
     (cell,) = tmp_path.iterdir()
     result = json.loads((cell / "result.json").read_text())
@@ -44,11 +45,13 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     assert "epoch 2/2" in log
     assert [row["backend"] for row in result["attention"]] == ["sdpa", "sdpa"], "in training and in evaluation"
     assert all(f"attention ({row['kind']}): sdpa, {row['reason']}" in log for row in result["attention"])
-    assert not (cell / "checkpoint.safetensors").exists()
+    assert not (cell / "checkpoint.safetensors").exists() and not (cell / "progress.json").exists()
+    [start] = json.loads((cell / "environment.json").read_text())["starts"]
+    assert start["threads"]["intra_op"] == 2 and "(2 threads)" in result["device"]
     total = sum(p.numel() for p in hub.load(cell / "model").parameters())
     assert total == result["parameters"]["total"]
 
-    again = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    again = run_module("experiments.train", "with", *words)
     assert again.returncode == 0 and "finished before" in again.stdout
 
 
@@ -127,3 +130,8 @@ def test_a_last_step_to_weights_that_answer_nan_is_divergence(tmp_path: Path) ->
     lines = [json.loads(line) for line in (cell / "curve.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["train"] and math.isfinite(lines[0]["loss"])
     assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", (cell / "curve.jsonl").read_text()))
+
+
+def test_an_option_in_another_style_is_told_how_to_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["with", "variant=base", "--threads", "2"]) == 2
+    assert "threads=2, not --threads 2" in capsys.readouterr().err

@@ -191,7 +191,7 @@ def test_a_fault_of_the_display_stops_no_run(
         watching.begin("x", "a", tmp_path)
         watched.append("x")
         wait_for(lambda: "the runs go on" in caplog.text)
-        watched.clear()
+        watching.begin("y", "a", tmp_path)
         watching.end("x")
 
 

@@ -36,9 +36,9 @@ class StepsTold:
         elif now - self.told < TELL_S and done < total:
             return
         self.told = now
-        steps = {"step": done, "steps": total, "words": words, "first_step": self.first_step}
+        told = Progress(step=done, steps=total, words=words, first_step=self.first_step, seconds=now - self.began)
         with suppress(OSError):  # a disk that is full fails the run where it matters: at its checkpoint
-            save(self.path, Progress(**steps, seconds=now - self.began), flush=False)
+            save(self.path, told, flush=False)
 
 
 @dataclass
@@ -123,10 +123,9 @@ class Outlook:
 
     def took(self, arm: str, folder: Path) -> None:
         """Count a finished cell or trial."""
-        for name, record in ((RESULT, Result), (TRIAL, Trial)):
-            with suppress(UnreadableFileError):
-                self.taken.setdefault(arm, []).append(load(folder / name, record).seconds.total)  # type: ignore[type-var]
-                return
+        with suppress(UnreadableFileError):
+            done = load(folder / RESULT, Result) if (folder / RESULT).exists() else load(folder / TRIAL, Trial)
+            self.taken.setdefault(arm, []).append(done.seconds.total)
 
     def left_s(self, workers: int) -> float | None:
         """Seconds, with so many cells at once; None before there is anything to judge by.
@@ -134,7 +133,7 @@ class Outlook:
         A cell takes what its arm's finished ones took, else what one of its arm that runs will take, else the mean of
         all arms.
         """
-        left = [(arm, follower.progress and follower.progress.left_s) for arm, follower in self.running]
+        left = [(arm, follower.progress.left_s if follower.progress else None) for arm, follower in self.running]
         whole = {arm: f.progress.seconds + seconds for (arm, f), (_, seconds) in zip(self.running, left, strict=True)
                  if f.progress and seconds is not None}  # fmt: skip
         usual = whole | {arm: sum(seconds) / len(seconds) for arm, seconds in self.taken.items()}

@@ -7,7 +7,7 @@ configuration are a group; status and origin are texts. ``result/…`` is there 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event
@@ -68,7 +68,7 @@ def _summaries(run: Run) -> Iterator[tuple[int, Summary]]:
     yield last, _end(run)
 
 
-def _scalars(values: dict[str, float]) -> Summary:
+def _scalars(values: Mapping[str, float]) -> Summary:
     return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
 
 

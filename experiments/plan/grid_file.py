@@ -29,8 +29,10 @@ Patch = dict[str, Any]
 class Latency(Strict):
     """Batch sizes to time, and the seconds to spend on it."""
 
-    batches: list[Annotated[int, Field(gt=0)]] = Field([1, 32], min_length=1, description="texts in a batch, each size")
-    budget_s: float = Field(30.0, gt=0, description="seconds to spend on all arms together")
+    batches: list[Annotated[int, Field(gt=0)]] = Field(
+        default=[1, 32], min_length=1, description="texts in a batch, each size"
+    )
+    budget_s: float = Field(default=30.0, gt=0, description="seconds to spend on all arms together")
 
 
 UNPRINTABLE = {"Cc": "a control character", "Cs": "half of a surrogate pair", "Zl": "a line end", "Zp": "a line end"}
@@ -52,9 +54,9 @@ class ArmSpec(Strict):
 
     name: Name = Field(description="in tables and folders; in one line")
     variant: str = Field(description="what it is made of: `base+windowed`")
-    model: Patch = Field({}, description="laid over the variant's and the grid's model")
-    data: Patch = Field({}, description="laid over the variant's and the grid's data")
-    train: Patch = Field({}, description="laid over the variant's and the grid's training")
+    model: Patch = Field(default={}, description="laid over the variant's and the grid's model")
+    data: Patch = Field(default={}, description="laid over the variant's and the grid's data")
+    train: Patch = Field(default={}, description="laid over the variant's and the grid's training")
 
 
 def _written_as(arm: Any) -> str:

@@ -24,11 +24,16 @@ def console() -> Console:
     return Console(stderr=True)
 
 
+def on_terminal() -> bool:
+    """Whether standard error is one: ``FORCE_COLOR``, which notebooks set, makes none of a file."""
+    return console().file.isatty()
+
+
 @contextmanager
 def terminal_log() -> Iterator[None]:
     """Show the log meanwhile: through rich on a terminal, as plain lines elsewhere."""
     handler: logging.Handler
-    if console().is_terminal:
+    if on_terminal():
         handler = RichHandler(console=console(), show_path=False)
     else:
         handler = logging.StreamHandler(sys.stderr)

@@ -16,7 +16,7 @@ from typing import Self
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from .follow import Follower, Outlook, said
-from .progress import console
+from .progress import console, on_terminal
 
 LOOK_S = 1.0
 logger = logging.getLogger("swarmformer.grid")
@@ -46,13 +46,13 @@ class Watch:
         self._lock, self._stopped = Lock(), Event()
         columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[words]}"))
         self._bars = Progress(*columns, console=console(), auto_refresh=False, transient=True,
-                              disable=not console().is_terminal)  # fmt: skip
+                              disable=not on_terminal())  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
         self._thread = Thread(target=self._look_on, daemon=True)
 
     def __enter__(self) -> Self:
         self._bars.start()
-        if self.total or console().is_terminal:
+        if self.total or on_terminal():
             self._thread.start()
         return self
 
@@ -99,7 +99,7 @@ class Watch:
 
     def _tell(self, name: str, follower: Follower) -> None:
         for words in follower.look():
-            if self.total and not console().is_terminal:
+            if self.total and not on_terminal():
                 logger.info("%s: %s", name, words)
 
     def _draw(self) -> None:

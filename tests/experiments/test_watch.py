@@ -158,7 +158,11 @@ def test_a_changed_variant_is_noticed_too(
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     """What a terminal of 120 columns would be sent."""
-    shown = io.StringIO()
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    shown = Terminal()
     console = Console(file=shown, force_terminal=True, width=120)
     for module in (progress, watch):
         monkeypatch.setattr(module, "console", lambda: console)

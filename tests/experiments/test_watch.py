@@ -176,13 +176,12 @@ def test_a_terminal_has_a_bar_for_each_cell_and_one_for_the_grid(tmp_path: Path,
     with Watch(3, outlook=outlook) as watching:
         watching.done = 1
         watching.begin("b-s0", "b", tmp_path)
-        tell(tmp_path, 90)
         write_curve(tmp_path, LINES)
-        wait_for(lambda: "step 90/120" in terminal.getvalue())
+        tell(tmp_path, 90)
+        wait_for(lambda: "epoch 2/4, step 90/120, loss 0.6123, validation 50.00 %" in terminal.getvalue())
         watching.end("b-s0")
     said = terminal.getvalue()
     assert "1/3 cells, about " in said and "b-s0" in said
-    assert "epoch 2/4, step 90/120, loss 0.6123, validation 50.00 %" in said
     assert "INFO" not in said
 
 

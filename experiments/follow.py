@@ -68,6 +68,12 @@ class Follower:
         place = [self.progress.words, f"step {self.progress.step}/{self.progress.steps}", *self._measured()]
         return ", ".join(filter(None, [*place, *_left(self.progress.left_s if left else None)]))
 
+    def brief(self) -> str:
+        """The same for a line with a bar in it: ``epoch 3/7, 0:00:12 left, loss 0.4123, validation 81.20 %``"""
+        if self.progress is None:
+            return self.words()
+        return ", ".join(filter(None, [self.progress.words, *_left(self.progress.left_s), *self._measured()]))
+
     def _measured(self) -> list[str]:
         loss = [] if self.loss is None else [f"loss {self.loss:.4f}"]
         return loss if self.accuracy is None else [*loss, f"validation {100 * self.accuracy:.2f} %"]

@@ -14,11 +14,13 @@ from types import TracebackType
 from typing import Self
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from .follow import Follower, Outlook, said
 from .progress import console, on_terminal
 
 LOOK_S = 1.0
+WORDS = len("epoch 10/20, 0:00:00 left, loss 0.0000, validation 00.00 %")
 logger = logging.getLogger("swarmformer.grid")
 
 
@@ -44,7 +46,9 @@ class Watch:
         self.done = 0
         self.followers: dict[str, Follower] = {}
         self._lock, self._stopped = Lock(), Event()
-        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[words]}"))
+        # A narrow terminal gives up bars and names first.
+        told = TextColumn("{task.fields[words]}", table_column=Column(min_width=WORDS, no_wrap=True))
+        columns = (TextColumn("{task.description}"), BarColumn(20), told)
         self._bars = Progress(*columns, console=console(), auto_refresh=False, transient=True,
                               disable=not on_terminal())  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
@@ -72,7 +76,7 @@ class Watch:
             self.outlook.running.append((arm, follower))
             if arm in self.outlook.waiting:
                 self.outlook.waiting.remove(arm)
-            self._tasks[name] = self._bars.add_task(name, total=None, words="starts")
+            self._tasks[name] = self._bars.add_task(name.rpartition("-")[0] or name, total=None, words="starts")
         if self.total:
             logger.info("%s: started", name)
 
@@ -106,7 +110,7 @@ class Watch:
         for name, follower in self.followers.items():
             done = follower.progress
             steps: Mapping[str, int] = {"completed": done.step, "total": done.steps} if done else {}
-            self._bars.update(self._tasks[name], words=follower.words(), **steps)  # type: ignore[arg-type]
+            self._bars.update(self._tasks[name], words=follower.brief(), **steps)  # type: ignore[arg-type]
         if self.total:
             left = self.outlook.left_s(self.workers)
             words = f"{self.done}/{self.total} cells{'' if left is None else f', about {said(left)} left'}"

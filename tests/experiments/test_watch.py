@@ -157,13 +157,13 @@ def test_a_changed_variant_is_noticed_too(
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
-    """What a terminal of 120 columns would be sent."""
+    """What a terminal of 80 columns would be sent."""
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     shown = Terminal()
-    console = Console(file=shown, force_terminal=True, width=120)
+    console = Console(file=shown, force_terminal=True, width=80)
     for module in (progress, watch):
         monkeypatch.setattr(module, "console", lambda: console)
     monkeypatch.setattr(watch, "LOOK_S", 0.01)
@@ -172,17 +172,15 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
 
 def test_a_terminal_has_a_bar_for_each_cell_and_one_for_the_grid(tmp_path: Path, terminal: io.StringIO) -> None:
     tell(tmp_path, 60)
-    outlook = Outlook({"a": [30.0]}, ["a", "b"])
-    with Watch(3, outlook=outlook) as watching:
+    with Watch(3, outlook=Outlook({"a": [30.0]}, ["a", "b"])) as watching:
         watching.done = 1
-        watching.begin("b-s0", "b", tmp_path)
+        watching.begin("a_long_name_of_an_arm+windowed-s0-01234567", "b", tmp_path)
         write_curve(tmp_path, LINES)
         tell(tmp_path, 90)
-        wait_for(lambda: "epoch 2/4, step 90/120, loss 0.6123, validation 50.00 %" in terminal.getvalue())
-        watching.end("b-s0")
+        wait_for(lambda: "epoch 2/4, 0:00:03 left, loss 0.6123, validation 50.00 %" in terminal.getvalue())
+        watching.end("a_long_name_of_an_arm+windowed-s0-01234567")
     said = terminal.getvalue()
-    assert "1/3 cells, about " in said and "b-s0" in said
-    assert "INFO" not in said
+    assert "1/3 cells, about " in said and "a_long_name_of" in said and "INFO" not in said
 
 
 def test_a_fault_of_the_display_stops_no_run(

@@ -69,10 +69,12 @@ class Follower:
         return ", ".join(filter(None, [*place, *_left(self.progress.left_s if left else None)]))
 
     def brief(self) -> str:
-        """The same for a line with a bar in it: ``epoch 3/7, 0:00:12 left, loss 0.4123, validation 81.20 %``"""
+        """The same in a line that has a bar too: ``epoch 3/7, 0:00:12 left, loss 0.412, val 81.2 %``"""
         if self.progress is None:
             return self.words()
-        return ", ".join(filter(None, [self.progress.words, *_left(self.progress.left_s), *self._measured()]))
+        loss = [] if self.loss is None else [f"loss {self.loss:.3f}"]
+        accuracy = [] if self.accuracy is None else [f"val {100 * self.accuracy:.1f} %"]
+        return ", ".join(filter(None, [self.progress.words, *_left(self.progress.left_s), *loss, *accuracy]))
 
     def _measured(self) -> list[str]:
         loss = [] if self.loss is None else [f"loss {self.loss:.4f}"]

@@ -13,14 +13,16 @@ from threading import Event, Lock, Thread
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 
 from .follow import Follower, Outlook, said
 from .progress import console, on_terminal
 
 LOOK_S = 1.0
-WORDS = len("epoch 10/20, 0:00:00 left, loss 0.0000, validation 00.00 %")
+WIDE = 110
+"""Columns of a terminal that has room for everything."""
+WORDS = len("epoch 10/20, 0:00:00 left, loss 0.000, val 00.0 %")
 logger = logging.getLogger("swarmformer.grid")
 
 
@@ -30,6 +32,13 @@ def _harmless() -> Iterator[None]:
         yield
     except Exception:
         logger.exception("progress cannot be shown; the runs go on")
+
+
+def _columns(width: int) -> tuple[ProgressColumn, ...]:
+    """Name, bar and words; a narrow terminal shortens bars, then cuts names."""
+    bar = 20 if width >= WIDE else 8
+    name = Column(no_wrap=True, max_width=max(width - WORDS - bar - 2, 8))
+    return TextColumn("{task.description}", table_column=name), BarColumn(bar), TextColumn("{task.fields[words]}")
 
 
 class Watch:
@@ -46,10 +55,7 @@ class Watch:
         self.done = 0
         self.followers: dict[str, Follower] = {}
         self._lock, self._stopped = Lock(), Event()
-        # A narrow terminal gives up bars and names first.
-        told = TextColumn("{task.fields[words]}", table_column=Column(min_width=WORDS, no_wrap=True))
-        columns = (TextColumn("{task.description}"), BarColumn(20), told)
-        self._bars = Progress(*columns, console=console(), auto_refresh=False, transient=True,
+        self._bars = Progress(*_columns(console().width), console=console(), auto_refresh=False, transient=True,
                               disable=not on_terminal())  # fmt: skip
         self._tasks: dict[str, TaskID] = {}
         self._thread = Thread(target=self._look_on, daemon=True)

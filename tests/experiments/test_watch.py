@@ -177,7 +177,7 @@ def test_a_terminal_has_a_bar_for_each_cell_and_one_for_the_grid(tmp_path: Path,
         watching.begin("a_long_name_of_an_arm+windowed-s0-01234567", "b", tmp_path)
         write_curve(tmp_path, LINES)
         tell(tmp_path, 90)
-        wait_for(lambda: "epoch 2/4, 0:00:03 left, loss 0.6123, validation 50.00 %" in terminal.getvalue())
+        wait_for(lambda: "epoch 2/4, 0:00:03 left, loss 0.612, val 50.0 %" in terminal.getvalue())
         watching.end("a_long_name_of_an_arm+windowed-s0-01234567")
     said = terminal.getvalue()
     assert "1/3 cells, about " in said and "a_long_name_of" in said and "INFO" not in said

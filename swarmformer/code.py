@@ -26,8 +26,8 @@ from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, Train
 
 LIBRARY = Path(__file__).resolve().parent
 BESIDE = {
-    "cli", "cost", "experiments", "hub", "records", "reports", "testing", "_variants",
-    "code.py", "data/predictors.py", "environment.py", "pipeline.py", "variants.py",
+    "cli", "cost", "experiments", "export", "hub", "records", "reports", "serve", "testing", "_variants",
+    "code.py", "data/predictors.py", "environment.py", "extras.py", "pipeline.py", "variants.py",
 }  # fmt: skip
 """Of the library, what measures, shows, stores and names: no result depends on it but through the run key."""
 OWN = {"swarmformer", "torch", *sys.stdlib_module_names}

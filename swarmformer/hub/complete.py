@@ -60,13 +60,17 @@ def save(complete: CompleteModel, folder: str | Path) -> None:
         write_bytes_atomically(folder / name, content)
     if complete.card:
         write_bytes_atomically(folder / CARD, complete.card.encode())
-    config = ModelConfig(
-        model=model.spec.to_dict(), classes=complete.classes, task=complete.task, origin=complete.origin,
-        text=None if complete.text is None else complete.text.config(),
-        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
-    )  # fmt: skip
+    config = config_of(complete, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
     text = json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False)
     write_bytes_atomically(folder / CONFIG, (text + "\n").encode())
+
+
+def config_of(complete: CompleteModel, files: dict[str, str]) -> ModelConfig:
+    """What config.json says of a model beside ``files`` (name → SHA-256)."""
+    return ModelConfig(
+        model=complete.model.spec.to_dict(), classes=complete.classes, task=complete.task, origin=complete.origin,
+        text=None if complete.text is None else complete.text.config(), files=files,
+    )  # fmt: skip
 
 
 def save_model(model: Model, folder: str | Path, classes: Sequence[str] = ()) -> None:

@@ -17,11 +17,11 @@ CLASSES = ("bad", "so so", "good")
 
 
 def complete_model(
-    variant: str = "base", cut: Cut | None = None, lengths: tuple[int, ...] = (8, 16, 32)
+    variant: str = "base", cut: Cut | None = None, lengths: tuple[int, ...] = (8, 16, 32), **dims: int
 ) -> CompleteModel:
     """A model with random weights, far enough apart that answers differ."""
     torch.manual_seed(0)
-    model = swarmformer.build_model(variant, dims=DIMS).eval()
+    model = swarmformer.build_model(variant, dims={**DIMS, **dims}).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) / 4)

@@ -8,6 +8,8 @@ trace        the runs behind one number of a report
 bench        what variants cost: ``bench quick|full`` or ``bench with variants=[base,base+windowed]``
 predict      labels and probabilities of texts, from a trained model
 evaluate     how good a trained model is, on a task or a file of your own
+export       a model for programs that know nothing of swarmformer: ONNX, torch.export, safetensors
+serve        a model over HTTP, texts of requests answered together
 check        hold components and variants to their contracts
 components   every component: options, origin, parameters, FLOPs, faults
 variants     every variant, factor and grid that can be named, with its origin
@@ -31,7 +33,7 @@ from swarmformer.errors import SpecError, UsageError, suggest
 GROUP = "swarmformer.commands"
 """Entry points of commands that live outside the library: ``main(arguments) -> exit status``."""
 
-OWN = ("predict", "evaluate", "check", "components", "variants", "show")
+OWN = ("predict", "evaluate", "export", "serve", "check", "components", "variants", "show")
 Command = Callable[[Sequence[str]], int]
 
 

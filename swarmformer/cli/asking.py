@@ -26,13 +26,14 @@ EVERY_S = 10.0
 """Seconds between lines where the errors go to a file."""
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """MODEL and how to run it."""
+def add_model_options(parser: argparse.ArgumentParser, *, batch_size: bool = True) -> None:
+    """MODEL and how to run it; ``batch_size``: whether texts come in batches of a size that is asked for."""
     parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="auto: whichever is faster here")
     parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all that this process may use")
-    parser.add_argument("--batch-size", type=int, default=256, help="texts in a batch")
+    words = "texts in a batch" if batch_size else argparse.SUPPRESS
+    parser.add_argument("--batch-size", type=int, default=256, help=words)
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")

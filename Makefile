@@ -1,5 +1,6 @@
 # make demo   set up, run the demo grid (three minutes on two CPU cores), print the table, draw the picture
 # make test   set up, run the tests
+# make docs   set up, build the documentation into site/
 # Needs Python 3.11 to 3.13 and make. On a GPU machine install torch for your CUDA into .venv first.
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -22,6 +23,9 @@ test: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: $(READY)
+	$(BIN)/python -m mkdocs build --strict
 
 $(READY): pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "swarmformer needs Python 3.11 to 3.13; say which: make PYTHON=python3.12")'

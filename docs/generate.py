@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from docs import card, index, training_options
+from docs import card, grid_keys, index, training_options
 
 PAGES = Path(__file__).resolve().parent / "components"
-TRAINING = PAGES.parent / "training.md"
+MORE = [PAGES.parent / name for name in ("grids.md", "training.md")]
 REGION = re.compile(r"(<!-- generated:begin ([^>]*?) -->\n)(.*?)(<!-- generated:end -->)", re.DOTALL)
 MARKER = "<!-- generated:"
 WRITERS: dict[str, Callable[..., str]] = {
@@ -24,7 +24,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     for writer in (
         card.summary, card.options, card.cost, card.beside, card.run,
         index.cards, index.left_out, index.lengths, index.slots, index.sizes, index.components,
-        training_options.budget, training_options.ingredients,
+        training_options.budget, training_options.ingredients, grid_keys.grid_keys,
     )
 }  # fmt: skip
 
@@ -49,7 +49,7 @@ def rendered(page: str, text: str) -> str:
 
 def stale() -> Iterator[tuple[Path, str]]:
     """Pages whose generated parts are out of date, with the text they should have."""
-    for path in [*sorted(PAGES.glob("*.md")), TRAINING]:
+    for path in [*sorted(PAGES.glob("*.md")), *MORE]:
         text = path.read_text(encoding="utf-8")
         fresh = rendered(path.stem, text)
         if fresh != text:
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not check:
             path.write_text(text, encoding="utf-8")
         verdict = "out of date: run python docs/generate.py" if check else "written"
-        print(f"{path.relative_to(PAGES.parents[1])}: {verdict}")
+        print(f"{path.name}: {verdict}")
     return 1 if check and found else 0
 
 

@@ -3,6 +3,7 @@
 config.json         the resolved specification, written before anything runs
 environment.json    packages, code, machine, device of every start
 log.txt, curve.jsonl, checkpoint.safetensors
+progress.json       how far the steps are, for whoever watches; gone when the cell is finished
 output.txt          what the process printed, where a grid started it
 sacred/             sacred's record of every start
 model/              the best weights, where they are kept
@@ -15,31 +16,19 @@ lock                held while a process works on the cell; the system frees it 
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TypedDict
-
-from filelock import FileLock, Timeout
 
 from swarmformer import records
 from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
-from swarmformer.records import CONFIG, FAILURE, RESULT, TRIAL, UnreadableFileError
+from swarmformer.records import CONFIG, RESULT, UnreadableFileError
 from swarmformer.spec import RunSpec
+
+from .status import Status, glance
 
 LONGEST = 100
 """Bytes of an arm's name that a folder's name keeps; no usual file system takes more than 255 for all of it."""
-
-
-class Status(StrEnum):
-    """Where a cell stands; derived from its files at every look, never stored."""
-
-    PENDING = "PENDING"
-    RUNNING = "RUNNING"
-    INTERRUPTED = "INTERRUPTED"
-    COMPLETED = "COMPLETED"
-    FAILED = "FAILED"
-    UNREADABLE = "UNREADABLE"
 
 
 class CellError(SwarmformerError):
@@ -83,41 +72,15 @@ def cell_folder(grid: Path, arm: str, spec: RunSpec) -> Path:
     return today if today.exists() else next((folder for folder in former if folder.exists()), today)
 
 
-def lock_of(folder: Path, timeout: float = 0) -> FileLock:
-    """The cell's lock. Workers give it a moment: a glance of ``is_locked`` holds it too."""
-    return FileLock(folder / "lock", timeout=timeout)
-
-
 def status_of(folder: Path) -> tuple[Status, str]:
-    """Status of a cell and, where something is wrong, why."""
-    try:
-        if (folder / RESULT).exists():
-            records.load(folder / RESULT, records.Result)
-            return Status.COMPLETED, ""
-        if (folder / TRIAL).exists():
-            records.load(folder / TRIAL, records.Trial)
-            return Status.COMPLETED, ""
-        if (folder / FAILURE).exists():
-            return Status.FAILED, records.load(folder / FAILURE, records.Failure).cause
-        if not (folder / CONFIG).exists():
-            return Status.PENDING, ""
-        load_config(folder)
-    except (CellError, UnreadableFileError) as error:
-        return Status.UNREADABLE, str(error)
-    return (Status.RUNNING, "") if is_locked(folder) else (Status.INTERRUPTED, "")
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a living process works on the cell."""
-    if not (folder / "lock").exists():
-        return False
-    try:
-        with lock_of(folder):
-            return False
-    except Timeout:
-        return True
-    except PermissionError:  # somebody else's folder, open to look at only
-        return False
+    """As ``glance`` tells it; a cell that could go on only where its configuration is one of this version."""
+    status, cause = glance(folder)
+    if status in (Status.RUNNING, Status.INTERRUPTED):
+        try:
+            load_config(folder)
+        except (CellError, UnreadableFileError) as error:
+            return Status.UNREADABLE, str(error)
+    return status, cause
 
 
 def prepare(folder: Path, arm: str, spec: RunSpec, *, trial: bool = False) -> None:

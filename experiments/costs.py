@@ -18,7 +18,7 @@ from swarmformer.cost.report import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
 
-from .execute.local import usable_cores
+from .execute.local import usable_threads
 from .plan import Arm, Plan, load_plan
 from .plan.grid_file import Latency
 from .tuning import chosen
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--threads", type=int, default=usable_threads())
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
     write_costs(options.grid, options.runs, options.threads, options.device)

@@ -35,7 +35,7 @@ def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
     drawn = [compute_predictors(task, cut=cut, tokenizer=data.tokenizer, **data.draw(run.seed)) for run in runs]
     floors = tuple(Floor.model_validate(_mean(rows)) for rows in zip(*drawn, strict=True))
     floors_of = Floors(
-        task=data.task.name, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task)
+        task=data.called, data_key=data_key, splits=len(runs), floors=floors, left_out=left_out(task)
     )
     save(folder / FLOORS, floors_of)
 

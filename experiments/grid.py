@@ -1,9 +1,10 @@
-"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry GRID``.
+"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry|export GRID``.
 
-plan    resolve and build every cell, print parameters and FLOPs, register the plan; nothing runs
+plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
-status  where every cell stands
+status  where every cell stands and how far those are that run, also from another shell
 retry   set failed cells aside (nothing is deleted) and run them anew
+export  curves, options and results into a folder of TensorBoard or MLflow
 
 A grid that says tune: runs its trials first, then its cells with the values that they chose.
 """
@@ -14,23 +15,23 @@ import argparse
 import logging
 import signal
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from swarmformer import records
 from swarmformer.cli.command import command_parser, words_of
-from swarmformer.environment import resolve_device
+from swarmformer.errors import SpecError
 
-from .cells import Status, status_of
-from .execute import find_executor
-from .execute.scheduler import Runner, retry
-from .plan import Cell, Plan, load_plan
-from .plan.grid_file import grid_path
-from .plan.registration import register
-from .plan.tune import said
+from .export import KINDS, export_grid
+from .overview import print_status
+from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
-from .tuning import choice_of
+from .status import Status
+
+if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does without
+    from .plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
 
@@ -63,56 +64,40 @@ def print_plan(plan: Plan) -> None:
         print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
 
 
-def print_status(plan: Plan, folder: Path) -> Counter[Status]:
-    """Trials first; then counts, and every cell that is not completed, with its cause."""
-    if plan.grid.tune is not None:
-        plan = _print_trials(plan, folder)
-    counts = _print_cells(list(plan.cells()), folder)
-    if plan.open_arms:
-        waiting = len(plan.open_arms) * len(plan.grid.seeds)
-        print(f"{waiting} cells without chosen values: {', '.join(plan.open_arms)}")
-    found = {cell.folder(folder).name for cell in plan.cells()}
-    strangers = sorted(path.parent.name for path in folder.glob("*/config.json") if path.parent.name not in found)
-    if strangers:
-        print(f"{len(strangers)} cells here are of another plan or version and were left alone: {', '.join(strangers)}")
-    return counts
-
-
-def _print_trials(plan: Plan, folder: Path) -> Plan:
-    """Where the trials stand and what is chosen; the plan with the chosen values."""
-    tuning = choice_of(plan, folder)
-    print("trials: ", end="")
-    _print_cells(list(plan.trials()), folder)
-    for arm in tuning.arms if tuning else ():
-        best = None if arm.chosen is None else arm.tried[arm.chosen].score
-        print(f"  chosen       {arm.arm}: {'nothing, every trial failed' if best is None else said(arm.values)}"
-              f"{'' if best is None else f' ({100 * best:.2f} % on validation)'}")  # fmt: skip
-    return plan if tuning is None else plan.with_choice(tuning)
-
-
-def _print_cells(cells: list[Cell], folder: Path) -> Counter[Status]:
-    places = {cell.folder(folder).name: status_of(cell.folder(folder)) for cell in cells}
-    counts = Counter(status for status, _ in places.values())
-    print(", ".join(f"{status} {counts[status]}" for status in Status if counts[status]) or "none")
-    for name, (status, cause) in places.items():
-        if status is not Status.COMPLETED:
-            print(f"  {status:12} {name} {cause}".rstrip())
-    return counts
-
-
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("grid", __doc__)
-    parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
-    parser.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
-    parser.add_argument("--executor", default="local", metavar="NAME", help="where cells run (default: local)")
-    parser.add_argument("--workers", type=int, default=0, help="cells at once (local: one per GPU or core)")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, run in COMMANDS.items():
+        one = commands.add_parser(name, help=argparse.SUPPRESS)
+        one.set_defaults(run=run)
+        one.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
+        one.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
+        if name in ("run", "retry"):
+            _add_running(one)
+        elif name == "export":
+            one.add_argument("--to", required=True, choices=KINDS, help="whose folder it becomes")
+            one.add_argument("out", type=Path, metavar="DIR", help="the folder; brought up to date where it is there")
     return parser
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--executor", default="local", metavar="NAME", help="where cells run (default: local)")
+    parser.add_argument("--workers", type=_count, default=0, help="cells at once (local: one per GPU or core)")
+    parser.add_argument(
+        "--threads", type=_count, default=0,
+        help="threads of a cell (local: its share of the cores, no more than OMP_NUM_THREADS)",
+    )  # fmt: skip
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of things")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,45 +106,86 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         options = parser.parse_args(words_of(arguments))
-        if options.workers < 0:
-            parser.error("--workers must not be negative")
         options.grid = grid_path(options.grid)
-        return COMMANDS[options.command](options, load_plan(options.grid))
+        options.folder = options.runs / options.grid.stem
+        status: int = options.run(options)
+        return status
 
     return logged_exit_status(run, "stopped; the same command goes on from here")
 
 
-def _plan(options: argparse.Namespace, plan: Plan) -> int:
+def _plan(options: argparse.Namespace) -> int:
+    from .plan import load_plan
+    from .plan.data import read_data
+    from .plan.registration import register
+
+    plan = load_plan(options.grid)
     print_plan(plan)
-    folder = options.runs / plan.name
-    print(f"registered as {register(plan, folder)[:12]} in {folder}")
+    for line in read_data(plan):
+        print(line)
+    print(f"registered as {register(plan, options.folder)[:12]} in {options.folder}")
     return 0
 
 
-def _status(options: argparse.Namespace, plan: Plan) -> int:
-    print_status(plan, options.runs / plan.name)
+def _status(options: argparse.Namespace) -> int:
+    print_status(_current_plan(options.grid, options.folder), options.folder)
     return 0
 
 
-def _run(options: argparse.Namespace, plan: Plan) -> int:
+def _export(options: argparse.Namespace) -> int:
+    plan = plan_on_disk(options.folder)
+    if plan is None:
+        raise SpecError(f"{options.folder}: no plan here to export; see --runs, or run the grid first")
+    export_grid(plan, options.folder, options.to, options.out)
+    return 0
+
+
+def _current_plan(grid: Path, folder: Path) -> records.Plan:
+    """What a grid asks for: as it was planned, or resolved anew where its files are others by now."""
+    plan = plan_on_disk(folder, source_of(grid))
+    if plan is not None:
+        return plan
+    if plan_on_disk(folder) is not None:
+        logger.warning("the plan in %s is of other files: %s or a variant changed since, or an older version wrote it. "
+                       "What follows is of what it asks for now", folder, grid)  # fmt: skip
+    from .plan import load_plan
+
+    return load_plan(grid).record(folder)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from swarmformer.environment import resolve_device
+
+    from .execute import find_executor
+    from .execute.scheduler import Runner
+    from .plan import load_plan
+    from .plan.data import read_data
+    from .plan.registration import has_started
+
     resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
-    folder = options.runs / plan.name
-    executor = find_executor(options.executor)
-    workers = options.workers or executor.default_workers(max(plan.size, len(list(plan.trials()))), options.device)
-    runner = Runner(plan, options.grid, folder, executor(workers, options.device))
+    plan, executor, threads = load_plan(options.grid), find_executor(options.executor), options.threads
+    if not has_started(options.folder):
+        read_data(plan)
+    jobs = max(plan.size, len(list(plan.trials())))
+    workers = options.workers or executor.default_workers(jobs, options.device, threads)
+    runner = Runner(plan, options.grid, options.folder, executor(workers, options.device, threads), threads)
     counts = runner.run()
-    print_status(plan, folder)
-    print(f"runs are in {folder}")
+    print_status(runner.plan.record(options.folder), options.folder)
+    print(f"runs are in {options.folder}")
     return 0 if counts[Status.COMPLETED] == plan.size and not runner.failed_extras else 1
 
 
-def _retry(options: argparse.Namespace, plan: Plan) -> int:
-    logger.info("%d failed cells set aside", retry(plan, options.runs / plan.name))
-    return _run(options, plan)
+def _retry(options: argparse.Namespace) -> int:
+    from .execute.scheduler import retry
+    from .plan import load_plan
+
+    logger.info("%d failed cells set aside", retry(load_plan(options.grid), options.folder))
+    return _run(options)
 
 
-COMMANDS = {"plan": _plan, "status": _status, "run": _run, "retry": _retry}
+Command = Callable[[argparse.Namespace], int]
+COMMANDS: dict[str, Command] = {"plan": _plan, "status": _status, "run": _run, "retry": _retry, "export": _export}
 
 
 if __name__ == "__main__":

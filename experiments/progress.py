@@ -1,5 +1,4 @@
-"""What a command shows: a bar on a terminal, nothing where the output is a file (the log has lines); its tables; how
-it ends."""
+"""What a command shows: its log, its tables, and how it ends. Imports no torch."""
 
 from __future__ import annotations
 
@@ -7,40 +6,35 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from swarmformer.cli.command import exit_status
-from swarmformer.training.loop import OnStep
 
 WIDTH = 170
 """Of tables where the output is no terminal, which tells its own width."""
 
 
-@contextmanager
-def step_display(title: str) -> Iterator[OnStep]:
-    """A callback for every optimiser step."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task(title, total=None)
+@cache
+def console() -> Console:
+    """The one for standard error: what is logged is written above the bars that are shown there."""
+    return Console(stderr=True)
 
-        def on_step(done: int, total: int, words: str) -> None:
-            progress.update(task, completed=done, total=total, description=f"{title}, {words}")
 
-        yield on_step
+def on_terminal() -> bool:
+    """Whether standard error is one: ``FORCE_COLOR``, which notebooks set, makes none of a file."""
+    return console().file.isatty()
 
 
 @contextmanager
 def terminal_log() -> Iterator[None]:
     """Show the log meanwhile: through rich on a terminal, as plain lines elsewhere."""
-    console = Console(stderr=True)
     handler: logging.Handler
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False)
+    if on_terminal():
+        handler = RichHandler(console=console(), show_path=False)
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from filelock import Timeout
 
@@ -19,22 +20,25 @@ from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
-from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.encoded import EncodedData, Split, load_encoded
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError, TrainingDivergedError
+from swarmformer.hub.source import KEPT
 from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
 from swarmformer.ops.switch import enabled
 from swarmformer.records import (
     ENVIRONMENT,
     FAILURE,
+    PROGRESS,
     RESULT,
     TRIAL,
     Environment,
     Predictions,
     Result,
     Start,
+    TokenLosses,
     Trial,
 )
 from swarmformer.spec import RunSpec
@@ -48,10 +52,10 @@ from .cells import (
     InterruptedRunError,
     check_precision,
     identity,
-    lock_of,
     prepare,
 )
-from .progress import step_display
+from .follow import StepsTold
+from .status import lock_of
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
@@ -87,7 +91,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[]
             if (folder / mark).exists():
                 if mark == RESULT:
                     check_precision(folder, spec)
-                _discard_checkpoint(folder)
+                _discard_scratch(folder)
                 return None
             if (folder / FAILURE).exists():
                 raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
@@ -115,7 +119,7 @@ class _Trained:
         outcome, starts = self.outcome, self.starts
         return {
             **identity(arm, spec),
-            "task": spec.data.task.name,
+            "task": spec.data.called,
             "best_epoch": outcome.best_epoch,
             "epochs": outcome.epochs,
             "steps": outcome.steps,
@@ -140,8 +144,8 @@ def _trained(folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: b
     data = load_data(spec) if test else load_data(spec).without_test()
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
-    with step_display(f"{arm} seed {spec.seed}") as on_step, recording() as attention:
-        trainer = Trainer(spec, data, device, folder, on_step)
+    with recording() as attention:
+        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS))
         outcome = trainer.run()
     return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
 
@@ -150,7 +154,7 @@ def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:
     trained = _trained(folder, arm, spec, device, test=False)
     trial = Trial.model_validate({**trained.facts(arm, spec), "validation": trained.outcome.validation})
     records.save(folder / TRIAL, trial)
-    _discard_checkpoint(folder)
+    _discard_scratch(folder)
     logger.info("validation accuracy %.4f at epoch %d", trial.validation.accuracy, trial.best_epoch)
     return trial
 
@@ -159,9 +163,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
     trained = _trained(folder, arm, spec, device, test=True)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
-    records.save_predictions(folder, Predictions(test.answer_names, test.labels, outcome.test_logits_NK.numpy()))
-    if keep_weights:
-        hub.save_model(trainer.model, folder / "model")
+    records.save_predictions(folder, _answers(test, outcome.test_logits_NK.numpy()))
     result = Result.model_validate({
         **trained.facts(arm, spec),
         "metrics": {"validation": outcome.validation, "test": outcome.test},
@@ -178,10 +180,20 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
         "published_reading": outcome.published_reading,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
+    if keep_weights:
+        hub.save(hub.CompleteModel.of_run(trainer.model, spec, make_task(spec.data), result), folder / KEPT)
     records.save(folder / RESULT, result)
-    _discard_checkpoint(folder)
+    _discard_scratch(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
     return result
+
+
+def _answers(test: Split, found: np.ndarray) -> Predictions | TokenLosses:
+    """What is kept of the answers to a test split: logits, or of foretold tokens the losses of each window."""
+    if test.text_bytes is None or test.questions is None:
+        return Predictions(test.answer_names, test.labels, found)
+    tokens = np.diff(test.questions.offsets)
+    return TokenLosses(test.names, tokens, np.bincount(test.questions.text, found.astype(np.float64), len(tokens)))
 
 
 def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
@@ -206,8 +218,9 @@ def _joined(names: list[str]) -> str:
     return "+".join(dict.fromkeys(names))
 
 
-def _discard_checkpoint(folder: Path) -> None:
-    (folder / "checkpoint.safetensors").unlink(missing_ok=True)
+def _discard_scratch(folder: Path) -> None:
+    for name in ("checkpoint.safetensors", PROGRESS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def load_data(spec: RunSpec) -> EncodedData:

@@ -107,7 +107,8 @@ def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
     try:
         arguments = docopt(usage, list(words), default_help=False)
     except SystemExit as error:
-        raise UsageError(f"{' '.join(words)}: cannot be read; {str(error).strip()}") from None
+        style = "; write options as KEY=VALUE: threads=2, not --threads 2" if "--" in " ".join(words) else ""
+        raise UsageError(f"{' '.join(words)}: cannot be read{style}; {str(error).strip()}") from None
     command = arguments.get("COMMAND") or experiment.default_command
     if command not in dict(experiment.gather_commands()) and command != experiment.default_command:
         raise UsageError(f"no command {command!r}; write: with KEY=VALUE …, or print_config with KEY=VALUE …")

@@ -1,8 +1,9 @@
 """Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
-Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = torch's default),
+Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = all cores, or OMP_NUM_THREADS),
 keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped.
+resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
+``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from swarmformer.merge import nest
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
-from .cells import cell_folder
+from .cells import CONFIG, cell_folder
+from .plan.data import read_own
 from .progress import logged_exit_status
 from .runner import run_cell, use_threads
 from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
+from .watch import Watch
 
 SECTIONS = ("model", "data", "train")
 
@@ -51,6 +54,8 @@ def resolve(config: Config) -> Config:
     spec = resolve_run(settings.variant, [(patch, "command line")], seed=settings.seed)
     rehearse(spec)
     folder = cell_folder(Path(settings.runs), settings.variant, spec)
+    if not (folder / CONFIG).exists():  # a fault of own files is found before there is a run to be set aside
+        read_own(spec)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 
@@ -61,7 +66,9 @@ def train(_config: Config, model: Config, data: Config, train: Config) -> dict[s
         raise SpecError(f"the configuration changed after it was resolved ({config['run_key']} → {spec.run_key})")
     use_threads(config["threads"])
     folder = Path(config["folder"])
-    result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
+    with Watch() as watch:
+        watch.begin(folder.name, config["variant"], folder)
+        result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
     return None if result is None else result.metrics.model_dump()
 

@@ -12,9 +12,10 @@ from filelock import FileLock
 from swarmformer import records
 from swarmformer.records import RULE, TRIAL, TUNING, Trial, TrialScore, Tried, TunedArm, Tuning
 
-from .cells import Status, status_of
+from .cells import status_of
 from .plan import Cell, Plan
-from .plan.tune import said
+from .planned import values_said
+from .status import Status
 
 logger = logging.getLogger("swarmformer.grid")
 SETTLED = (Status.COMPLETED, Status.FAILED)
@@ -45,7 +46,8 @@ def settle(plan: Plan, folder: Path) -> Tuning | None:
                            set_aside(folder / TUNING).name)  # fmt: skip
         records.save_tuning(folder, tuning)
     for arm in tuning.arms:
-        logger.info("%s: %s", arm.arm, said(arm.values) or "no trial finished: nothing is chosen, and it does not run")
+        nothing = "no trial finished: nothing is chosen, and it does not run"
+        logger.info("%s: %s", arm.arm, values_said(arm.values) or nothing)
     return tuning
 
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from swarmformer.build import build_model
+    from swarmformer.pipeline import load
     from swarmformer.registry import list_components, register
     from swarmformer.variants import list_variants, load_variant
 
-__all__ = ["build_model", "list_components", "list_variants", "load_variant", "register"]
+__all__ = ["build_model", "list_components", "list_variants", "load", "load_variant", "register"]
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -18,6 +19,7 @@ _HOMES = {
     "list_components": "registry",
     "register": "registry",
     "list_variants": "variants",
+    "load": "pipeline",
     "load_variant": "variants",
 }
 

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from swarmformer import registry
 from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
 from swarmformer.data.encoded import UNLABELLED
+from swarmformer.data.task import Task
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
@@ -135,7 +136,8 @@ def rehearse(spec: RunSpec) -> Model:
             the task asks.
     """
     model = assemble_without_weights(spec.model)
-    check_answers(model, spec, registry.get("task", spec.data.task.name).per_token)  # type: ignore[attr-defined]
+    task: Any = registry.get("task", spec.data.task.name)
+    check_answers(model, spec, task.per_token, task.next_token)
     check_task(spec)
     with without_weights():
         check_objectives(model, spec.train)
@@ -174,11 +176,17 @@ def _stand_in(model: Model) -> tuple[Model, str]:
     return small, "cpu"
 
 
-def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
+def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool) -> None:
     """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text.
 
-    Or where an augmentation moves the tokens that are asked about.
+    Or where an augmentation moves the tokens that are asked about, or the model sees the token that it is to foretell
+    (``next_token``).
     """
+    if next_token and model.per_token and not (model.causal or model.foresees):
+        causal = "causal" in spec.model.options
+        remedy = "set model.causal: true" if causal else "choose a causal one, as transformer_lm or lumenspark_lm"
+        words = "sees the tokens that it is to foretell"
+        raise SpecError(f"variant {spec.variant!r} {words}: {remedy}", path=("model", *(("causal",) if causal else ())))
     for stage in spec.train.stages:
         augmentation = spec.train.of_stage(stage).augmentation
         if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
@@ -197,12 +205,12 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool) -> None:
 
 def check_task(spec: RunSpec) -> None:
     """Raise SpecError where a stage trains on texts that the task does not have."""
-    task = registry.get("task", spec.data.task.name)
+    task: Task = registry.get("task", spec.data.task.name)(**spec.data.task.options)
     asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
-    if asking and not task.has_unlabelled:  # type: ignore[attr-defined]
+    if asking and not task.has_unlabelled:
         raise SpecError(
             f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
-            "texts to train"
+            "texts to train, or (files) name some with data.task.unlabelled"
         )
 
 

@@ -70,10 +70,14 @@ def departures(spec: BaseModel, *, versions: bool = True) -> Content:
 
 
 def part_content(slot: str, name: str, options: Mapping[str, Any], *, versions: bool = True) -> Content:
-    """Of a registered class with these options: its name, the options that depart, its version where it was raised."""
+    """Of a registered class with these options: its name, the options that depart, its version where it was raised.
+
+    Without the options that it lists in ``OUTSIDE_KEY``.
+    """
     cls = registry.get(slot, name)
     defaults = default_options(cls)
-    changed = {key: value for key, value in options.items() if canonical(value) != canonical(defaults[key])}
+    inside = {key: value for key, value in options.items() if key not in getattr(cls, "OUTSIDE_KEY", ())}
+    changed = {key: value for key, value in inside.items() if canonical(value) != canonical(defaults[key])}
     content: Content = {"name": registry.shortest_name(slot, name)}
     if changed:
         content["options"] = changed

@@ -108,26 +108,30 @@ class ModelSpec(Strict):
 
 
 class DataSpec(Strict):
-    """Task, tokenizer, split and batches.
+    """Task, tokenizer, split and batches."""
 
-    ``tokenizer`` is ``bert`` or a path to a ``tokenizer.json``; tasks with their own vocabulary ignore it.
-    ``split_seed`` draws validation out of train, and what is added to train; with ``run`` it is the run's own seed
-    (Bouthillier et al. 2021). ``duplicates`` says what becomes of training texts that also stand in validation or test.
-    ``augment``: text augmentations with their options, by name; null leaves out one that is laid over.
-    ``buckets`` is the number of fixed lengths batches are padded to; ``pad_to_max`` pads all to seq_len. ``cut`` is
-    what is kept of texts longer than seq_len, ``cut_share`` the share of ``head_tail`` that is the beginning.
-    """
-
-    task: ComponentSpec
-    tokenizer: str = "bert"
-    validation_fraction: float = Field(0.1, gt=0, lt=1)
-    split_seed: int | Literal["run"] = 0
-    duplicates: Literal["keep", "drop"] = "keep"
-    augment: dict[str, ComponentSpec] = {}
-    buckets: int = Field(4, ge=1, le=16)
-    pad_to_max: bool = False
-    cut: Where = "head"
-    cut_share: float = Field(0.25, ge=0, le=1)
+    task: ComponentSpec = Field(description="what is learned, by name with the task's own options")
+    tokenizer: str = Field(
+        "bert",
+        description="`bert`, `bytes`, or the path of a tokenizer.json; tasks with a vocabulary of their own ignore it",
+    )
+    validation_fraction: float = Field(
+        0.1, gt=0, lt=1, description="share of train that becomes validation, where the source has no such split"
+    )
+    split_seed: int | Literal["run"] = Field(
+        0, description="of that cut, and of what is added to train; `run`: the run's own seed (Bouthillier et al. 2021)"
+    )
+    stratify: bool = Field(False, description="draw the same share of every class for validation")
+    duplicates: Literal["keep", "drop"] = Field(
+        "keep", description="what becomes of training texts that also stand in validation or test"
+    )
+    augment: dict[str, ComponentSpec] = Field(
+        {}, description="augmentations of training texts with their options, by name; null leaves one out, or all"
+    )
+    buckets: int = Field(4, ge=1, le=16, description="fixed lengths that batches are padded to")
+    pad_to_max: bool = Field(False, description="pad every text to `model.dims.seq_len`")
+    cut: Where = Field("head", description="what is kept of texts longer than `model.dims.seq_len`")
+    cut_share: float = Field(0.25, ge=0, le=1, description="of `head_tail`: the share that is the beginning")
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
@@ -142,12 +146,17 @@ class DataSpec(Strict):
         augment = {name: dict(part.options) for name, part in self.augment.items()}
         return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
 
+    @property
+    def called(self) -> str:
+        """What reports call the task: its title where it was given one, else its name."""
+        return self.task.options.get("title") or self.task.name
+
     def draw(self, seed: int) -> dict[str, Any]:
         """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
         redrawn = self.split_seed == "run"
         return {
             "validation_fraction": self.validation_fraction, "split_seed": seed if redrawn else self.split_seed,
-            "redrawn": redrawn, "drop_copies": self.duplicates == "drop",
+            "redrawn": redrawn, "drop_copies": self.duplicates == "drop", "stratify": self.stratify,
         }  # fmt: skip
 
     def key_content(self, *, versions: bool = True) -> Content:
@@ -224,6 +233,11 @@ def _or_usual(value: Any, name: str) -> Any:
     return {"name": name, **value} if isinstance(value, Mapping) else value
 
 
+def _usual_stage() -> StageSpec:
+    stage = ComponentSpec.from_dict("stage", "supervised", (train_section.STAGES,), nowhere)
+    return StageSpec(name=stage.name, options=stage.options)
+
+
 def _ingredient(slot: str) -> Any:
     return Field(default_factory=lambda: ComponentSpec.from_dict(slot, train_section.USUAL[slot], (slot,), nowhere))
 
@@ -234,7 +248,7 @@ class TrainSpec(TrainBudget):
     objective: ComponentSpec = _ingredient("objective")
     optimiser: ComponentSpec = _ingredient("optimiser")
     augmentation: ComponentSpec = _ingredient("augmentation")
-    stages: tuple[StageSpec, ...] = (StageSpec(name="supervised"),)
+    stages: tuple[StageSpec, ...] = Field(default_factory=lambda: (_usual_stage(),))
 
     OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
     """Fields that cannot change a result."""

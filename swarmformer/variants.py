@@ -211,10 +211,8 @@ def _fit_to_task(model: ModelSpec, data: DataSpec, tree: Tree, overrides: Sequen
     from swarmformer.data.tokenizer import vocab_size
 
     task = make_task(data)
-    sizes = {
-        "vocab_size": len(task.vocabulary) if task.vocabulary else vocab_size(data.tokenizer),
-        "num_classes": task.num_classes,
-    }
+    tokens = len(task.vocabulary) if task.vocabulary else vocab_size(data.tokenizer)
+    sizes = {"vocab_size": tokens, "num_classes": task.num_answers(tokens)}
     for key, size in sizes.items():
         path = ("model", "dims", key)
         asked = getattr(model.dims, key)

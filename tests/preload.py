@@ -12,7 +12,7 @@ import swarmformer.cli.check
 import swarmformer.cli.components
 import swarmformer.cli.show
 import swarmformer.cli.variants
-import swarmformer.hub
+import swarmformer.pipeline
 
 gc.collect()
 gc.freeze()

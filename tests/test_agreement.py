@@ -9,6 +9,7 @@ from torch.nn import functional as F
 import swarmformer
 from swarmformer import hub
 from swarmformer.errors import SpecError
+from swarmformer.hub.published import our_name
 from tests.helpers import assert_close, no_dropout
 from tests.reference import ReferenceSwarmFormer
 
@@ -66,7 +67,7 @@ def test_gradients_equal_the_reference_in_train(variant: str) -> None:
     for module in (oracle.train(), model.train()):
         F.cross_entropy(module(ids), labels).backward()
     ours = {name: p.grad for name, p in model.named_parameters()}
-    theirs = {hub._our_name(name): p.grad for name, p in oracle.named_parameters()}
+    theirs = {our_name(name): p.grad for name, p in oracle.named_parameters()}
     assert ours.keys() == theirs.keys()
     for name, expected in theirs.items():
         assert expected is not None and ours[name] is not None

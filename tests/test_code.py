@@ -99,13 +99,13 @@ def test_takes_no_time() -> None:
 
 @pytest.mark.parametrize(
     ("name", "counts"),
-    [("training/loop.py", True), ("components/norm/none.py", True), ("cli/check.py", False), ("hub.py", False),
+    [("training/loop.py", True), ("components/norm/none.py", True), ("cli/check.py", False), ("hub/card.py", False),
      ("testing/new.py", False), ("experiments/runner.py", False), ("new.py", True), ("data/card.md", False)],
 )  # fmt: skip
 def test_only_what_can_change_a_result_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, counts: bool
 ) -> None:
-    for file in ("training/loop.py", "components/norm/none.py", "cli/check.py", "hub.py"):
+    for file in ("training/loop.py", "components/norm/none.py", "cli/check.py", "hub/card.py"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text("x = 1\n")
     monkeypatch.setattr(code, "LIBRARY", tmp_path)

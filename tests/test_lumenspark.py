@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 from torch import Tensor, nn
 
 import swarmformer
+from swarmformer.errors import SpecError
+from swarmformer.generation import TextGenerator
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
 from tests.components.cases import prefix_mask
 from tests.helpers import assert_close
@@ -225,3 +233,59 @@ def test_too_long_a_text_is_refused() -> None:
     model = our_model(embedding="token")
     with pytest.raises(ValueError, match=r"21 tokens, but it was built for seq_len = 20"):
         model(torch.zeros(1, LENGTH + 1, dtype=torch.long))
+
+
+# Published weights, as the package's own save_pretrained leaves them.
+
+WORDS = {f"w{index}": index for index in range(VOCABULARY - 1)} | {"<|endoftext|>": VOCABULARY - 1}
+
+
+@pytest.fixture(scope="module")
+def published(package: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
+    """A small model of the package and its folder, with a tokenizer that, as GPT-2's, has no pad."""
+    sizes = {"seq_length": LENGTH, "vocab_size": VOCABULARY, "embed_dim": D, "depth": 2, "heads": 2, "k": MIXTURES}
+    theirs, folder = shaken(published_model(package, **sizes)), tmp_path_factory.mktemp("published")
+    save_file(theirs.state_dict(), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(theirs.config.to_dict()))
+    tokenizer = Tokenizer(WordLevel(WORDS, "w0"))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return theirs, folder
+
+
+def test_published_weights_are_loaded_with_their_sizes(published: tuple[Any, Path]) -> None:
+    theirs, folder = published
+    ours = swarmformer.load(folder)
+    assert isinstance(ours, TextGenerator)
+    options = ours.model.spec.options
+    assert (options["heads"], options["k"], options["rank"]) == (2, MIXTURES, 32) and options["published"]
+    with torch.no_grad():
+        assert_close("logits", theirs(IDS)["logits"], ours.model(IDS), atol=1e-5)
+
+
+def test_greedy_text_is_the_packages(published: tuple[Any, Path]) -> None:
+    theirs, folder = published
+    given = torch.tensor([[3, 1, 4]])
+    options = {"temperature": 1.0, "repetition_penalty": 1.0, "do_sample": False}
+    theirs.config.eos_token_id = None  # transformers 5 gives it none
+    expected = theirs.generate(given, max_length=LENGTH, **options)[0].tolist()
+    assert WORDS["<|endoftext|>"] not in expected, "where ours would end"
+    told = swarmformer.load(folder).generate("w3 w1 w4", max_length=LENGTH, temperature=0)
+    assert told.replace("w4", "w4 ", 1).split() == [f"w{index}" for index in expected]
+
+
+def test_published_weights_that_contradict_their_config_are_refused(
+    published: tuple[Any, Path], tmp_path: Path
+) -> None:
+    _, folder = published
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    for name, value, words in (("depth", 3, "says depth 3, but the weights have 2"), ("k", 99, "says k 99"),
+                               ("heads", "four", "says heads 'four', but the weights have 2")):  # fmt: skip
+        config = {**json.loads((folder / "config.json").read_text()), name: value}
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        with pytest.raises(SpecError, match=words):
+            swarmformer.load(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(SpecError, match=r"no tokenizer\.json beside it"):
+        swarmformer.load(tmp_path)

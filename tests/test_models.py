@@ -92,6 +92,8 @@ def test_an_empty_text_gives_what_the_classifier_makes_of_zero(variant: str) -> 
     model: Any = small(variant)
     if not model.honours_mask:
         pytest.skip("the published faults let pads in")
+    if model.per_token:
+        pytest.skip("answers at tokens, of which an empty text has none")
     with torch.no_grad():
         logits = model(random_ids(2, 5), torch.zeros(2, 5, dtype=torch.bool))
         expected = of_zeros(getattr(model, "trunk", model)) + bias_of_channel(model)

@@ -111,7 +111,7 @@ def test_a_stage_keeps_what_it_changes_and_sees_the_rest() -> None:
     own = train.of_stage(first)
     assert (own.epochs, own.batch_size, own.optimiser.options["lr"]) == (3, 96, 0.1)
     assert own.objective.options == {"weight": 2.0}
-    assert train.of_stage(second).to_dict() == {**train.to_dict(), "stages": [{"name": "supervised"}]}
+    assert train.of_stage(second).to_dict() == {**train.to_dict(), "stages": [{"name": "supervised", "by": "accuracy"}]}
     assert TrainSpec.from_dict(train.to_dict()) == train
 
 

@@ -34,15 +34,18 @@ class Job:
 
 
 class Executor(ABC):
-    """Runs at most ``workers`` jobs at once. A job's process should end when this process does, however it ends."""
+    """Runs at most ``workers`` jobs at once. A job's process should end when this process does, however it ends.
 
-    def __init__(self, workers: int, device: str = "auto") -> None:
-        self.workers, self.device = workers, device
+    ``threads`` are those of a job; 0 leaves them to the executor.
+    """
+
+    def __init__(self, workers: int, device: str = "auto", threads: int = 0) -> None:
+        self.workers, self.device, self.threads = workers, device, threads
 
     @classmethod
     @abstractmethod
-    def default_workers(cls, jobs: int, device: str) -> int:
-        """How many to run at once where nobody says it."""
+    def default_workers(cls, jobs: int, device: str, threads: int = 0) -> int:
+        """How many to run at once where nobody says it, with so many threads each."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:

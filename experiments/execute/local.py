@@ -31,20 +31,19 @@ FORKS = sys.platform == "linux"
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has its share of the cores as threads,
-    and no more than ``OMP_NUM_THREADS``."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has as many threads as are asked for,
+    else its share of the cores, and no more than ``OMP_NUM_THREADS``."""
 
-    def __init__(self, workers: int, device: str = "auto") -> None:
-        super().__init__(workers, device)
+    def __init__(self, workers: int, device: str = "auto", threads: int = 0) -> None:
+        super().__init__(workers, device, threads or max(1, min(usable_cores() // workers, usable_threads())))
         self.gpus = [] if device == "cpu" else visible_gpus()
-        self.threads = max(1, min(usable_cores() // workers, thread_limit()))
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
 
     @classmethod
-    def default_workers(cls, jobs: int, device: str) -> int:
-        """One worker per GPU, else one per core, at most 8, never more than there are jobs."""
+    def default_workers(cls, jobs: int, device: str, threads: int = 0) -> int:
+        """One worker per GPU, else as many as the cores have room for, at most 8, never more than there are jobs."""
         gpus = [] if device == "cpu" else visible_gpus()
-        return max(1, min(len(gpus) or min(8, usable_cores()), jobs))
+        return max(1, min(len(gpus) or min(8, usable_cores() // max(threads, 1)), jobs))
 
     def submit(self, job: Job) -> None:
         slot = next(slot for slot in range(self.workers) if slot not in self.slots)
@@ -126,10 +125,10 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def thread_limit() -> int:
-    """What ``OMP_NUM_THREADS`` allows a process of this machine; all cores where it does not say."""
+def usable_threads() -> int:
+    """A thread for each core that this process may run on, but no more than ``OMP_NUM_THREADS``, where it is set."""
     said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdecimal() and int(said) else usable_cores()
+    return min(int(said), usable_cores()) if said.isdecimal() and int(said) else usable_cores()
 
 
 def visible_gpus() -> list[str]:

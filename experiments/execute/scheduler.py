@@ -11,14 +11,18 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from swarmformer import records
-from swarmformer.records import COSTS, FAILURE, PLAN, RESULT, TRIAL, TUNING, UnreadableFileError
+from swarmformer.records import COSTS, FAILURE, PLAN, PROGRESS, RESULT, TRIAL, TUNING, UnreadableFileError
 
 from .. import costs, floors, worker
-from ..cells import Status, lock_of, prepare, status_of
+from ..cells import prepare, status_of
+from ..follow import Outlook
 from ..plan import Cell, Plan
 from ..plan.registration import register
+from ..status import Status, lock_of
 from ..tuning import choice_of, set_aside, settle
+from ..watch import Watch
 from . import Executor, Job, run_jobs
+from .kept import keep_best
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
@@ -29,15 +33,16 @@ UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 class Runner:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
-    ``plan`` has the chosen values once the trials are over.
+    ``plan`` has the chosen values once the trials are over. ``threads``: as the executor was asked for, 0 for its own.
     """
 
-    def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor) -> None:
-        self.plan, self.grid_file, self.folder, self.executor = plan, grid_file, folder, executor
+    def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0) -> None:
+        self.plan, self.grid_file, self.folder, self.executor, self.threads = plan, grid_file, folder, executor, threads
         self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
         self.waiting = False
+        self.watch = Watch()
 
     def run(self) -> Counter[Status]:
         """Everything there is to do; returns the counts of the cells' statuses."""
@@ -47,6 +52,7 @@ class Runner:
         if self.plan.grid.tune is not None:
             jobs = self._tune(jobs)
         self._work_off(list(self.plan.cells()), jobs)
+        self._keep_best()
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
@@ -66,14 +72,21 @@ class Runner:
     def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
         """The jobs, and of the cells those that are unfinished."""
         self.total = len(wanted)
-        while cells := self._unfinished(wanted):
-            self.done = self.total - len(cells)
-            jobs = [*jobs, *(self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING)]
+        with Watch(self.total, self.executor.workers, self._outlook(wanted)) as self.watch:
+            while cells := self._unfinished(wanted):
+                self.done = self.watch.done = self.total - len(cells)
+                jobs = [*jobs, *(self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING)]
+                run_jobs(self.executor, jobs, self._report)
+                jobs = []
+                if left := self._unfinished(wanted):
+                    self._wait_for_others(left)
             run_jobs(self.executor, jobs, self._report)
-            jobs = []
-            if left := self._unfinished(wanted):
-                self._wait_for_others(left)
-        run_jobs(self.executor, jobs, self._report)
+
+    def _outlook(self, wanted: list[Cell]) -> Outlook:
+        outlook = Outlook(waiting=[cell.arm for cell in self._unfinished(wanted)])
+        for cell in wanted:
+            outlook.took(cell.arm, cell.folder(self.folder))
+        return outlook
 
     def _wait_for_others(self, left: list[Cell]) -> None:
         """Another grid works on what is left; if it dies, the cells are ours."""
@@ -100,25 +113,30 @@ class Runner:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
                 return False  # another grid was quicker
             prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
+            self.watch.begin(self._name(cell), cell.arm, folder)
             return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
         arguments = (str(folder), "--device", self.executor.device, *flags)
         return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready)
 
+    def _keep_best(self) -> None:
+        if self.plan.grid.keep_weights == "best":
+            keep_best(self.plan, self.folder)
+
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
         return Job("floors", floors.__name__, arguments, self.folder / "floors.txt")
 
     def _measure_costs(self) -> None:
-        """After all cells, with all the machine's threads."""
+        """After all cells, one process with all the threads that there are, or as many as were asked for."""
         arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
             return not costs.is_current(self.folder / COSTS, self.plan)
 
         job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
-        run_jobs(type(self.executor)(1, self.executor.device), [job], self._report)
+        run_jobs(type(self.executor)(1, self.executor.device, self.threads), [job], self._report)
 
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:
         if job.module != worker.__name__:
@@ -126,6 +144,7 @@ class Runner:
             self.failed_extras += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
+        self.watch.end(job.title)
         if exit_status == worker.BUSY:
             return
         status, cause = status_of(self.folder / job.title)
@@ -134,6 +153,8 @@ class Runner:
             logger.warning("%s: its process ended with status %d, see %s", job.title, exit_status, job.output)
             return
         self.done += 1
+        self._keep_best()
+        self.watch.done = self.done
         accuracy = ""
         if status is Status.COMPLETED:
             accuracy = f" {100 * _accuracy(self.folder / job.title):.2f} %"
@@ -154,20 +175,22 @@ def store_plan(plan: Plan, folder: Path) -> None:
     with FileLock(folder / "plan.lock"):
         planned = plan.record(folder)
         if path.exists():
-            if _is_plan(path, planned):
+            before = _plan_in(path)
+            if before == planned:
                 return
-            kept = set_aside(path)
-            logger.warning("the grid file changed since the last start; the former plan is kept as %s", kept.name)
+            if before is None or before.model_copy(update={"source": planned.source}) != planned:
+                kept = set_aside(path)
+                logger.warning("the grid file changed since the last start; the former plan is kept as %s", kept.name)
         records.save(path, planned)
 
 
-def _is_plan(path: Path, planned: records.Plan) -> bool:
-    """Whether the plan that is there says the same; a hash over the keys of an older version may differ."""
+def _plan_in(path: Path) -> records.Plan | None:
+    """The plan that is there, hashed anew (a hash over the keys of an older version may differ); None if damaged."""
     try:
-        return records.load(path, records.Plan).hashed() == planned
+        return records.load(path, records.Plan).hashed()
     except UnreadableFileError as error:
         logger.warning("%s", error)
-        return False
+        return None
 
 
 def retry(plan: Plan, folder: Path) -> int:
@@ -190,7 +213,7 @@ def _retried(place: Path) -> bool:
     """Whether a failed cell was set aside; one that is being run again already is left alone."""
     with suppress(Timeout), lock_of(place):
         # failure.json goes last: a retry that is killed half-way is still a failed cell.
-        for name in ("checkpoint.safetensors", "curve.jsonl", FAILURE):
+        for name in ("checkpoint.safetensors", PROGRESS, "curve.jsonl", FAILURE):
             if (place / name).exists():
                 set_aside(place / name)
         return True

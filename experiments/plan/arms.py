@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from torch import nn
-
 from swarmformer import records
 from swarmformer.assembly import rehearse
-from swarmformer.contracts import Component
+from swarmformer.contracts import Component, Model, tells_order
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
@@ -18,6 +16,8 @@ from swarmformer.variants import make_task
 from ..plan.design import levels_of, resolution_of
 from ..plan.grid_file import ArmSpec, GridSpec, arms_of, candidates_of, designed_arms, resolve_arm
 from ..plan.tune import Candidate
+
+BLIND = "model: blind to the order of tokens, which this task asks about (see the factor positions)"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Arm:
             return chosen
         model = rehearse(spec)
         flops = flops_of_text(model, spec.model.dims.seq_len)
-        return replace(chosen, parameters=count_parameters(model), flops=flops, remarks=_remarks(model))
+        return replace(chosen, parameters=count_parameters(model), flops=flops, remarks=_remarks(model, spec))
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
@@ -113,7 +113,7 @@ class Arms:
         except (SpecError, DataError) as error:
             raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
         parameters, flops = count_parameters(model), flops_of_text(model, spec.model.dims.seq_len)
-        return Arm(arm.name, spec, parameters, flops, candidates, bool(candidates), _remarks(model))
+        return Arm(arm.name, spec, parameters, flops, candidates, bool(candidates), _remarks(model, spec))
 
     def _named(self, arm: Arm, place: str) -> str:
         """Add the arm where it is new; its name."""
@@ -140,7 +140,9 @@ class Arms:
             raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")
 
 
-def _remarks(model: nn.Module) -> tuple[str, ...]:
-    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``."""
+def _remarks(model: Model, spec: RunSpec) -> tuple[str, ...]:
+    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``; and what a task asks of
+    the order of tokens that none of them sees."""
     parts = (part for part in model.modules() if isinstance(part, Component))
-    return tuple(dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks()))
+    said = dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks())
+    return (*said, *((BLIND,) if make_task(spec.data).of_places and not tells_order(model) else ()))

@@ -27,23 +27,23 @@ Levels = tuple[str, ...]
 
 
 class DesignSpec(Strict):
-    """A design as the grid file asks for it.
+    """A design as the grid file asks for it."""
 
-    Options:
-        base: variant without any of the factors, or with all of them for one_out.
-        resolution: of a fraction; the smallest that has it is taken.
-        generators: of a fraction, in pyDOE3's notation ("a b c d bcd acd abd abc"), instead of a resolution.
-        model, data, train: patches for every arm of the design.
-    """
-
-    kind: Literal["one_in", "one_out", "factorial", "fractional"]
-    base: str
-    factors: Annotated[list[str], Field(min_length=1)]
-    resolution: Annotated[int, Field(ge=3)] | None = None
-    generators: str = ""
-    model: Patch = {}
-    data: Patch = {}
-    train: Patch = {}
+    kind: Literal["one_in", "one_out", "factorial", "fractional"] = Field(
+        description="base and base with one factor each; base and base without one each; all 2^k combinations; a part "
+        "of them in which every main effect can be told from two-factor interactions"
+    )
+    base: str = Field(description="variant without any of the factors, or with all of them for `one_out`")
+    factors: Annotated[list[str], Field(min_length=1)] = Field(description="names from factors.yaml")
+    resolution: Annotated[int, Field(ge=3)] | None = Field(
+        None, description="of a fraction (4 where nothing is said); the smallest that has it is taken"
+    )
+    generators: str = Field(
+        "", description="of a fraction, in pyDOE3's notation (`a b c d bcd acd abd abc`), instead of a resolution"
+    )
+    model: Patch = Field({}, description="laid over the model of every arm of the design")
+    data: Patch = Field({}, description="laid over their data")
+    train: Patch = Field({}, description="laid over their training")
 
     @model_validator(mode="after")
     def _fits(self) -> DesignSpec:

@@ -1,25 +1,6 @@
 """The grid file, and the runs that it asks for.
 
-A grid file (YAML) has::
-
-    description: what is asked
-    base: base                      # the arm that the others are compared with (optional)
-    arms:                           # variant names, or mappings with a patch of their own
-      - base
-      - base+windowed
-      - {name: wide, variant: base, model: {dims: {d_model: 256}}}
-    designs:                        # arms by design, beside or instead of arms; see experiments/plan/design.py
-      - {kind: fractional, base: base, factors: [windowed, routing, …], resolution: 4}
-    matched:                        # arms that are to cost the same; see experiments/plan/matched.py
-      - {arm: base+multi_head, control: base+added_mlp, quantity: parameters, tolerance: 0.02}
-    primary: {metric: accuracy, margin: 0.3}   # what the grid decides by, and the points within which arms are equal
-    seeds: [0, 1, 2]
-    tune:                           # tried alike for every arm before its seeds; see experiments/plan/tune.py
-      {values: {train.lr: [1.0e-3, 2.0e-3, 4.0e-3]}, seeds: [100]}
-    model: {…}  data: {…}  train: {…}   # patches laid over every arm
-    floors: true                    # majority, NB-SVM and the task's trivial predictors
-    latency: {batches: [1, 32], budget_s: 30}
-    keep_weights: false
+``docs/grids.md`` has every key, with type and default, made of the descriptions here.
 """
 
 from __future__ import annotations
@@ -30,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
-from swarmformer.catalogue import find_item
 from swarmformer.contracts import Strict
 from swarmformer.records import Primary
 from swarmformer.schema import validate
@@ -49,8 +29,10 @@ Patch = dict[str, Any]
 class Latency(Strict):
     """Batch sizes to time, and the seconds to spend on it."""
 
-    batches: list[Annotated[int, Field(gt=0)]] = Field(default=[1, 32], min_length=1)
-    budget_s: float = Field(default=30.0, gt=0)
+    batches: list[Annotated[int, Field(gt=0)]] = Field(
+        default=[1, 32], min_length=1, description="texts in a batch, each size"
+    )
+    budget_s: float = Field(default=30.0, gt=0, description="seconds to spend on all arms together")
 
 
 UNPRINTABLE = {"Cc": "a control character", "Cs": "half of a surrogate pair", "Zl": "a line end", "Zp": "a line end"}
@@ -70,11 +52,11 @@ Name = Annotated[str, Field(min_length=1), AfterValidator(_in_a_line)]
 class ArmSpec(Strict):
     """An arm that is more than the name of a variant."""
 
-    name: Name
-    variant: str
-    model: Patch = {}
-    data: Patch = {}
-    train: Patch = {}
+    name: Name = Field(description="in tables and folders; in one line")
+    variant: str = Field(description="what it is made of: `base+windowed`")
+    model: Patch = Field(default={}, description="laid over the variant's and the grid's model")
+    data: Patch = Field(default={}, description="laid over the variant's and the grid's data")
+    train: Patch = Field(default={}, description="laid over the variant's and the grid's training")
 
 
 def _written_as(arm: Any) -> str:
@@ -87,30 +69,32 @@ Arm = Annotated[Annotated[Name, Tag("name")] | Annotated[ArmSpec, Tag("mapping")
 class PrimarySpec(Strict):
     """The metric of the test split that a grid decides by; ``margin`` in points (hundredths)."""
 
-    metric: Literal["accuracy", "f1"] = "accuracy"
-    margin: float = Field(gt=0)
+    metric: Literal["accuracy", "f1"] = Field("accuracy", description="of the test split; trials are judged by it too")
+    margin: float = Field(gt=0, description="points (hundredths) within which two arms are equivalent")
 
     def record(self) -> Primary:
         return Primary(metric=self.metric, margin_points=self.margin)
 
 
 class GridSpec(Strict):
-    """A grid file as written; the module's docstring explains the keys."""
+    """A grid file as written; ``docs/grids.md`` is made of these descriptions."""
 
-    description: str = ""
-    base: str | None = None
-    arms: list[Arm] = []
-    designs: list[DesignSpec] = []
-    matched: list[MatchedSpec] = []
-    primary: PrimarySpec | None = None
-    seeds: list[Seed] = Field(min_length=1)
-    tune: TuneSpec | None = None
-    model: Patch = {}
-    data: Patch = {}
-    train: Patch = {}
-    floors: bool = True
-    latency: Latency | None = Latency()
-    keep_weights: bool = False
+    description: str = Field("", description="what is asked, in a sentence; stands above the tables")
+    base: str | None = Field(None, description="name of the arm that the others are compared with")
+    arms: list[Arm] = Field([], description="variants by name, or arms with patches of their own")
+    designs: list[DesignSpec] = Field([], description="arms by design over factors, beside or instead of `arms`")
+    matched: list[MatchedSpec] = Field([], description="pairs of arms that are to cost the same")
+    primary: PrimarySpec | None = Field(None, description="what the grid decides by; no verdict without it")
+    seeds: list[Seed] = Field(min_length=1, description="of the runs that count; every arm runs with each")
+    tune: TuneSpec | None = Field(None, description="options tried alike for every arm before the seeds that count")
+    model: Patch = Field({}, description="laid over the model of every arm")
+    data: Patch = Field({}, description="laid over the data of every arm")
+    train: Patch = Field({}, description="laid over the training of every arm")
+    floors: bool = Field(True, description="compute majority, NB-SVM and the task's trivial predictors and oracles")
+    latency: Latency | None = Field(Latency(), description="time every arm after the runs; null: time none")
+    keep_weights: bool | Literal["best"] = Field(
+        False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
+    )
 
     @model_validator(mode="after")
     def _asks_for_something(self) -> GridSpec:
@@ -120,15 +104,6 @@ class GridSpec(Strict):
             raise ValueError(f"tune.seeds: {', '.join(map(str, sorted(shared)))} is a seed that counts; a seed that "
                              "chose the values would favour them: give trials seeds of their own")  # fmt: skip
         return self
-
-
-def grid_path(name: str) -> Path:
-    """The file of a grid: a path (ending in .yaml), or the name of a grid that is shipped or of a plug-in.
-
-    Raises:
-        SpecError: no such grid.
-    """
-    return Path(name) if name.endswith((".yaml", ".yml")) else find_item("grid", name).path
 
 
 def first_spec(path: Path) -> RunSpec:

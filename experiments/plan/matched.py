@@ -12,18 +12,16 @@ from swarmformer.records import Flops, Matched, Parameters
 
 
 class MatchedSpec(Strict):
-    """A pair as the grid file asks for it.
+    """A pair as the grid file asks for it."""
 
-    Options:
-        quantity: parameters (without the embedding table, which would hide any difference), flops (of a forward pass
-            at seq_len), or seconds (of training; known after the runs only, so the report checks them).
-        tolerance: how far the arm may be from the control, as a share of the control.
-    """
-
-    arm: str
-    control: str
-    quantity: Literal["parameters", "flops", "seconds"] = "parameters"
-    tolerance: float = Field(default=0.02, gt=0)
+    arm: str = Field(description="an arm of the grid")
+    control: str = Field(description="the arm that it is to cost as much as")
+    quantity: Literal["parameters", "flops", "seconds"] = Field(
+        "parameters",
+        description="parameters (without the embedding table, which would hide any difference), FLOPs (of a forward "
+        "pass at `seq_len`), or seconds (of training; known after the runs only, so the report checks them)",
+    )
+    tolerance: float = Field(0.02, gt=0, description="how far the arm may be from the control, as a share of it")
 
     def check(self, prices: dict[str, tuple[Parameters, Flops]]) -> Matched:
         """The pair as plan.json has it, with the ratio found.

@@ -16,6 +16,7 @@ from ..cells import cell_folder, stem_of
 from ..plan.arms import Arm, Arms
 from ..plan.grid_file import GridSpec, read_grid
 from ..plan.tune import Values
+from ..planned import source_of
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,8 @@ class Cell:
 class Plan:
     """A grid that can be run: all of it builds.
 
-    ``designs`` and ``matched`` are as in plan.json: the designs with the levels of their arms, the pairs with the
-    ratios that were found.
+    ``designs``, ``matched`` and ``source`` are as in plan.json: the designs with the levels of their arms, the pairs
+    with the ratios that were found, what the files were that it was made of.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Plan:
     arms: tuple[Arm, ...]
     designs: tuple[records.Design, ...] = ()
     matched: tuple[records.Matched, ...] = ()
+    source: str = ""
 
     @property
     def open_arms(self) -> list[str]:
@@ -105,6 +107,7 @@ class Plan:
             tuning=self._tuning(folder),
             arms=tuple(arm.record() for arm in self.arms),
             cells=cells,
+            source=self.source,
         ).hashed()
 
     def _planned(self, arm: Arm, seed: int, folder: Path) -> PlannedCell:
@@ -131,12 +134,13 @@ def load_plan(path: Path) -> Plan:
     Raises:
         SpecError: at the first fault, naming the grid file, the arm and the key.
     """
-    where, grid = display(path), read_grid(path)
+    where, source, grid = display(path), source_of(path), read_grid(path)
     arms = Arms(grid, where)
     designs = [arms.design(number) for number in range(len(grid.designs))]
     arms.listed()
     _check_whole(grid, arms.all(), where)
-    return Plan(path.stem, grid, tuple(arms.all()), tuple(designs), tuple(_matched(grid, arms.all(), where)))
+    matched = tuple(_matched(grid, arms.all(), where))
+    return Plan(path.stem, grid, tuple(arms.all()), tuple(designs), matched, source)
 
 
 def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:

@@ -31,9 +31,10 @@ def register(plan: Plan, folder: Path) -> str:
     with FileLock(folder / "plan.lock"):
         planned, path = plan.record(folder), folder / REGISTERED
         before = load(path, Registration) if path.exists() else None
-        if before is not None and before.plan.decides_as(planned):
+        started = has_started(folder)
+        if before is not None and before.plan.decides_as(planned) and (started or before.plan.source == planned.source):
             return before.hash
-        if before is not None and _has_started(folder):
+        if before is not None and started:
             logger.warning("runs have started under the plan registered as %s, so the changed plan is not "
                            "registered; reports will say so", before.hash[:12])  # fmt: skip
             return before.hash
@@ -43,6 +44,6 @@ def register(plan: Plan, folder: Path) -> str:
     return planned.hash
 
 
-def _has_started(folder: Path) -> bool:
+def has_started(folder: Path) -> bool:
     """Whether there is a cell, or a trial: what was chosen by trials cannot be planned anew."""
     return any(any(place.glob(f"*/{CONFIG}")) for place in (folder, folder / TRIALS))

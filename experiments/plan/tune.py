@@ -19,24 +19,28 @@ from swarmformer.merge import nest
 from swarmformer.records import Value
 from swarmformer.spec import RunSpec, Seed
 
+from ..planned import values_said
+
 TUNABLE = ("model", "train")
 MAX_TRIALS = 64
 Values = dict[str, Value]
 
 
 class TuneSpec(Strict):
-    """The section as the grid file has it.
+    """The section as the grid file has it."""
 
-    Options:
-        values: dotted option → the values to try, two at least, in any order; every combination is tried.
-        seeds: of the trials; none of them may be a seed that counts.
-        epochs: of a trial; as many as the runs that count have where not given. A cheaper trial may favour options that
-            learn quickly: a schedule that ends with the last epoch ends sooner too.
-    """
-
-    values: dict[str, Annotated[list[Value], Field(min_length=2)]] = Field(min_length=1)
-    seeds: list[Seed] = Field(min_length=1)
-    epochs: int | None = Field(default=None, ge=1)
+    values: dict[str, Annotated[list[Value], Field(min_length=2)]] = Field(
+        min_length=1,
+        description="dotted option below `model` or `train` → the values to try, two at least, in any order; every "
+        "combination is tried",
+    )
+    seeds: list[Seed] = Field(min_length=1, description="of the trials; none of them may be a seed that counts")
+    epochs: int | None = Field(
+        None,
+        ge=1,
+        description="of a trial; as many as the runs that count have where not given. A cheaper trial may favour "
+        "options that learn quickly: a schedule that ends with the last epoch ends sooner too",
+    )
 
     @field_validator("values")
     @classmethod
@@ -103,10 +107,6 @@ def check_apart(candidates: list[Candidate]) -> None:
     for candidate in candidates:
         twin = seen.setdefault(candidate.spec.run_key, candidate.values)
         if twin != candidate.values:
-            raise SpecError(f"tune: {said(twin)} and {said(candidate.values)} are the same configuration of this arm, "
-                            "which would have fewer trials than others; leave that option or value out")  # fmt: skip
-
-
-def said(values: Mapping[str, Value]) -> str:
-    """``train.lr 0.001, train.warmup 0.1``"""
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+            both = f"{values_said(twin)} and {values_said(candidate.values)}"
+            raise SpecError(f"tune: {both} are the same configuration of this arm, which would have fewer trials than "
+                            "others; leave that option or value out")  # fmt: skip

@@ -22,7 +22,7 @@ from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, Environment, save, save_json
 
-from ..execute.local import usable_cores
+from ..execute.local import usable_threads
 from ..properties import behaviour, sizes
 from ..properties.memory import BATCHES, memory_rows
 
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 1 or 130 with a message where it was refused or stopped."""
     parser = command_parser("properties", __doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--threads", type=int, default=usable_cores())
+    parser.add_argument("--threads", type=int, default=usable_threads())
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
 
     def run() -> None:

@@ -41,7 +41,7 @@ def measure(cell: Path) -> dict[str, Any]:
         SwarmformerError: the folder holds no finished run with its weights.
     """
     arm, spec = load_config(cell)
-    model, batches = hub.load(cell / "model"), _test_split(spec)
+    model, batches = hub.load_model(cell / "model"), _test_split(spec)
     rounded = copy.deepcopy(model).to(torch.bfloat16)
     ways: dict[str, tuple[Model, str, bool]] = {
         "plain, fp32": (model, "fp32", False),

@@ -1,10 +1,10 @@
 """Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
 
-Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores), grid (time the
-demo grid too), keep_memory (all arms keep what they free, see ``swarmformer.ops.memory``), groups (of figures, by their
-titles in ``speed.depth``; all by default). ``quick`` takes small samples and three repeats, under five minutes on two
-cores; ``full`` takes the sizes of the figures. Real texts need SWARMFORMER_DATA. Where bf16 is slower than fp32, its
-arms are missing, with both rates as the reason.
+Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores, or
+OMP_NUM_THREADS), grid (time the demo grid too), keep_memory (all arms keep what they free, see
+``swarmformer.ops.memory``), groups (of figures, by their titles in ``speed.depth``; all by default). ``quick`` takes
+small samples and three repeats, under five minutes on two cores; ``full`` takes the sizes of the figures. Real texts
+need SWARMFORMER_DATA. Where bf16 is slower than fp32, its arms are missing, with both rates as the reason.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from swarmformer.errors import SpecError
 from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import Measured, save_json
 
-from ..execute.local import usable_cores
+from ..execute.local import usable_threads
 from ..measure.command import as_json, new_folder, write_start
 from ..settings import as_list, check_keys, defaults_of
 from ..speed.depth import DEPTHS, GROUPS
@@ -60,7 +60,7 @@ def _names(depth: str) -> Any:
 
 
 def main(_config: Config) -> None:
-    folder, threads = Path(_config["folder"]), _config["threads"] or usable_cores()
+    folder, threads = Path(_config["folder"]), _config["threads"] or usable_threads()
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
     with torch_threads(threads):
         write_start(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)

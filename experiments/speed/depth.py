@@ -10,7 +10,7 @@ from swarmformer.data.encoded import EncodedData, load_encoded
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 
-from ..speed import evaluation, narrow, routing, training, windowed
+from ..speed import evaluation, narrow, prediction, routing, training, windowed
 from ..speed.figure import Group, slow_bf16
 
 
@@ -60,6 +60,8 @@ GROUPS: dict[str, Callable[[Depth], Group]] = {
     "Base, evaluation": lambda depth: evaluation.group(
         imdb(depth, evaluation.LENGTH), texts=depth.eval_texts, more=depth.more
     ),
+    "Base, prediction": lambda depth: prediction.group(prediction.BASE, depth.limit, depth.eval_texts // 2),
+    "Small, prediction": lambda depth: prediction.group(prediction.SMALL, depth.limit, depth.eval_texts),
     "Base, training step": lambda depth: training.fixed_shape(),
     "Base, epoch": lambda depth: _epoch(training.BASE, depth, depth.base_batches),
     "Small, epoch": lambda depth: _epoch(training.SMALL, depth, depth.small_batches),

@@ -22,7 +22,7 @@ from swarmformer.records import RESULT, Result, SplitMetrics, load
 from swarmformer.yaml import read_yaml
 
 from ..cells import prepare
-from ..execute.local import usable_cores
+from ..execute.local import usable_threads
 from ..plan import Plan, load_plan
 from ..runner import load_data
 from ..speed.figure import Figure, Row, judged_figure
@@ -75,7 +75,7 @@ def measure_grid(
     return {
         "description": _words(plan, path),
         "cells": cells,
-        "threads": usable_cores(),
+        "threads": usable_threads(),
         "workers": workers,
         "one_after_another_s": seconds["alone"],
         "pool_s": seconds["pool"],
@@ -117,7 +117,7 @@ def _one_after_another(plan: Plan, folder: Path) -> None:
     for cell in plan.cells():
         place = cell.folder(folder)
         prepare(place, cell.arm, cell.spec)
-        _run("experiments.worker", place, "--threads", usable_cores())
+        _run("experiments.worker", place, "--threads", usable_threads())
 
 
 def _pool(path: Path, runs: Path, workers: int) -> None:

@@ -125,6 +125,12 @@ def _own(grid: GridStudy) -> Iterator[tuple[str, str]]:
             yield source, yaml_text(json.loads(path.read_text("utf-8")))
 
 
+def _classes(run: Answered) -> list[str]:
+    """The names of its labels, where it knows them."""
+    facts = run.cell.result.data if run.cell.result else None
+    return facts.classes if facts else []
+
+
 def _examples(
     runs: Sequence[Answered], texts: Mapping[str, Texts], most: int, parts: dict[str, Any]
 ) -> list[dict[str, Any]]:
@@ -140,6 +146,6 @@ def _examples(
         shown, divided = most_divided(members, task, most) if task else ([], 0)
         parts[f"examples/{digest}"] = {
             "names": members[0].names.tolist(), "labels": members[0].labels.tolist(),
-            "divided": divided, "texts": shown,
+            "divided": divided, "texts": shown, "classes": _classes(members[0]),
         }  # fmt: skip
     return sets

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from swarmformer.records import PLAN, PlannedArm
+from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 
-from ..statistics.interval import accuracy_interval, wilson
+from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson
 from .costs import speeds_of
 from .exercise import exercised
 from .model import Arm, Reference, Size
@@ -59,7 +59,16 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
         model=next((cell.model for cell in grid.cells if cell.arm == name and cell.model), ""),
         unlike=unlike,
         exercised=exercised([cell.result for cell in cells if cell.result], cells[0].slots if cells else {}),
+        foretelling=_foretelling([cell.result.metrics.test for cell in cells if cell.result]),
     )
+
+
+def _foretelling(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
+    """Means of what only running text has; nothing elsewhere."""
+    columns = {name: [getattr(one, name) for one in found] for name in OF_TEXT}
+    values = {name: [value for value in column if value is not None] for name, column in columns.items()}
+    intervals = {name: mean_interval(column) for name, column in values.items()}
+    return {name: interval for name, interval in intervals.items() if interval is not None}
 
 
 def _size(runs: pd.DataFrame, planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
@@ -96,6 +105,7 @@ def _of_grid(grid: Grid, task: str) -> list[Reference]:
             detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
             sources=(f"{grid.folder.name}/floors.json",),
             data_key=floors.data_key,
+            foretelling=_foretelling([floor]),
         )
         for floor in floors.floors
     ] if floors else []

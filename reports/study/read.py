@@ -176,7 +176,7 @@ def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
         result = _load_own(folder / RESULT, Result, planned)
         return Cell(Status.COMPLETED, where, result.arm, result.seed, result.task, result=result)
     config = _load_own(folder / CONFIG, records.Config, planned) if (folder / CONFIG).exists() else None
-    task = config.spec.data.task.name if config else None
+    task = config.spec.data.task.called if config else None
     if (folder / FAILURE).exists():
         failure = _load_own(folder / FAILURE, records.Failure, planned)
         at = "" if failure.step is None else f" (step {failure.step})"

@@ -20,8 +20,8 @@ from swarmformer.records import (
 from ..words import listed, percent, plural
 from .read import Cell
 
-JUDGED_BY_ACCURACY = "supervised"
-"""The stage whose best epoch is the first of the highest validation accuracy."""
+SUPERVISED = "supervised"
+"""The stage whose best epoch is the first of the highest validation accuracy, or of the smallest loss."""
 
 
 def selection_warnings(grid: Path, cells: Iterable[Cell]) -> Iterator[str]:
@@ -38,7 +38,7 @@ def selection_fault(result: Result, folder: Path) -> str:
     """
     try:
         curve = read_curve(folder)
-        stages = load(folder / CONFIG, Config).spec.train.get("stages") or [{"name": JUDGED_BY_ACCURACY}]
+        stages = load(folder / CONFIG, Config).spec.train.get("stages") or [{"name": SUPERVISED}]
     except UnreadableFileError as error:
         return f"nothing proves how test was read: {error.reason}"
     tests = [(line.step, line.epoch, line.accuracy) for line in curve
@@ -48,10 +48,11 @@ def selection_fault(result: Result, folder: Path) -> str:
     if set(tests) != {(result.steps, result.best_epoch, result.metrics.test.accuracy)}:
         return "its curve shows readings of the test split other than one of the epoch chosen, after the last step"
     validations = [line for line in curve if isinstance(line, ValidationLine)]
-    if stages[-1]["name"] == JUDGED_BY_ACCURACY and validations:
-        best = max(validations, key=lambda line: line.accuracy)
+    if stages[-1]["name"] == SUPERVISED and validations:
+        by = stages[-1].get("by", "accuracy")
+        best = max(validations, key=lambda line: line.accuracy if by == "accuracy" else -line.loss)
         if best.epoch != result.best_epoch:
-            return f"epoch {result.best_epoch} was tested, but epoch {best.epoch} has the best validation accuracy"
+            return f"epoch {result.best_epoch} was tested, but epoch {best.epoch} has the best validation {by}"
     return ""
 
 

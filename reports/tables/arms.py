@@ -18,6 +18,9 @@ COLUMNS = (
     c.provenance("data_key", "data"), c.measures,
 )  # fmt: skip
 
+OF_TEXT = (c.bits_per_byte, c.perplexity)
+"""Columns of running text, before the others."""
+
 
 @table("arms")
 def arms(study: Study) -> list[Table]:
@@ -38,7 +41,9 @@ def _table(grid: GridStudy, name: str, heading: str) -> Table:
     contrasts = {arm.name: grid.contrast("difference", arm.name, grid.base or "") for arm in grid.arms}
     lines = [c.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
     lines += [c.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
-    columns, rows = c.laid_out([*lines, *c.reference_lines(grid, on_its_data=False)], COLUMNS)
+    shown = [*lines, *c.reference_lines(grid, on_its_data=False)]
+    of_text = any(one.foretelling for line in shown for one in (line.arm, line.reference) if one)
+    columns, rows = c.laid_out(shown, (COLUMNS[0], *(OF_TEXT if of_text else ()), *COLUMNS[1:]))
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
     decided = [contrast for contrast in contrasts.values() if contrast]
     notes = (base, *c.reasons(decided), *_references(grid), grid.timing, _cut(grid), *grid.notes)

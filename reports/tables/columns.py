@@ -167,6 +167,25 @@ def accuracy(line: Line) -> Entry:
     return replace(entry, raw={**entry.raw, "accuracy_interval": f"over {over}"})
 
 
+def _of_text(head: str, key: str, places: int) -> Cells:
+    """What only running text has: ``2.04 [1.98, 2.10]``; in no file of other tasks."""
+
+    def entry(line: Line) -> Entry:
+        shown = line.arm or line.reference
+        interval = shown.foretelling.get(key) if shown else None
+        if interval is None:
+            return BLANK
+        numbers = [f"{value:.{places}f}" for value in (interval.mean, interval.low, interval.high) if value is not None]
+        bounded = f" [{numbers[1]}, {numbers[2]}]" if len(numbers) == 3 else ""
+        return Entry(numbers[0] + bounded, bounds(key, interval), line.sources)
+
+    return Cells(head, entry, hidden="empty")
+
+
+bits_per_byte = _of_text("test bits per byte", "bits_per_byte", 3)
+perplexity = _of_text("test perplexity of a token", "perplexity", 2)
+
+
 @cells("{metric}, %")
 def value(line: Line) -> Entry:
     """Of the grid's primary metric."""

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from swarmformer.contracts import Assignment
 from swarmformer.ops import near
 from swarmformer.ops.near import Near
+from swarmformer.ops.padding import chunk_count
 
 LEAST_MASS = 1.0
 """A cluster with less than one token's worth of weight fades to zero instead of dividing by almost nothing
@@ -31,7 +32,7 @@ class Reach(ABC):
 
     def __init__(self, length: int, size: int, device: torch.device | None = None) -> None:
         self.length, self.size, self.device = length, size, device
-        self.clusters = -(-length // size)
+        self.clusters = chunk_count(length, size)
 
     @abstractmethod
     def scores(self, k_bNX: Tensor, q_bCX: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 Sampling = Literal["softmax", "gumbel"]
 TINY = torch.finfo(torch.float32).tiny
@@ -26,7 +25,7 @@ def gumbel_noise(logits: Tensor) -> Tensor:
 
 def straight_through(soft: Tensor) -> Tensor:
     """One-hot at the greatest weight; the gradient is that of ``soft`` (Jang et al. 2017, section 2.2)."""
-    hard = F.one_hot(soft.argmax(dim=-1), soft.shape[-1]).to(soft.dtype)
+    hard = torch.zeros_like(soft).scatter(-1, soft.argmax(dim=-1, keepdim=True), 1.0)
     return hard + (soft - soft.detach())
 
 

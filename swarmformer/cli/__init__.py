@@ -1,11 +1,17 @@
 """``swarmformer``: train and compare models, and look at what there is.
 
 train        one variant: ``train with variant=base data.task=listops seed=0``
-grid         plan, run and watch many: ``grid plan|run|status|retry GRID``
+grid         plan, run and watch many: ``grid plan|run|status|retry|export GRID``
 report       run folders → tables and pictures
 page         run folders → one page for a browser
 trace        the runs behind one number of a report
 bench        what variants cost: ``bench quick|full`` or ``bench with variants=[base,base+windowed]``
+predict      labels and probabilities of texts, from a trained model
+evaluate     how good a trained model is, on a task or a file of your own
+generate     text from a language model
+tokenizer    train the tokenizer of a language model
+export       a model for programs that know nothing of swarmformer: ONNX, torch.export, safetensors
+serve        a model over HTTP, texts of requests answered together
 check        hold components and variants to their contracts
 components   every component: options, origin, parameters, FLOPs, faults
 variants     every variant, factor and grid that can be named, with its origin
@@ -29,7 +35,9 @@ from swarmformer.errors import SpecError, UsageError, suggest
 GROUP = "swarmformer.commands"
 """Entry points of commands that live outside the library: ``main(arguments) -> exit status``."""
 
-OWN = ("check", "components", "variants", "show")
+OWN = (
+    "predict", "evaluate", "generate", "tokenizer", "export", "serve", "check", "components", "variants", "show",
+)  # fmt: skip
 Command = Callable[[Sequence[str]], int]
 
 

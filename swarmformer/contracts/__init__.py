@@ -22,7 +22,7 @@ from swarmformer.contracts.component import PASSES, Component, Dims, Probability
 from swarmformer.contracts.embedding import Embedding, embedded, embedding_of
 from swarmformer.contracts.feedback import Feedback
 from swarmformer.contracts.local import Local
-from swarmformer.contracts.model import Model, ModelOutput
+from swarmformer.contracts.model import Cache, Model, ModelOutput, Past, tells_order
 from swarmformer.contracts.norm import Norm
 from swarmformer.contracts.objective import Forward, Loss, Objective
 from swarmformer.contracts.optimiser import Optimiser, decay_groups, parameters_in
@@ -37,6 +37,7 @@ __all__ = [
     "Added",
     "Assignment",
     "Augmentation",
+    "Cache",
     "Channel",
     "Cluster",
     "Component",
@@ -53,6 +54,7 @@ __all__ = [
     "Norm",
     "Objective",
     "Optimiser",
+    "Past",
     "Pooling",
     "Probability",
     "Pyramid",
@@ -64,4 +66,5 @@ __all__ = [
     "embedded",
     "embedding_of",
     "parameters_in",
+    "tells_order",
 ]

@@ -31,12 +31,12 @@ class Strict(BaseModel):
 class Dims(Strict):
     """The sizes that components share."""
 
-    vocab_size: int = Field(gt=1)
-    d_model: int = Field(gt=0)
-    num_layers: int = Field(gt=0)
-    cluster_size: int = Field(gt=0)
-    seq_len: int = Field(gt=0)
-    num_classes: int = Field(gt=1)
+    vocab_size: int = Field(gt=1, description="rows of the embedding table; the task says it")
+    d_model: int = Field(gt=0, description="width of token and cluster states")
+    num_layers: int = Field(gt=0, description="layers")
+    cluster_size: int = Field(gt=0, description="tokens of a cluster in the first layer")
+    seq_len: int = Field(gt=0, description="tokens of the longest text; what is longer is cut")
+    num_classes: int = Field(gt=1, description="answers to choose from; the task says it")
 
 
 class Component(nn.Module):
@@ -55,6 +55,9 @@ class Component(nn.Module):
     """Of the arithmetic, and part of the run key: raised when the same options give other numbers than before, or when
     a default changes. A new option whose default keeps the old behaviour needs no new version."""
     honours_mask: bool = True
+    sees_order: bool = True
+    """False where it makes of a sequence read backwards what it makes of the sequence, as a mean does; of a model it
+    is said of what it does beside its components. See ``tells_order``."""
     whole_batch: bool = False
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()

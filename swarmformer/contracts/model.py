@@ -32,6 +32,18 @@ class ModelOutput:
     states_BND: Tensor | None = None
 
 
+Past = dict[str, Tensor]
+"""What a layer keeps of the tokens that it has seen."""
+
+
+@dataclass
+class Cache:
+    """What a causal model keeps of the ``length`` tokens that it has seen, layer by layer."""
+
+    layers: list[Past]
+    length: int = 0
+
+
 class Model(Component, ABC):
     """ids_BN (int64), mask_BN (bool or None) → logits_BK.
 
@@ -48,6 +60,10 @@ class Model(Component, ABC):
     """slot → component of slots that joined later: a configuration need not name them, and the run key leaves them out
     where they hold their default."""
     per_token: bool = False
+    causal: bool = False
+    """What it gives at a token depends on that token and those before it alone, so that it can foretell the next."""
+    foresees: bool = False
+    """A published fault, kept on purpose: meant to foretell tokens, it sees them. ``remarks`` says so."""
     gives_states: bool = False
     """Its ``detailed`` gives a state for every token, which knows the tokens around it: what can tell a hidden one."""
     dims: Dims
@@ -62,6 +78,17 @@ class Model(Component, ABC):
         if self.training:
             return self._logits(ids_BN, mask_BN)
         return evaluated(self._logits, ids_BN, mask_BN, trimmed=self.honours_mask and not self.per_token)
+
+    def new_cache(self) -> Cache | None:
+        """An empty cache for ``continued``; None where the model cannot go on from what it has seen."""
+        return None
+
+    def continued(self, ids_BN: Tensor, cache: Cache) -> Tensor:
+        """logits_BMK of the last M of these tokens, those that the cache has not seen, and now has; in evaluation.
+
+        They are those that ``forward`` gives for all of ``ids_BN``.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} has no cache")
 
     def _logits(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Tensor:
         return self.detailed(ids_BN, mask_BN).logits_BK
@@ -97,3 +124,8 @@ class Model(Component, ABC):
         """
         once = [part for part in self.children() if isinstance(part, Embedding | Pooling) and part.slot in self.slots]
         return {part.slot: part.training_flops(B, N) if training else part.flops(B, N) for part in once}
+
+
+def tells_order(model: Model) -> bool:
+    """Whether the logits can depend on the order of tokens beyond who is whose neighbour, on either side alike."""
+    return any(part.sees_order for part in (model, *model._parts()))

@@ -31,20 +31,20 @@ def random_batch(model: Model, batch: int, length: int, *, device: torch.device,
 
 
 def make_call(
-    model: Model, batch: Batch, mode: Mode, precision: Precision, train: TrainSpec, *, compiled: bool = False
+    model: Model, batch: Batch, mode: Mode, precision: Precision, train: TrainSpec | None, *, compiled: bool = False
 ) -> Callable[[], Tensor]:
     """A call that gives the logits of a forward pass, or the loss of a training step.
 
     The model, on the batch's device already, is put into the mode that the call needs and its weights into
-    ``precision``. ``train`` gives what the optimiser needs; its own precision is not used. ``compiled``: the
-    forward pass goes through ``torch.compile`` with static shapes.
+    ``precision``. ``train`` gives what the optimiser of a training step needs; its own precision is not used.
+    ``compiled``: the forward pass goes through ``torch.compile`` with static shapes.
 
     Raises:
         SpecError: training with ``bf16_weights``; the optimiser's updates would be lost in rounding.
     """
     device = batch.ids_BN.device
     cast(model, precision).train(mode == "training")
-    if mode == "training":
+    if train is not None and mode == "training":
         return _training_step(model, batch, precision, train, compiled)
     forward = torch.compile(model.forward, dynamic=False) if compiled else model
 

@@ -11,9 +11,10 @@ import copy
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -24,6 +25,7 @@ from swarmformer.cost.machine import Product
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.timing import no_garbage_collection, now_s, seconds
 from swarmformer.environment import describe_machine, device_name, matmul_precision
+from swarmformer.errors import SpecError
 from swarmformer.records import write_bytes_atomically
 from swarmformer.run_key import digest
 from swarmformer.settings import cache_dir
@@ -122,29 +124,42 @@ def _step_seconds(model: Model, train: TrainSpec, length: int) -> dict[str, floa
     device = next(model.parameters()).device
     batch = random_batch(model, train.batch_size, length, device=device, seed=0)
     calls = {name: make_call(copy.deepcopy(model), batch, "training", name, train) for name in DTYPES}  # type: ignore[arg-type]
+    return _in_turns(calls, device)
+
+
+def _in_turns(calls: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, float]:
+    """Least seconds of each call."""
     for call in calls.values():
         call()  # the first chooses kernels and touches memory
     rounds: list[dict[str, float]] = []
     end = now_s() + STEPS_S
     while len(rounds) < REPEATS or now_s() < end:
         rounds.append({name: seconds(call, device) for name, call in calls.items()})
-    return {name: min(taken[name] for taken in rounds) for name in DTYPES}
+    return {name: min(taken[name] for taken in rounds) for name in calls}
 
 
 def rates_here(spec: RunSpec, model: Model, train: TrainSpec) -> Rates:
     """``measure_rates`` for a run's longest batch, once on a machine: kept in the folder of caches, so that all runs of
     a grid decide alike, whatever else the machine does while they start."""
+    of = {
+        "batch": train.batch_size, "model": spec.model.to_dict(), "optimiser": train.optimiser.to_dict(),
+        "objective": train.objective.to_dict(),
+    }  # fmt: skip
+    return _once(model, of, lambda: measure_rates(model, train, spec.model.dims.seq_len))
+
+
+def _once(model: Model, of: Mapping[str, Any], measure: Callable[[], Rates]) -> Rates:
+    """What was measured on this machine, or is now; ``of``: what else it is a measurement of."""
     device = next(model.parameters()).device
     here = {
         "device": device_name(device), "capability": describe_machine()["cpu_capability"],
-        "matmul": matmul_precision(device), "torch": torch.__version__, "batch": train.batch_size,
-        "model": spec.model.to_dict(), "optimiser": train.optimiser.to_dict(), "objective": train.objective.to_dict(),
+        "matmul": matmul_precision(device), "torch": torch.__version__, **of,
     }  # fmt: skip
     path = cache_dir() / "precision" / f"{digest(here)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
-            rates = measure_rates(model, train, spec.model.dims.seq_len)
+            rates = measure()
             write_bytes_atomically(path, json.dumps({**asdict(rates), "of": here}, indent=1, default=str).encode())
         return _kept(path)
 
@@ -152,6 +167,34 @@ def rates_here(spec: RunSpec, model: Model, train: TrainSpec) -> Rates:
 def _kept(path: Path) -> Rates:
     kept = json.loads(path.read_text(encoding="utf-8"))
     return Rates(kept["products"], kept["step_s"])
+
+
+def forward_precision(model: Model, asked: str, texts: int = 32) -> str:
+    """``fp32`` or ``bf16`` for a model that is only asked: what is asked for, or for ``auto`` the faster here.
+
+    Raises:
+        SpecError: another word.
+    """
+    if asked not in ("auto", *DTYPES):
+        raise SpecError(f"precision {asked!r}: use auto, {' or '.join(DTYPES)}")
+    if asked != "auto":
+        return asked
+    of = {"forward": texts, "model": model.spec.to_dict()}
+    rates = _once(model, of, lambda: _forward_rates(model, texts))
+    logger.info("precision auto: %s (%s)", rates.faster, rates.words())
+    return rates.faster
+
+
+def _forward_rates(model: Model, texts: int) -> Rates:
+    """As ``measure_rates``, with forward passes for steps."""
+    device, length = next(model.parameters()).device, model.dims.seq_len
+    products = product_rates(_products(model, texts * length), device)
+    settled = Rates(products, {})
+    if settled.gain < 1 / GAIN:
+        return settled
+    batch = random_batch(model, texts, length, device=device, seed=0)
+    calls = {name: make_call(model, batch, "forward", name, None) for name in DTYPES}  # type: ignore[arg-type]
+    return Rates(products, _in_turns(calls, device))
 
 
 def chosen_precision(spec: RunSpec, model: Model, train: TrainSpec) -> str:

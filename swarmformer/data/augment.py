@@ -43,6 +43,12 @@ def check_text(task: Task, name: str, augment: Iterable[str]) -> None:
             "data.augment out (train.augmentation changes tokens)",
             path=("data", "augment"),
         )
+    if names and task.next_token:
+        raise SpecError(
+            f"task {name!r} foretells running text, in whose place {', '.join(names)} would put another: leave "
+            "data.augment out",
+            path=("data", "augment"),
+        )
 
 
 def augmented(

@@ -47,7 +47,11 @@ class Batch:
 
     def answers(self, logits: torch.Tensor) -> torch.Tensor:
         """logits_MK from what the model gives: [B, K], or [B, N, K] where tokens are asked about."""
-        return logits if self.at_M is None else logits.flatten(0, 1).index_select(0, self.at_M)
+        if self.at_M is None:
+            return logits
+        flat = logits.flatten(0, 1)
+        # Places rise, so that as many answers as tokens are all of them, in order: nothing to copy.
+        return flat if len(self.at_M) == len(flat) else flat.index_select(0, self.at_M)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swarmformer.data.cut import CHUNK, Cut, around
+from swarmformer.data.packed import Spool, offsets_of
 from swarmformer.data.questions import Questions
 from swarmformer.errors import DataError
 
@@ -29,14 +30,15 @@ def encode_text(texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Seq
     """Encode ordinary text; longer texts are cut so that the special tokens around them stay."""
     tokenizer.no_truncation()
     front, back = around(tokenizer)
-    rows: list[np.ndarray] = []
-    truncated = 0
+    ids, lengths, truncated = Spool(np.int32), Spool(np.int64), 0
     for start in range(0, len(texts), CHUNK):
         encoded = tokenizer.encode_batch_fast(texts[start : start + CHUNK])
-        for encoding, name in zip(encoded, names[start : start + CHUNK], strict=True):
-            rows.append(cut.row(encoding.ids, name, front, back))
-            truncated += len(encoding.ids) > cut.seq_len
-    return _joined(rows, truncated)
+        named = zip(encoded, names[start : start + CHUNK], strict=True)
+        rows = [cut.row(encoding.ids, name, front, back) for encoding, name in named]
+        truncated += sum(len(encoding.ids) > cut.seq_len for encoding in encoded)
+        ids.add(np.concatenate(rows))
+        lengths.add(np.array([len(row) for row in rows]))
+    return Tokens(ids.array(), offsets_of(lengths.array()), truncated)
 
 
 def encode_vocabulary(
@@ -65,9 +67,7 @@ def encode_vocabulary(
 
 def _joined(rows: Iterable[np.ndarray], truncated: int) -> Tokens:
     rows = list(rows)
-    offsets = np.zeros(len(rows) + 1, dtype=np.int64)
-    np.cumsum([len(row) for row in rows], out=offsets[1:])
-    return Tokens(np.concatenate(rows), offsets, truncated)
+    return Tokens(np.concatenate(rows), offsets_of([len(row) for row in rows]), truncated)
 
 
 def check_asked(tokens: Tokens, questions: Questions, names: Sequence[str], seq_len: int) -> None:

@@ -22,6 +22,7 @@ from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_voc
 from swarmformer.data.files import json_hash
 from swarmformer.data.leakage import HeldOut, shared_texts
 from swarmformer.data.questions import Questions
+from swarmformer.data.running_text import windows_of
 from swarmformer.data.split import load_splits, without_copies
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
@@ -45,7 +46,7 @@ class Split:
 
     ids: int32, all examples one after another. offsets: int64 [n + 1]. labels: int64 [M], M = n unless
     there are ``questions``, one label each. names: stable example ids [n], numpy unicode. truncated: how many
-    were cut to seq_len.
+    were cut to seq_len. text_bytes: of the documents, in UTF-8, where every token of them is foretold.
     """
 
     ids: np.ndarray
@@ -54,6 +55,7 @@ class Split:
     names: np.ndarray
     truncated: int
     questions: Questions | None = None
+    text_bytes: int | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -200,7 +202,8 @@ def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
     """What all runs have in common of how the splits are drawn."""
     seed = {"split_seed": "run", "redrawn": True} if draw.get("redrawn") else {"split_seed": draw["split_seed"]}
     kept = {"duplicates": "drop"} if draw.get("drop_copies") else {}
-    return {"validation_fraction": draw["validation_fraction"], **seed, **kept}
+    shares = {"stratify": True} if draw.get("stratify") else {}
+    return {"validation_fraction": draw["validation_fraction"], **seed, **kept, **shares}
 
 
 def _prepared(
@@ -215,6 +218,7 @@ def _prepared(
         splits["train"], facts["added"] = augmented(
             splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
         )
+    facts |= {"sources": task.sources(), "classes": list(task.classes or ())}
     return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
 
@@ -225,7 +229,7 @@ def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
         "format": FORMAT,
         "class": f"{type(task).__module__}:{type(task).__qualname__}",
         "task": task.identity(),
-        "num_classes": task.num_classes,
+        **({} if task.next_token else {"num_classes": task.num_classes}),
         "tokens": tokenizer_hash(tokenizer) if own is None else json_hash(list(own)),
     }
 
@@ -243,6 +247,9 @@ def _encode(
     arrays: dict[str, np.ndarray] = {}
     truncated: dict[str, int] = {}
     encode, sizes = encoder(task, tokenizer, cut)
+    if task.next_token:
+        write_arrays(folder, *_windows(task, splits, tokenizer, cut, {**facts, **sizes}))
+        return
     for name, split in splits.items():
         tokens = encode(split)
         truncated[name] = tokens.truncated
@@ -253,6 +260,22 @@ def _encode(
             asked = (split.questions.positions, split.questions.offsets)
             arrays |= {f"{name}.{column}": array for column, array in zip(ASKED, asked, strict=True)}
     write_arrays(folder, arrays, {**facts, **sizes, "num_classes": task.num_classes, "truncated": truncated})
+
+
+def _windows(
+    task: Task, splits: dict[str, RawSplit], tokenizer: str, cut: Cut, facts: dict[str, Any]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and manifest of documents in windows."""
+    arrays: dict[str, np.ndarray] = {}
+    text_bytes = {}
+    for name, split in splits.items():
+        made = windows_of(split, tokenizer, cut.seq_len, 0 if name == "train" else task.stride)
+        names = np.array([f"{name}/{number}" for number in range(len(made.questions))])
+        columns = (made.ids, made.offsets, made.labels, names, made.questions.positions, made.questions.offsets)
+        arrays |= {f"{name}.{column}": array for column, array in zip((*COLUMNS, *ASKED), columns, strict=True)}
+        text_bytes[name] = made.text_bytes
+    truncated = dict.fromkeys(splits, 0)
+    return arrays, {**facts, "num_classes": facts["vocab_size"], "truncated": truncated, "text_bytes": text_bytes}
 
 
 def encoder(
@@ -268,7 +291,7 @@ def encoder(
             return encode_vocabulary(split.texts, own, cut, split.ids)
 
         return encode_own, {"vocab_size": len(own), "pad_id": 0, "special": [0], "mask_id": 0}
-    if task.per_token:
+    if task.per_token and not task.next_token:
         raise DataError(f"{type(task).__qualname__} asks at tokens, so it must have its own vocabulary")
     loaded = load_tokenizer(tokenizer)
 
@@ -285,13 +308,14 @@ def _read(folder: Path, key: str, source_key: str) -> EncodedData:
     arrays, manifest = read_arrays(folder)
     if manifest["key"] != key:
         raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
-    splits = {name: _split(arrays, name, manifest["truncated"][name]) for name in SPLITS}
+    text_bytes = manifest.get("text_bytes", {})
+    splits = {name: _split(arrays, name, manifest["truncated"][name], text_bytes.get(name)) for name in SPLITS}
     sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
     facts = {"special": tuple(manifest["special"]), "source_key": source_key, "facts": manifest["facts"]}
     return EncodedData(splits, key=key, **sizes, **facts)
 
 
-def _split(arrays: dict[str, np.ndarray], name: str, truncated: int) -> Split:
+def _split(arrays: dict[str, np.ndarray], name: str, truncated: int, text_bytes: int | None) -> Split:
     ids, offsets, labels, names = (arrays[f"{name}.{column}"] for column in COLUMNS)
     asked = [arrays[f"{name}.{column}"] for column in ASKED if f"{name}.{column}" in arrays]
-    return Split(ids, offsets, labels, names, truncated, Questions(*asked) if asked else None)
+    return Split(ids, offsets, labels, names, truncated, Questions(*asked) if asked else None, text_bytes)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from swarmformer.data.task import RawSplit, Task
 
@@ -45,15 +47,15 @@ def shared_texts(splits: Mapping[str, RawSplit], task: Task) -> dict[str, Any]:
     """How the splits overlap: ``empty`` texts by split; ``shared``: "train in test" → how many texts of train also
     stand in test, exactly and after normalisation. Empty texts count as copies of nothing."""
     prints = {
-        how: {name: [fingerprint(writing(text)) for text in split.texts] for name, split in splits.items()}
+        how: {name: fingerprints(split.texts, writing) for name, split in splits.items()}
         for how, writing in (("exact", exactly), ("normalised", written_by(task)))
     }
     shared = {}
     for first, second in PAIRS:
         counts = {}
         for how, of in prints.items():
-            known = set(of[second]) - {EMPTY}
-            counts[how] = sum(mark in known for mark in of[first])
+            known = of[second][of[second] != EMPTY]
+            counts[how] = int(np.isin(of[first], known).sum())
         shared[f"{first} in {second}"] = counts
     return {"empty": {name: sum(not text.strip() for text in split.texts) for name, split in splits.items()},
             "shared": shared}  # fmt: skip
@@ -62,6 +64,11 @@ def shared_texts(splits: Mapping[str, RawSplit], task: Task) -> dict[str, Any]:
 def fingerprint(text: str) -> bytes:
     """16 bytes that tell texts apart."""
     return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def fingerprints(texts: Iterable[str], writing: Callable[[str], str] = str) -> np.ndarray:
+    """Those of all texts as ``writing`` gives them, S16 [n]: the least that a million of them can take."""
+    return np.fromiter((fingerprint(writing(text)) for text in texts), dtype="S16")
 
 
 EMPTY = fingerprint("")

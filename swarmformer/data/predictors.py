@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swarmformer.data.cut import Cut, cut_split
+from swarmformer.data.foretellers import foretellers
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import BERT
@@ -33,21 +34,24 @@ def compute_predictors(
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
-    ``kind`` is "baseline", or "oracle" for predictors that know how the task is made; they come last. n counts
-    labels: texts, or the tokens asked about.
+    Where the next token is foretold they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or
+    "oracle" for predictors that know how the task is made; they come last. n counts labels: texts, or the tokens asked
+    about.
 
     Args:
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
-        tokenizer: whose tokens the cut counts.
+        tokenizer: whose tokens the cut counts, or are foretold.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
         DataError: as ``load_splits``.
     """
     splits = load_splits(task, **draw)
+    if task.next_token:
+        return foretellers(splits, tokenizer)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
-    rows = [_majority(train, test, task.num_classes)]
+    rows = [_majority(train, test, task)]
     rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
     if not left_out(task):
         rows += _bags_of_words(splits, task)
@@ -60,9 +64,11 @@ def compute_predictors(
 
 def left_out(task: Task) -> dict[str, str]:
     """Baselines that this task cannot have, with the reason."""
-    if not task.per_token:
+    if task.next_token:
         return {}
-    return {"NB-SVM": "it gives one answer for a whole text, but this task asks at several tokens"}
+    per_token = "it gives one answer for a whole text, but this task asks at several tokens" if task.per_token else ""
+    why = per_token or task.without_bags
+    return {"NB-SVM": why} if why else {}
 
 
 def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "") -> list[dict[str, Any]]:
@@ -82,9 +88,9 @@ def _row(
     return {"name": name, "kind": kind, **found}
 
 
-def _majority(train: RawSplit, test: RawSplit, num_classes: int) -> dict[str, Any]:
-    label = int(np.bincount(train.labels, minlength=num_classes).argmax())
-    return _row("majority class", np.full(len(test.labels), label), test, {"label": label})
+def _majority(train: RawSplit, test: RawSplit, task: Task) -> dict[str, Any]:
+    label = int(np.bincount(train.labels, minlength=task.num_classes).argmax())
+    return _row("majority class", np.full(len(test.labels), label), test, {"label": task.class_names[label]})
 
 
 def nb_svm(

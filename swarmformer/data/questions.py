@@ -19,7 +19,7 @@ class Questions:
     offsets: np.ndarray
 
     @classmethod
-    def from_rows(cls, rows: Sequence[Sequence[int]] | np.ndarray) -> Questions:
+    def from_rows(cls, rows: Sequence[Sequence[int] | np.ndarray] | np.ndarray) -> Questions:
         """From the positions of every text, in the order of the texts."""
         offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
         flat = [np.asarray(row, dtype=np.int64) for row in rows]

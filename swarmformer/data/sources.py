@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pyarrow
 
 LIMIT_SEED = 0
+BATCH = 8192
+"""Rows of a parquet file that are in memory at once."""
 
 
 def local_folder(name: str, files: Sequence[str], contents: str, otherwise: str) -> Path | None:
@@ -47,15 +50,43 @@ def read_columns(path: Path, columns: Sequence[str]) -> pyarrow.Table:
     Raises:
         DataError: a missing column, or no parquet.
     """
-    import pyarrow
     import pyarrow.parquet
 
-    try:
+    with _readable(path):
         found = pyarrow.parquet.read_schema(path).names
         missing = [column for column in columns if column not in found]
         if missing:
             raise DataError(f"{path} has no column {', '.join(missing)}; its columns are: {', '.join(found)}")
         return pyarrow.parquet.read_table(path, columns=list(columns))
+
+
+def parquet_batches(path: Path, columns: Sequence[str]) -> tuple[list[str], Iterator[pyarrow.RecordBatch]]:
+    """The names of all columns of a parquet file, and a stream of these, where all are there.
+
+    Raises:
+        DataError: no parquet, or texts in it that are not UTF-8; also while streaming.
+    """
+    import pyarrow.parquet
+
+    with _readable(path):
+        file = pyarrow.parquet.ParquetFile(path)
+        names = list(file.schema_arrow.names)
+
+    def batches() -> Iterator[pyarrow.RecordBatch]:
+        with _readable(path), file:
+            yield from file.iter_batches(BATCH, columns=list(columns))
+
+    return names, batches()
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    import pyarrow
+
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} holds text that is not UTF-8: {error}. Write the file anew.") from error
     except (pyarrow.ArrowException, OSError) as error:
         raise DataError(f"{path} cannot be read as parquet: {error}. Replace the file.") from error
 

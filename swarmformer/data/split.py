@@ -7,21 +7,39 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from swarmformer.data.draw import drawn, few, numbered
 from swarmformer.data.leakage import HeldOut
+from swarmformer.data.packed import are_distinct
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError
 
 logger = logging.getLogger("swarmformer.data")
 
+MISSING = {
+    "train": "no model can learn it",
+    "validation": "training is not judged by it",
+    "test": "how well it is recognised will not be known",
+}
+"""What a class that a split lacks costs."""
+STRATIFY = "set data.stratify: true, which draws of every class, or raise data.validation_fraction"
+
 
 def load_splits(
-    task: Task, *, validation_fraction: float, split_seed: int, redrawn: bool = False, drop_copies: bool = False
+    task: Task,
+    *,
+    validation_fraction: float,
+    split_seed: int,
+    redrawn: bool = False,
+    drop_copies: bool = False,
+    stratify: bool = False,
 ) -> dict[str, RawSplit]:
     """Load a task as checked ``train``, ``validation`` and ``test``, in this order.
 
-    A validation split of the source is kept as it is; else one is cut out of train.
+    A validation split of the source is kept as it is; else one is cut out of train. A class that has examples in one
+    split and none in another is told.
 
     Args:
+        stratify: as for ``cut_validation``.
         redrawn: every run draws the cut anew; a source that has fixed it is refused.
         drop_copies: leave training texts out that also stand in validation or test, however they are written.
 
@@ -30,33 +48,56 @@ def load_splits(
             a split that cannot be drawn anew.
     """
     raw = task.load()
-    check_splits(raw, task.num_classes, per_token=task.per_token)
+    if task.next_token:
+        check_documents(raw)
+    else:
+        check_splits(raw, task.num_classes, per_token=task.per_token)
     train, validation = raw["train"], raw.get("validation")
     if validation is None:
-        train, validation = cut_validation(train, validation_fraction, split_seed)
+        train, validation = cut_validation(train, validation_fraction, split_seed, stratify=stratify)
     elif redrawn:
         raise DataError("data.split_seed: run, but the task has a validation split of its own: nothing is drawn anew; "
                         "leave data.split_seed out")  # fmt: skip
     splits = {"train": train, "validation": validation, "test": raw["test"]}
-    _check_classes(train)
-    return without_copies(splits, task) if drop_copies else splits
+    if not task.next_token:
+        _check_classes(train)
+    splits = without_copies(splits, task) if drop_copies else splits
+    if not task.next_token:
+        _tell_of_missing(splits, task, is_cut="validation" not in raw)
+    return splits
 
 
 def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawSplit]:
     """The splits without those training texts that are, after normalisation, among validation or test.
 
     Raises:
-        DataError: training examples of one class alone are left.
+        DataError: none is left, or training examples of one class alone.
     """
     train, held_out = splits["train"], HeldOut(splits, task)
     kept = np.array([row for row, text in enumerate(train.texts) if text not in held_out], dtype=np.int64)
-    _check_classes(rest := train.take(kept))
+    rest = train.take(kept)
+    if not task.next_token:
+        _check_classes(rest)
+    elif not kept.size:
+        raise DataError("every training document also stands in validation or test: nothing is left to train on")
     return {**splits, "train": rest}
 
 
 def _check_classes(train: RawSplit) -> None:
     if len(np.unique(train.labels)) < 2:
         raise DataError("all training examples are of one class: nothing can be learnt; see data.task and its files")
+
+
+def check_documents(splits: Mapping[str, RawSplit]) -> None:
+    """Raise DataError, naming the split, where a task of documents broke its contract."""
+    for name in ("train", "validation", "test"):
+        if name not in splits:
+            raise DataError(f"the task returned no {name!r} split, only: {', '.join(splits) or 'none'}")
+    for name, split in splits.items():
+        _check_columns(name, split)
+        _check_texts(name, split)
+        if not any(split.texts):
+            raise DataError(f"split {name!r} has no text")
 
 
 def check_splits(splits: Mapping[str, RawSplit], num_classes: int, *, per_token: bool = False) -> None:
@@ -102,7 +143,7 @@ def _check_columns(name: str, split: RawSplit) -> None:
         raise DataError(f"split {name!r}: columns of different lengths: {counts}")
     if not columns["texts"]:
         raise DataError(f"split {name!r} has no examples")
-    if len(set(split.ids)) < len(split.ids):
+    if not are_distinct(split.ids):
         raise DataError(f"split {name!r}: example ids are not unique")
 
 
@@ -130,17 +171,23 @@ def _check_texts(name: str, split: RawSplit) -> None:
             raise DataError(f"split {name!r}, example {example!r}: no valid text: {error}") from error
 
 
-def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSplit, RawSplit]:
+def cut_validation(
+    train: RawSplit, fraction: float, seed: int, *, stratify: bool = False
+) -> tuple[RawSplit, RawSplit]:
     """Cut ``fraction`` of ``train`` off as validation; returns (rest, validation), both in train's order.
 
     Where groups exist, whole groups are drawn at random for as long as they fit into the fraction,
     so that no group is on both sides; else examples are drawn at random. The last examples of a class stay in training.
+
+    Args:
+        stratify: as for ``drawn``.
     """
     if not 0 < fraction < 1:
         raise DataError(f"validation_fraction must lie between 0 and 1, got {fraction}")
     if train.groups is None:
         logger.warning("the source names no groups (films, say): the validation split is of random examples")
-    chosen = _choose_groups(train, round(fraction * len(train)), np.random.default_rng(seed))
+    groups = None if train.groups is None else numbered(train.groups)
+    chosen = drawn(train, fraction, np.random.default_rng(seed), groups=groups, stratify=stratify)
     if not chosen.any() or chosen.all():
         raise DataError(
             f"validation_fraction {fraction} of {len(train)} examples leaves training or validation empty; "
@@ -149,28 +196,15 @@ def cut_validation(train: RawSplit, fraction: float, seed: int) -> tuple[RawSpli
     return train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
 
 
-def _choose_groups(train: RawSplit, target: int, rng: np.random.Generator) -> np.ndarray:
-    """Mask of the examples of randomly drawn whole groups, at most ``target`` of them; each example is a group where
-    there are none. A group is passed over that would leave training no example of a class of whole texts."""
-    groups = np.arange(len(train)) if train.groups is None else np.unique(train.groups, return_inverse=True)[1]
-    rows_of = np.split(np.argsort(groups, kind="stable"), np.cumsum(np.bincount(groups))[:-1])
-    labels = np.asarray(train.labels) if train.questions is None else np.zeros(len(train), dtype=np.int64)
-    left, free = np.bincount(labels), target
-    chosen, kept = np.zeros(len(train), dtype=bool), list[str]()
-    for rows in (rows_of[group] for group in rng.permutation(len(rows_of))):
-        if len(rows) > free:
-            continue
-        classes, counts = np.unique(labels[rows], return_counts=True)
-        if (left[classes] == counts).any():
-            kept.append(train.ids[int(rows[0])])
-            continue
-        left[classes] -= counts
-        free -= len(rows)
-        chosen[rows] = True
-    if kept:
-        logger.warning("drawn for validation, but left in training for want of others of their class: %s", _few(kept))
-    return chosen
-
-
-def _few(names: list[str]) -> str:
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+def _tell_of_missing(splits: Mapping[str, RawSplit], task: Task, *, is_cut: bool) -> None:
+    """Warn of classes that a model cannot learn, or that nothing is measured of."""
+    names = task.class_names
+    counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
+    for split, consequence in MISSING.items():
+        absent = counts[split] == 0
+        drawable = absent & (counts["train"] > 1) & (is_cut and split == "validation")
+        for missing, advice in ((drawable, STRATIFY), (absent & ~drawable, "give it some examples")):
+            if missing.any():
+                said = few([repr(names[label]) for label in np.flatnonzero(missing)])
+                noun = "class" if missing.sum() == 1 else "classes"
+                logger.warning("%s has no example of %s %s, so that %s: %s", split, noun, said, consequence, advice)

@@ -1,7 +1,7 @@
-"""WordPiece tokenizers: BERT's, or one trained and frozen to a file.
+"""Tokenizers: BERT's WordPiece, the bytes of the text, or one trained and frozen to a file.
 
-A tokenizer is named ``bert`` or by the path of a ``tokenizer.json``. Its identity is the hash of the
-file behind it, because training one is not deterministic.
+A tokenizer is named ``bert``, ``bytes`` or by the path of a ``tokenizer.json``. Its identity is the hash of the
+file behind it, because training one is not deterministic; ``bytes`` has no file and needs none.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarmformer.data.files import file_hash
+from swarmformer.data.files import file_hash, json_hash
 from swarmformer.errors import DataError
 from swarmformer.settings import DATA_VARIABLE, data_dir
 
@@ -23,6 +23,9 @@ BERT_VOCABULARY = "bert-base-uncased-vocab.txt"
 BERT_REPOSITORY = "google-bert/bert-base-uncased"
 UNKNOWN, MASK = "[UNK]", "[MASK]"
 SPECIAL = ("[PAD]", UNKNOWN, "[CLS]", "[SEP]", MASK)
+BYTES = "bytes"
+FIRST_BYTE = len(SPECIAL)
+"""Id of byte 0 under ``bytes``."""
 
 
 def tokenizer_file(name: str) -> Path:
@@ -37,7 +40,7 @@ def tokenizer_file(name: str) -> Path:
         return local if local and local.is_file() else _fetch_bert_vocabulary()
     path = Path(name).expanduser()
     if not path.is_file():
-        raise DataError(f"tokenizer {name!r} is neither {BERT!r} nor the path of a tokenizer.json file")
+        raise DataError(f"tokenizer {name!r} is neither {BERT!r} nor {BYTES!r} nor the path of a tokenizer.json file")
     return path
 
 
@@ -59,8 +62,8 @@ def _fetch_bert_vocabulary() -> Path:
 
 
 def tokenizer_hash(name: str) -> str:
-    """SHA-256 of the tokenizer's file: the vocabulary for ``bert``, else the ``tokenizer.json``."""
-    return file_hash(tokenizer_file(name))
+    """SHA-256 of the file: the vocabulary for ``bert``, else the ``tokenizer.json``; ``bytes`` has one of its own."""
+    return json_hash({BYTES: list(SPECIAL)}) if name == BYTES else file_hash(tokenizer_file(name))
 
 
 def load_tokenizer(name: str) -> Tokenizer:
@@ -71,6 +74,8 @@ def load_tokenizer(name: str) -> Tokenizer:
     """
     from tokenizers import Tokenizer
 
+    if name == BYTES:
+        return _bytes()
     path = tokenizer_file(name)
     if name == BERT:
         return _bert(path)
@@ -97,19 +102,51 @@ def _bert(vocabulary: Path) -> Tokenizer:
     return _assemble(Tokenizer(WordPiece(ids, unk_token="[UNK]", max_input_chars_per_word=100)))
 
 
+def _bytes() -> Tokenizer:
+    """The bytes of a text in UTF-8, one token each: byte b is id ``FIRST_BYTE`` + b, and nothing is unknown.
+
+    The special tokens stand in the vocabulary without being declared to the library, which would find them in texts:
+    a text that says "[SEP]" is five bytes.
+    """
+    from tokenizers import Tokenizer, decoders
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    ids = {token: index for index, token in enumerate((*SPECIAL, *_byte_signs()))}
+    tokenizer = Tokenizer(BPE(ids, []))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=False)
+    without_special = [decoders.Replace(token, "") for token in SPECIAL]
+    tokenizer.decoder = decoders.Sequence([*without_special, decoders.ByteLevel()])
+    return _with_ends(tokenizer)
+
+
+def _byte_signs() -> list[str]:
+    """The character that stands for each byte in GPT-2's vocabulary (Radford et al. 2019): itself where it can be seen,
+    else the next free one from U+0100 on."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    alphabet = sorted(ByteLevel.alphabet())
+    later = iter(sign for sign in alphabet if ord(sign) > 255)
+    return [chr(byte) if chr(byte) in alphabet else next(later) for byte in range(256)]
+
+
 def _assemble(tokenizer: Tokenizer) -> Tokenizer:
     """Add BERT's lower-casing normaliser, its pre-tokeniser, and [CLS] … [SEP]."""
     from tokenizers.normalizers import BertNormalizer
     from tokenizers.pre_tokenizers import BertPreTokenizer
-    from tokenizers.processors import TemplateProcessing
 
     tokenizer.normalizer = BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = BertPreTokenizer()
     tokenizer.add_special_tokens(list(SPECIAL))
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")],
-    )
+    return _with_ends(tokenizer)
+
+
+def _with_ends(tokenizer: Tokenizer) -> Tokenizer:
+    """Put [CLS] before every text, and [SEP] after it."""
+    from tokenizers.processors import TemplateProcessing
+
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     return tokenizer
 
 
@@ -124,7 +161,9 @@ def pad_id(tokenizer: Tokenizer, origin: str | Path) -> int:
 def special_ids(tokenizer: Tokenizer) -> list[int]:
     """Ids of what is no part of a text: pads, its ends, masks. An unknown word is one."""
     added = tokenizer.get_added_tokens_decoder()
-    return sorted(index for index, token in added.items() if token.special and token.content != UNKNOWN)
+    declared = {index for index, token in added.items() if token.special and token.content != UNKNOWN}
+    known = [tokenizer.token_to_id(token) for token in SPECIAL if token != UNKNOWN]
+    return sorted(declared.union(index for index in known if index is not None))
 
 
 def vocab_size(name: str) -> int:
@@ -160,4 +199,32 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int, path: Path) -> str:
     tokenizer.train_from_iterator(texts, trainer)
     path.parent.mkdir(parents=True, exist_ok=True)
     _assemble(tokenizer).save(str(path))
+    return file_hash(path)
+
+
+def train_bpe(texts: Iterable[str], vocab_size: int, path: Path) -> str:
+    """Train a byte-level BPE tokenizer (Sennrich et al. 2016; Radford et al. 2019), which gives every text back as it
+    was; write it to ``path``, and return its hash. ``[PAD]`` and ``[EOS]`` are among its ``vocab_size`` tokens.
+
+    Raises:
+        DataError: so few texts, or so few tokens, that there are not as many.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.decoders import ByteLevel as Decoder
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+    from tokenizers.trainers import BpeTrainer
+
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = ByteLevel(add_prefix_space=False), Decoder()
+    trainer = BpeTrainer(
+        vocab_size=vocab_size, special_tokens=["[PAD]", "[EOS]"], initial_alphabet=ByteLevel.alphabet(),
+        show_progress=False,
+    )  # fmt: skip
+    tokenizer.train_from_iterator(texts, trainer)
+    if size_of(tokenizer) != vocab_size:
+        raise DataError(f"the texts give {size_of(tokenizer)} tokens, not {vocab_size}: bytes and special tokens alone "
+                        "are 258; ask for another number")  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
     return file_hash(path)

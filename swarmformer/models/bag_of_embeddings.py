@@ -18,6 +18,7 @@ from swarmformer.registry import register
 class BagOfEmbeddings(Model):
     """Mean of token embeddings over real tokens, dropout, linear (Iyyer et al. 2015, NBOW)."""
 
+    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("embedding",)
     default_slots: ClassVar[Mapping[str, str]] = {"embedding": "token"}
 

@@ -24,6 +24,7 @@ class DeepAveraging(Model):
         dropout: after every hidden layer.
     """
 
+    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("embedding",)
 
     def __init__(

@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from swarmformer.components.shared import check_heads
-from swarmformer.contracts import Dims, Model, ModelOutput, Probability
+from swarmformer.contracts import Cache, Dims, Model, ModelOutput, Past, Probability
 from swarmformer.errors import SpecError
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
 from swarmformer.models.parts import Parts, linear_flops
@@ -32,8 +32,8 @@ class LumensparkLayer(nn.Module):
             LowRankLinear(D, D // 2, rank), nn.GELU(), LowRankLinear(D // 2, D, rank), Dropout(dropout)
         )
 
-    def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
-        x_BND = self.norm1(x_BND + self.attn(x_BND, mask_BN))
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None, past: Past | None = None, start: int = 0) -> Tensor:
+        x_BND = self.norm1(x_BND + self.attn(x_BND, mask_BN, past, start))
         return self.norm2(x_BND + self.ffn(x_BND))
 
     def flops(self, B: int, N: int) -> int:
@@ -47,7 +47,7 @@ class Lumenspark(Model):
     With ``pooling: tokens``, ``num_classes`` = ``vocab_size`` and ``published: true`` the logits are the package's
     next-token logits. Those are no language model: each is computed from all tokens of the text, the one it
     should foretell among them. ``causal`` is the same model without that leak. For an answer about the
-    whole text, seeing all of it is right, and ``causal`` is off. Generation of text is not provided.
+    whole text, seeing all of it is right, and ``causal`` is off.
 
     Options:
         heads: must divide d_model.
@@ -87,7 +87,7 @@ class Lumenspark(Model):
             place = ("model", "embedding", "init_std")
             raise SpecError("the published model starts its tables at 0.02: leave init_std out", path=place)
         check_heads("model.lumenspark", heads, dims.d_model, path=("model", "heads"))
-        self.dims, self.published = dims, published
+        self.dims, self.published, self.causal = dims, published, causal
         self.embedding = parts.build("embedding", "embedding")
         self.layers = nn.ModuleList()
         for i in range(dims.num_layers):
@@ -106,6 +106,7 @@ class Lumenspark(Model):
                 self.layers.append(LumensparkLayer(dims.d_model, rank, dropout, attention))
         self.pooling = parts.build("pooling", "pooling")
         self.per_token = self.pooling.per_token
+        self.foresees = published and self.per_token
         self.honours_mask = self.pooling.honours_mask and not published
         self.final_dropout = Dropout(final_dropout)
         with parts.stream("classifier"):
@@ -120,6 +121,22 @@ class Lumenspark(Model):
             x_BND = layer(x_BND, None if self.published else mask_BN)
         pooled_BD = self.pooling(x_BND, mask_BN)
         return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), states_BND=x_BND)
+
+    def new_cache(self) -> Cache | None:
+        """Mixtures of keys and values, of one size whatever the length of the text."""
+        return Cache([{} for _ in self.layers]) if self.causal and self.per_token else None
+
+    def continued(self, ids_BN: Tensor, cache: Cache) -> Tensor:
+        x_BMD = self.embedding(ids_BN)[:, cache.length :]
+        for layer, past in zip(self.layers, cache.layers, strict=True):
+            x_BMD = layer(x_BMD, None, past, cache.length)
+        cache.length = ids_BN.shape[1]
+        return self.classifier(self.pooling(x_BMD))
+
+    def remarks(self) -> tuple[str, ...]:
+        if not self.foresees or self.dims.num_classes != self.dims.vocab_size:
+            return ()
+        return ("sees the tokens that it foretells, as the package does: its perplexity says nothing of foretelling",)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from swarmformer.contracts import Past
 from swarmformer.models.parts import linear_flops
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
@@ -39,7 +40,8 @@ class LinformerAttention(nn.Module):
     ``key_proj`` [seq_len, k] mixes along the text, so each mixture holds tokens from everywhere in it.
     A causal query must see mixtures of its past alone, K_i = Σ_{n≤i} E_n k_n. Its scores are then the past's
     scores, mixed: ((q kᵀ) ∘ past) E; and its output the weights, unmixed: ((softmax Eᵀ) ∘ past) v. That is
-    exact, and quadratic in N.
+    exact, quadratic in N, and ours: Linformer is an encoder, and the package leaks. Going on from there takes the
+    mixtures so far alone, however long the text: K_i = K_{i−1} + E_i k_i, a cache of one size.
 
     Args:
         shared_kv: values are the keys, mixed alike.
@@ -72,22 +74,31 @@ class LinformerAttention(nn.Module):
         self.dropout_layer = Dropout(dropout)
         self.output_transform = nn.Linear(D, D)
 
-    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x_BND: Tensor, mask_BN: Tensor | None = None, past: Past | None = None, start: int = 0
+    ) -> Tensor:
         """Pads are in no mixture.
+
+        Args:
+            past: of a causal layer, the mixtures of the ``start`` tokens before these, to which these are added.
 
         Raises:
             ValueError: more tokens than ``seq_len``.
         """
-        N = x_BND.shape[1]
+        N = start + x_BND.shape[1]
         if self.seq_len < N:
             raise ValueError(f"{N} tokens, but it was built for seq_len = {self.seq_len}; raise model.dims.seq_len")
         q_BHNE = rearrange(self.query_transform(x_BND), "b n (h e) -> b h n e", h=self.heads)
-        key, key_mix = _hide(self.key_transform(x_BND), mask_BN), self.key_proj[:N]
+        key, key_mix = _hide(self.key_transform(x_BND), mask_BN), self.key_proj[start:N]
         value, value_mix = key, key_mix
         if not self.shared_kv:
-            value, value_mix = _hide(self.value_transform(x_BND), mask_BN), self.value_proj[:N]
-        mix = self._mix_past if self.causal else self._mix
-        mixed_BHNE = mix(q_BHNE, key, value, key_mix, value_mix)
+            value, value_mix = _hide(self.value_transform(x_BND), mask_BN), self.value_proj[start:N]
+        if self.causal:
+            mixed_BHNE = self._mix_past(q_BHNE, key, value, key_mix, value_mix, past or {})
+            if past is not None:
+                self._remember(past, key, value, key_mix, value_mix)
+        else:
+            mixed_BHNE = self._mix(q_BHNE, key, value, key_mix, value_mix)
         return self.output_transform(rearrange(mixed_BHNE, "b h n e -> b n (h e)"))
 
     def _mix(self, q_BHNE: Tensor, key: Tensor, value: Tensor, key_mix_NK: Tensor, value_mix_NK: Tensor) -> Tensor:
@@ -96,13 +107,25 @@ class LinformerAttention(nn.Module):
         dropout_p = self.dropout_layer.p if self.training else 0.0
         return attend(q_BHNE, keys_BHKE, values_BHKE, dropout_p=dropout_p)
 
-    def _mix_past(self, q_BHNE: Tensor, key: Tensor, value: Tensor, key_mix_NK: Tensor, value_mix_NK: Tensor) -> Tensor:
+    def _mix_past(
+        self, q_BHNE: Tensor, key: Tensor, value: Tensor, key_mix_NK: Tensor, value_mix_NK: Tensor, past: Past
+    ) -> Tensor:
         N, E = q_BHNE.shape[-2:]
         past_NN = torch.ones(N, N, dtype=q_BHNE.dtype, device=q_BHNE.device).tril()
         scores_BHNN = q_BHNE @ self._heads(key).mT * E**-0.5
-        weights_BHNK = ((scores_BHNN * past_NN) @ key_mix_NK).softmax(dim=-1)
-        weights_BHNN = (self.dropout_layer(weights_BHNK) @ value_mix_NK.T) * past_NN
-        return weights_BHNN @ self._heads(value)
+        scores_BHNK = (scores_BHNN * past_NN) @ key_mix_NK
+        if past:
+            scores_BHNK = scores_BHNK + q_BHNE @ self._heads(past["keys"]).mT * E**-0.5
+        weights_BHNK = self.dropout_layer(scores_BHNK.softmax(dim=-1))
+        mixed_BHNE = ((weights_BHNK @ value_mix_NK.T) * past_NN) @ self._heads(value)
+        if past:
+            mixed_BHNE = mixed_BHNE + weights_BHNK @ self._heads(past["values"])
+        return mixed_BHNE
+
+    def _remember(self, past: Past, key: Tensor, value: Tensor, key_mix_NK: Tensor, value_mix_NK: Tensor) -> None:
+        """Add tokens to the mixtures, [B, k, E or D]."""
+        for name, mixture in (("keys", key_mix_NK.T @ key), ("values", value_mix_NK.T @ value)):
+            past[name] = past[name] + mixture if name in past else mixture
 
     def _heads(self, x: Tensor) -> Tensor:
         E = self.output_transform.in_features // self.heads

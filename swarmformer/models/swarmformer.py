@@ -95,6 +95,7 @@ class SwarmFormer(Model):
         added_mlp: hidden width, as a multiple of d_model, of a residual MLP added to every layer (a placebo).
     """
 
+    sees_order = False
     test_options = ({"added_mlp": 0.5},)
     gives_states = True
     slots: ClassVar[tuple[str, ...]] = (

@@ -1,4 +1,4 @@
-"""The pre-norm Transformer encoder: the peer that everybody knows.
+"""The pre-norm Transformer: the peer that everybody knows, as an encoder or, ``causal``, as a language model.
 
 ids_BN → embedding → num_layers × (attention, feed-forward) → norm → pooling → dropout → linear → logits.
 """
@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar
 
+import torch
 from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
 from swarmformer.components.shared import check_heads
-from swarmformer.contracts import Dims, Model, ModelOutput, Probability
+from swarmformer.contracts import Cache, Dims, Model, ModelOutput, Past, Probability
 from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
@@ -20,12 +21,12 @@ from swarmformer.registry import register
 
 
 class EncoderLayer(nn.Module):
-    """x + attention(norm(x)), then x + MLP(norm(x)); pads are no keys."""
+    """x + attention(norm(x)), then x + MLP(norm(x)); pads are no keys, and with ``causal`` later tokens are none."""
 
-    def __init__(self, parts: Parts, place: str, heads: int, hidden: int, dropout: float) -> None:
+    def __init__(self, parts: Parts, place: str, heads: int, hidden: int, dropout: float, causal: bool) -> None:
         super().__init__()
         D = parts.dims.d_model
-        self.heads, self.weight_dropout = heads, dropout
+        self.heads, self.weight_dropout, self.causal = heads, dropout, causal
         self.attention_norm = parts.build("norm", f"{place}.attention_norm")
         self.feedforward_norm = parts.build("norm", f"{place}.feedforward_norm")
         with parts.stream(place):
@@ -35,13 +36,18 @@ class EncoderLayer(nn.Module):
             )
         self.dropout = Dropout(dropout)
 
-    def forward(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
-        x_BND = x_BND + self.dropout(self._attention(self.attention_norm(x_BND), mask_BN))
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None, past: Past | None = None) -> Tensor:
+        """``past``: keys and values of the tokens before these, to which theirs are added."""
+        x_BND = x_BND + self.dropout(self._attention(self.attention_norm(x_BND), mask_BN, past))
         return x_BND + self.dropout(self.feedforward(self.feedforward_norm(x_BND)))
 
-    def _attention(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
+    def _attention(self, x_BND: Tensor, mask_BN: Tensor | None, past: Past | None) -> Tensor:
         q, k, v = rearrange(self.qkv(x_BND), "b n (three h e) -> three b h n e", three=3, h=self.heads)
-        mixed = attend(q, k, v, mask_BM=mask_BN, dropout_p=self.weight_dropout if self.training else 0.0)
+        if past is not None:
+            k, v = (torch.cat([past[name], new], dim=2) if name in past else new for name, new in (("k", k), ("v", v)))
+            past.update(k=k, v=v)
+        dropout_p = self.weight_dropout if self.training else 0.0
+        mixed = attend(q, k, v, mask_BM=mask_BN, dropout_p=dropout_p, causal=self.causal)
         return self.out(rearrange(mixed, "b h n e -> b n (h e)"))
 
     def flops(self, B: int, N: int) -> int:
@@ -50,17 +56,19 @@ class EncoderLayer(nn.Module):
 
 @register("model", "transformer")
 class Transformer(Model):
-    """Pre-norm Transformer encoder (Vaswani et al. 2017; Xiong et al. 2020 for the norm's place).
+    """Pre-norm Transformer (Vaswani et al. 2017; Xiong et al. 2020 for the norm's place), encoder unless ``causal``.
 
     Positions are the embedding's: ``token_position``, learned or sinusoidal.
 
     Options:
         heads: must divide d_model.
+        causal: a token attends to itself and what comes before it alone.
         feedforward: hidden width of the MLP, as a multiple of d_model.
         dropout: on attention weights, inside the MLP, and on what either adds.
         final_dropout: on what the pooling gives to the classifier.
     """
 
+    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("embedding", "norm", "pooling")
     gives_states = True
 
@@ -70,16 +78,17 @@ class Transformer(Model):
         parts: Parts,
         *,
         heads: int = 4,
+        causal: bool = False,
         feedforward: Annotated[int, Field(ge=1)] = 4,
         dropout: Probability = 0.0,
         final_dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
         check_heads("model.transformer", heads, dims.d_model, path=("model", "heads"))
-        self.dims = dims
+        self.dims, self.causal = dims, causal
         self.embedding = parts.build("embedding", "embedding")
         self.layers = nn.ModuleList(
-            EncoderLayer(parts, f"layers.{i}", heads, feedforward * dims.d_model, dropout)
+            EncoderLayer(parts, f"layers.{i}", heads, feedforward * dims.d_model, dropout, causal)
             for i in range(dims.num_layers)
         )
         self.final_norm = parts.build("norm", "final_norm")
@@ -96,6 +105,17 @@ class Transformer(Model):
         x_BND = self.final_norm(x_BND)
         pooled_BD = self.pooling(x_BND, mask_BN)
         return ModelOutput(self.classifier(self.final_dropout(pooled_BD)), states_BND=x_BND)
+
+    def new_cache(self) -> Cache | None:
+        """Keys and values, which grow with the text."""
+        return Cache([{} for _ in self.layers]) if self.causal and self.per_token else None
+
+    def continued(self, ids_BN: Tensor, cache: Cache) -> Tensor:
+        x_BMD = self.embedding(ids_BN)[:, cache.length :]
+        for layer, past in zip(self.layers, cache.layers, strict=True):
+            x_BMD = layer(x_BMD, None, past)
+        cache.length = ids_BN.shape[1]
+        return self.classifier(self.pooling(self.final_norm(x_BMD)))
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

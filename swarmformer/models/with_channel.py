@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class WithChannel(Model):
     """Logits of any model, the trunk, plus those of a channel; everything else is the trunk's."""
 
+    sees_order = False
+
     def __init__(self, trunk: Model, channel: Channel) -> None:
         super().__init__()
         if trunk.per_token:

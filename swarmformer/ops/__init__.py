@@ -10,6 +10,7 @@ dropout        masks cut from raw random bits on a CPU
 gating         x + gate·u and what goes into a gate; per cluster where all its tokens hear the same
 near           products of tokens with the clusters around them, text by text on a CPU
 neighbours     every token with the one before and the one after, without shifted copies on a CPU
+padding        texts in chunks of which the last is partial, also in a graph for every length
 pieces         batches cut into pieces that fit the cache of a CPU
 memory         the C library keeps what was freed
 switch         whether the fast twins are taken: ``use_fast``, ``SWARMFORMER_FAST``

@@ -4,7 +4,9 @@ plan.json, registered.json      a grid: what is to run, and what was planned bef
 tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
+                                (of running text losses.npz)
 config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
+progress.json                   how far a cell or a trial that runs is
 """
 
 from .aliases import former_keys, todays_key
@@ -46,8 +48,18 @@ from .plan import (
     Value,
     plan_hash,
 )
-from .predictions import PREDICTIONS, Predictions, read_predictions, save_predictions
+from .predictions import (
+    LOSSES,
+    PREDICTIONS,
+    Predictions,
+    TokenLosses,
+    read_losses,
+    read_predictions,
+    save_predictions,
+)
+from .progress import PROGRESS, Progress
 from .run import (
+    OF_TEXT,
     AttentionUse,
     Config,
     DataFacts,

@@ -53,23 +53,26 @@ class Document(Record):
         return raw
 
 
-def save(path: Path, document: Document) -> None:
+def save(path: Path, document: Document, *, flush: bool = True) -> None:
     """Write a file atomically: a reader sees the old one or the new one, never a half.
+
+    Args:
+        flush: to the disk, so that it outlives a power cut; not worth its time for what is written every second.
 
     Raises:
         ValueError: a number that is not finite in a part that takes any JSON value.
     """
-    save_json(path, document.model_dump(mode="json"), document.SCHEMA)
+    save_json(path, document.model_dump(mode="json"), document.SCHEMA, flush=flush)
 
 
-def save_json(path: Path, content: Mapping[str, Any], schema: int = 1) -> None:
+def save_json(path: Path, content: Mapping[str, Any], schema: int = 1, *, flush: bool = True) -> None:
     """Write a measurement that has no record of its own as ``save`` writes one.
 
     Raises:
         ValueError: a number that is not finite.
     """
     text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=False)
-    write_bytes_atomically(path, (text + "\n").encode())
+    write_bytes_atomically(path, (text + "\n").encode(), flush=flush)
 
 
 def load(path: Path, model: type[DocumentT]) -> DocumentT:
@@ -106,14 +109,15 @@ def load_json(path: Path) -> dict[str, Any]:
     return raw
 
 
-def write_bytes_atomically(path: Path, content: bytes) -> None:
+def write_bytes_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
     """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())
+            if flush:
+                os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -101,12 +101,15 @@ class Costs(Measured):
 class Floor(Record):
     """A baseline, which a model must beat; or an oracle, which knows how the examples are made.
 
+    perplexity, bits_per_byte: where it foretells the next token, as ``Metrics`` have them.
     detail: how it was made: C chosen on the validation split, number of features …
     """
 
     name: str
     kind: Literal["baseline", "oracle"] = "baseline"
     accuracy: Share
+    perplexity: float | None = None
+    bits_per_byte: float | None = None
     n: Natural
     split: str
     detail: dict[str, str | int | float] = {}

@@ -114,7 +114,10 @@ class Primary(Record):
 
 
 class Plan(Document):
-    """``plan.json``. ``hash`` is over what it decides; plans older than it have none."""
+    """``plan.json``. ``hash`` is over what it decides; plans older than it have none.
+
+    ``source``: SHA-256 over the files that it was made of (grid, variants, factors); empty in older plans.
+    """
 
     grid: str
     description: str = ""
@@ -127,6 +130,7 @@ class Plan(Document):
     arms: tuple[PlannedArm, ...]
     cells: tuple[PlannedCell, ...]
     hash: str = ""
+    source: str = ""
 
     @model_validator(mode="after")
     def _names_agree(self) -> Plan:

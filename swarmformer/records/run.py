@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from .base import Count, Document, Natural, Record, Share
 from .environment import Supplier
@@ -21,6 +21,10 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+    @property
+    def called(self) -> str:
+        """What reports call it: its title where it was given one."""
+        return str((self.model_extra or {}).get("title") or self.name)
 
 
 class DataSpec(Record):
@@ -54,7 +58,10 @@ class Failure(RunIdentity):
 
 
 class Metrics(Record):
-    """Of a split; ``n`` counts labels."""
+    """Of a split; ``n`` counts labels.
+
+    Where the next token is foretold, also ``perplexity`` = exp(loss), of a token, and ``bits_per_byte`` of the text.
+    """
 
     accuracy: Share
     precision: Share
@@ -62,6 +69,17 @@ class Metrics(Record):
     f1: Share
     loss: float
     n: Natural
+    perplexity: float | None = None
+    bits_per_byte: float | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_asked(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        return {key: value for key, value in content.items() if value is not None or key not in OF_TEXT}
+
+
+OF_TEXT = ("perplexity", "bits_per_byte")
+"""Metrics that only running text has."""
 
 
 class SplitMetrics(Record):
@@ -139,6 +157,8 @@ class DataFacts(Record):
 
     ``examples`` and ``empty`` texts by split, ``shared`` by "train in test" and the like as the source has it;
     ``dropped`` of these from train; ``added`` to train, by augmentation. ``redrawn``: every run draws the split anew.
+    ``sources`` by split: which own files, and how they were read. ``classes``: what each is
+    called, index = label.
     """
 
     examples: dict[str, Count] = {}
@@ -148,6 +168,8 @@ class DataFacts(Record):
     added: dict[str, Count] = {}
     split_seed: int = 0
     redrawn: bool = False
+    sources: dict[str, str] = {}
+    classes: list[str] = []
 
 
 class PublishedReading(Record):

@@ -1,12 +1,14 @@
-"""Logits of a whole split, and what they are worth."""
+"""What a model makes of a whole split, and what that is worth."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
@@ -25,32 +27,85 @@ def autocast(device: torch.device, precision: str) -> Any:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
+FORETOLD_CELLS = 1 << 26
+"""Logits of foretold tokens at once: over a large vocabulary those of a whole batch would fill the memory."""
+
+
 @torch.inference_mode()
-def predict(model: nn.Module, batches: Batches, device: torch.device, precision: str) -> Tensor:
-    """logits_MK (fp32, on the CPU) in the order of the split's labels; the model's mode is restored."""
+def passes(model: Model, batches: Batches, device: torch.device, precision: str) -> Iterator[tuple[Batch, Tensor]]:
+    """Each batch, on the device, with its logits_MK (fp32); large ones in parts. The model's mode is restored."""
     training = model.training
     model.eval()
-    parts, rows = [], []
-    for batch in batches():
+    for batch in _parts(batches, model.dims.num_classes):
         here = batch.to(device)
         with autocast(device, precision):
             logits = model(here.ids_BN, here.mask_BN)
-        parts.append(here.answers(logits).float())
-        rows.append(batch.index_M)
+        yield here, here.answers(logits).float()
     model.train(training)
-    logits_MK = torch.cat(parts).cpu()
-    ordered = torch.empty_like(logits_MK)
-    ordered[torch.cat(rows)] = logits_MK
+
+
+def _parts(batches: Batches, classes: int) -> Iterator[Batch]:
+    if batches.split.text_bytes is None:
+        yield from batches()
+        return
+    for rows, length in batches.plan(0):
+        step = max(1, FORETOLD_CELLS // (length * classes))
+        for start in range(0, len(rows), step):
+            yield batches.batch(rows[start : start + step], length)
+
+
+def predict(model: Model, batches: Batches, device: torch.device, precision: str) -> Tensor:
+    """logits_MK (fp32, on the CPU) in the order of the split's labels."""
+    found = [(batch.index_M, logits_MK) for batch, logits_MK in passes(model, batches, device, precision)]
+    return _ordered(found)
+
+
+def _ordered(found: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """What was found for each answer, by its index; on the CPU."""
+    values = torch.cat([value for _, value in found]).cpu()
+    ordered = torch.empty_like(values)
+    ordered[torch.cat([index_M for index_M, _ in found])] = values
     return ordered
 
 
-def evaluate(
-    model: nn.Module, batches: Batches, device: torch.device, precision: str
-) -> tuple[Metrics, Tensor]:
-    """Metrics and logits_MK of a split, one row per label."""
+def evaluate(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Metrics, Tensor]:
+    """Metrics of a split, and logits_MK, one row per label; where every token is foretold their losses_M instead."""
+    if batches.split.text_bytes is not None:
+        return foretelling(model, batches, device, precision, batches.split.text_bytes)
     logits_MK = predict(model, batches, device, precision)
     labels_M = torch.from_numpy(batches.split.labels.copy())
     return classification_metrics(logits_MK, labels_M), logits_MK
+
+
+def foretelling(
+    model: Model, batches: Batches, device: torch.device, precision: str, text_bytes: int
+) -> tuple[Metrics, Tensor]:
+    """Metrics of running text, and the negative log-likelihood of every token, in nats, fp32.
+
+    ``loss`` is its mean, ``perplexity`` exp(loss), ``bits_per_byte`` its sum over ln 2 and the bytes of the text.
+    Precision, recall and F1 are means over the tokens that occur or were given.
+    """
+    found, K = [], model.dims.num_classes
+    right_K, told_K, true_K = torch.zeros(3, K, dtype=torch.int64, device=device)
+    for batch, logits_MK in passes(model, batches, device, precision):
+        truth_M, guess_M = batch.labels_M, logits_MK.argmax(dim=-1)
+        found.append((batch.index_M, F.cross_entropy(logits_MK, truth_M, reduction="none")))
+        for count_K, ids in ((right_K, truth_M[guess_M == truth_M]), (told_K, guess_M), (true_K, truth_M)):
+            count_K += torch.bincount(ids, minlength=K)
+    losses_M = _ordered(found)
+    loss, n = float(losses_M.double().mean()), len(losses_M)
+    seen = (told_K + true_K) > 0
+    right, told, true = (count_K[seen].double() for count_K in (right_K, told_K, true_K))
+    return {
+        "accuracy": int(right_K.sum()) / n,
+        "precision": float((right / told.clamp(min=1)).mean()),
+        "recall": float((right / true.clamp(min=1)).mean()),
+        "f1": float((2 * right / (told + true)).mean()),
+        "loss": loss,
+        "n": n,
+        "perplexity": math.exp(min(loss, 700.0)),
+        "bits_per_byte": loss * n / math.log(2) / text_bytes,
+    }, losses_M
 
 
 def classification_metrics(logits_MK: Tensor, labels_M: Tensor) -> Metrics:

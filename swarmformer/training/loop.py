@@ -80,7 +80,8 @@ class Trainer:
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         torch.manual_seed(spec.seed)
         self.model = assemble(spec.model)
-        check_answers(self.model, spec, per_token=data.splits["validation"].questions is not None)
+        validation = data.splits["validation"]
+        check_answers(self.model, spec, validation.questions is not None, validation.text_bytes is not None)
         check_objectives(self.model, spec.train)
         self.model.fit(data.texts("train"))
         self.model.to(device)
@@ -133,18 +134,18 @@ class Trainer:
         return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
 
     def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split. Whoever reads the test split, it is written to the curve.
+        """Metrics and logits of a split, or losses of its tokens. Whoever reads test, it is written to the curve.
 
         Raises:
             TrainingDivergedError: one of them is not finite.
         """
-        metrics, logits_MK = evaluate(model, self.batches[split], self.device, self.now.train.precision)
-        self._check(bool(logits_MK.isfinite().all()), f"the logits of the {split} split are not finite")
+        metrics, answers = evaluate(model, self.batches[split], self.device, self.now.train.precision)
+        self._check(bool(answers.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
         if split == "test":
             kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
             self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
-        return metrics, logits_MK
+        return metrics, answers
 
     def _compute_in(self, precisions: list[str]) -> None:
         """Decide what each stage computes in, for good: a run that goes on elsewhere keeps it.

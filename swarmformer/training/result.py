@@ -15,7 +15,8 @@ from swarmformer.records import Exercise
 @dataclass(frozen=True)
 class TrainResult:
     """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
-    what the components measured of themselves over the validation split.
+    what the components measured of themselves over the validation split. Of foretold tokens there are no logits but
+    losses, [N].
 
     ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
     the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.

@@ -9,7 +9,7 @@ from swarmformer.contracts.component import components_within
 from swarmformer.contracts.measure import Mean, watching
 from swarmformer.data.batching import Batches
 from swarmformer.records import Exercise
-from swarmformer.training.evaluate import predict
+from swarmformer.training.evaluate import passes
 
 
 def telemetry(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Exercise, ...]:
@@ -18,7 +18,8 @@ def telemetry(model: Model, batches: Batches, device: torch.device, precision: s
     if not components:
         return ()
     with watching(dict(components)) as watched:
-        predict(model, batches, device, precision)
+        for _ in passes(model, batches, device, precision):
+            pass
     return tuple(row for name, part in components.items() for row in _rows(name, part, watched[name].means))
 
 

@@ -165,7 +165,7 @@ def test_any_model_takes_it_and_starts_as_without(variant: str, tmp_path: Path) 
     assert beside.flops(1, 16) == plain.flops(1, 16)
     hub.save_model(beside, tmp_path)
     with torch.no_grad():
-        assert torch.equal(hub.load(tmp_path)(ids), beside(ids))
+        assert torch.equal(hub.load_model(tmp_path)(ids), beside(ids))
 
 
 def test_none_is_no_channel_and_changes_no_key() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from swarmformer.data.draw import drawn
 from swarmformer.data.split import check_splits, cut_validation, load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
@@ -128,3 +129,42 @@ def test_text_that_no_file_can_hold_is_refused(toy: Toy) -> None:
     toy.splits["test"] = make_split("test", ["fine", "cut \ud83d"])
     with pytest.raises(DataError, match=r"split 'test', example 'test/1': no valid text: .*surrogates not allowed"):
         load_splits(toy, validation_fraction=0.2, split_seed=0)
+
+
+def drawn_one_by_one(labels: np.ndarray, target: int, rng: np.random.Generator) -> list[int]:
+    """In random order, each example that leaves another of its class behind, until there are enough."""
+    left, chosen = np.bincount(labels), list[int]()
+    for row in rng.permutation(len(labels)):
+        if len(chosen) < target and left[labels[row]] > 1:
+            left[labels[row]] -= 1
+            chosen.append(int(row))
+    return sorted(chosen)
+
+
+@given(labels=st.lists(st.integers(0, 3), min_size=2, max_size=40), fraction=st.floats(0, 1), seed=st.integers(0, 99))
+def test_drawing_singly_is_drawing_one_by_one(labels: list[int], fraction: float, seed: int) -> None:
+    texts = [str(row) for row in range(len(labels))]
+    split = RawSplit(texts, np.array(labels), texts)
+    found = np.flatnonzero(drawn(split, fraction, np.random.default_rng(seed))).tolist()
+    wanted = drawn_one_by_one(split.labels, round(fraction * len(labels)), np.random.default_rng(seed))
+    assert found == wanted
+    alone = np.flatnonzero(drawn(split, fraction, np.random.default_rng(seed), groups=np.arange(len(labels))))
+    assert alone.tolist() == wanted
+
+
+@given(
+    labels=st.lists(st.integers(0, 3), min_size=2, max_size=60),
+    fraction=st.floats(0.01, 0.99),
+    size=st.integers(1, 4),
+    seed=st.integers(0, 99),
+)
+def test_stratified_shares_are_those_of_each_class(labels: list[int], fraction: float, size: int, seed: int) -> None:
+    texts = [str(row) for row in range(len(labels))]
+    split, counts = RawSplit(texts, np.array(labels), texts), np.bincount(labels, minlength=4)
+    most = np.minimum(np.maximum(np.round(fraction * counts), counts > 1), np.maximum(counts - 1, 0))
+    chosen = drawn(split, fraction, np.random.default_rng(seed), stratify=True)
+    assert np.bincount(split.labels[chosen], minlength=4).tolist() == most.tolist()
+    groups = np.arange(len(labels)) // size
+    chosen = drawn(split, fraction, np.random.default_rng(seed), groups=groups, stratify=True)
+    assert (np.bincount(split.labels[chosen], minlength=4) <= most).all()
+    assert not set(groups[chosen]) & set(groups[~chosen])

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import time
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from swarmformer.data.cut import Cut
+from swarmformer.data.cut import Cut, cut_text
 from swarmformer.data.encode import encode_text
-from swarmformer.data.tokenizer import load_tokenizer, tokenizer_hash, train_wordpiece, vocab_size
+from swarmformer.data.task import RawSplit
+from swarmformer.data.tokenizer import load_tokenizer, special_ids, tokenizer_hash, train_wordpiece, vocab_size
 from swarmformer.errors import DataError
 from tests.data.toy_tasks import WORDS
 
@@ -78,7 +81,7 @@ def test_without_file_and_network_it_says_what_to_set(tmp_path: Path, monkeypatc
 
 
 def test_an_unknown_name_and_a_broken_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="neither 'bert' nor the path"):
+    with pytest.raises(DataError, match="neither 'bert' nor 'bytes' nor the path"):
         load_tokenizer("brt")
     broken = tmp_path / "tokenizer.json"
     broken.write_text("{}")
@@ -94,6 +97,40 @@ def test_a_trained_tokenizer_is_frozen_in_its_file(tmp_path: Path) -> None:
     assert vocab_size(str(path)) <= 60
     assert tokenizer.token_to_id("[PAD]") == 0
     assert tokenizer.encode("the seven").tokens == ["[CLS]", "the", "seven", "[SEP]"]
+
+
+def any_text(rng: random.Random, length: int) -> str:
+    """Characters of every plane and kind that UTF-8 has, surrogates left out."""
+    ends = (0x80, 0x800, 0x10000, 0x110000)
+    codes = [rng.randrange(rng.choice(ends)) for _ in range(length)]
+    return "".join(chr(code) for code in codes if not 0xD800 <= code < 0xE000)
+
+
+def test_bytes_are_the_bytes_of_any_text_and_come_back_as_it() -> None:
+    tokenizer, rng = load_tokenizer("bytes"), random.Random(0)
+    said = ["", " ", "[SEP] [PAD][MASK]", "\r\n\t\0\x7f", "e\u0301 é", "\ufeffmark", "<0x0A>", "👩‍👩‍👧 Ġ"]
+    for text in [*said, *(any_text(rng, rng.randrange(300)) for _ in range(200))]:
+        ids = [5 + byte for byte in text.encode()]
+        assert tokenizer.encode(text).ids == [2, *ids, 3]
+        assert tokenizer.decode([2, *ids, 3, 0, 0, 4]) == text
+    assert vocab_size("bytes") == 261 and special_ids(tokenizer) == [0, 2, 3, 4]
+
+
+def test_bytes_saved_to_a_file_stay_bytes(tmp_path: Path) -> None:
+    path, text = tmp_path / "tokenizer.json", "[CLS] naïve “x”\n"
+    load_tokenizer("bytes").save(str(path))
+    saved = load_tokenizer(str(path))
+    assert saved.encode(text).ids == load_tokenizer("bytes").encode(text).ids
+    assert saved.decode(saved.encode(text).ids) == text and special_ids(saved) == [0, 2, 3, 4]
+    digest = "3a3189adeb2b2004ea1fa0803d4bb99970cc3a0f5fcb838a19e85523433b55c3"
+    assert tokenizer_hash("bytes") == digest, "part of the key of encoded data: another is other data"
+
+
+def test_bytes_are_cut_between_bytes_and_read_as_whole_characters() -> None:
+    split = RawSplit(["aéb", "ab"], np.array([0, 1]), ["0", "1"])
+    tokens = encode_text(split.texts, load_tokenizer("bytes"), Cut(4), split.ids)
+    assert tokens.ids.tolist() == [2, 5 + 0x61, 5 + 0xC3, 3, 2, 5 + 0x61, 5 + 0x62, 3] and tokens.truncated == 1
+    assert cut_text(split, Cut(4), load_tokenizer("bytes")).texts == ["aé", "ab"]
 
 
 def test_real_vocabulary_agrees_with_a_plain_reference(real_data: Callable[[str], Path]) -> None:

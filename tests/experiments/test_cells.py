@@ -9,17 +9,15 @@ import pytest
 
 from experiments.cells import (
     CellError,
-    Status,
     cell_folder,
     cell_name,
     check_precision,
     identity,
-    is_locked,
     load_config,
-    lock_of,
     prepare,
     status_of,
 )
+from experiments.status import Status, is_locked, lock_of
 from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run

@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 from experiments import execute, grid
-from experiments.cells import Status, identity, is_locked, status_of
+from experiments.cells import identity, status_of
 from experiments.execute import Job, scheduler
 from experiments.plan import load_plan
+from experiments.status import Status, is_locked
 from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
 from tests.experiments.conftest import ROOT, command, run_module
 from tests.processes import start_forked
@@ -54,7 +55,9 @@ def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
 
 def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:
     # checkpoint_seconds 0: a checkpoint after every step, so that the kill falls between checkpoints of a run
-    path = tiny_grid(train={"epochs": 4, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0})
+    path = tiny_grid(
+        train={"epochs": 4, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0}, keep_weights="best"
+    )
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert run_module("experiments.grid", "run", path, "--runs", whole, "--workers", "2").returncode == 0
 
@@ -75,6 +78,21 @@ def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: 
     for cell in results(whole / "tiny"):
         ours, theirs = (np.load(f / "tiny" / cell / "predictions.npz") for f in (killed, whole))
         np.testing.assert_array_equal(ours["logits"], theirs["logits"])
+    for folder in (whole / "tiny", killed / "tiny"):
+        assert kept_models(folder) == best_by_validation(folder)
+
+
+def kept_models(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob("*/*model*")}
+
+
+def best_by_validation(folder: Path) -> set[str]:
+    """Of every arm the cell with the best accuracy on validation, the lower seed where two are alike."""
+    found = sorted(
+        (-result["metrics"]["validation"]["accuracy"], result["seed"], result["arm"], cell)
+        for cell, result in results(folder).items()
+    )
+    return {cell for _, _, arm, cell in found if cell == next(c for _, _, a, c in found if a == arm)}
 
 
 def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_path: Path) -> None:

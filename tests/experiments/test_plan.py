@@ -99,6 +99,13 @@ def test_planning_needs_no_memory_for_weights(tiny_grid: Grid) -> None:
     assert arm.parameters.total > 10**12
 
 
+def test_arms_that_are_blind_to_order_are_named_where_places_are_asked_about(tiny_grid: Grid) -> None:
+    sizes = {"dims": {**TINY["model"]["dims"], "seq_len": 64}}
+    grid = tiny_grid(arms=["base", "base+positions"], model=sizes, data={"task": "digits"})
+    remarks = {arm.name: " ".join(arm.remarks) for arm in load_plan(grid).arms}
+    assert "blind to the order" in remarks["base"] and "blind" not in remarks["base+positions"]
+
+
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_every_shipped_grid_builds(path: Path) -> None:
     if "imdb" in path.stem and data_dir() is None:

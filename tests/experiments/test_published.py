@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from experiments.speed.published import PublishedSwarmFormer
 from swarmformer import hub
+from swarmformer.hub.published import our_name
 from tests.helpers import assert_close, no_dropout
 from tests.reference import ReferenceSwarmFormer
 
@@ -37,6 +38,6 @@ def test_ours_agrees_at_the_published_widths(width: int) -> None:
         F.cross_entropy(model.train()(ids), labels).backward()
     found = dict(ours.named_parameters())
     for name, parameter in published.named_parameters():
-        expected, gradient = parameter.grad, found[hub._our_name(name)].grad
+        expected, gradient = parameter.grad, found[our_name(name)].grad
         assert expected is not None and gradient is not None
         assert_close(name, expected, gradient, atol=1e-7 + 1e-4 * float(expected.abs().max()), rtol=1e-4)

@@ -7,14 +7,18 @@ from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from experiments import benchmark
-from experiments.speed import command, depth, evaluation, figure, measure, training
+from experiments.speed import command, depth, evaluation, figure, measure, prediction, training
 from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.rounds import Samples
+from swarmformer.testing import assert_close
+from tests.data.toy_tasks import WORDS
 
 LIMITS = {"fp32": Limits(1e9, 1e9, (8, 8, 8), "ieee"), "bf16": Limits(4e9, 1e9, (8, 8, 8), "bfloat16")}
 
@@ -140,3 +144,14 @@ def test_slow_bf16_is_missing_with_both_rates(bf16: float, kept: list[str], monk
     figure.slow_bf16.cache_clear()
     assert [*group.arms] == kept == [each.ours for each in group.figures] and group.missing["third"] == "absent"
     assert ("products run at 2 GFLOP/s, in fp32 at 60" in group.missing.get("bf16", "")) is (len(kept) == 1)
+
+
+def test_prediction_asks_both_ways_for_the_same_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(WORDS) + "\n")
+    monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))
+    monkeypatch.setattr(prediction, "_reviews", lambda limit, texts: ["a good film .", "", "bad " * 50])
+    group = prediction.group(prediction.Size("Tiny", "masked_small", 16, 8, 32), 0, 3)
+    script, same, ours = (arm.call() for name, arm in group.arms.items() if "bf16" not in name)
+    assert script.shape == (3, 2) and len(same) == len(ours) == 3
+    assert_close("logits", script, torch.from_numpy(np.stack(same)), atol=1e-5)
+    assert [figure.ours for figure in group.figures] == ["predict", "predict, bf16"]

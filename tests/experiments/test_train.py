@@ -17,6 +17,7 @@ from experiments import train
 from swarmformer import hub
 from tests.experiments.conftest import ROOT, TINY, command, run_module
 from tests.experiments.test_grid import wait_for
+from tests.processes import run_forked
 
 
 def flat(section: str, values: dict[str, Any]) -> list[str]:
@@ -31,7 +32,8 @@ SETTINGS = [word for section in ("model", "data", "train") for word in flat(sect
 
 
 def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
-    done = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    words = ["variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS]
+    done = run_module("experiments.train", "with", *words)
     assert done.returncode == 0, done.stderr
     (cell,) = tmp_path.iterdir()
     result = json.loads((cell / "result.json").read_text())
@@ -44,11 +46,15 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     assert "epoch 2/2" in log
     assert [row["backend"] for row in result["attention"]] == ["sdpa", "sdpa"], "in training and in evaluation"
     assert all(f"attention ({row['kind']}): sdpa, {row['reason']}" in log for row in result["attention"])
-    assert not (cell / "checkpoint.safetensors").exists()
-    total = sum(p.numel() for p in hub.load(cell / "model").parameters())
+    assert not (cell / "checkpoint.safetensors").exists() and not (cell / "progress.json").exists()
+    total = sum(p.numel() for p in hub.load_model(cell / "model").parameters())
     assert total == result["parameters"]["total"]
 
-    again = run_module("experiments.train", "with", "variant=base", "seed=3", f"runs={tmp_path}", *SETTINGS)
+    assert result["metrics"]["test"]["n"] == 40
+    scored = run_forked("swarmformer", "evaluate", cell)
+    assert "the run's stored predictions: 40 of 40 answers are the same" in scored.stdout, scored.stderr
+
+    again = run_module("experiments.train", "with", *words)
     assert again.returncode == 0 and "finished before" in again.stdout
 
 
@@ -118,7 +124,7 @@ def test_a_last_step_to_weights_that_answer_nan_is_divergence(tmp_path: Path) ->
     """One step of 10³⁰ after a loss that is still finite: an accuracy of NaN logits would be no result."""
     still = ["train.epochs=1", "train.batch_size=120", "train.warmup=0", "train.lr=1e30"]
     settings = [word for word in SETTINGS if not word.startswith(("train.", "model.dims.n", "model.dims.c"))]
-    words = ["variant=bag_of_embeddings", f"runs={tmp_path}", "device=cpu", *settings, *still]
+    words = ["variant=bag_of_embeddings", f"runs={tmp_path}", "device=cpu", "threads=2", *settings, *still]
     done = run_module("experiments.train", "with", *words)
     [cell] = tmp_path.iterdir()
     failure = json.loads((cell / "failure.json").read_text())
@@ -127,3 +133,10 @@ def test_a_last_step_to_weights_that_answer_nan_is_divergence(tmp_path: Path) ->
     lines = [json.loads(line) for line in (cell / "curve.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["train"] and math.isfinite(lines[0]["loss"])
     assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", (cell / "curve.jsonl").read_text()))
+    [start] = json.loads((cell / "environment.json").read_text())["starts"]
+    assert start["threads"]["intra_op"] == 2, "as asked for, whatever OMP_NUM_THREADS says"
+
+
+def test_an_option_in_another_style_is_told_how_to_write_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train.main(["with", "variant=base", "--threads", "2"]) == 2
+    assert "threads=2, not --threads 2" in capsys.readouterr().err

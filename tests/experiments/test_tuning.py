@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from experiments import grid
-from experiments.cells import CellError, Status, identity, is_locked, prepare, status_of
+from experiments.cells import CellError, identity, prepare, status_of
 from experiments.execute import scheduler
 from experiments.execute.scheduler import store_plan
+from experiments.overview import print_status
 from experiments.plan import Cell, Plan, load_plan
 from experiments.plan.registration import register
 from experiments.runner import run_cell, run_trial
+from experiments.status import Status, is_locked
 from experiments.tuning import choice_of, chosen, settle
 from swarmformer.errors import SpecError
 from swarmformer.records import (
@@ -233,7 +235,7 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
 ) -> None:
     finish(plan, tmp_path, lambda cell: None if cell.arm == "base" else 0.3)
     settle(plan, tmp_path)
-    grid.print_status(plan, tmp_path)
+    print_status(plan.record(tmp_path), tmp_path)
     said = capsys.readouterr().out
     assert "trials: COMPLETED 6, FAILED 6" in said and "base: nothing, every trial failed" in said
     assert "PENDING 2" in said and "2 cells without chosen values: base" in said

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.cells import Status, cell_folder, status_of
+from experiments.cells import cell_folder, status_of
 from experiments.plan.grid_file import arms_of, designed_arms, read_grid, resolve_arm
+from experiments.status import Status
 from swarmformer.data import tokenizer
 from swarmformer.records.aliases import aliases, todays_key
 from tests import golden

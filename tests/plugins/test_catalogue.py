@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.plan.grid_file import grid_path
+from experiments.planned import grid_path
 from swarmformer.catalogue import find_item, list_items
 from swarmformer.errors import SpecError
 from swarmformer.variants import list_variants, load_factors, load_variant, resolve_run

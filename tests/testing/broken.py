@@ -382,6 +382,16 @@ class BlindModel(SoundModel):
         return super().detailed(torch.zeros_like(ids_BN), mask_BN)
 
 
+class ForeseesTokens(SoundModel):
+    """Says that it is causal, and gives each token the mean of the whole text."""
+
+    causal = gives_states = True
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
+        output, x_BND = super().detailed(ids_BN, mask_BN), self.embed(ids_BN)
+        return ModelOutput(output.logits_BK, states_BND=x_BND + self.pooling(x_BND, mask_BN).unsqueeze(1))
+
+
 class MeanOverPads(Mean):
     """Admits that pads count."""
 

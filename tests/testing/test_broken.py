@@ -68,6 +68,7 @@ FAULTS = [
     (broken.Shrinking, {"a_size_for_every_layer"}, set()),
     (broken.ModelThatSeesPads, PADS | ALONE, set()),
     (broken.BlindModel, {"sees_its_input"}, set()),
+    (broken.ForeseesTokens, {"knows_no_later_token"}, set()),
 ]
 
 

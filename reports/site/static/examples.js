@@ -73,14 +73,15 @@ const examples = {
   table(asked, places, ofA, ofB) {
     const texts = new Map(asked.texts.map(([at, text, length]) =>
       [at, text.length < length ? `${text} … (${length.toLocaleString("en")} characters)` : text]));
-    const mark = (answer, at) => `${answer} ${answer === asked.labels[at] ? "✓" : "✗"}`;
-    const data = places.map((at) => ({ example: asked.names[at], label: asked.labels[at], a: mark(ofA[at], at), b: mark(ofB[at], at), text: texts.get(at) ?? "—" }));
+    const called = (label) => asked.classes[label] ?? label;
+    const mark = (answer, at) => `${called(answer)} ${answer === asked.labels[at] ? "✓" : "✗"}`;
+    const data = places.map((at) => ({ example: asked.names[at], label: called(asked.labels[at]), a: mark(ofA[at], at), b: mark(ofB[at], at), text: texts.get(at) ?? "—" }));
     const column = (title, width) => ({ title, field: title.toLowerCase(), sorter: "alphanum", width, resizable: false });
     const text = { ...column("text", undefined), minWidth: 240, formatter: "textarea" };
     document.getElementById("example-table").hidden = false;
     new Tabulator("#example-table", {
       data, layout: "fitColumns", responsiveLayout: "collapse", pagination: true, paginationSize: 50, paginationButtonCount: 3, renderVertical: "basic",
-      columns: [column("example"), column("label", 70), column("A", 70), column("B", 70), ...(texts.size ? [text] : [])],
+      columns: [column("example"), column("label", 110), column("A", 110), column("B", 110), ...(texts.size ? [text] : [])],
     });
   },
 };

@@ -84,6 +84,8 @@ class Ngrams(Channel):
     def found(self, ids_BN: Tensor, mask_BN: Tensor | None) -> Found:
         """The n-grams of every text."""
         ends_BN = self.text_V[ids_BN] if mask_BN is None else self.text_V[ids_BN] & mask_BN
+        if torch.compiler.is_exporting():  # room for the longest n-gram, however short the text
+            ids_BN, ends_BN = (F.pad(x_BN, (0, self.orders - 1)) for x_BN in (ids_BN, ends_BN))
         hash_BN, whole_BN, parts = ids_BN, ends_BN, [ids_BN.masked_fill(~ends_BN, self.none)]
         for order in range(1, min(self.orders, ids_BN.shape[1])):
             hash_BN = (hash_BN[:, :-1] + 1) * FACTOR + ids_BN[:, order:]

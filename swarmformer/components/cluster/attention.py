@@ -104,6 +104,7 @@ class ClusterAttention(Cluster):
         head_width: least features of a head; fewer heads are taken where d_model has no room for ``heads``.
     """
 
+    sees_order = False
     test_options = ({"heads": 4, "head_width": 32},)
     measures = ATTENTION
 

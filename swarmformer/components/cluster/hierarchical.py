@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from swarmformer.components.shared import Gate, divided, influence
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.ops.dropout import Dropout
+from swarmformer.ops.padding import filled
 from swarmformer.registry import register
 
 
@@ -33,6 +33,7 @@ class Hierarchical(Cluster):
     def __init__(self, dims: Dims, *, dropout: Probability = 0.0) -> None:
         super().__init__()
         D = self.d_model = dims.d_model
+        self.most = -(-dims.seq_len // dims.cluster_size)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), nn.Linear(D, D))
         self.message = nn.Linear(D, D)
         self.gate = Gate(D)
@@ -48,13 +49,18 @@ class Hierarchical(Cluster):
         norm = nn.Identity() if norm is None else norm
         h, weight = self._update(c_BCD, norm), influence(c_BCD, mask_BC, signal_BC)
         below: list[tuple[Tensor, Tensor]] = []
-        while h.shape[1] > 1:
+        for _ in range(self._levels(h.shape[1])):
             below.append((h, weight))
             h, weight = self._up(h, weight, norm)
         z = self._hear(h, self._speak(h, norm), norm)
         for h, weight in reversed(below):
             z = self._down(h, weight, z, norm)
         return z if mask_BC is None else z * mask_BC.unsqueeze(-1)
+
+    def _levels(self, C: int) -> int:
+        """Above the clusters, for C of them; in an exported graph those of the longest text, for whatever comes. A
+        level too many changes nothing."""
+        return ((self.most if torch.compiler.is_exporting() else C) - 1).bit_length()
 
     def _up(self, h_BCD: Tensor, weight_BC1: Tensor, norm: nn.Module) -> tuple[Tensor, Tensor]:
         """Parents and their weights. One that has fewer than two children is not updated."""
@@ -89,7 +95,7 @@ class Hierarchical(Cluster):
 
 def _pairs(x_BCX: Tensor) -> Tensor:
     """[B, C, X] → [B, ⌈C/2⌉, 2, X]; a last one without a neighbour gets zeros."""
-    return rearrange(F.pad(x_BCX, (0, 0, 0, x_BCX.shape[1] % 2)), "b (p two) x -> b p two x", two=2)
+    return rearrange(filled(x_BCX, 2), "b (p two) x -> b p two x", two=2)
 
 
 def _to_children(x_BPX: Tensor, C: int) -> Tensor:

@@ -27,7 +27,7 @@ class CrossAttention(nn.Module):
     def forward(
         self, queries: Tensor, x_BKD: Tensor, mask_BK: Tensor | None = None, signal_BK: Tensor | None = None
     ) -> Tensor:
-        q_BQD = self.query(queries).expand(len(x_BKD), -1, -1)
+        q_BQD = self.query(queries).expand(x_BKD.shape[0], -1, -1)  # len ties a traced graph to one size
         q, k, v = (
             rearrange(t, "b k (h d) -> b h k d", h=self.heads) for t in (q_BQD, self.key(x_BKD), self.value(x_BKD))
         )
@@ -50,6 +50,7 @@ class Latent(Cluster):
         dropout: on the attention weights and on the output.
     """
 
+    sees_order = False
     test_options = ({"latents": 2, "heads": 1}, {"latents": 20, "heads": 16})
 
     def __init__(

@@ -33,6 +33,7 @@ class TokenEmbedding(Embedding):
         dropout: on what the table gives.
     """
 
+    sees_order = False
     test_options = ({"init_std": 0.1},)
 
     def __init__(self, dims: Dims, *, init_std: Deviation = 1.0, dropout: Probability = 0.0) -> None:

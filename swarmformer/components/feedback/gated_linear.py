@@ -20,6 +20,7 @@ class GatedLinear(Feedback):
         dropout: on g, drawn anew for each token.
     """
 
+    sees_order = False
     no_decay = ("gate",)
     measures = OPENNESS
 

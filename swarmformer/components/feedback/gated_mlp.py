@@ -32,6 +32,7 @@ class GatedMLP(Feedback):
         dropout: on the hidden layer of the MLP, drawn anew for each token.
     """
 
+    sees_order = False
     measures = {**OPENNESS, "update": Measure("size of the update over that of the token", least=0.01)}
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 

@@ -15,6 +15,8 @@ class Identity(Local):
     There is no MLP and no attention inside, so ``norm`` is not used.
     """
 
+    sees_order = False
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
 

@@ -73,6 +73,7 @@ class RollingShift(Local):
         D = dims.d_model
         self.d_model, self.T_local = D, T_local
         self.masked = self.honours_mask = masked
+        self.sees_order = positions
         self.dropout = Dropout(dropout)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), Dropout(dropout), nn.Linear(D, D))
         self.gate, self.residual = Gate(D, closed=closed), residual

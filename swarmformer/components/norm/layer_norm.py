@@ -16,6 +16,8 @@ class LayerNorm(Norm):
         eps: added to the variance.
     """
 
+    sees_order = False
+
     def __init__(self, dims: Dims, *, eps: float = 1e-5) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dims.d_model, eps=eps)

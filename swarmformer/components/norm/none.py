@@ -12,6 +12,8 @@ from swarmformer.registry import register
 class NoNorm(Norm):
     """x → x (the published model has no norm)."""
 
+    sees_order = False
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
 

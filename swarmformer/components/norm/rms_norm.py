@@ -19,6 +19,8 @@ class RMSNorm(Norm):
         eps: added to the mean square, so that a row of zeros stays zero.
     """
 
+    sees_order = False
+
     def __init__(self, dims: Dims, *, eps: Annotated[float, Field(gt=0)] = 1e-6) -> None:
         super().__init__()
         self.norm = nn.RMSNorm(dims.d_model, eps=eps)

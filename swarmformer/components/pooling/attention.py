@@ -24,6 +24,7 @@ class AttentionPooling(Pooling):
         heads: queries; must divide d_model.
     """
 
+    sees_order = False
     test_options = ({"heads": 4},)
 
     def __init__(self, dims: Dims, *, heads: int = 1) -> None:

@@ -12,6 +12,8 @@ from swarmformer.registry import register
 class Mean(Pooling):
     """Mean over real tokens; a text without any gives zero."""
 
+    sees_order = False
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
 

@@ -12,6 +12,7 @@ from swarmformer.registry import register
 class MeanAll(Pooling):
     """Mean over positions; pads count, so the result depends on the padding (Legg & Sturmanis 2025)."""
 
+    sees_order = False
     honours_mask = False
 
     def __init__(self, dims: Dims) -> None:

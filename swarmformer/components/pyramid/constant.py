@@ -10,6 +10,8 @@ from swarmformer.registry import register
 class Constant(Pyramid):
     """dims.cluster_size tokens per cluster in every layer (Legg & Sturmanis 2025)."""
 
+    sees_order = False
+
     def __init__(self, dims: Dims) -> None:
         super().__init__()
         self.size = dims.cluster_size

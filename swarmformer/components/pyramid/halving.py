@@ -22,6 +22,7 @@ class Halving(Pyramid):
         min_clusters: the doubling ends before a text of seq_len tokens has fewer clusters than this.
     """
 
+    sees_order = False
     test_options = ({"min_clusters": 5},)
 
     def __init__(self, dims: Dims, *, min_clusters: Annotated[int, Field(ge=1)] = 1) -> None:

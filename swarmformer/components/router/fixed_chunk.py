@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from einops import rearrange, repeat
 from torch import Tensor
-from torch.nn import functional as F
 
 from swarmformer.contracts import Assignment, Dims, Router
+from swarmformer.ops.padding import filled
 from swarmformer.registry import register
 
 
@@ -26,9 +26,7 @@ class ChunkAssignment(Assignment):
             self.cluster_mask_BC = self._chunks(mask_BN.unsqueeze(-1)).any(dim=2).squeeze(-1)
 
     def _chunks(self, x_BNX: Tensor) -> Tensor:
-        missing = -self.length % self.size
-        padded = F.pad(x_BNX, (0, 0, 0, missing)) if missing else x_BNX  # a pad of nothing is a copy too
-        return rearrange(padded, "b (c s) x -> b c s x", s=self.size)
+        return rearrange(filled(x_BNX, self.size), "b (c s) x -> b c s x", s=self.size)
 
     def pool(self, x_BND: Tensor) -> Tensor:
         if self.token_mask_BN is None:
@@ -49,6 +47,8 @@ class FixedChunk(Router):
         masked: False restores the published behaviour: pads are averaged in, and the length must be
             divisible by the cluster size.
     """
+
+    sees_order = False
 
     def __init__(self, dims: Dims, *, masked: bool = True) -> None:
         super().__init__()

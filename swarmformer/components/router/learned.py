@@ -216,7 +216,7 @@ def _inverse_rms(x_BND: Tensor) -> Tensor:
 
 
 def _fp32(device: torch.device) -> AbstractContextManager[object]:
-    """Switch autocast off where there is such a thing (the meta device has none)."""
-    if torch.amp.is_autocast_available(device.type):
+    """Switch autocast off where there is such a thing: the meta device has none, and an exported graph."""
+    if not torch.compiler.is_exporting() and torch.amp.is_autocast_available(device.type):
         return torch.autocast(device.type, enabled=False)
     return nullcontext()

@@ -52,11 +52,16 @@ class ShuffledChunk(Router):
                 "raise model.dims.seq_len"
             )
         real_BN = x_BND.new_ones(B, N, dtype=torch.bool) if mask_BN is None else mask_BN
-        order_BN = self.lots_N[:N].float().masked_fill(~real_BN, float("inf")).argsort(dim=1, stable=True)
-        return ShuffledAssignment(order_BN, cluster_size, real_BN)
+        lots_BN = self.lots_N[:N].float().masked_fill(~real_BN, float("inf"))
+        return ShuffledAssignment(_order(lots_BN), cluster_size, real_BN)
 
     def flops(self, B: int, N: int, cluster_size: int) -> int:
         return 0
+
+
+def _order(lots_BN: Tensor) -> Tensor:
+    """Exporters do not know that an order may be stable; ONNX has no other, and torch mixes up pads at most."""
+    return lots_BN.argsort(dim=1) if torch.compiler.is_exporting() else lots_BN.argsort(dim=1, stable=True)
 
 
 def _reordered(x_BNX: Tensor, order_BN: Tensor) -> Tensor:

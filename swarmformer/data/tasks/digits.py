@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from swarmformer.data.task import Predictor, RawSplit, Task
+from swarmformer.data.tasks.pixels import Linear
 from swarmformer.errors import DataError, SpecError
 from swarmformer.registry import register
 
@@ -34,7 +33,9 @@ class Digits(Task):
     """
 
     num_classes = CLASSES
+    classes = tuple(map(str, range(CLASSES)))
     vocabulary = ("[PAD]", *map(str, range(LEVELS)))
+    of_places = True
     test_options = ({"test": 0.1, "validation": 0.05},)
 
     def __init__(self, *, test: float = 0.3, validation: float = 0.1, seed: int = 0) -> None:
@@ -64,8 +65,8 @@ class Digits(Task):
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
         """What the levels tell without their places, and what they tell in place, each to a linear classifier."""
         return {
-            "bag of pixels (logistic regression on counts of grey levels)": _Linear(_counts, train),
-            "logistic regression on pixels in place": _Linear(_in_place, train),
+            "bag of pixels (logistic regression on counts of grey levels)": Linear(_counts, train),
+            "logistic regression on pixels in place": Linear(_in_place, train),
         }
 
 
@@ -101,20 +102,3 @@ def _counts(split: RawSplit) -> np.ndarray:
     """Share of the pixels that have each grey level, [n, 17]."""
     levels = (_in_place(split) * (LEVELS - 1)).round().astype(np.int64)
     return np.stack([np.bincount(row, minlength=LEVELS) for row in levels]) / PIXELS
-
-
-@dataclass(frozen=True)
-class _Linear:
-    """Multinomial logistic regression with scikit-learn's default penalty on ``features`` scaled to unit variance."""
-
-    features: Callable[[RawSplit], np.ndarray]
-    train: RawSplit
-
-    def __call__(self, split: RawSplit) -> np.ndarray:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
-        model.fit(self.features(self.train), self.train.labels)
-        return model.predict(self.features(split)).astype(np.int64)

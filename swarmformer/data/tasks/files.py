@@ -1,139 +1,285 @@
-"""Your own texts: any CSV, JSONL or parquet file with a column of texts and one of labels."""
+"""Your own texts: any CSV, JSONL or parquet files with a column of texts and one of labels."""
 
 from __future__ import annotations
 
 import logging
-import os
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from swarmformer.data.classes import Classes, find_classes, label_of
+from swarmformer.data.delimited import Columns, Form, Row, form_of
+from swarmformer.data.draw import drawn, numbered
 from swarmformer.data.files import file_hash
-from swarmformer.data.tables import read_rows
+from swarmformer.data.leakage import fingerprints, normalised
+from swarmformer.data.locate import located
+from swarmformer.data.packed import Names, Packing
+from swarmformer.data.tables import READERS, read_rows
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.errors import DataError
-from swarmformer.registry import register
+from swarmformer.errors import DataError, SpecError, suggest
+from swarmformer.registry import list_components, register
 
 logger = logging.getLogger("swarmformer.data")
+
+ENDINGS = ", ".join(READERS)
+UNLABELLED = "unlabelled"
+WORDS = {"tab": "\t", "\\t": "\t"}
+"""Delimiters that are hard to write on a command line."""
+TEST_SEED = 0
+"""The test split that is set aside is the same in every run, whatever their seeds are."""
+State = tuple[tuple[Path, int, int], ...]
+"""Files with their size and time of change, which are there to notice another content."""
 
 
 @register("task", "files")
 class Files(Task):
-    """Texts and labels from files of your own (.csv, .jsonl, .parquet), one class for each label in ``train``.
+    """Texts and labels from files of your own (.csv, .tsv, .jsonl, .parquet), one class for each label in ``train``.
 
     Labels are text, whole numbers or true/false; the classes are those in ``train``, in order (by value where
-    all are whole numbers). Without ``validation``, ``data.validation_fraction`` of train is cut off for it; a
-    ``test`` file is needed, because a test set should be chosen once, by you, and never change with a seed.
+    all are whole numbers). Without ``validation``, ``data.validation_fraction`` of train is cut off for it. The test
+    split should be chosen once, by you: as files, or as a share of train that is set aside, the same in every run.
 
     Args:
-        train, validation, test: paths, relative to the current folder; ``~`` and ``$SWARMFORMER_DATA/…`` are
-            understood. What counts as the data's identity is the content, not the path.
+        train, validation, test: each a path, a folder, a pattern (``texts/*.csv``) or a list of these, relative to the
+            current folder; ``~`` and ``$SWARMFORMER_DATA/…`` are understood. What counts as the data's identity is the
+            content, not the path.
+        unlabelled: the same for texts without labels, for stages that pretrain.
         text, label: names of the columns.
-        group: column of what must not be on both sides of the validation cut (author, film …); "" for none.
+        group: column of what must not be on both sides of a cut (author, film …); "" for none.
+        test_fraction: without ``test``, the share of train to set aside as test: of each class the same share, groups
+            and copies of one text on one side.
+        delimiter, encoding: of CSV and JSONL, for all files; "" for what is found in each.
+        quote: what may stand around a field of CSV; "" where quotes are characters like others.
+        title: what reports call this task; changes no run's key.
     """
+
+    OUTSIDE_KEY = frozenset({"title"})
+    reads_own_files = True
 
     def __init__(
         self,
         *,
-        train: str = "",
-        validation: str = "",
-        test: str = "",
+        train: str | list[str] = "",
+        validation: str | list[str] = "",
+        test: str | list[str] = "",
+        unlabelled: str | list[str] = "",
         text: str = "text",
         label: str = "label",
         group: str = "",
+        test_fraction: float = 0.0,
+        delimiter: str = "",
+        encoding: str = "",
+        quote: str = '"',
+        title: str = "",
     ) -> None:
         self.named = {"train": train, "validation": validation, "test": test}
+        self.spare, self.has_unlabelled = unlabelled, bool(unlabelled)
         self.text, self.label, self.group = text, label, group
+        self.test_fraction, self.title = test_fraction, title
+        self.form = Form(encoding, WORDS.get(delimiter, delimiter), quote)
+        self._check()
+
+    def _check(self) -> None:
+        for key, mark in (("delimiter", self.form.delimiter), ("quote", self.form.quote)):
+            if len(mark) > 1 or mark in ("\r", "\n", " "):
+                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or ''", path=_path(key))
+        if self.form.delimiter and self.form.delimiter == self.form.quote:
+            raise SpecError("task files: delimiter and quote are the same", path=_path("delimiter"))
+        if self.title and (not self.title.isprintable() or self.title in {one.name for one in list_components("task")}):
+            raise SpecError(f"task files: title {self.title!r} must be one line, and no name of a task",
+                            path=_path("title"))  # fmt: skip
+        if not 0 <= self.test_fraction < 1:
+            raise SpecError(f"task files: test_fraction must be from 0 to below 1, got {self.test_fraction}",
+                            path=_path("test_fraction"))  # fmt: skip
+        if self.test_fraction and self.named["test"]:
+            raise SpecError("task files: test names files, so test_fraction must be 0", path=_path("test_fraction"))
+        names = [name.strip() for name in (self.text, self.label, self.group) if name]
+        if len(set(names)) < len(names):
+            raise SpecError(f"task files: text, label and group must be different columns, not {', '.join(names)}",
+                            path=_path("text"))  # fmt: skip
 
     @cached_property
-    def paths(self) -> dict[str, Path]:
+    def paths(self) -> dict[str, tuple[Path, ...]]:
         """The files by split.
 
         Raises:
             DataError: train or test is not named, or a file is not there.
         """
-        for split in ("train", "test"):
-            if not self.named[split]:
-                raise DataError(f"task files: data.task.{split} must name a .csv, .jsonl or .parquet file")
-        paths = {split: Path(os.path.expandvars(name)).expanduser() for split, name in self.named.items() if name}
-        for split, path in paths.items():
-            if not path.is_file():
-                raise DataError(f"task files: {split}: {path} not found (looked in {Path.cwd()})")
-        return paths
+        if not self.named["train"]:
+            raise DataError(f"task files: data.task.train must name a file ({ENDINGS}), a folder of them or a pattern")
+        if not self.named["test"] and not self.test_fraction:
+            raise DataError("task files: data.task.test must name a file, or data.task.test_fraction must say what "
+                            "share of train is set aside for it")  # fmt: skip
+        return {split: located(name, f"data.task.{split}") for split, name in self.named.items() if name}
 
     @cached_property
     def num_classes(self) -> int:  # type: ignore[override]
-        """How many labels ``train`` has; reads the file once for each change of it."""
+        """How many labels ``train`` has; reads the files once for each change of them."""
         return len(self.classes)
 
     @cached_property
-    def classes(self) -> tuple[str, ...]:
+    def classes(self) -> tuple[str, ...]:  # type: ignore[override]
         """The labels, index = class."""
-        path = self.paths["train"]
-        status = path.stat()
-        return _classes(path, self.label, status.st_size, status.st_mtime_ns)
+        return self._classes.names
+
+    @property
+    def _classes(self) -> Classes:
+        return _classes(_state(self.paths["train"]), self.label, self.form)
 
     def identity(self) -> dict[str, Any]:
-        """Column names and the hashes of all files."""
+        """Column names and the hashes of all files; and what of their form is not UTF-8 with commas."""
         columns = {"text": self.text, "label": self.label, "group": self.group}
-        return {**columns, "files": {split: file_hash(path) for split, path in self.paths.items()}}
+        hashes = {split: _hashes(paths) for split, paths in self.paths.items()}
+        forms = {split: [form.departures() for form in self._forms(split)] for split in self.paths}
+        beside = {
+            "read": {split: found for split, found in forms.items() if any(found)},
+            "quote": self.form.quote if self.form.quote != Form().quote else None,
+            "test_fraction": self.test_fraction,
+            "classes": list(self.classes) if self._classes.rewritten else None,
+        }
+        given = {key: value for key, value in beside.items() if value not in (None, 0, {})}
+        return {**columns, "files": hashes, **given}
+
+    def sources(self) -> dict[str, str]:
+        """``{"train": "reviews.csv (cp1252, ';')"}`` and so on."""
+        named = {
+            split: [f"{path.name}{_words(path, form)}" for path, form in zip(paths, self._forms(split), strict=True)]
+            for split, paths in self.paths.items()
+        }
+        return {split: _few(words) for split, words in named.items()}
+
+    def _forms(self, split: str) -> list[Form]:
+        return [form_of(path, self._columns, self.form) for path in self.paths[split]]
+
+    @cached_property
+    def _columns(self) -> Columns:
+        named = {"text": self.text, "label": self.label, "group": self.group}
+        asked = {f"data.task.{key}": name for key, name in named.items() if name}
+        return Columns(tuple(asked.values()), tuple(asked))
 
     def load(self) -> dict[str, RawSplit]:
-        splits = {split: self._split(split, path) for split, path in self.paths.items()}
+        splits = {split: self._split(split, paths) for split, paths in self.paths.items()}
+        if "test" not in splits:
+            splits |= self._with_test(splits["train"])
         _warn_of_copies(splits)
         return splits
 
-    def _split(self, name: str, path: Path) -> RawSplit:
-        columns = [self.text, self.label, *([self.group] if self.group else [])]
-        texts: list[str] = []
-        labels: list[int] = []
-        groups: list[str] = []
-        for place, (text, label, *group) in read_rows(path, columns):
-            if not isinstance(text, str):
-                raise DataError(f"{place}: {self.text} is {text!r}, expected text")
-            texts.append(text)
+    def _with_test(self, train: RawSplit) -> dict[str, RawSplit]:
+        """Train without the share that is set aside as test."""
+        groups = numbered(_alike(train) if train.groups is None else train.groups)
+        rng = np.random.default_rng(TEST_SEED)
+        chosen = drawn(train, self.test_fraction, rng, groups=groups, stratify=True)
+        if not chosen.any() or chosen.all():
+            raise DataError(f"task files: data.task.test_fraction {self.test_fraction} of {len(train)} examples leaves "
+                            "train or test empty; change it, or name files for data.task.test")  # fmt: skip
+        rows = np.flatnonzero(chosen)
+        test = replace(train.take(rows), ids=Names("test", rows))
+        return {"train": train.take(np.flatnonzero(~chosen)), "test": test}
+
+    def _split(self, name: str, paths: Sequence[Path]) -> RawSplit:
+        texts, labels, groups = Packing(), array("q"), list[str]()
+        for place, (text, label, *group) in _rows(paths, self._columns, self.form):
+            texts.add(_text(text, place, self.text))
             labels.append(self._class(label, place))
-            groups += [_name(value, place, self.group) for value in group]
-        ids = [f"{name}/{row}" for row in range(len(texts))]
-        return RawSplit(texts, np.array(labels, dtype=np.int64), ids, groups if self.group else None)
+            groups += [sys.intern(label_of(value, place, self.group)) for value in group]
+        ids = Names(name, np.arange(len(labels)))
+        return RawSplit(texts.texts(), np.array(labels, dtype=np.int64), ids, groups if self.group else None)
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {label: index for index, label in enumerate(self.classes)}
 
     def _class(self, label: Any, place: str) -> int:
-        name = _name(label, place, self.label)
+        name = label_of(label, place, self.label)
         if name not in self._index:
             known = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-            raise DataError(f"{place}: label {name!r} does not occur in {self.paths['train']}, which has: {known}")
+            train, near = _few(self.paths["train"]), suggest(name, self.classes)
+            raise DataError(f"{place}: label {name!r} does not occur in train ({train}), which has: {known}.{near} "
+                            "Correct it, or give train examples of it")  # fmt: skip
         return self._index[name]
+
+    def unlabelled(self) -> RawSplit:
+        """The texts of ``unlabelled``."""
+        texts = Packing()
+        for place, (text,) in _rows(self._spare, self._text_column, self.form):
+            texts.add(_text(text, place, self.text))
+        packed = texts.texts()
+        rows = np.arange(len(packed))
+        return RawSplit(packed, np.full(len(rows), -1, dtype=np.int64), Names(UNLABELLED, rows))
+
+    def unlabelled_identity(self) -> dict[str, Any]:
+        """The hashes of their files; and what of their form is not UTF-8 with commas."""
+        forms = [form_of(path, self._text_column, self.form).departures() for path in self._spare]
+        return {"files": _hashes(self._spare), **({"read": forms} if any(forms) else {})}
+
+    @property
+    def _spare(self) -> tuple[Path, ...]:
+        if not self.has_unlabelled:
+            raise DataError("task files: data.task.unlabelled must name the texts without labels")
+        return located(self.spare, "data.task.unlabelled")
+
+    @property
+    def _text_column(self) -> Columns:
+        return Columns((self.text,), ("data.task.text",))
+
+
+def _path(key: str) -> tuple[str, ...]:
+    return ("data", "task", key)
+
+
+def _rows(paths: Sequence[Path], columns: Columns, form: Form) -> Iterator[Row]:
+    for path in paths:
+        yield from read_rows(path, columns, form)
+
+
+def _text(value: Any, place: str, column: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{place}: {column!r} is {value!r}, expected text; mend the row or leave it out")
+    return value
+
+
+def _alike(train: RawSplit) -> np.ndarray:
+    """What copies of one text have in common; an empty text is nobody's copy."""
+    return fingerprints(normalised(text) or f"\0{number}" for number, text in enumerate(train.texts))
+
+
+def _hashes(paths: Sequence[Path]) -> str | list[str]:
+    found = [file_hash(path) for path in paths]
+    return found[0] if len(found) == 1 else found
+
+
+def _few(paths: Sequence[Path | str]) -> str:
+    return ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+
+
+def _words(path: Path, form: Form) -> str:
+    found = [form.encoding, *([repr(form.delimiter)] if path.suffix.lower() not in (".jsonl", ".parquet") else [])]
+    return "" if path.suffix.lower() == ".parquet" else f" ({', '.join(found)})"
+
+
+def _state(paths: Sequence[Path]) -> State:
+    return tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
 
 
 @lru_cache(maxsize=32)
-def _classes(path: Path, column: str, size: int, changed_ns: int) -> tuple[str, ...]:
-    """The labels of a file in order; size and time of change are there to notice another content."""
-    found = {_name(value, place, column) for place, (value,) in read_rows(path, [column])}
-    if len(found) < 2:
-        raise DataError(f"{path}: column {column} has {len(found)} different labels; at least 2 are needed")
-    try:
-        return tuple(sorted(found, key=lambda name: (int(name), name)))
-    except ValueError:
-        return tuple(sorted(found))
-
-
-def _name(value: Any, place: str, column: str) -> str:
-    """A label or group as text: 1 is the same in CSV and JSON, and so is true."""
-    name = str(value).lower() if isinstance(value, bool) else str(value).strip()
-    if not isinstance(value, str | int) or not name:
-        raise DataError(f"{place}: {column} is {value!r}, expected text, a whole number or true/false")
-    return name
+def _classes(state: State, column: str, form: Form) -> Classes:
+    paths = [path for path, *_ in state]
+    labels = _rows(paths, Columns((column,), ("data.task.label",)), form)
+    return find_classes(((place, value) for place, (value,) in labels), column, _few(paths))
 
 
 def _warn_of_copies(splits: dict[str, RawSplit]) -> None:
-    seen = set(splits["train"].texts)
+    seen = fingerprints(splits["train"].texts)
+    groups = set(splits["train"].groups or ())
     for name in splits.keys() - {"train"}:
-        copies = sum(text in seen for text in splits[name].texts)
+        copies = int(np.isin(fingerprints(splits[name].texts), seen).sum())
         if copies:
             logger.warning("%d of %d texts in %s are also in train", copies, len(splits[name]), name)
+        if shared := groups & set(splits[name].groups or ()):
+            logger.warning("%d groups of %s are also in train, %r for one", len(shared), name, min(shared))

@@ -43,6 +43,7 @@ class Imdb(Task):
     """
 
     num_classes = 2
+    classes = MEANINGS
     has_unlabelled = True
     test_options = ({"limit": 200},)
 

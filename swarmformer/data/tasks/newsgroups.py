@@ -52,6 +52,7 @@ class Newsgroups(Task):
     """
 
     num_classes = len(GROUPS)
+    classes = GROUPS
     test_options = ({"limit": 200},)
 
     def __init__(

@@ -44,6 +44,7 @@ class Sst2(Task):
     """
 
     num_classes = 2
+    classes = MEANINGS
     test_options = ({"limit": 200},)
 
     def __init__(self, *, limit: int = 0, whole_test: bool = False) -> None:

@@ -104,6 +104,8 @@ def _banded_lacks(request: Request, machine: Machine) -> str:
 
 def _flex_lacks(request: Request, machine: Machine) -> str:
     """What flex_attention cannot do here; empty where it can do the call."""
+    if request.causal:
+        return "it is given no causal mask here"
     if request.device not in ("cuda", "cpu"):
         return f"it needs a CUDA device, or a CPU without gradients, not {request.device}"
     if request.device == "cpu" and request.gradient:
@@ -117,13 +119,19 @@ def _flex_lacks(request: Request, machine: Machine) -> str:
     return machine.flex_fault
 
 
+FLAGS_OF_XFORMERS = {
+    "causal": "a causal mask", "mask": "a mask of keys", "signal": "signals of keys", "bias": "a position bias",
+}  # fmt: skip
+"""What its flash operators cannot take."""
+
+
 def _xformers_lacks(request: Request, machine: Machine) -> str:
     """What xformers' flash operators cannot do here; empty where they can do the call."""
     if request.device != "cuda":
         return f"it needs a CUDA device, not {request.device}"
     if machine.capability is None or machine.capability < FLASH_CAPABILITY:
         return "it needs an NVIDIA GPU of compute capability 8.0 or more"
-    for flag, words in (("mask", "a mask of keys"), ("signal", "signals of keys"), ("bias", "a position bias")):
+    for flag, words in FLAGS_OF_XFORMERS.items():
         if getattr(request, flag):
             return f"it cannot take {words}"
     if request.dtype not in HALF:

@@ -10,23 +10,24 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.ops.attention.masks import distances
+from swarmformer.ops.padding import missing
 
 
 def query_blocks(x_BHND: Tensor, window: int) -> Tensor:
     """[B, H, N, D] → [B, H, G, W, D] with G = ⌈N / W⌉."""
-    pad = -x_BHND.shape[2] % window
+    pad = missing(x_BHND.shape[2], window)
     return F.pad(x_BHND, (0, 0, 0, pad)).unflatten(2, (-1, window))
 
 
 def key_blocks(x_BHND: Tensor, window: int) -> Tensor:
     """[B, H, N, D] → [B, H, G, 3W, D]: the keys of block g are tokens (g − 1)·W … (g + 2)·W, zero outside."""
-    pad = -x_BHND.shape[2] % window
+    pad = missing(x_BHND.shape[2], window)
     return F.pad(x_BHND, (0, 0, window, pad + window)).unfold(2, 3 * window, window).transpose(-2, -1)
 
 
 def key_values(values_BN: Tensor, window: int) -> Tensor:
     """One number, or truth, per key in the same blocks: [B, N] → [B, 1, G, 1, 3W]; zero, or False, outside."""
-    pad = -values_BN.shape[1] % window
+    pad = missing(values_BN.shape[1], window)
     return F.pad(values_BN, (window, pad + window)).unfold(1, 3 * window, window)[:, None, :, None, :]
 
 

@@ -38,6 +38,7 @@ def attend(
     window: int | None = None,
     bias_HR: Tensor | None = None,
     dropout_p: float = 0.0,
+    causal: bool = False,
 ) -> Tensor:
     """softmax(q kᵀ / √D + signal + bias) v over the allowed keys, → out_BHND.
 
@@ -55,15 +56,17 @@ def attend(
         window: radius; a query sees the keys at most so far away. Then N = M.
         bias_HR: added to the scores by head and distance, R = 2 · window + 1, from key − query = −window on.
         dropout_p: chance that a weight is dropped; the caller passes 0 in evaluation.
+        causal: a query sees no later key; the last query stands where the last key does. Not with a window.
 
     Raises:
         AttentionError: arguments that do not fit together, or an override that cannot do this call.
     """
-    _check(q_BHND, k_BHMD, v_BHMD, window, bias_HR)
+    _check(q_BHND, k_BHMD, v_BHMD, window, bias_HR, causal)
     q, k, v = _autocast(q_BHND, k_BHMD, v_BHMD)
-    request = request_of(q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
+    request = request_of(q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p, causal)
     backend = _decide(tuple(request), q.device.index, override.asked())
-    return BACKENDS[backend](q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p)
+    seen = {"causal": True} if causal else {}  # the others refuse it: see choice.LACKS
+    return BACKENDS[backend](q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p, **seen)
 
 
 def _decide(facts: tuple[Any, ...], device_index: int | None, asked: str | None) -> str:
@@ -97,10 +100,14 @@ def _autocast(*tensors: Tensor) -> Sequence[Tensor]:
     return [tensor if tensor.dtype == torch.float64 else tensor.to(dtype) for tensor in tensors]
 
 
-def _check(q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, window: int | None, bias_HR: Tensor | None) -> None:
+def _check(
+    q_BHND: Tensor, k_BHMD: Tensor, v_BHMD: Tensor, window: int | None, bias_HR: Tensor | None, causal: bool
+) -> None:
     H, N, M = q_BHND.shape[1], q_BHND.shape[2], k_BHMD.shape[2]
     if q_BHND.shape[-1] != v_BHMD.shape[-1]:
         raise AttentionError(f"values are {v_BHMD.shape[-1]} wide and queries {q_BHND.shape[-1]}; make them equal")
+    if causal and (window is not None or N > M):
+        raise AttentionError(f"causal attention takes no window, and no more queries ({N}) than keys ({M})")
     if window is None:
         if bias_HR is not None:
             raise AttentionError("bias_HR is a bias by distance within a window: give the window too")

@@ -24,6 +24,11 @@ def distances(queries: int, keys: int, device: torch.device, offset: int = 0) ->
     return torch.arange(keys, device=device) + offset - torch.arange(queries, device=device)[:, None]
 
 
+def past(queries: int, keys: int, device: torch.device) -> Tensor:
+    """True where a key is not later than the query, [queries, keys]; the last of both stand at one place."""
+    return distances(queries, keys, device, offset=queries - keys) <= 0
+
+
 def relative_bias(bias_HR: Tensor, distance_QK: Tensor) -> Tensor:
     """Bias of each head at each distance, [H, Q, K]; beyond the window, where it is masked, that of its edge."""
     window = bias_HR.shape[-1] // 2

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.ops.attention.masks import distances, relative_bias, usable_keys
+from swarmformer.ops.attention.masks import distances, past, relative_bias, usable_keys
 
 
 def plain(
@@ -20,9 +20,10 @@ def plain(
     window: int | None,
     bias_HR: Tensor | None,
     dropout_p: float,
+    causal: bool = False,
 ) -> Tensor:
     """See ``attend``. Half precision is computed in fp32 and rounded once."""
-    weights_BHNM = attention_weights(q_BHND, k_BHMD, mask_BM, signal_BM, window, bias_HR)
+    weights_BHNM = attention_weights(q_BHND, k_BHMD, mask_BM, signal_BM, window, bias_HR, causal)
     return (F.dropout(weights_BHNM, dropout_p) @ v_BHMD.to(weights_BHNM.dtype)).to(v_BHMD.dtype)
 
 
@@ -33,6 +34,7 @@ def attention_weights(
     signal_BM: Tensor | None = None,
     window: int | None = None,
     bias_HR: Tensor | None = None,
+    causal: bool = False,
 ) -> Tensor:
     """How much each query takes of each key, [B, H, N, M], in fp32 or better; zero where it may not look."""
     dtype = torch.promote_types(q_BHND.dtype, torch.float32)
@@ -47,6 +49,8 @@ def attention_weights(
         scores_BHNM = scores_BHNM + relative_bias(bias_HR, distances(N, M, q_BHND.device))
 
     allowed_BHNM = dense_mask(usable_BM, window, N, M, q_BHND.device)
+    if causal:
+        allowed_BHNM = allowed_BHNM & past(N, M, q_BHND.device)
     # The least finite number and not −∞: a row without any allowed key is then even, not NaN, and zeroed below.
     scores_BHNM = scores_BHNM.masked_fill(~allowed_BHNM, torch.finfo(scores_BHNM.dtype).min)
     return scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)

@@ -38,11 +38,13 @@ class Request(NamedTuple):
     """Whether the call is being traced by torch.compile."""
     fast: bool = True
     """Whether fast paths are switched on (``swarmformer.ops``)."""
+    causal: bool = False
+    """Whether a query sees no later key."""
 
     @property
     def kind(self) -> str:
         """One line for logs and tables, such as ``window 16, mask, gradient; cpu float32, heads of 48``."""
-        flags = ("mask", "signal", "bias", "dropout", "gradient", "compiling")
+        flags = ("causal", "mask", "signal", "bias", "dropout", "gradient", "compiling")
         words = [flag for flag in flags if getattr(self, flag)]
         reach = "full" if self.window is None else f"window {self.window}"
         dtype = str(self.dtype).removeprefix("torch.")
@@ -58,6 +60,7 @@ def request_of(
     window: int | None,
     bias_HR: Tensor | None,
     dropout_p: float,
+    causal: bool = False,
 ) -> Request:
     """The request that these arguments make; reads no values, so it works on meta and traced tensors."""
     recorded = torch.is_grad_enabled()
@@ -75,4 +78,5 @@ def request_of(
         bias_gradient=recorded and bias_HR is not None and bias_HR.requires_grad,
         compiling=torch.compiler.is_compiling(),
         fast=enabled(),
+        causal=causal,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.ops.attention.chunks import band, block_distances, joined, key_blocks, key_values, query_blocks
-from swarmformer.ops.attention.masks import relative_bias, usable_keys
+from swarmformer.ops.attention.masks import past, relative_bias, usable_keys
 
 
 def sdpa(
@@ -18,15 +19,23 @@ def sdpa(
     window: int | None,
     bias_HR: Tensor | None,
     dropout_p: float,
+    causal: bool = False,
 ) -> Tensor:
     """See ``attend``."""
     usable_BM, signal_BM = usable_keys(mask_BM, signal_BM)
     if window is not None:
         return _windowed(q_BHND, k_BHMD, v_BHMD, usable_BM, signal_BM, window, bias_HR, dropout_p)
-    if usable_BM is None:
-        return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, dropout_p=dropout_p)
+    N, M = q_BHND.shape[2], k_BHMD.shape[2]
+    causal = causal and N > 1  # the last of all sees everything
+    if usable_BM is None and (not causal or N == M):
+        return F.scaled_dot_product_attention(q_BHND, k_BHMD, v_BHMD, dropout_p=dropout_p, is_causal=causal)
     signal = None if signal_BM is None else signal_BM[:, None, None, :]
-    return _masked(q_BHND, k_BHMD, v_BHMD, usable_BM[:, None, None, :], signal, dropout_p)
+    allowed = past(N, M, q_BHND.device)[None, None] if causal else None
+    if usable_BM is not None:
+        usable = usable_BM[:, None, None, :]
+        allowed = usable if allowed is None else allowed & usable
+    assert allowed is not None, "a call without any mask is answered above"
+    return _masked(q_BHND, k_BHMD, v_BHMD, allowed, signal, dropout_p)
 
 
 def _windowed(
@@ -57,5 +66,14 @@ def _masked(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, added: Tensor | No
     mask = allowed | nobody
     if added is not None:
         mask = added.to(q.dtype).masked_fill(~mask, float("-inf"))
+    if torch.compiler.is_exporting() and q.ndim > 4:
+        return _as_written(q, k, v, mask).masked_fill(nobody, 0.0)
     mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
     return mixed.masked_fill(nobody, 0.0)
+
+
+def _as_written(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    """For blocks of heads of texts, where exporters know the operation with four dimensions alone; no dropout."""
+    scores = q @ k.mT * q.shape[-1] ** -0.5
+    scores = scores.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else scores + mask
+    return scores.softmax(dim=-1) @ v

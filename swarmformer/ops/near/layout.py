@@ -7,6 +7,8 @@ from typing import NamedTuple
 from torch import Tensor
 from torch.nn import functional as F
 
+from swarmformer.ops.padding import chunk_count, filled
+
 
 class Near(NamedTuple):
     """N tokens in chunks of S; the candidates are the chunk itself and ``radius`` on either side."""
@@ -17,7 +19,7 @@ class Near(NamedTuple):
 
     @property
     def clusters(self) -> int:
-        return -(-self.length // self.size)
+        return chunk_count(self.length, self.size)
 
     @property
     def candidates(self) -> int:
@@ -25,9 +27,7 @@ class Near(NamedTuple):
 
     def chunks(self, x_bNX: Tensor) -> Tensor:
         """[b, C, S, X]; a view where the last chunk is full."""
-        missing = self.clusters * self.size - self.length
-        padded = F.pad(x_bNX, (0, 0, 0, missing)) if missing else x_bNX  # a pad of nothing is a copy too
-        return padded.unflatten(1, (-1, self.size))
+        return filled(x_bNX, self.size).unflatten(1, (-1, self.size))
 
     def around(self, c_bCX: Tensor) -> Tensor:
         """[b, C, R, X]: the clusters −r … +r around each, zero beyond the ends; a view."""

@@ -29,13 +29,18 @@ def identity_is_json_and_stable(case: Case) -> None:
 
 @check("task")
 def classes_and_vocabulary_are_declared(case: Case) -> None:
-    """At least two classes; an own vocabulary has distinct tokens without spaces; asking at tokens needs one."""
+    """At least two classes, each with a name; distinct words in an own vocabulary, which asking at tokens needs."""
     task = case.build()
+    if task.next_token:
+        raise NotApplicableError("its classes are the tokens of the run's tokenizer")
     try:
         classes = task.num_classes
     except DataError as error:  # some tasks count their classes in their data
         raise NotApplicableError(f"its data is missing: {error}") from error
     require(type(classes) is int and classes >= 2, f"num_classes is {classes!r}")
+    names = task.class_names
+    require(len(names) == classes == len(set(names)), f"{len(set(names))} names of classes for {classes} classes")
+    require(all(isinstance(name, str) and name.strip() for name in names), f"classes are no text: {names!r}")
     words = task.vocabulary
     require(not task.per_token or words is not None, "asks at tokens, but has no vocabulary to count them by")
     if words is not None:
@@ -51,6 +56,8 @@ def splits_hold_what_is_declared(case: Case) -> None:
     for name, split in splits.items():
         require(len(split) > 0, f"{name} is empty")
         require(len(split.ids) == len(split), f"{name}: {len(split.ids)} ids for {len(split)} texts")
+        if task.next_token:
+            continue
         asked = len(split) if split.questions is None else len(split.questions.positions)
         labels = np.asarray(split.labels)
         require(labels.shape == (asked,), f"{name}: labels of shape {labels.shape}, expected ({asked},)")

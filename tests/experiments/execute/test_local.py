@@ -149,6 +149,15 @@ def test_threads_are_no_more_than_openmp_is_allowed(monkeypatch: pytest.MonkeyPa
     assert Local(1, "cpu")._environment(0)["OMP_NUM_THREADS"] == str(threads)
 
 
+def test_threads_that_are_asked_for_count_and_leave_room_for_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "usable_cores", lambda: 8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    executor = Local(2, "cpu", 3)
+    assert executor.threads == 3 and executor._environment(0)["OMP_NUM_THREADS"] == "3"
+    assert [Local.default_workers(10, "cpu", threads) for threads in (0, 1, 2, 3, 16)] == [8, 8, 4, 2, 1]
+
+
 def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:
     before = dict(os.environ)
     run_jobs(Local(2), [Job("next", "leaver", (), tmp_path / "b.txt")], lambda job, status, seconds: None)

@@ -24,10 +24,12 @@ class Call:
     signal: Tensor | None = None
     window: int | None = None
     bias: Tensor | None = None
+    causal: bool = False
 
     def attend(self, dropout_p: float = 0.0) -> Tensor:
         words: dict[str, Any] = {"mask_BM": self.mask, "signal_BM": self.signal, "bias_HR": self.bias}
-        return attend(self.q, self.k, self.v, window=self.window, dropout_p=dropout_p, **words)
+        words |= {"window": self.window, "dropout_p": dropout_p, "causal": self.causal}
+        return attend(self.q, self.k, self.v, **words)
 
     def to(self, *target: Any) -> Call:
         """Other dtype or device; masks stay masks."""
@@ -97,7 +99,8 @@ def calls(draw: st.DrawFn, windowed: bool = False) -> Call:
     if call.signal is not None and draw(st.booleans()):
         silent = torch.tensor(draw(rows))
         call = replace(call, signal=call.signal.masked_fill(silent, float("-inf")))
-    return call
+    causal = window is None and M >= N and draw(st.booleans())
+    return replace(call, causal=causal)
 
 
 def by_hand(call: Call) -> Tensor:
@@ -114,6 +117,8 @@ def by_hand(call: Call) -> Tensor:
 
 def allowed(call: Call, b: int, i: int, j: int) -> bool:
     if call.window is not None and abs(i - j) > call.window:
+        return False
+    if call.causal and j > i + call.k.shape[2] - call.q.shape[2]:
         return False
     if call.signal is not None and call.signal[b, j] == float("-inf"):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -88,6 +89,7 @@ def test_gradients_of_banded_agree_with_plain(call: Call) -> None:
 @settings(max_examples=60, deadline=None)
 @given(call=calls())
 def test_flex_agrees_with_plain(call: Call) -> None:
+    call = replace(call, causal=False)  # which it refuses
     with torch.no_grad():
         with use_backend("plain"):
             expected = call.attend()

@@ -33,6 +33,7 @@ def request(device: str = "cuda", dtype: torch.dtype = BF16, head_width: int = 3
     [
         (request("cpu", FULL), CPU, "sdpa", "every call without a window"),
         (request(mask=True, signal=True, dropout=True), A100, "sdpa", "every call without a window"),
+        (request(causal=True), A100, "sdpa", "every call without a window"),
         (request("meta", FULL, window=4), CPU, "sdpa", "not xformers: it needs a CUDA device, not meta"),
         (request("meta", FULL, window=4), CPU, "sdpa", "not banded: nothing is computed"),
         (request("cpu", FULL, window=4), CPU, "banded", "not flex: on a CPU it would compile for each shape"),

@@ -70,7 +70,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
     folder = tmp_path_factory.mktemp("runs")
     seen = study([one_in(folder / "demo", MARGIN), write_design(folder / "frac", {("windowed",): 0.05})])
     definitions: list[Definition] = [each for each in read_definitions() if each.table]
-    assert {each.name for each in definitions} == {"arms", "tuning", *(f"table{number}" for number in range(1, 7))}
+    numbered = {f"table{number}" for number in range(1, 7)}
+    assert {each.name for each in definitions} == {"arms", "lra", "tuning"} | numbered
     return [table for each in definitions for table in each.tables(seen)]
 
 

@@ -1,0 +1,54 @@
+"""``keep_weights: best``: of every arm the model of one seed, chosen by validation. Test is never looked at."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from filelock import FileLock
+
+from swarmformer import records
+from swarmformer.hub.source import KEPT
+from swarmformer.records import RESULT, UnreadableFileError
+
+from ..plan import Cell, Plan
+
+REMOVED = f".{KEPT}-removed"
+
+
+def keep_best(plan: Plan, folder: Path) -> None:
+    """Remove the models of finished cells that are not the best of their arm so far.
+
+    A cell writes its model before its result, and this looks at results alone: whatever dies where, an arm with a
+    finished cell has its best model, and what is left over goes the next time. Grids that share a folder take turns.
+    """
+    with FileLock(folder / "models.lock"):
+        for arm in plan.arms:
+            cells = [cell for cell in plan.cells() if cell.arm == arm.name]
+            finished = [found for cell in cells if (found := _finished(cell, folder, plan.metric))]
+            with_model = [(score, -seed, path) for score, seed, path in finished if (path / KEPT).is_dir()]
+            best = max(with_model, default=(0, 0, None))[2]
+            for _, _, path in finished:
+                _tidy(path, keep=path == best)
+
+
+def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:
+    """Its score on validation (of running text the loss, negated), its seed and its folder."""
+    path = cell.folder(folder)
+    if not (path / RESULT).exists():
+        return None
+    try:
+        result = records.load(path / RESULT, records.Result)
+    except UnreadableFileError:  # reports say so
+        return None
+    validation = result.metrics.validation
+    of_text = validation.perplexity is not None
+    return -validation.loss if of_text else getattr(validation, metric), cell.spec.seed, path
+
+
+def _tidy(path: Path, keep: bool) -> None:
+    """Remove a cell's model, unless it is kept, and what an interrupted removal left; the name goes first."""
+    if not keep and (path / KEPT).exists():
+        shutil.rmtree(path / REMOVED, ignore_errors=True)
+        (path / KEPT).rename(path / REMOVED)
+    shutil.rmtree(path / REMOVED, ignore_errors=True)

@@ -1,0 +1,68 @@
+"""``swarmformer grid status``: where every cell of a plan stands, what runs, and how long it will take.
+
+Imports no torch: it reads the plan and the cells as they lie on the disk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarmformer import records
+from swarmformer.records import TRIALS, PlannedCell
+
+from .follow import Follower, Outlook, said
+from .planned import values_said
+from .status import Status, glance
+
+
+def print_status(plan: records.Plan, folder: Path) -> Counter[Status]:
+    """Trials first; then counts, what runs with the time left, and every cell that is not completed, with its cause."""
+    if plan.tuning is not None:
+        print("trials: ", end="")
+        _print_cells(plan.tuning.trials, folder / TRIALS)
+        plan = _print_choice(plan, folder)
+    counts = _print_cells([cell for cell in plan.cells if cell.run_key], folder)
+    if waiting := [cell.arm for cell in plan.cells if not cell.run_key]:
+        print(f"{len(waiting)} cells without chosen values: {', '.join(dict.fromkeys(waiting))}")
+    found = {cell.cell for cell in plan.cells}
+    strangers = sorted(path.parent.name for path in folder.glob("*/config.json") if path.parent.name not in found)
+    if strangers:
+        print(f"{len(strangers)} cells here are of another plan or version and were left alone: {', '.join(strangers)}")
+    return counts
+
+
+def _print_choice(plan: records.Plan, folder: Path) -> records.Plan:
+    """What is chosen, and the plan with it; nothing where the choice is that of another plan."""
+    tuning = records.read_tuning(folder)
+    if tuning is None or not records.is_of_plan(tuning, plan):
+        return plan
+    for arm in tuning.arms:
+        best = None if arm.chosen is None else arm.tried[arm.chosen].score
+        print(f"  chosen       {arm.arm}: {'nothing, every trial failed' if best is None else values_said(arm.values)}"
+              f"{'' if best is None else f' ({100 * best:.2f} % on validation)'}")  # fmt: skip
+    return records.chosen_plan(plan, tuning)
+
+
+def _print_cells(cells: Sequence[PlannedCell], folder: Path) -> Counter[Status]:
+    seen = [(cell, *glance(folder / cell.cell)) for cell in cells]
+    counts = Counter(status for _, status, _ in seen)
+    outlook, lines = Outlook(), []
+    for cell, status, cause in seen:
+        place = folder / cell.cell
+        if status is Status.COMPLETED:
+            outlook.took(cell.arm, place)
+            continue
+        if status in (Status.RUNNING, Status.INTERRUPTED):
+            follower = Follower(place)
+            follower.look()
+            cause = follower.words(left=status is Status.RUNNING)
+            outlook.running += [(cell.arm, follower)] if status is Status.RUNNING else []
+        outlook.waiting += [cell.arm] if status in (Status.PENDING, Status.INTERRUPTED) else []
+        lines.append(f"  {status:12} {cell.cell} {cause}".rstrip())
+    print(", ".join([f"{status} {counts[status]}" for status in Status if counts[status]] or ["none"]), end="")
+    left = outlook.left_s(counts[Status.RUNNING]) if outlook.running else None
+    print("" if left is None else f"; about {said(left)} left")
+    print("\n".join(lines), end="\n" if lines else "")
+    return counts

@@ -1,0 +1,66 @@
+"""Files of the user's own, read before anything runs: faults are found there, and classes that a split lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from swarmformer.assembly import trains_on_unlabelled
+from swarmformer.data.split import load_splits
+from swarmformer.data.task import RawSplit, Task
+from swarmformer.errors import DataError, SpecError
+from swarmformer.spec import RunSpec
+from swarmformer.variants import make_task
+
+from ..plan.plan import Plan
+
+MOST_CLASSES = 30
+"""Rows of a table of classes."""
+
+
+def read_data(plan: Plan) -> list[str]:
+    """Read every split of every arm whose task ``reads_own_files``, each data once; lines that say what was found.
+
+    Where every run draws its own split, it is that of the first seed.
+
+    Raises:
+        SpecError: a fault in the data, naming the grid and the arm.
+    """
+    lines: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        key = arm.spec.data.model_dump_json()
+        if key not in lines:
+            try:
+                lines[key] = read_own(arm.spec)
+            except DataError as error:
+                raise SpecError(f"{plan.name}: {arm.name}: {error}") from error
+    return [line for found in lines.values() for line in found]
+
+
+def read_own(spec: RunSpec) -> list[str]:
+    """The same of one run.
+
+    Raises:
+        DataError: a fault in the data.
+    """
+    task = make_task(spec.data)
+    return list(_read(task, spec)) if task.reads_own_files else []
+
+
+def _read(task: Task, spec: RunSpec) -> Iterator[str]:
+    splits = load_splits(task, **spec.data.draw(spec.seed))
+    yield from (f"{split} of {task.title or 'files'}: {source}" for split, source in task.sources().items())
+    yield from _table(task, splits)
+    if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
+        yield f"read {len(task.unlabelled()):,} texts without labels"
+
+
+def _table(task: Task, splits: dict[str, RawSplit]) -> Iterator[str]:
+    counts = {name: np.bincount(split.labels, minlength=task.num_classes) for name, split in splits.items()}
+    yield f"{'class':40}" + "".join(f"{name:>12}" for name in splits)
+    for label, name in enumerate(task.class_names[:MOST_CLASSES]):
+        yield f"{name:40}" + "".join(f"{count[label]:12,}" for count in counts.values())
+    if task.num_classes > MOST_CLASSES:
+        yield f"and {task.num_classes - MOST_CLASSES} more classes"
+    yield f"{'all':40}" + "".join(f"{count.sum():12,}" for count in counts.values())

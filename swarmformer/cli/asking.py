@@ -1,0 +1,139 @@
+"""What the commands that ask a model have in common: their options, the model, and how fast it answers."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from swarmformer.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarmformer.generation import TextGenerator
+    from swarmformer.pipeline import TextClassifier
+
+LONGEST_NAME = 4096
+"""Bytes of a path, on Linux: what is longer is a text."""
+EVERY_S = 10.0
+"""Seconds between lines where the errors go to a file."""
+
+
+def add_model_options(parser: argparse.ArgumentParser, *, batch_size: bool = True) -> None:
+    """MODEL and how to run it; ``batch_size``: whether texts come in batches of a size that is asked for."""
+    parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="auto: whichever is faster here")
+    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all that this process may use")
+    words = "texts in a batch" if batch_size else argparse.SUPPRESS
+    parser.add_argument("--batch-size", type=int, default=256, help=words)
+    parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
+    parser.add_argument("--revision", help="branch, tag or commit on the hub")
+    parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")
+
+
+def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier:
+    """The classifier that a command line names.
+
+    Raises:
+        UsageError: as ``any_model``; or it is a language model.
+    """
+    from swarmformer.pipeline import TextClassifier
+
+    loaded = any_model(options, precision)
+    if not isinstance(loaded, TextClassifier):
+        raise UsageError(f"{options.model} is a language model, which writes: swarmformer generate {options.model}")
+    return loaded
+
+
+def any_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier | TextGenerator:
+    """The model that a command line names.
+
+    Raises:
+        UsageError: a number of texts or threads that is none.
+    """
+    if options.batch_size < 1 or options.threads < 0:
+        raise UsageError(f"--batch-size {options.batch_size} --threads {options.threads}: a batch has a text at least")
+    if options.threads:
+        os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # of the tokenizer, read when it first works
+    import torch
+
+    from swarmformer.ops.memory import keep_freed_memory
+    from swarmformer.pipeline import load
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    return load(
+        options.model, device=options.device, precision=options.precision or precision, variant=options.variant,
+        revision=options.revision, trust_code=options.trust_code,
+    )  # fmt: skip
+
+
+class Pace:
+    """Counts texts, and says on standard error how fast they are answered."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.done, self.began = progress, 0, time.monotonic()
+        self.task = progress.add_task("", total=None) if progress else None
+        self.said = self.began
+
+    def step(self) -> None:
+        self.done += 1
+        now = time.monotonic()
+        if self.progress is not None and self.task is not None:
+            if now - self.said > 0.1:
+                self.progress.update(self.task, description=self.words())
+                self.said = now
+        elif now - self.said >= EVERY_S:
+            print(self.words(), file=sys.stderr, flush=True)
+            self.said = now
+
+    def words(self) -> str:
+        seconds = max(time.monotonic() - self.began, 1e-9)
+        return f"{self.done:,} text{'s' * (self.done != 1)} in {seconds:.1f} s, {self.done / seconds:,.0f} texts/s"
+
+
+@contextmanager
+def pace() -> Iterator[Pace]:
+    """A bar on a terminal, lines elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Pace(None)
+        return
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), console=console, transient=True) as progress:
+        yield Pace(progress)
+
+
+def ending(pace: Pace, model: TextClassifier) -> str:
+    """What was done, in a line."""
+    cut = f", {model.truncated:,} of them cut to {model.seq_len} tokens" if model.truncated else ""
+    return f"{pace.words()}{cut} ({model.precision}, {model.device})"
+
+
+def is_file(word: str) -> bool:
+    """Whether a word of a command line means a file: one that is there, or one that has the ending of a table."""
+    from swarmformer.data.tables import READERS
+
+    named = Path(word).suffix.lower() in (*READERS, ".txt") and not any(letter.isspace() for letter in word)
+    return named or (len(word) < LONGEST_NAME and "\0" not in word and Path(word).is_file())
+
+
+@contextmanager
+def warnings_shown() -> Iterator[None]:
+    """Warnings of the library on standard error meanwhile."""
+    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("swarmformer")
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

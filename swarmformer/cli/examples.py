@@ -1,0 +1,159 @@
+"""Labelled examples for ``swarmformer evaluate``: from a file, or a task; and what a run answered to them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from swarmformer import registry
+from swarmformer.data.answers import read_texts
+from swarmformer.data.classes import label_of
+from swarmformer.data.split import load_splits
+from swarmformer.data.tables import READERS
+from swarmformer.data.task import Task
+from swarmformer.errors import DataError, SpecError, UsageError, suggest
+from swarmformer.hub.source import KEPT, weights_file
+from swarmformer.records import Predictions, read_predictions
+from swarmformer.spec import ComponentSpec, nowhere
+from swarmformer.yaml import safe_load
+
+if TYPE_CHECKING:
+    from swarmformer.pipeline import TextClassifier
+
+DRAW: dict[str, Any] = {"validation_fraction": 0.1, "split_seed": 0}
+"""How validation is cut off where no run tells: as ``data`` does by default."""
+
+
+class Example(NamedTuple):
+    """``name``: of the example in its split, or where it stands in a file."""
+
+    name: str
+    text: str
+    label: int
+
+
+class Asked(NamedTuple):
+    """``own_names``: the names are those of a task, which a random cut is drawn from. ``names``: all of them, where
+    it is known beforehand."""
+
+    words: str
+    examples: Iterator[Example]
+    own_names: bool = False
+    names: Sequence[str] = ()
+
+
+def of_file(model: TextClassifier, path: Path, text: str, label: str) -> Asked:
+    """The rows of a table, as they are needed.
+
+    Raises:
+        DataError: unreadable, a column that is missing, or a label that the model does not know; says where.
+    """
+    if path.suffix.lower() not in READERS:
+        raise DataError(f"{path}: lines of text have no labels; give a file ({', '.join(READERS)}) with columns {text} "
+                        f"and {label}")  # fmt: skip
+    index = _index_of(model.classes)
+
+    def rows() -> Iterator[Example]:
+        for place, values in read_texts(path, [text, label]):
+            yield Example(place, values[text], _label(values[label], index, place, label))
+
+    return Asked(str(path), rows())
+
+
+def _index_of(classes: Sequence[str]) -> dict[str, int]:
+    """Class by name; and by its number, where no name is one."""
+    named = {name: index for index, name in enumerate(classes)}
+    if any(re.fullmatch(r"-?\d+", name) for name in classes):
+        return named
+    return {**{str(index): index for index in range(len(classes))}, **named}
+
+
+def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
+    """The class of a label, read as task ``files`` reads it."""
+    name = label_of(value, place, column)
+    if name not in index:
+        known = ", ".join(list(index)[:20]) + (", …" if len(index) > 20 else "")
+        raise DataError(f"{place}: {column!r} is {value!r}, which is no class of the model.{suggest(name, index)} "
+                        f"It knows: {known}")  # fmt: skip
+    return index[name]
+
+
+def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trust_code: bool) -> Asked:
+    """A split of a task; without ``words`` (its name, and options as KEY=VALUE) of that of the model's run.
+
+    Raises:
+        UsageError: the model has no task, or words that cannot be read.
+        SpecError, DataError: a task that is not there, or asks for other classes than the model's.
+    """
+    own, origin = model.complete.task, model.complete.origin
+    if not words and own is None:
+        raise UsageError("this model does not say what it was trained on: name a FILE or a --task")
+    chosen = chosen_task(words) if words else dict(own or {})
+    if not words and ":" in str(chosen.get("name")) and not trust_code:
+        raise SpecError(f"the model's task is code of its own ({chosen['name']}), which is not imported unasked: pass "
+                        "--trust-code where you trust it")  # fmt: skip
+    spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
+    task: Task = registry.get("task", spec.name)(**spec.options)
+    places = _places(task, model.classes, spec.name)
+    same = own is not None and spec.to_dict() == own
+    found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
+    named = zip(found.ids, found.texts, np.asarray(found.labels).tolist(), strict=True)
+    examples = (Example(name, text, places[label]) for name, text, label in named)
+    return Asked(f"{split} of task {spec.name}", examples, own_names=True, names=found.ids if same else ())
+
+
+def chosen_task(words: Sequence[str]) -> dict[str, Any]:
+    """A task by its name and KEY=VALUE, as a mapping.
+
+    Raises:
+        UsageError: words that are neither.
+    """
+    options = [word.partition("=") for word in words[1:]]
+    if any(not sign for _, sign, _ in options):
+        raise UsageError(f"--task {' '.join(words)}: options of a task are KEY=VALUE")
+    return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+
+
+def _places(task: Task, classes: Sequence[str], name: str) -> list[int]:
+    """The model's class of each label of the task."""
+    if task.per_token:
+        raise SpecError(f"task {name!r} asks at tokens, and this model answers once for a text")
+    names = task.class_names
+    if set(names) != set(classes):
+        raise DataError(f"task {name!r} has classes {', '.join(names[:20])}, but the model knows "
+                        f"{', '.join(classes[:20])}")  # fmt: skip
+    return [classes.index(one) for one in names]
+
+
+class Stored:
+    """The predictions of the run that a model comes from, held against what it answers now."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self.predictions, self.place, self.other, self.most = predictions, 0, 0, 0.0
+
+    @classmethod
+    def of(cls, source: str, asked: Asked, split: str) -> Stored | None:
+        """Where the model lies in the folder of its run, and just the run's test split is asked."""
+        if split != "test" or not asked.names or not Path(source).exists():
+            return None
+        kept = weights_file(source).parent
+        predictions = read_predictions(kept.parent) if kept.name == KEPT else None
+        if predictions is None or list(predictions.names) != list(asked.names):
+            return None
+        return cls(predictions)
+
+    def compare(self, logits_K: np.ndarray) -> None:
+        """The next example."""
+        stored_K = self.predictions.logits_NK[self.place]
+        self.place += 1
+        self.other += int(stored_K.argmax() != logits_K.argmax())
+        self.most = max(self.most, float(np.abs(stored_K - logits_K).max()))
+
+    def words(self) -> str:
+        same = self.place - self.other
+        return (f"the run's stored predictions: {same:,} of {self.place:,} answers are the same, logits differ by "
+                f"{self.most:.2g} at most")  # fmt: skip

@@ -1,0 +1,109 @@
+"""Labels and probabilities of texts, from a trained model.
+
+INPUT is a text (or several), the name of a file, or - for standard input. A file is a table (.csv, .jsonl, .parquet,
+its texts in column --text), or has a text on every line. Answers come in the order of the texts: on standard output,
+or in the file of --output, whose ending (.csv, .tsv, .jsonl, .parquet) says what it is. Texts are read as they are
+needed, so a file may be larger than memory.
+
+    swarmformer predict runs/train/base-s0-1a2b3c4d "A film to forget."
+    swarmformer predict my-model reviews.csv --text review --keep id --output answers.csv
+    zcat reviews.txt.gz | swarmformer predict owner/name - --format jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, warnings_shown
+from swarmformer.cli.command import command_parser, words_of
+from swarmformer.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarmformer.pipeline import TextClassifier
+
+SHOWN = 100
+"""Characters of a text that a line of standard output shows."""
+Row = tuple[str, dict[str, Any]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = command_parser("predict", __doc__)
+    add_model_options(parser)
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a text, a file, or - for standard input")
+    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts in a table")
+    parser.add_argument("--keep", default="", metavar="COLUMNS", help="columns to copy, with commas between them; "
+                        "by default that of the texts")  # fmt: skip
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
+    parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), default="text", help="of standard output")
+    options = parser.parse_args(words_of(arguments))
+    with warnings_shown():
+        return predict(options)
+
+
+def predict(options: argparse.Namespace) -> int:
+    """Answer what a command line asks; 0 when all is written."""
+    from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
+
+    rows, kept = _rows(options)
+    check_output(options.output, "--output")
+    model = asked_model(options)
+    columns = [*kept, "label", PROBABILITIES]
+    with pace() as counter:
+        if options.output is None and options.format == "text":
+            for row, answer in _answered(model, rows, options):
+                print(_line(row[1][options.text], answer), flush=not sys.stdout.isatty() and counter.done % 256 == 0)
+                counter.step()
+        else:
+            with writer(options.output, options.format, flat_columns(columns, model.classes)) as write:
+                for (_, values), answer in _answered(model, rows, options):
+                    copied = {name: values[name] for name in kept}
+                    write({**copied, "label": answer.label, PROBABILITIES: answer.probabilities})
+                    counter.step()
+    print(ending(counter, model), file=sys.stderr)
+    return 0
+
+
+def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
+    """What to answer, and the columns that answers keep."""
+    from swarmformer.data.answers import PROBABILITIES, read_texts
+
+    words = options.inputs
+    files = [word for word in words if word == "-" or is_file(word)]
+    if files and len(words) > 1:
+        raise UsageError(f"{files[0]} is a file: name one file, or texts alone")
+    kept = [name for name in options.keep.split(",") if name] or [options.text]
+    if not files:
+        if options.keep:
+            raise UsageError("--keep names columns of a table")
+        return iter([(f"text {place}", {options.text: word}) for place, word in enumerate(words)]), kept
+    if lost := {"label", PROBABILITIES} & {*kept}:
+        raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
+                         "writes labels beside answers")  # fmt: skip
+    columns = list(dict.fromkeys([options.text, *kept]))
+    return read_texts(None if words[0] == "-" else Path(words[0]), columns), kept
+
+
+def _answered(model: TextClassifier, rows: Iterator[Row], options: argparse.Namespace) -> Iterator[tuple[Row, Any]]:
+    """Each row with its answer; no more rows are held than the model reads ahead."""
+    waiting: deque[Row] = deque()
+
+    def texts() -> Iterator[str]:
+        for row in rows:
+            waiting.append(row)
+            yield row[1][options.text]
+
+    for answer in model.answers(texts(), batch_size=options.batch_size):
+        yield waiting.popleft(), answer
+
+
+def _line(text: str, answer: Any) -> str:
+    """``label  probability  text`` in a line, the text in short."""
+    words = " ".join(text.split())
+    short = words if len(words) <= SHOWN else words[: SHOWN - 1] + "…"
+    return f"{answer.label}\t{answer.probabilities[answer.label]:.4f}\t{short}"

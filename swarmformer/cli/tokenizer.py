@@ -1,0 +1,43 @@
+"""Train the tokenizer of a language model, and keep it as a file: byte-level BPE, which gives every text back.
+
+It sees the training part of the task alone. Name the file as data.tokenizer of runs: what is in it, by its SHA-256, is
+part of what their data is.
+
+    swarmformer tokenizer shakespeare.json --size 2000
+    swarmformer tokenizer mine.json --size 8000 --task language_model corpus=own train=texts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from swarmformer.cli.command import command_parser, words_of
+from swarmformer.errors import UsageError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line."""
+    parser = command_parser("tokenizer", __doc__)
+    parser.add_argument("file", type=Path, metavar="FILE.json", help="where it is written")
+    parser.add_argument("--size", type=int, required=True, help="tokens, the 256 bytes and 2 special ones included")
+    parser.add_argument("--task", nargs="+", default=["language_model"], metavar=("NAME", "KEY=VALUE"),
+                        help="whose training text it is trained on, and its options")  # fmt: skip
+    options = parser.parse_args(words_of(arguments))
+    if options.file.suffix != ".json" or options.file.exists():
+        raise UsageError(f"{options.file}: name a .json file that is not there yet: runs may rest on one that is")
+    from swarmformer import registry
+    from swarmformer.cli.examples import chosen_task
+    from swarmformer.data.split import check_documents
+    from swarmformer.data.tokenizer import train_bpe
+    from swarmformer.spec import ComponentSpec, nowhere
+
+    spec = ComponentSpec.from_dict("task", chosen_task(options.task), ("task",), nowhere)
+    task = registry.get("task", spec.name)(**spec.options)
+    if not task.next_token:
+        raise UsageError(f"task {spec.name!r} foretells no text; only such tasks have a tokenizer of their own")
+    splits = task.load()
+    check_documents(splits)
+    digest = train_bpe(splits["train"].texts, options.size, options.file)
+    print(f"{options.file}: {options.size:,} tokens, SHA-256 {digest}")
+    return 0

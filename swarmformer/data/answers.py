@@ -1,0 +1,169 @@
+"""Rows of texts to be answered, read as they come, and the files that answers are written to."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+from swarmformer.data.tables import READERS, read_rows
+from swarmformer.errors import DataError
+
+Record = Mapping[str, Any]
+Write = Callable[[Record], None]
+
+
+def read_texts(source: Path | None, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where a row stands, and its values by column, the first of which is its text.
+
+    Args:
+        source: a table (``swarmformer.data.tables``), or plain UTF-8 with a text on each line; None: standard input.
+
+    Raises:
+        DataError: unreadable, a column that is missing, or a text that is none; says where.
+    """
+    if source is None or source.suffix.lower() not in READERS:
+        for number, line in _lines(source):
+            yield f"{source or 'standard input'}, line {number}", {columns[0]: line}
+        return
+    for place, values in read_rows(source, columns):
+        if not isinstance(values[0], str):
+            raise DataError(f"{place}: {columns[0]!r} is {values[0]!r}, expected text")
+        yield place, dict(zip(columns, values, strict=True))
+
+
+def _lines(source: Path | None) -> Iterator[tuple[int, str]]:
+    """Number, from 1, and text of each line; an empty one is a text too."""
+    name = source or "standard input"
+    opened: AbstractContextManager[IO[bytes]] = nullcontext(sys.stdin.buffer) if source is None else source.open("rb")
+    with opened as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+            except UnicodeDecodeError as error:
+                raise DataError(f"{name}, line {number}: not UTF-8 ({error.reason} at byte {error.start}): save it as "
+                                "UTF-8; a binary file is no text") from None  # fmt: skip
+            if "\0" in text:
+                raise DataError(f"{name}, line {number}: has a zero byte: a binary file is no text, UTF-16 is not read")
+            yield number, text
+
+
+@contextmanager
+def writer(output: Path | None, form: str, columns: Sequence[str]) -> Iterator[Write]:
+    """What takes records with these columns; a file is there, whole, only when all are written.
+
+    Args:
+        output: .csv, .tsv, .jsonl or .parquet; None: standard output.
+        form: of standard output, ``csv``, ``tsv`` or ``jsonl``.
+
+    Raises:
+        DataError: another ending.
+    """
+    if output is None:
+        with WRITERS[f".{form}"](sys.stdout.buffer, columns) as write:
+            yield write
+        return
+    partial = output.with_name(f".{output.name}.partial")
+    try:
+        with partial.open("wb") as file, WRITERS[output.suffix.lower()](file, columns) as write:
+            yield write
+        partial.replace(output)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def check_output(output: Path | None, option: str) -> None:
+    """Raise DataError where the file of an option cannot be written, before anything is computed for it."""
+    if output is None:
+        return
+    if output.suffix.lower() not in WRITERS:
+        raise DataError(f"{option} {output}: not known by its ending; files end in {', '.join(WRITERS)}")
+    if not output.absolute().parent.is_dir():
+        raise DataError(f"{option} {output}: there is no folder {output.absolute().parent}")
+
+
+@contextmanager
+def _separated(file: IO[bytes], columns: Sequence[str], delimiter: str) -> Iterator[Write]:
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
+    try:
+        rows = csv.DictWriter(text, list(columns), delimiter=delimiter, lineterminator="\n")
+        rows.writeheader()
+        yield lambda record: rows.writerow(_flat(record))
+    finally:
+        text.flush()
+        text.detach()
+
+
+@contextmanager
+def _jsonl(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
+    def write(record: Record) -> None:
+        file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+
+    yield write
+    file.flush()
+
+
+@contextmanager
+def _parquet(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
+    import pyarrow
+    import pyarrow.parquet
+
+    schema = pyarrow.schema([(column, getattr(pyarrow, _type_of(column))()) for column in columns])
+    held: list[Record] = []
+    with pyarrow.parquet.ParquetWriter(file, schema) as table:
+
+        def flush() -> None:
+            rows = [{name: _typed(name, value) for name, value in _flat(record).items()} for record in held]
+            table.write_table(pyarrow.Table.from_pylist(rows, schema))
+            held.clear()
+
+        def write(record: Record) -> None:
+            held.append(record)
+            if len(held) == ROWS:
+                flush()
+
+        yield write
+        flush()
+
+
+ROWS = 8192
+"""Of a group of rows in a parquet file."""
+PROBABILITY = "probability"
+PROBABILITIES = "probabilities"
+TYPES = {"correct": "bool_", "loss": "float64"}
+"""Of columns that are no text."""
+
+
+def flat_columns(columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Columns of a table: ``probabilities`` becomes one for each class."""
+    return [
+        part for column in columns
+        for part in ([f"{PROBABILITY}_{name}" for name in classes] if column == PROBABILITIES else [column])
+    ]  # fmt: skip
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    found = {name: value for name, value in record.items() if name != PROBABILITIES}
+    return found | {f"{PROBABILITY}_{name}": value for name, value in record.get(PROBABILITIES, {}).items()}
+
+
+def _type_of(column: str) -> str:
+    """What pyarrow calls it: text, but for what answers add."""
+    return TYPES.get(column, "float64" if column.startswith(f"{PROBABILITY}_") else "string")
+
+
+def _typed(column: str, value: Any) -> Any:
+    return str(value) if value is not None and _type_of(column) == "string" else value
+
+
+WRITERS: dict[str, Callable[[IO[bytes], Sequence[str]], AbstractContextManager[Write]]] = {
+    ".csv": lambda file, columns: _separated(file, columns, ","),
+    ".tsv": lambda file, columns: _separated(file, columns, "\t"),
+    ".jsonl": _jsonl,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,109 @@
+"""Where a model is: a folder, a file, the folder of a run, or a repository of the hub."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from swarmformer.errors import SpecError
+from swarmformer.hub.text import TOKENIZER
+from swarmformer.hub.weights import PICKLED, PICKLES, WEIGHTS
+
+logger = logging.getLogger("swarmformer.hub")
+CONFIG = "config.json"
+CARD = "README.md"
+FILES = (WEIGHTS, CONFIG, TOKENIZER, CARD)
+KEPT = "model"
+"""Where a run keeps its model, in its own folder."""
+PATIENCE_S = 0.7
+PATIENCE_VARIABLE = "HF_HUB_ETAG_TIMEOUT"
+"""Of huggingface_hub: how long to wait for the hub; here for a connection too, where it is set."""
+
+
+def weights_file(source: str | Path, revision: str | None = None) -> Path:
+    """The weights of a model; the other files lie beside them.
+
+    Args:
+        source: a folder, a file in it, the folder of a run that kept its model, or ``owner/name`` on the hub.
+        revision: branch, tag or commit on the hub.
+
+    Raises:
+        SpecError: there is nothing of the kind; says what to do.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return _in_folder(path)
+    return path if path.is_file() else _downloaded(str(source), revision) / WEIGHTS
+
+
+def _in_folder(folder: Path) -> Path:
+    for place in (folder, folder / KEPT):
+        if (place / WEIGHTS).is_file():
+            return place / WEIGHTS
+    pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
+    if pickles:
+        raise SpecError(f"{folder / pickles[0]}: {PICKLED} as {WEIGHTS}")
+    kept_none = (folder / "result.json").is_file()
+    hint = "; the run kept none: train with keep_weights=true, or keep_weights: best in a grid" if kept_none else ""
+    raise SpecError(f"{folder}: no {WEIGHTS} in this folder{hint}")
+
+
+def _downloaded(repository: str, revision: str | None) -> Path:
+    """The folder of a repository in the hub's cache, asked for anew where the hub can be reached."""
+    from huggingface_hub import constants, snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    offline = bool(constants.HF_HUB_OFFLINE)
+    missing = f"{repository!r} is no local folder or file, and cannot be had from the hub"
+    try:
+        local = offline or not _reachable(constants.ENDPOINT)
+        asked: dict[str, Any] = {"allow_patterns": list(FILES), "local_files_only": local}
+        folder = Path(snapshot_download(repository, revision=revision, **asked))
+    except Exception as error:  # the hub's client fails in many ways
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, HFValidationError):
+            raise SpecError(f"{missing}: {why}") from None
+        words = "HF_HUB_OFFLINE is set" if offline else f"{constants.ENDPOINT} does not answer" if local else why
+        raise SpecError(
+            f"{missing}: {words}. With a network: hf download {repository}, or copy the folder with {WEIGHTS} here and "
+            f"name it; {PATIENCE_VARIABLE}=10 waits longer for the hub"
+        ) from None
+    if not (folder / WEIGHTS).is_file():
+        raise SpecError(f"{repository!r} on the hub has no {WEIGHTS}: {_others(folder)}")
+    return folder
+
+
+def _others(folder: Path) -> str:
+    return f"its files are {', '.join(sorted(path.name for path in folder.iterdir())) or 'none that are known here'}"
+
+
+def _reachable(endpoint: str) -> bool:
+    """Whether the hub, or the proxy before it, takes a connection within a moment.
+
+    The hub's own client tries again and again: half a minute without a network. A name server that does not answer
+    cannot be interrupted, so it is asked in a thread.
+    """
+    parts = urlsplit(endpoint)
+    proxies = {} if proxy_bypass(parts.hostname or "") else getproxies()
+    asked = urlsplit(proxies[parts.scheme]) if parts.scheme in proxies else parts
+    place = asked.hostname or "", asked.port or (80 if asked.scheme == "http" else 443)
+    patience = float(os.environ.get(PATIENCE_VARIABLE) or PATIENCE_S)
+    found: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection(place, timeout=patience).close()
+            found.append(True)
+        except OSError as error:
+            logger.debug("%s: %s", endpoint, error)
+
+    thread = Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(patience)
+    return bool(found)

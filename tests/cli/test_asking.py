@@ -1,0 +1,182 @@
+"""``swarmformer predict`` and ``evaluate``: every kind of input and output, and what is wrong with one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from swarmformer import cli
+from swarmformer.hub import save
+from swarmformer.pipeline import TextClassifier
+from tests.hub.conftest import toy_data as toy_data
+from tests.hub.models import CLASSES, complete_model
+
+ROWS: list[tuple[str, str, str]] = [
+    ("a good film .", "good", "x1"), ("bad", "bad", "x2"), ("", "so so", "x3"), ("film\nfilm", "good", "x4"),
+    ("good " * 300, "bad", "x5"), ("🎬, \"bad\"", "so so", "x6"),
+]  # fmt: skip
+NAMES = ("review", "stars", "id")
+
+
+@pytest.fixture
+def model(tmp_path: Path, toy_data: None) -> Path:
+    save(complete_model("bag_of_embeddings"), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def write_table(path: Path) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.table({name: [row[place] for row in ROWS] for place, name in enumerate(NAMES)}), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("\n".join(json.dumps(dict(zip(NAMES, row, strict=True))) for row in ROWS))
+    else:
+        with path.open("w", newline="") as file:
+            csv.writer(file, delimiter="\t" if path.suffix == ".tsv" else ",").writerows([NAMES, *ROWS])
+    return path
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    if path.suffix == ".parquet":
+        return pq.read_table(path).to_pylist()
+    if path.suffix == ".jsonl":
+        return list(map(json.loads, path.read_text().splitlines()))
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ","))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_a_table_is_answered_row_by_row(
+    model: Path, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, output = write_table(tmp_path / f"in{ending}"), tmp_path / f"out{ending}"
+    words = ["predict", str(model), str(source), "--text", "review", "--keep", "id", "--output", str(output)]
+    assert cli.main(words) == 0
+    expected = TextClassifier(complete_model("bag_of_embeddings"))([row[0] for row in ROWS])
+    found = read_table(output)
+    assert [row["id"] for row in found] == [row[2] for row in ROWS]
+    assert [row["label"] for row in found] == [answer.label for answer in expected]
+    for row, answer in zip(found, expected, strict=True):
+        named = row["probabilities"] if ending == ".jsonl" else {c: float(row[f"probability_{c}"]) for c in CLASSES}
+        assert named == pytest.approx(answer.probabilities, abs=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".o")) == []
+    said = capsys.readouterr()
+    assert said.out == "" and "6 texts in" in said.err and "1 of them cut to 32 tokens (fp32, cpu)" in said.err
+
+
+def test_texts_of_the_command_line_lines_and_standard_input(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["predict", str(model), "a good film .", "bad"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("\ta good film .") and second.endswith("\tbad")
+    assert {first.split("\t")[0], second.split("\t")[0]} <= set(CLASSES)
+    (tmp_path / "lines.txt").write_text("a good film .\n\nbad")
+    assert cli.main(["predict", str(model), str(tmp_path / "lines.txt")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [lines[0], lines[2]] == [first, second] and lines[1].endswith("\t"), "an empty line is a text"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"bad\r\n")))
+    assert cli.main(["predict", str(model), "-"]) == 0
+    assert capsys.readouterr().out.splitlines() == [second]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["no-such.csv"], "no-such.csv cannot be read: No such file"),
+        (["in.csv"], "in.csv has no column 'text'; its columns are: 'review', 'stars', 'id'"),
+        (["in.csv", "--text", "review", "--keep", "film"], "has no column 'film'"),
+        (["in.csv", "more"], "in.csv is a file: name one file, or texts alone"),
+        (["binary.txt"], "binary.txt, line 1: not UTF-8"),
+        (["zeros.txt"], "zeros.txt, line 1: has a zero byte"),
+        (["numbers.jsonl"], "numbers.jsonl, line 1: 'text' is 3, expected text"),
+        (["a", "--output", "out.xlsx"], "out.xlsx: not known by its ending; files end in .csv, .tsv, .jsonl, .parquet"),
+        (["a", "--output", "no/folder/out.csv"], "there is no folder"),
+        (["a", "--keep", "id"], "--keep names columns of a table"),
+        (["a", "--batch-size", "0"], "a batch has a text at least"),
+        (["a", "--device", "tpu"], "unknown device 'tpu'"),
+    ],
+)
+def test_bad_input_ends_with_one_message(
+    model: Path, tmp_path: Path, words: list[str], message: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    write_table(tmp_path / "in.csv")
+    (tmp_path / "binary.txt").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    (tmp_path / "zeros.txt").write_bytes(b"a\0b\n")
+    (tmp_path / "numbers.jsonl").write_text('{"text": 3}\n')
+    assert cli.main(["predict", "model", *words]) in (1, 2)
+    said = capsys.readouterr()
+    assert message in said.err and "Traceback" not in said.err
+    assert not list(tmp_path.glob("*out*")) and not list(tmp_path.glob(".*out*"))
+
+
+def test_an_output_is_whole_or_not_there(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "a"}\n' * 9000 + '{"text": 1}\n')
+    words = ["predict", str(model), str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.parquet")]
+    assert cli.main(words) == 1
+    assert {path.name for path in tmp_path.glob("*out*")} | {path.name for path in tmp_path.glob(".*out*")} == set()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_table(tmp_path / f"in{ending}")
+    written = ["--examples", str(tmp_path / "examples.jsonl"), "--json", str(tmp_path / "scores.json")]
+    words = ["evaluate", str(model), str(source), "--text", "review", "--label", "stars", *written]
+    assert cli.main(words) == 0
+    logits_NK = np.stack(list(TextClassifier(complete_model("bag_of_embeddings")).logits([row[0] for row in ROWS])))
+    right = [CLASSES[int(row.argmax())] == label for row, (_, label, _) in zip(logits_NK, ROWS, strict=True)]
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["accuracy"] == pytest.approx(np.mean(right)) and scores["n"] == len(ROWS)
+    examples = read_table(tmp_path / "examples.jsonl")
+    assert [row["correct"] for row in examples] == right and [row["label"] for row in examples] == [r[1] for r in ROWS]
+    assert np.mean([row["loss"] for row in examples]) == pytest.approx(scores["loss"])
+    said = capsys.readouterr().out
+    assert f"accuracy {np.mean(right):.4f}" in said and "so so" in said and "expected calibration error" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "words", "message"),
+    [
+        ("text,label\na,goood\n", [], "line 2: 'label' is 'goood', which is no class of the model. Did you mean"),
+        ("text,label\na,7\n", [], "line 2: 'label' is '7', which is no class"),
+        ("text,label\na,\n", [], "line 2: 'label' is ''"),
+        ("text,label\n", [], "has no examples"),
+        ("text\na\n", [], "has no column 'label'"),
+        ("", ["--task", "imbd"], "unknown task 'imbd'. Did you mean 'imdb'"),
+        ("", ["--task", "digits", "tset=0.5"], "unknown option. Did you mean 'test'"),
+        ("", ["--task", "digits", "seed"], "options of a task are KEY=VALUE"),
+        ("", ["--task", "digits"], "has classes 0, 1, 2"),
+        ("", ["--task", "mqar"], "asks at tokens"),
+        ("", [], "unknown task 'toy'"),
+    ],
+)
+def test_what_cannot_be_scored(
+    model: Path, tmp_path: Path, table: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.csv").write_text(table)
+    asked = words or ([str(tmp_path / "in.csv")] if table else [])
+    assert cli.main(["evaluate", str(model), *asked]) in (1, 2)
+    assert message in capsys.readouterr().err
+
+
+def test_labels_may_be_numbers_where_no_class_is_one(model: Path, tmp_path: Path) -> None:
+    named, numbered = (
+        "text,label\n" + "".join(f"film,{label}\n" for label in labels)
+        for labels in (CLASSES, ("0", "1", "2"))
+    )  # fmt: skip
+    found = []
+    for name, table in (("named", named), ("numbered", numbered)):
+        (tmp_path / f"{name}.csv").write_text(table)
+        output = tmp_path / f"{name}.json"
+        assert cli.main(["evaluate", str(model), str(tmp_path / f"{name}.csv"), "--json", str(output)]) == 0
+        found.append(json.loads(output.read_text())["confusion_KK"])
+    assert found[0] == found[1]

@@ -1,0 +1,78 @@
+"""Own files are read before anything runs: what was found is told, a fault stops the plan, a class that goes missing
+is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from experiments import grid, train
+from tests.data.toy_tasks import WORDS
+
+Plan = Callable[..., int]
+GRID: dict[str, Any] = {
+    "arms": ["bag_of_embeddings"], "seeds": [0], "latency": None, "floors": False,
+    "model": {"dims": {"d_model": 8, "seq_len": 8}}, "train": {"epochs": 1},
+}  # fmt: skip
+ROWS = [f"{'good' if row % 2 else 'bad'} film {row};{'p' if row % 2 else 'n'}" for row in range(40)]
+
+
+@pytest.fixture
+def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """Plan a grid over these lines of training and of test; other keys of ``data`` beside."""
+    (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(WORDS) + "\n")
+    monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+    def planned(rows: list[str], test: list[str], *, command: str = "plan", **data: Any) -> int:
+        for name, lines in (("train", rows), ("test", test)):
+            (tmp_path / f"{name}.csv").write_text("\n".join(["text;label", *lines]), encoding="utf-8")
+        task = {"name": "files", "train": "train.csv", "test": "test.csv", "title": "Films"}
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump({**GRID, "data": {"task": task, **data}}))
+        return grid.main([command, "own.yaml"])
+
+    return planned
+
+
+def test_a_plan_says_what_was_read(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan(ROWS, ["good;p", "bad;n", "a;n"], validation_fraction=0.25, stratify=True) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["train", "of", "Films:", "train.csv", "(utf-8,", "';')"] in said
+    assert ["n", "15", "5", "2"] in said and ["p", "15", "5", "1"] in said and ["all", "30", "10", "3"] in said
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_a_fault_in_any_split_stops_it_before_anything_runs(
+    plan: Plan, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert plan(ROWS, ["good;p", "so so;neutral"], command=command) != 0
+    said = capsys.readouterr().err
+    assert "own: bag_of_embeddings: test.csv, line 3: label 'neutral' does not occur in train (train.csv)" in said
+    assert "Traceback" not in said and not list((tmp_path / "runs").glob("*/*/config.json"))
+
+
+def test_classes_that_a_split_lacks_are_named(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    rare = [f"a film {row};rare" for row in range(2)]
+    assert plan([*ROWS, *rare, "a;alone"], ["good;p", "bad;n"], validation_fraction=0.1, split_seed=1) == 0
+    said = capsys.readouterr().err
+    assert "validation has no example of class 'alone', so that training is not judged by it: give it some" in said
+    assert "validation has no example of class 'rare', so that training is not judged by it: set data.stratify" in said
+    assert "test has no example of classes 'alone', 'rare', so that how well" in said
+    plan([*ROWS, *rare, "a;alone"], ["good;p", "bad;n"], validation_fraction=0.1, split_seed=1, stratify=True)
+    assert "validation has no example of class 'rare'" not in capsys.readouterr().err
+
+
+def test_a_fault_leaves_no_failed_run_behind(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that failed is not run again unless it is set aside; a file that can be mended is no reason for that."""
+    plan(ROWS, ["good;p", "so so;neutral"])
+    task = ["data.task=files", "data.task.train=train.csv", "data.task.test=test.csv"]
+    words = ["with", "variant=bag_of_embeddings", *task, "model.dims.d_model=8", "model.dims.seq_len=8"]
+    assert train.main(words) != 0
+    assert "test.csv, line 3: label 'neutral'" in capsys.readouterr().err
+    assert not list((tmp_path / "runs" / "train").glob("*/failure.json"))

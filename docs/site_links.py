@@ -19,7 +19,7 @@ from mkdocs.structure.pages import Page
 
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 FILE_BLOCK = re.compile(r"^```(\w+) (\S+)$", re.MULTILINE)
-"""The first line of a block that stands for a file, as guides write it; the site's Markdown takes the name as a title."""
+"""The first line of a block that is a file, as guides write it; the site takes the name as a title."""
 PICTURES = ("png", "svg")
 
 

@@ -189,7 +189,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool)
 
 
 def _answers(test: Split, found: np.ndarray) -> Predictions | TokenLosses:
-    """What is kept of the answers to a test split: logits, or of foretold tokens the losses of each window."""
+    """What is kept of the answers to a test split: logits, or of predicted tokens the losses of each window."""
     if test.text_bytes is None or test.questions is None:
         return Predictions(test.answer_names, test.labels, found)
     tokens = np.diff(test.questions.offsets)

@@ -179,13 +179,13 @@ def _stand_in(model: Model) -> tuple[Model, str]:
 def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool) -> None:
     """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text.
 
-    Or where an augmentation moves the tokens that are asked about, or the model sees the token that it is to foretell
+    Or where an augmentation moves the tokens that are asked about, or the model sees the token that it is to predict
     (``next_token``).
     """
     if next_token and model.per_token and not (model.causal or model.foresees):
         causal = "causal" in spec.model.options
         remedy = "set model.causal: true" if causal else "choose a causal one, as transformer_lm or lumenspark_lm"
-        words = "sees the tokens that it is to foretell"
+        words = "sees the tokens that it is to predict"
         raise SpecError(f"variant {spec.variant!r} {words}: {remedy}", path=("model", *(("causal",) if causal else ())))
     for stage in spec.train.stages:
         augmentation = spec.train.of_stage(stage).augmentation

@@ -172,7 +172,7 @@ def effect_of_the_last_token(model: Any) -> Tensor:
         return (model(IDS) - model(other)).abs().amax(dim=(0, 2))
 
 
-def test_next_token_logits_as_published_know_the_token_they_foretell() -> None:
+def test_next_token_logits_as_published_know_the_token_they_predict() -> None:
     effect = effect_of_the_last_token(shaken(our_model(published=True)))
     assert (effect[:-1] > 1e-3).all(), "every earlier position sees the last token"
 

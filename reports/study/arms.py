@@ -59,11 +59,11 @@ def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "
         model=next((cell.model for cell in grid.cells if cell.arm == name and cell.model), ""),
         unlike=unlike,
         exercised=exercised([cell.result for cell in cells if cell.result], cells[0].slots if cells else {}),
-        foretelling=_foretelling([cell.result.metrics.test for cell in cells if cell.result]),
+        text_metrics=_text_metrics([cell.result.metrics.test for cell in cells if cell.result]),
     )
 
 
-def _foretelling(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
+def _text_metrics(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
     """Means of what only running text has; nothing elsewhere."""
     columns = {name: [getattr(one, name) for one in found] for name in OF_TEXT}
     values = {name: [value for value in column if value is not None] for name, column in columns.items()}
@@ -105,7 +105,7 @@ def _of_grid(grid: Grid, task: str) -> list[Reference]:
             detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
             sources=(f"{grid.folder.name}/floors.json",),
             data_key=floors.data_key,
-            foretelling=_foretelling([floor]),
+            text_metrics=_text_metrics([floor]),
         )
         for floor in floors.floors
     ] if floors else []

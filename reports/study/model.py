@@ -106,7 +106,7 @@ class Arm:
     unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
     architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
     metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
-    plan has. exercised: how far its mechanisms were. foretelling: of running text, ``perplexity`` and
+    plan has. exercised: how far its mechanisms were. text_metrics: of running text, ``perplexity`` and
     ``bits_per_byte`` over seeds.
     """
 
@@ -127,7 +127,7 @@ class Arm:
     model: str = ""
     unlike: str = ""
     exercised: Exercised = field(default_factory=Exercised)
-    foretelling: Mapping[str, Interval] = field(default_factory=dict)
+    text_metrics: Mapping[str, Interval] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -147,7 +147,7 @@ class Arm:
 class Reference:
     """A predictor that is no arm: a baseline, which arms must beat, or an oracle, which knows how examples are made.
 
-    name: with the split where that is not test. n, in ``accuracy``: examples. foretelling: as of an ``Arm``.
+    name: with the split where that is not test. n, in ``accuracy``: examples. text_metrics: as of an ``Arm``.
     """
 
     name: str
@@ -157,7 +157,7 @@ class Reference:
     detail: str
     sources: Sources
     data_key: str = ""
-    foretelling: Mapping[str, Interval] = field(default_factory=dict)
+    text_metrics: Mapping[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

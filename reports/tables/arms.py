@@ -42,7 +42,7 @@ def _table(grid: GridStudy, name: str, heading: str) -> Table:
     lines = [c.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
     lines += [c.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
     shown = [*lines, *c.reference_lines(grid, on_its_data=False)]
-    of_text = any(one.foretelling for line in shown for one in (line.arm, line.reference) if one)
+    of_text = any(one.text_metrics for line in shown for one in (line.arm, line.reference) if one)
     columns, rows = c.laid_out(shown, (COLUMNS[0], *(OF_TEXT if of_text else ()), *COLUMNS[1:]))
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
     decided = [contrast for contrast in contrasts.values() if contrast]

@@ -172,7 +172,7 @@ def _of_text(head: str, key: str, places: int) -> Cells:
 
     def entry(line: Line) -> Entry:
         shown = line.arm or line.reference
-        interval = shown.foretelling.get(key) if shown else None
+        interval = shown.text_metrics.get(key) if shown else None
         if interval is None:
             return BLANK
         numbers = [f"{value:.{places}f}" for value in (interval.mean, interval.low, interval.high) if value is not None]

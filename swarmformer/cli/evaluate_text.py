@@ -1,4 +1,4 @@
-"""``swarmformer evaluate`` of a language model: how well it foretells a text."""
+"""``swarmformer evaluate`` of a language model: how well it predicts a text."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
         UsageError: another kind of task, or answers of examples are asked for.
     """
     if options.examples:
-        raise UsageError("--examples: a language model foretells every token of a text, and has no examples")
+        raise UsageError("--examples: a language model predicts every token of a text, and has no examples")
     words, own, stride = str(options.file), False, 0
     if options.file is not None:
         texts = [read_text(options.file)]
@@ -40,7 +40,7 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
         spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
         task = registry.get("task", spec.name)(**spec.options)
         if not task.next_token:
-            raise UsageError(f"task {spec.name!r} has answers of its own, and this model foretells text")
+            raise UsageError(f"task {spec.name!r} has answers of its own, and this model predicts text")
         texts, stride = list(task.load()[options.split].texts), 0 if options.split == "train" else task.stride
         words, own = f"{options.split} of task {spec.name}", spec.to_dict() == model.complete.task
     metrics, nats = model.score(texts, stride=stride, batch_size=options.batch_size)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     spec = ComponentSpec.from_dict("task", chosen_task(options.task), ("task",), nowhere)
     task = registry.get("task", spec.name)(**spec.options)
     if not task.next_token:
-        raise UsageError(f"task {spec.name!r} foretells no text; only such tasks have a tokenizer of their own")
+        raise UsageError(f"task {spec.name!r} predicts no text; only such tasks have a tokenizer of their own")
     splits = task.load()
     check_documents(splits)
     digest = train_bpe(splits["train"].texts, options.size, options.file)

@@ -61,9 +61,9 @@ class Model(Component, ABC):
     where they hold their default."""
     per_token: bool = False
     causal: bool = False
-    """What it gives at a token depends on that token and those before it alone, so that it can foretell the next."""
+    """What it gives at a token depends on that token and those before it alone, so that it can predict the next."""
     foresees: bool = False
-    """A published fault, kept on purpose: meant to foretell tokens, it sees them. ``remarks`` says so."""
+    """A published fault, kept on purpose: meant to predict tokens, it sees them. ``remarks`` says so."""
     gives_states: bool = False
     """Its ``detailed`` gives a state for every token, which knows the tokens around it: what can tell a hidden one."""
     dims: Dims

@@ -45,7 +45,7 @@ def check_text(task: Task, name: str, augment: Iterable[str]) -> None:
         )
     if names and task.next_token:
         raise SpecError(
-            f"task {name!r} foretells running text, in whose place {', '.join(names)} would put another: leave "
+            f"task {name!r} predicts running text, in whose place {', '.join(names)} would put another: leave "
             "data.augment out",
             path=("data", "augment"),
         )

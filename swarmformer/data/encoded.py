@@ -46,7 +46,7 @@ class Split:
 
     ids: int32, all examples one after another. offsets: int64 [n + 1]. labels: int64 [M], M = n unless
     there are ``questions``, one label each. names: stable example ids [n], numpy unicode. truncated: how many
-    were cut to seq_len. text_bytes: of the documents, in UTF-8, where every token of them is foretold.
+    were cut to seq_len. text_bytes: of the documents, in UTF-8, where every token of them is predicted.
     """
 
     ids: np.ndarray

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swarmformer.data.cut import Cut, cut_split
-from swarmformer.data.foretellers import foretellers
+from swarmformer.data.next_token_baselines import next_token_baselines
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import BERT
@@ -34,13 +34,13 @@ def compute_predictors(
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
-    Where the next token is foretold they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or
+    Where the next token is predicted they have ``perplexity`` and ``bits_per_byte`` too. ``kind`` is "baseline", or
     "oracle" for predictors that know how the task is made; they come last. n counts labels: texts, or the tokens asked
     about.
 
     Args:
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
-        tokenizer: whose tokens the cut counts, or are foretold.
+        tokenizer: whose tokens the cut counts, or are predicted.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
@@ -48,7 +48,7 @@ def compute_predictors(
     """
     splits = load_splits(task, **draw)
     if task.next_token:
-        return foretellers(splits, tokenizer)
+        return next_token_baselines(splits, tokenizer)
     train, test = splits["train"], splits["test"]
     asked = test.without_labels()
     rows = [_majority(train, test, task)]

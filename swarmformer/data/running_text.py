@@ -1,4 +1,4 @@
-"""Documents as one run of tokens, cut into windows in which every token is foretold from those before it."""
+"""Documents as one run of tokens, cut into windows in which every token is predicted from those before it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def running_tokens(split: RawSplit, name: str, tokenizer: Tokenizer | None = Non
         if tokenizer.decode(ids, skip_special_tokens=False) != text:
             raise DataError(
                 f"tokenizer {name!r} does not give {document} back as it was (capitals, spaces or unknown characters "
-                "are lost), so that what foretells its tokens does not foretell the text: set data.tokenizer: bytes, "
+                "are lost), so that what predicts its tokens does not predict the text: set data.tokenizer: bytes, "
                 "or train one that does with 'swarmformer tokenizer'"
             )
         parts += [np.array(ids, dtype=np.int32), between]
@@ -65,7 +65,7 @@ def windows(tokens: np.ndarray, seq_len: int, stride: int = 0) -> tuple[np.ndarr
     """ids, offsets, labels and questions of windows of up to ``seq_len`` tokens over a run of them.
 
     Every token but the first is asked for once. Windows begin ``stride`` tokens apart (0: side by side); each asks
-    for what those before it did not, so that with a stride every token but the first ``seq_len`` is foretold from
+    for what those before it did not, so that with a stride every token but the first ``seq_len`` is predicted from
     ``seq_len`` − ``stride`` + 1 tokens or more.
     """
     last, step = len(tokens) - 1, stride or seq_len

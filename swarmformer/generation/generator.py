@@ -21,7 +21,7 @@ from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.generation.sampling import Sampling
 from swarmformer.hub import CompleteModel, save
-from swarmformer.training.evaluate import foretelling
+from swarmformer.training.evaluate import next_token_metrics
 
 UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
@@ -103,7 +103,7 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
     def score(
         self, texts: Sequence[str], *, stride: int = 0, batch_size: int = 64
     ) -> tuple[Metrics, np.ndarray]:
-        """How well it foretells texts, each a document of one run of text, as training measures it; and the sum of
+        """How well it predicts texts, each a document of one run of text, as training measures it; and the sum of
         the negative log-likelihoods of each window, in nats, fp64.
 
         Args:
@@ -117,7 +117,7 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
         names = np.arange(len(made.questions)).astype(str)
         split = Split(made.ids, made.offsets, made.labels, names, 0, made.questions, made.text_bytes)
         batches = Batches(split, batch_size=batch_size, lengths=(self.seq_len,), pad_id=0, seed=None)
-        metrics, losses_M = foretelling(self.model, batches, self.device, self.precision, made.text_bytes)
+        metrics, losses_M = next_token_metrics(self.model, batches, self.device, self.precision, made.text_bytes)
         return metrics, np.bincount(made.questions.text, losses_M.numpy().astype(np.float64), len(names))
 
     def _pieces(

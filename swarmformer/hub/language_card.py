@@ -47,7 +47,7 @@ def _figures(result: Result) -> str:
     ]
     return "\n".join([
         "## Figures", "", "| split | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|", *rows, "",
-        "Perplexity is that of a token, of which `n` were foretold, the end of each document among them; bits per byte "
+        "Perplexity is that of a token, of which `n` were predicted, ends of documents among them; bits per byte "
         f"are of the text. Seed {result.seed} alone, with the weights of epoch {result.best_epoch} of {result.epochs}, "
         "chosen by validation.",
     ])  # fmt: skip
@@ -58,11 +58,11 @@ def _limits(spec: RunSpec, result: Result) -> str:
     past = f"begin {stride} tokens apart" if stride else "lie side by side"
     lines = [
         "It writes what is likely after what it has read, and knows nothing of what is true.",
-        f"Windows of the test text {past}; a token is foretold from what stands before it in its window.",
+        f"Windows of the test text {past}; a token is predicted from what stands before it in its window.",
     ]
     if spec.model.options.get("published"):
-        lines.append("It sees the tokens that it foretells, as the published package does: its figures say nothing of "
-                     "foretelling.")  # fmt: skip
+        lines.append("It sees the tokens that it predicts, as the published package does: its figures say nothing of "
+                     "predicting.")  # fmt: skip
     made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}, on " \
            f"{result.device}."  # fmt: skip
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", made])

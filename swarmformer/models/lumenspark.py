@@ -46,7 +46,7 @@ class Lumenspark(Model):
 
     With ``pooling: tokens``, ``num_classes`` = ``vocab_size`` and ``published: true`` the logits are the package's
     next-token logits. Those are no language model: each is computed from all tokens of the text, the one it
-    should foretell among them. ``causal`` is the same model without that leak. For an answer about the
+    should predict among them. ``causal`` is the same model without that leak. For an answer about the
     whole text, seeing all of it is right, and ``causal`` is off.
 
     Options:
@@ -136,7 +136,7 @@ class Lumenspark(Model):
     def remarks(self) -> tuple[str, ...]:
         if not self.foresees or self.dims.num_classes != self.dims.vocab_size:
             return ()
-        return ("sees the tokens that it foretells, as the package does: its perplexity says nothing of foretelling",)
+        return ("sees the tokens that it predicts, as the package does: its perplexity says nothing of predicting",)
 
     def flops(self, B: int, N: int) -> int:
         layers = sum(layer.flops(B, N) for layer in self.layers)  # type: ignore[operator]

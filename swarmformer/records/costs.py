@@ -101,7 +101,7 @@ class Costs(Measured):
 class Floor(Record):
     """A baseline, which a model must beat; or an oracle, which knows how the examples are made.
 
-    perplexity, bits_per_byte: where it foretells the next token, as ``Metrics`` have them.
+    perplexity, bits_per_byte: where it predicts the next token, as ``Metrics`` have them.
     detail: how it was made: C chosen on the validation split, number of features …
     """
 

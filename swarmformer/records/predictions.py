@@ -38,7 +38,7 @@ class Predictions:
 
 @dataclass(frozen=True)
 class TokenLosses:
-    """Of every window of running text, [n]: its ``names``, how many ``tokens`` were foretold in it, and the sum of
+    """Of every window of running text, [n]: its ``names``, how many ``tokens`` were predicted in it, and the sum of
     their negative log-likelihoods, ``nats``. Logits of every token would be too large to keep."""
 
     names: np.ndarray

@@ -60,7 +60,7 @@ class Failure(RunIdentity):
 class Metrics(Record):
     """Of a split; ``n`` counts labels.
 
-    Where the next token is foretold, also ``perplexity`` = exp(loss), of a token, and ``bits_per_byte`` of the text.
+    Where the next token is predicted, also ``perplexity`` = exp(loss), of a token, and ``bits_per_byte`` of the text.
     """
 
     accuracy: Share

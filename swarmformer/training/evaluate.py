@@ -28,7 +28,7 @@ def autocast(device: torch.device, precision: str) -> Any:
 
 
 FORETOLD_CELLS = 1 << 26
-"""Logits of foretold tokens at once: over a large vocabulary those of a whole batch would fill the memory."""
+"""Logits of predicted tokens at once: over a large vocabulary those of a whole batch would fill the memory."""
 
 
 @torch.inference_mode()
@@ -69,15 +69,15 @@ def _ordered(found: list[tuple[Tensor, Tensor]]) -> Tensor:
 
 
 def evaluate(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Metrics, Tensor]:
-    """Metrics of a split, and logits_MK, one row per label; where every token is foretold their losses_M instead."""
+    """Metrics of a split, and logits_MK, one row per label; where every token is predicted their losses_M instead."""
     if batches.split.text_bytes is not None:
-        return foretelling(model, batches, device, precision, batches.split.text_bytes)
+        return next_token_metrics(model, batches, device, precision, batches.split.text_bytes)
     logits_MK = predict(model, batches, device, precision)
     labels_M = torch.from_numpy(batches.split.labels.copy())
     return classification_metrics(logits_MK, labels_M), logits_MK
 
 
-def foretelling(
+def next_token_metrics(
     model: Model, batches: Batches, device: torch.device, precision: str, text_bytes: int
 ) -> tuple[Metrics, Tensor]:
     """Metrics of running text, and the negative log-likelihood of every token, in nats, fp32.

@@ -15,7 +15,7 @@ from swarmformer.records import Exercise
 @dataclass(frozen=True)
 class TrainResult:
     """What a finished run leaves: metrics at the best epoch, test logits, one row per label, in split order, and
-    what the components measured of themselves over the validation split. Of foretold tokens there are no logits but
+    what the components measured of themselves over the validation split. Of predicted tokens there are no logits but
     losses, [N].
 
     ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are

@@ -95,7 +95,7 @@ def test_texts_are_held_out_one_by_one(classes: int) -> None:
             assert scores[row, column].item() == pytest.approx(features[row] @ ratio, abs=1e-6)
 
 
-def test_the_scale_trusts_counts_as_far_as_they_foretell() -> None:
+def test_the_scale_trusts_counts_as_far_as_they_predict() -> None:
     """Labels by chance: not at all. Labels by a word: far."""
     chance, told = texts(2, n=200), texts(2, n=200)
     told.split.labels[:] = [5 in told.split.example(row) for row in range(200)]

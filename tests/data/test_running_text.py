@@ -1,4 +1,4 @@
-"""Documents as a run of tokens, and the windows in which each is foretold."""
+"""Documents as a run of tokens, and the windows in which each is predicted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def documents(*texts: str) -> RawSplit:
 @pytest.mark.parametrize(("tokens", "seq_len", "stride"), [
     (2, 8, 0), (9, 8, 0), (10, 8, 0), (17, 8, 0), (50, 8, 0), (50, 8, 8), (50, 8, 3), (50, 8, 1), (7, 8, 2), (18, 8, 5),
 ])  # fmt: skip
-def test_every_token_is_foretold_once_from_those_before_it(tokens: int, seq_len: int, stride: int) -> None:
+def test_every_token_is_predicted_once_from_those_before_it(tokens: int, seq_len: int, stride: int) -> None:
     run = np.arange(100, 100 + tokens, dtype=np.int32)
     ids, offsets, labels, questions = windows(run, seq_len, stride)
     assert labels.tolist() == run[1:].tolist()

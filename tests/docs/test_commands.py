@@ -14,7 +14,7 @@ import pytest
 
 from experiments import benchmark, grid, scaling, train
 from experiments.planned import grid_path
-from experiments.properties import foretelling, norms
+from experiments.properties import next_token, norms
 from reports import build, cost, page, readme, trace
 from swarmformer import cli
 from swarmformer.settings import data_dir
@@ -27,7 +27,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "train": train.main, "grid": grid.main, "bench": benchmark.main, "report": build.main, "page": page.main,
     "trace": trace.main, "experiments.train": train.main, "experiments.grid": grid.main,
     "experiments.benchmark": benchmark.main, "experiments.scaling": scaling.main, "reports.cost": cost.main,
-    "experiments.properties.norms": norms.main, "experiments.properties.foretelling": foretelling.main,
+    "experiments.properties.norms": norms.main, "experiments.properties.next_token": next_token.main,
     "reports.readme": readme.main, "reports.build": build.main,
     "reports.trace": trace.main,
 }  # fmt: skip
@@ -56,7 +56,7 @@ def without_hours(name: str, words: list[str], scratch: Path) -> list[str]:
     if name in ("train", "bench", "experiments.train", "experiments.benchmark", "experiments.scaling"):
         depth = [word for word in words if word in ("quick", "full")]
         return [*depth, "print_config", *(word for word in words if word not in ("print_config", *depth))]
-    if name in ("experiments.properties.norms", "experiments.properties.foretelling"):
+    if name in ("experiments.properties.norms", "experiments.properties.next_token"):
         return ["--help"]
     if name in ("report", "page"):  # the same words, on the smallest runs that are there
         assert all((ROOT / word).is_dir() for word in words if word.startswith("reports/results/"))

@@ -81,7 +81,7 @@ def _card_and_text(cell: Path, result: Any, capsys: pytest.CaptureFixture[str]) 
 
 def test_the_plan_tells_of_the_leak_and_refuses_what_is_not_marked(grid: Path) -> None:
     leaky = next(arm for arm in load_plan(grid).arms if arm.name == "leaky")
-    assert "sees the tokens that it foretells" in leaky.remarks[0]
+    assert "sees the tokens that it predicts" in leaky.remarks[0]
 
 
 def test_a_tokenizer_is_trained_on_the_training_part_alone_and_never_overwritten(

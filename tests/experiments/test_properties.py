@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.properties import behaviour, foretelling, memory, norms, sizes
+from experiments.properties import behaviour, memory, next_token, norms, sizes
 from experiments.properties.__main__ import main
 
 
@@ -56,8 +56,8 @@ def test_lumenspark_leaks_and_takes_pads_for_tokens_and_need_not() -> None:
     assert pads["lumenspark_published"] > 1e-6 and pads["lumenspark, pads masked"] < 1e-12
 
 
-def test_only_a_leak_foretells_what_nothing_foretells() -> None:
-    leaky, causal = (foretelling.row(variant, steps=120) for variant in ("lumenspark_published", "lumenspark_lm"))
+def test_only_a_leak_predicts_what_nothing_predicts() -> None:
+    leaky, causal = (next_token.row(variant, steps=120) for variant in ("lumenspark_published", "lumenspark_lm"))
     assert leaky["earlier"] < 14 and 15.5 < causal["earlier"] < 17, "of 16 tokens, drawn evenly"
     assert leaky["last"] > 15.5 and causal["last"] > 15.5, "whose answer is not in the text"
 

@@ -1,4 +1,4 @@
-"""Plain text to foretell token by token: Shakespeare, WikiText-2, or files of one's own."""
+"""Plain text to predict token by token: Shakespeare, WikiText-2, or files of one's own."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ CORPORA = {
 class LanguageModel(Task):
     """Which token comes next? Asked at every token of plain text files (UTF-8), of which each is a document.
 
-    Documents stand one after another with a token between them (``[EOS]``, ``[SEP]``, or the pad) that is foretold
-    too. They are cut into windows of ``model.dims.seq_len`` tokens side by side; within a window a token is foretold
+    Documents stand one after another with a token between them (``[EOS]``, ``[SEP]``, or the pad) that is predicted
+    too. They are cut into windows of ``model.dims.seq_len`` tokens side by side; within a window a token is predicted
     from those before it, so that its first tokens have little to go by. With ``stride`` windows of validation and test
     overlap and are asked at their last tokens alone, which costs seq_len / stride times as much and tells more of the
     model and less of the cut. Each token is asked for once; neither depends on the batch. Needs a causal model

@@ -134,11 +134,11 @@ def test_models_that_see_the_answer_are_refused_but_for_the_published_fault(one:
     for variant in ("transformer_lm", "lumenspark_lm"):
         assert rehearse(run(variant, one)).causal
     published = rehearse(run("lumenspark_published", one, pooling="tokens"))
-    assert published.foresees and "sees the tokens that it foretells" in published.remarks()[0]
+    assert published.foresees and "sees the tokens that it predicts" in published.remarks()[0]
 
 
 def test_texts_are_not_augmented(one: str) -> None:
     patch = {"data": {"task": {"name": "language_model", "corpus": "own", "train": one}, "tokenizer": "bytes",
                       "augment": {"sentence_shuffle": {}}}}  # fmt: skip
-    with pytest.raises(SpecError, match=r"foretells running text.* leave data\.augment out"):
+    with pytest.raises(SpecError, match=r"predicts running text.* leave data\.augment out"):
         resolve_run("transformer_lm", [(patch, "test")])

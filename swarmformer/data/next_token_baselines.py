@@ -1,6 +1,6 @@
 """What a language model must beat: how often tokens occur, and interpolated Kneser–Ney n-grams.
 
-All foretell the same tokens of the test split as the models, and see of a token's past what they look at, whatever
+All predict the same tokens of the test split as the models, and see of a token's past what they look at, whatever
 window it stands in.
 """
 
@@ -19,24 +19,24 @@ from swarmformer.data.task import RawSplit
 from swarmformer.data.tokenizer import vocab_size
 
 USUAL_ORDER, LONGEST = 5, 10
-"""Tokens of an n-gram, the foretold one included: in the floor that everybody knows, and at most."""
+"""Tokens of an n-gram, the predicted one included: in the floor that everybody knows, and at most."""
 
 
-def foretellers(splits: Mapping[str, RawSplit], tokenizer: str) -> list[dict[str, Any]]:
+def next_token_baselines(splits: Mapping[str, RawSplit], tokenizer: str) -> list[dict[str, Any]]:
     """Rows as ``predictors.compute_predictors`` gives them, with ``perplexity`` (of a token) and ``bits_per_byte``.
 
-    Beside the 5-gram stands the order, of up to 10, that foretells validation best, where that is another.
+    Beside the 5-gram stands the order, of up to 10, that predicts validation best, where that is another.
     """
     tokens = {name: running_tokens(split, tokenizer) for name, split in splits.items()}
     size, test_bytes = vocab_size(tokenizer), bytes_of(splits["test"].texts)
 
     def row(name: str, model: KneserNey | Unigram, **detail: Any) -> dict[str, Any]:
         started = time.perf_counter()
-        foretold = foretell(model, tokens["test"])
+        predicted = predict(model, tokens["test"])
         seconds = round(time.perf_counter() - started, 1)
         return {
-            "name": name, "kind": "baseline", "accuracy": foretold.accuracy, "n": len(foretold.nats), "split": "test",
-            "perplexity": foretold.perplexity, "bits_per_byte": foretold.bits_per_byte(test_bytes),
+            "name": name, "kind": "baseline", "accuracy": predicted.accuracy, "n": len(predicted.nats), "split": "test",
+            "perplexity": predicted.perplexity, "bits_per_byte": predicted.bits_per_byte(test_bytes),
             "detail": {**detail, "n_train": len(tokens["train"]) - 1, "seconds": seconds},
         }  # fmt: skip
 
@@ -52,7 +52,7 @@ def foretellers(splits: Mapping[str, RawSplit], tokenizer: str) -> list[dict[str
 
 
 @dataclass(frozen=True)
-class Foretold:
+class Predicted:
     """nats: negative log-likelihood of every token, float64 [n]; accuracy: how often the likeliest was right, 0–1."""
 
     nats: np.ndarray
@@ -67,9 +67,9 @@ class Foretold:
         return float(self.nats.sum() / np.log(2) / text_bytes)
 
 
-def foretell(model: KneserNey | Unigram, tokens: np.ndarray) -> Foretold:
+def predict(model: KneserNey | Unigram, tokens: np.ndarray) -> Predicted:
     """Every token but the first, from those before it."""
-    return Foretold(model.nats(tokens), float((model.likeliest(tokens) == tokens[1:]).mean()))
+    return Predicted(model.nats(tokens), float((model.likeliest(tokens) == tokens[1:]).mean()))
 
 
 class Unigram:

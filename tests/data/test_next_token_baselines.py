@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarmformer.data.foretellers import Unigram, foretell, foretellers
 from swarmformer.data.kneser_ney import KneserNey
+from swarmformer.data.next_token_baselines import Unigram, next_token_baselines, predict
 from swarmformer.data.running_text import running_tokens
 from swarmformer.data.task import RawSplit
 
@@ -74,17 +74,17 @@ def test_probabilities_sum_to_one(text: tuple[np.ndarray, np.ndarray]) -> None:
     assert Unigram(train, V).p_V.sum() == pytest.approx(1)
 
 
-def test_a_text_that_was_learnt_is_foretold_better_than_chance(text: tuple[np.ndarray, np.ndarray]) -> None:
+def test_a_text_that_was_learnt_is_predicted_better_than_chance(text: tuple[np.ndarray, np.ndarray]) -> None:
     train, _ = text
     for model in (Unigram(train, V), KneserNey(train, V, 3)):
-        assert foretell(model, train).perplexity < V
+        assert predict(model, train).perplexity < V
 
 
 def test_floors_of_text_count_its_bytes_and_every_token(tmp_path: Path) -> None:
     texts = {"train": ["ab ab abc é " * 30], "validation": ["abc ab é " * 9], "test": ["ab é", "abd\n"]}
     splits = {name: RawSplit(part, np.full(len(part), -1), [f"{name}/{n}" for n in range(len(part))])
               for name, part in texts.items()}  # fmt: skip
-    rows = foretellers(splits, "bytes")
+    rows = next_token_baselines(splits, "bytes")
     assert [row["name"] for row in rows][:2] == ["unigram", "Kneser–Ney 5-gram"]
     for row in rows:
         assert row["n"] == 5 + 1 + 4 + 1, "each byte, and the end of each document"

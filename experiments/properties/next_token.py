@@ -1,7 +1,7 @@
-"""What a leak does to the figures of a language model: trained on tokens that nothing foretells.
+"""What a leak does to the figures of a language model: trained on tokens that nothing predicts.
 
 Tokens are drawn evenly and apart from each other, so that no model that sees the past alone can have a perplexity below
-their number. ``python -m experiments.properties.foretelling --out FOLDER`` writes foretelling.json: for each model the
+their number. ``python -m experiments.properties.next_token --out FOLDER`` writes next_token.json: for each model the
 perplexity of fresh texts, over all places but the last, whose answer stands in the text, and at the last, whose does
 not.
 """
@@ -59,7 +59,7 @@ def _losses(model: Model, texts: int, draws: torch.Generator) -> Tensor:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 1 or 130 with a message where it was refused or stopped."""
-    parser = command_parser("properties.foretelling", __doc__)
+    parser = command_parser("properties.next_token", __doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--variants", nargs="+", default=VARIANTS)
@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
         options.out.mkdir(parents=True, exist_ok=True)
         made = {"command": list(arguments or sys.argv[1:]), "code_revision": code_revision(), "rows": rows}
-        save_json(options.out / "foretelling.json", made)
+        save_json(options.out / "next_token.json", made)
 
     return exit_status(run, "stopped; nothing was written")
 

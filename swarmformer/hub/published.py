@@ -81,8 +81,10 @@ def spec_of(
             "these sizes, or put a config.json beside the weights that gives T_local, cluster_size and seq_len"
         )
     dims = {**sizes, **{name: said[name] for name in ("cluster_size", "seq_len") if name in said}}
-    local = {"local": {"T_local": said["T_local"]}} if "T_local" in said else {}
-    return load_variant(variant, [({"model": {"dims": dims, **local}}, str(where))]).model_spec()
+    patch: dict[str, Any] = {"dims": dims}
+    if "T_local" in said:
+        patch["local"] = {"T_local": said["T_local"]}
+    return load_variant(variant, [({"model": patch}, str(where))]).model_spec()
 
 
 def _sizes_of(shapes: Shapes, where: str | Path) -> dict[str, int]:

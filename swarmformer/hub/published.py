@@ -80,8 +80,7 @@ def spec_of(
             f"no published model has width {sizes['d_model']}; pass variant= with the name or file of one that has "
             "these sizes, or put a config.json beside the weights that gives T_local, cluster_size and seq_len"
         )
-    dims = {**sizes, **{name: said[name] for name in ("cluster_size", "seq_len") if name in said}}
-    patch: dict[str, Any] = {"dims": dims}
+    patch: dict[str, Any] = {"dims": sizes | {name: said[name] for name in said if name in ("cluster_size", "seq_len")}}
     if "T_local" in said:
         patch["local"] = {"T_local": said["T_local"]}
     return load_variant(variant, [({"model": patch}, str(where))]).model_spec()

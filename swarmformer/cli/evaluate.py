@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--examples", type=Path, metavar="FILE", help="write every answer (.csv, .tsv, .jsonl, "
                         ".parquet)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores")
-    options = parser.parse_args(words_of(arguments))
+    options = parser.parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
     if options.file is not None and options.task:
         parser.error("name a FILE or a --task, not both")
     with warnings_shown():

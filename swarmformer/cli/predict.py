@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         "by default that of the texts")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
     parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), default="text", help="of standard output")
-    options = parser.parse_args(words_of(arguments))
+    options = parser.parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
     with warnings_shown():
         return predict(options)
 

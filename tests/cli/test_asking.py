@@ -130,7 +130,7 @@ def test_an_output_is_whole_or_not_there(model: Path, tmp_path: Path) -> None:
 def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_table(tmp_path / f"in{ending}")
     written = ["--examples", str(tmp_path / "examples.jsonl"), "--json", str(tmp_path / "scores.json")]
-    words = ["evaluate", str(model), str(source), "--text", "review", "--label", "stars", *written]
+    words = ["evaluate", str(model), "--text", "review", "--label", "stars", str(source), *written]
     assert cli.main(words) == 0
     logits_NK = np.stack(list(TextClassifier(complete_model("bag_of_embeddings")).logits([row[0] for row in ROWS])))
     right = [CLASSES[int(row.argmax())] == label for row, (_, label, _) in zip(logits_NK, ROWS, strict=True)]

@@ -27,7 +27,7 @@ def recipes(
 ) -> tuple[list[Recipe], list[str]]:
     """Recipes of a variant on a task, and a sentence about each that is left out for not being the wanted model.
 
-    wanted: key of the spec, dots between its parts → value; shown: key → its name in ``words``.
+    wanted: key of the spec, dots between its parts → value; shown: key → its name in ``words``, where the run has it.
     """
     found, left_out = [], []
     for grid in (grid for grid in study.grids if grid.task == task):
@@ -38,7 +38,8 @@ def recipes(
             if unlike:
                 left_out.append(f"Left out: {grid.name}, {arm.name}: {'; '.join(unlike)}.")
             else:
-                words = ", ".join(f"{name} {value_at(spec, key)}" for key, name in shown.items())
+                values = ((name, value_at(spec, key)) for key, name in shown.items())
+                words = ", ".join(f"{name} {value}" for name, value in values if value is not None)
                 found.append(Recipe(grid, arm, words))
     return found, left_out
 
@@ -46,10 +47,14 @@ def recipes(
 def spec_of(cell: Path) -> dict[str, Any]:
     """What a run was made from. Raises ReportError where its config.json cannot be read."""
     try:
-        return load(cell / CONFIG, Config).spec.model_dump()
+        spec: dict[str, Any] = load(cell / CONFIG, Config).spec.model_dump()
     except UnreadableFileError as error:
         raise ReportError(f"{cell.parent.name}/{cell.name}/{CONFIG}: cannot tell the recipe of a run: {error.reason}"
                           ) from error  # fmt: skip
+    train = spec.get("train", {})
+    if not isinstance(train.get("optimiser"), Mapping):  # committed runs that are older than optimisers by name
+        train["optimiser"] = {key: train[key] for key in ("lr", "weight_decay") if key in train}
+    return spec
 
 
 def value_at(spec: Mapping[str, Any], key: str) -> Any:

@@ -17,7 +17,10 @@ from ..measurements import Measurements
 from ..rule import Rule, register
 
 WHOLE = {"data.task.limit": 0}
-TRAINED = {"train.epochs": "epochs", "train.precision": "precision"}
+TRAINED = {
+    "train.epochs": "epochs", "train.optimiser.lr": "learning rate", "train.precision": "precision",
+    "model.embedding.init_std": "init_std", "data.cut": "cut",
+}  # fmt: skip
 """Keys of a spec: what makes a run one on the whole task, and what a reader must know of how it was trained."""
 
 
@@ -45,7 +48,7 @@ class Reproduced(Rule):
                 f"{with_bounds(_accuracy(run.arm))} ({run.grid.name}, {plural(run.arm.n, 'seed')}: {run.words})"
                 for run in runs
             ),
-            "our interval reaches the published figure" if reached else
+            "our interval reaches the published figure, by the training that the figures name" if reached else
             "our training stays below it, which refutes nothing: the published one, with augmentation, is another",
             once(source for run in runs for source in run.arm.sources),
         )  # fmt: skip

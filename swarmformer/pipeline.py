@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin
 from scipy.special import softmax
 from torch import Tensor
 
@@ -20,7 +19,8 @@ from swarmformer.data.encoded import Split
 from swarmformer.environment import resolve_device
 from swarmformer.errors import DataError, SpecError
 from swarmformer.generation import TextGenerator
-from swarmformer.hub import CompleteModel, read, save
+from swarmformer.hub import CompleteModel, read
+from swarmformer.hub.pretrained import Pretrained
 from swarmformer.training.evaluate import predict
 
 BATCH = 256
@@ -36,7 +36,7 @@ class Answer:
     probabilities: dict[str, float]
 
 
-class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="text-classification"):
+class TextClassifier(Pretrained, pipeline_tag="text-classification"):
     """A model in eval mode, with what it reads texts with and the names of its classes.
 
     ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's.
@@ -48,8 +48,6 @@ class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="te
     Raises:
         SpecError: a model that answers at tokens, or one that was saved without what it reads texts with.
     """
-
-    _hub_mixin_config: dict[str, Any] | None = {}  # the mixin would copy the arguments of the constructor
 
     def __init__(self, complete: CompleteModel, device: str = "auto", precision: str = "auto") -> None:
         if complete.model.per_token:
@@ -135,19 +133,6 @@ class TextClassifier(ModelHubMixin, library_name="swarmformer", pipeline_tag="te
         padded = np.searchsorted(self.text.lengths, split.lengths)
         for place in np.unique(padded):
             yield np.flatnonzero(padded == place)
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save(self.complete, save_directory)
-
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: str | Path, *, revision: str | None = None, **options: Any
-    ) -> TextClassifier:
-        """``load`` under the name that users of the hub know."""
-        loaded = load(pretrained_model_name_or_path, revision=revision, **options)
-        if not isinstance(loaded, cls):
-            raise SpecError(f"{pretrained_model_name_or_path}: no {cls.__name__} but a {type(loaded).__name__}")
-        return loaded
 
 
 def load(

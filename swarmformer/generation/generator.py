@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import ModelHubMixin
 from torch import Tensor
 
 from swarmformer.contracts import Cache, Metrics
@@ -20,14 +18,15 @@ from swarmformer.data.tokenizer import UNKNOWN, special_ids
 from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.generation.sampling import Sampling
-from swarmformer.hub import CompleteModel, save
+from swarmformer.hub import CompleteModel
+from swarmformer.hub.pretrained import Pretrained
 from swarmformer.training.evaluate import next_token_metrics
 
 UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
 
 
-class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="text-generation"):
+class TextGenerator(Pretrained, pipeline_tag="text-generation"):
     """A language model in eval mode and the tokenizer that it was trained with; ``swarmformer.load`` gives it.
 
     ``save_pretrained``, ``from_pretrained`` and ``push_to_hub`` are huggingface_hub's. A text longer than the model's
@@ -40,8 +39,6 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
     Raises:
         SpecError: the model gives no next token, or was saved without its tokenizer.
     """
-
-    _hub_mixin_config: dict[str, Any] | None = {}  # the mixin would copy the arguments of the constructor
 
     def __init__(self, complete: CompleteModel, device: str = "auto") -> None:
         model = complete.model
@@ -162,21 +159,6 @@ class TextGenerator(ModelHubMixin, library_name="swarmformer", pipeline_tag="tex
         ids_BN = ids_N.unsqueeze(0)
         logits_BNV = self.model(ids_BN) if cache is None else self.model.continued(ids_BN, cache)
         return logits_BNV[0, -1].float().index_fill(0, self.never, -torch.inf).cpu()
-
-    def _save_pretrained(self, save_directory: Path) -> None:
-        save(self.complete, save_directory)
-
-    @classmethod
-    def from_pretrained(  # type: ignore[override]
-        cls, pretrained_model_name_or_path: str | Path, *, revision: str | None = None, **options: Any
-    ) -> TextGenerator:
-        """``swarmformer.load`` under the name that users of the hub know."""
-        from swarmformer.pipeline import load  # which gives this class
-
-        loaded = load(pretrained_model_name_or_path, revision=revision, **options)
-        if not isinstance(loaded, cls):
-            raise SpecError(f"{pretrained_model_name_or_path}: no {cls.__name__} but a {type(loaded).__name__}")
-        return loaded
 
 
 def _generator(seed: int | None) -> torch.Generator:

@@ -103,12 +103,16 @@ def test_agrees_with_another_timer(small, cpu):
     a, b = torch.randn(128, 128), torch.randn(128, 128)
     other = Timer("torch.mm(a, b)", globals={"torch": torch, "a": a, "b": b}, num_threads=torch.get_num_threads())
     rate, limits = 0.0, measure_limits(cpu, budget_s=0.0)
+
+    def near() -> bool:
+        return rate / 3 < limits.matmul_flops_per_s < rate * 8
+
     for _ in range(20):  # other processes lower what either finds: the best of both counts
         rate = max(rate, 2 * 128**3 / other.blocked_autorange(min_run_time=0.1).median)
         limits = limits.raised_by(measure_limits(cpu, budget_s=0.2))
-        if rate / 3 < limits.matmul_flops_per_s < rate * 8:
-            return
-    raise AssertionError(f"{limits.matmul_flops_per_s:.3g} is not near {rate:.3g}")
+        if near():
+            break
+    assert near(), f"{limits.matmul_flops_per_s:.3g} is not near {rate:.3g}"
 
 
 @pytest.mark.parametrize("wrong", [(0, 4, 4), (4, -1, 4), (4, 4)])

@@ -250,8 +250,8 @@ class TrainSpec(TrainBudget):
     augmentation: ComponentSpec = _ingredient("augmentation")
     stages: tuple[StageSpec, ...] = Field(default_factory=lambda: (_usual_stage(),))
 
-    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
-    """Fields that cannot change a result."""
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds", "micro_batch"})
+    """Fields that cannot change a result, but for which random numbers it draws and how sums are rounded."""
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("train",)) -> TrainSpec:

@@ -35,6 +35,9 @@ class TrainBudget(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of forward and backward; auto: whichever is faster here; weights stay in fp32"
     )
+    micro_batch: int = Field(
+        0, ge=0, description="texts computed at once, 0: all of a batch; its gradient stays; halved where memory ends"
+    )
     compile: bool = Field(False, description="train through `torch.compile`")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
     read_test_each_epoch: bool = Field(

@@ -45,6 +45,18 @@ class Batch:
         ids_BN, mask_BN = piece.of(self.ids_BN), piece.of(self.mask_BN)
         return Batch(ids_BN, mask_BN, self.labels_M[piece.rows_b], self.index_M[piece.rows_b])
 
+    def share(self, first: int, every: int) -> Batch:
+        """Its rows ``first``, ``first + every`` …, at the same padded length: long and short texts alike."""
+        rows = slice(first, None, every)
+        ids_BN, mask_BN = self.ids_BN[rows], self.mask_BN[rows]
+        if self.at_M is None:
+            return Batch(ids_BN, mask_BN, self.labels_M[rows], self.index_M[rows])
+        N = self.ids_BN.shape[1]
+        row_M = self.at_M // N
+        kept_M = row_M % every == first  # how many are kept is read: batches that ask at tokens are of uneven number
+        at_M = (row_M // every * N + self.at_M % N)[kept_M]
+        return Batch(ids_BN, mask_BN, self.labels_M[kept_M], self.index_M[kept_M.to(self.index_M.device)], at_M)
+
     def answers(self, logits: torch.Tensor) -> torch.Tensor:
         """logits_MK from what the model gives: [B, K], or [B, N, K] where tokens are asked about."""
         if self.at_M is None:

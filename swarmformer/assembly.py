@@ -123,7 +123,7 @@ def check_objectives(model: Model, train: TrainSpec) -> None:
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
         if section.micro_batch and (why := why_whole(model, objective)):
             raise SpecError(f"a batch cannot be parted: {why}", path=("train", "micro_batch"))
-        if objective.hooks and section.compile:
+        if objective.hooks and section.compile is True:
             words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
 

@@ -14,6 +14,7 @@ import torch
 from swarmformer.data.encoded import Split
 from swarmformer.errors import DataError
 from swarmformer.ops.pieces import Piece
+from swarmformer.ops.transfer import sent
 
 MEGA_BATCH = 50
 """Batches among which examples are sorted by length: few enough to keep the order random."""
@@ -36,7 +37,7 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """On ``device`` all that training needs; index_M stays where it is."""
         names = ("ids_BN", "mask_BN", "labels_M", *(("at_M",) if self.at_M is not None else ()))
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        return replace(self, **{name: sent(getattr(self, name), device) for name in names})
 
     def piece(self, piece: Piece) -> Batch:
         """Some of the texts, where each has one answer."""

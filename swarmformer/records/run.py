@@ -185,12 +185,17 @@ class Computing(Record):
     """How training was computed, which changes no more than random draws and last digits.
 
     ``processes`` shared the batches, in the order of starts where they differ; ``micro_batch`` texts were computed at
-    once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer.
+    once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer. ``compiled``: by
+    torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``tf32``:
+    products in fp32 might round their operands to it.
     """
 
     processes: tuple[Natural, ...] = (1,)
     micro_batch: Count = 0
     reduced: bool = False
+    compiled: bool = False
+    compile_fault: str = ""
+    tf32: bool = False
 
 
 class Result(RunIdentity):

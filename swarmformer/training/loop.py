@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
@@ -29,8 +28,9 @@ from swarmformer.errors import SpecError
 from swarmformer.records import Computing
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.average import averaging
+from swarmformer.training.average import Average
 from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.fast import compiles, products_in_tf32
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
@@ -132,7 +132,11 @@ class Trainer:
     def computing(self) -> Computing:
         """How it was computed, as results have it."""
         done, reduced = self.progress, bool(self.progress.micro_batch)
-        return Computing(processes=tuple(done.processes), micro_batch=self.step.micro_batch, reduced=reduced)
+        return Computing(
+            processes=tuple(done.processes), micro_batch=self.step.micro_batch, reduced=reduced,
+            compiled=self.step.compiled is not None, compile_fault=self.step.compile_fault,
+            tf32=self.device.type == "cuda" and self.now.train.tf32,
+        )  # fmt: skip
 
     @property
     def total_steps(self) -> int:
@@ -154,18 +158,20 @@ class Trainer:
         ranks.align([*self.model.parameters(), *self.model.buffers()])
         self.journal.rewind(done.step, done.epoch)
         while True:
-            while self.place < self.now.end:
-                self._epoch()
-                self._validate()
+            with products_in_tf32(self.device, self.now.train.tf32):
+                while self.place < self.now.end:
+                    self._epoch()
+                    self._validate()
             self.model.load_state_dict(self.best)
             if self.now is self.stages[-1]:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
-        precision = self.now.train.precision
-        told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
-        test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
+        with products_in_tf32(self.device, self.now.train.tf32):
+            precision = self.now.train.precision
+            told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
+            test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
         return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
 
@@ -207,8 +213,11 @@ class Trainer:
         objective = now.ingredients.objective
         optimiser = now.ingredients.optimiser.build([self.model, objective], self.device)
         micro_batch = self.progress.micro_batch or now.train.micro_batch
-        self.step = TrainingStep(self.model, objective, optimiser, now.train, self.ranks, micro_batch)
-        self.average = AveragedModel(self.model, multi_avg_fn=averaging(now.train)) if now.train.ema_decay else None
+        compiled = compiles(now.train, self.device, now.steps, objective)
+        train = now.train.model_copy(update={"compile": compiled})
+        self.step = TrainingStep(self.model, objective, optimiser, train, self.ranks, micro_batch,
+                                 must_compile=now.train.compile is True)  # fmt: skip
+        self.average = Average(self.model, now.train) if now.train.ema_decay else None
         self.best: dict[str, Tensor] = {}
 
     def _epoch(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,13 +17,13 @@ from swarmformer.errors import MemoryExhaustedError, SwarmformerError
 from swarmformer.ops.pieces import training_pieces
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import Passes, autocast
+from swarmformer.training.fast import cannot_compile, compiled
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.shares import Share, draw_by_place, ran_out_of_memory, shares
 
 logger = logging.getLogger("swarmformer.training")
 Record = dict[str, Tensor]
 """Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
-RECOMPILE_LIMIT = 64
 
 
 @dataclass
@@ -34,6 +34,7 @@ class TrainingStep:
         ranks: the processes that share each batch.
         micro_batch: texts that one process computes at once, 0: all of its share. Halved where memory runs out; the
             gradient stays that of the batch.
+        must_compile: ``train.compile`` was asked for, so that one which fails is an error.
     """
 
     model: Model
@@ -42,9 +43,11 @@ class TrainingStep:
     train: TrainSpec
     ranks: Ranks = ALONE
     micro_batch: int = 0
+    must_compile: bool = True
 
     def __post_init__(self) -> None:
-        self.detailed = _compiled(self.model) if self.train.compile else self.model.detailed
+        self.compiled = compiled(self.model) if self.train.compile is True else None
+        self.compile_fault = ""
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         self.given: list[bool] = []
 
@@ -68,10 +71,11 @@ class TrainingStep:
             try:
                 return self._gradients(batch, place)
             except (RuntimeError, MemoryError) as error:
-                if not ran_out_of_memory(error):
+                cause, full = (str(error) or type(error).__name__).splitlines()[0], ran_out_of_memory(error)
+                if not full and (self.must_compile or not cannot_compile(error)):
                     raise
-                cause = (str(error) or type(error).__name__).splitlines()[0]
-            self._make_room(batch, cause)  # here: the error held all that the step had computed
+            self._start_anew()  # here: the error held all that the step had computed
+            self._make_room(batch, cause) if full else self._compile_no_more(cause)
 
     def _add_up(self) -> None:
         """The gradients of all processes' shares; of the parameters that the first step found to have any."""
@@ -117,7 +121,10 @@ class TrainingStep:
 
     def _parts_in_all(self, batch: Batch) -> int:
         """Parts of a batch, the last and shorter one of an epoch too: as many for each rank."""
-        texts, ranks = max(self.train.batch_size, len(batch.ids_BN)), self.ranks.size
+        return self._parts_in_all_of(max(self.train.batch_size, len(batch.ids_BN)))
+
+    def _parts_in_all_of(self, texts: int) -> int:
+        ranks = self.ranks.size
         return ranks * -(-texts // (ranks * self.micro_batch)) if self.micro_batch else ranks
 
     def _make_room(self, batch: Batch, cause: str) -> None:
@@ -135,18 +142,30 @@ class TrainingStep:
             here = f"out of memory with {texts} texts of {N} tokens at once, {why}"
             raise MemoryExhaustedError(f"{here}; {words}: {cause}")
         self.micro_batch = -(-texts // 2)
-        for parameter in self.parameters:
-            parameter.grad = None
-        if batch.ids_BN.is_cuda:
-            torch.cuda.empty_cache()
         logger.warning(
             "out of memory with %d texts of %d tokens at once: from here on %d at once, with the gradient of the "
             "whole batch as before (%s)", texts, N, self.micro_batch, cause,
         )  # fmt: skip
 
+    def _start_anew(self) -> None:
+        for parameter in self.parameters:
+            parameter.grad = None
+        if self.parameters[0].is_cuda:
+            torch.cuda.empty_cache()
+
+    def _compile_no_more(self, cause: str) -> None:
+        self.compiled, self.compile_fault = None, cause
+        logger.warning("torch.compile failed, the run goes on without it; train.compile=false leaves it out: %s", cause)
+
+    def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None) -> ModelOutput:
+        """The model's pass; compiled for the size of a full batch's parts: a smaller last one is not worth a graph."""
+        count = self._parts_in_all_of(self.train.batch_size)
+        full = self.train.batch_size // count <= len(ids_BN)
+        return self.compiled(ids_BN, mask_BN) if self.compiled and full else self.model.detailed(ids_BN, mask_BN)
+
     def parts_of(self, batch: Batch) -> list[Batch]:
         """The batch in pieces where its gradient is the sum of theirs and they are quicker, or else itself."""
-        whole = self.model.whole_batch or not self.objective.in_pieces or self.train.compile
+        whole = self.model.whole_batch or not self.objective.in_pieces or self.compiled is not None
         if whole or batch.at_M is not None:
             return [batch]
         cut = training_pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)
@@ -174,10 +193,3 @@ def training_step(model: Model, train: TrainSpec) -> TrainingStep:
     made = make_ingredients(train, model.dims)
     objective = made.objective.to(device)
     return TrainingStep(model, objective, made.optimiser.build([model, objective], device), train)
-
-
-def _compiled(model: Model) -> Callable[..., ModelOutput]:
-    # One graph per padded length and batch size; a recompilation limit would fall back in silence.
-    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
-    torch._dynamo.config.fail_on_recompile_limit_hit = True
-    return torch.compile(model.detailed, dynamic=False)

@@ -84,8 +84,8 @@ class Cramped(Component):
 
 
 def cramp(trainer: Trainer, room: int, error: BaseException | None = None) -> Cramped:
-    cramped = Cramped(trainer.step.detailed, room, error or torch.OutOfMemoryError("CUDA out of memory. Tried to …"))
-    trainer.step.detailed = cramped
+    cramped = Cramped(trainer.model.detailed, room, error or torch.OutOfMemoryError("CUDA out of memory. Tried to …"))
+    trainer.step.detailed = cramped  # type: ignore[method-assign]
     return cramped
 
 

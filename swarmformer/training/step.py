@@ -15,6 +15,7 @@ from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batch
 from swarmformer.errors import MemoryExhaustedError, SwarmformerError
 from swarmformer.ops.pieces import training_pieces
+from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
 from swarmformer.training.evaluate import Passes, autocast
 from swarmformer.training.fast import cannot_compile, compiled
@@ -24,6 +25,8 @@ from swarmformer.training.shares import Share, draw_by_place, ran_out_of_memory,
 logger = logging.getLogger("swarmformer.training")
 Record = dict[str, Tensor]
 """Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
+LONGEST = 300
+"""Characters of an error that a line of the log repeats."""
 
 
 @dataclass
@@ -71,7 +74,7 @@ class TrainingStep:
             try:
                 return self._gradients(batch, place)
             except (RuntimeError, MemoryError) as error:
-                cause, full = (str(error) or type(error).__name__).splitlines()[0], ran_out_of_memory(error)
+                cause, full = in_a_line(error)[:LONGEST] or type(error).__name__, ran_out_of_memory(error)
                 if not full and (self.must_compile or not cannot_compile(error)):
                     raise
             self._start_anew()  # here: the error held all that the step had computed

@@ -5,7 +5,7 @@ keep_weights, and any key below model, data and train. ``print_config`` in place
 resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
 ``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
 
-On several GPUs ``torchrun --nproc-per-node 2 -m swarmformer.cli train with …`` trains it by as many processes, each
+On several GPUs ``torchrun --nproc-per-node 2 -m swarmformer train with …`` trains it by as many processes, each
 with its share of every batch.
 """
 

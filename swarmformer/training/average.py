@@ -32,7 +32,8 @@ class Average(nn.Module):
     def update_parameters(self, model: Model) -> None:
         steps = int(self.n_averaged)
         decay = min(self.decay, (1 + steps) / (10 + steps)) if self.warms_up else self.decay
-        average, weights = list(self.module.parameters()), list(model.parameters())
+        average: list[torch.Tensor] = list(self.module.parameters())
+        weights: list[torch.Tensor] = list(model.parameters())
         if steps == 0:
             torch._foreach_copy_(average, weights)
         else:

@@ -89,8 +89,8 @@ def test_a_batch_that_does_not_fit_is_trained_in_parts() -> None:
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
 def test_two_gpus_train_as_one_process_does(tmp_path: Path) -> None:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "experiments.train"]
-    done = subprocess.run([*torchrun, "with", f"runs={tmp_path}", "variant=base", *SETTINGS], cwd=ROOT, capture_output=True,
-                          text=True, timeout=250)  # fmt: skip
+    words = ["with", f"runs={tmp_path}", "variant=base", *SETTINGS]
+    done = subprocess.run([*torchrun, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
     assert done.returncode == 0, done.stderr
     (cell,) = tmp_path.iterdir()
     assert '"processes": [\n   2\n  ]' in (cell / "result.json").read_text()

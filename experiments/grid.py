@@ -41,7 +41,7 @@ def print_plan(plan: Plan) -> None:
     print(f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}")
     for arm in plan.arms:
         total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
-        key = "to be chosen" if arm.is_open else arm.spec.run_key
+        key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
     for arm in plan.arms:

@@ -16,6 +16,7 @@ lock                held while a process works on the cell; the system frees it 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
@@ -77,9 +78,9 @@ def cell_folder(grid: Path, arm: str, spec: RunSpec, run_key: str = "") -> Path:
     return today if today.exists() else next((folder for folder in former if folder.exists()), today)
 
 
-def status_of(folder: Path) -> tuple[Status, str]:
-    """As ``glance`` tells it; a cell that could go on only where its configuration is one of this version."""
-    status, cause = glance(folder)
+def status_of(folder: Path, look: Callable[[Path], tuple[Status, str]] = glance) -> tuple[Status, str]:
+    """As ``glance`` tells it, or an index; a cell that could go on only where its configuration is of this version."""
+    status, cause = look(folder)
     if status in (Status.RUNNING, Status.INTERRUPTED):
         try:
             load_config(folder)

@@ -25,6 +25,8 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
+from .finished import finished_plan, remember
+from .index import Index
 from .overview import print_status
 from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
@@ -154,6 +156,15 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
 
 
 def _run(options: argparse.Namespace) -> int:
+    index = Index(options.folder)
+    if (finished := finished_plan(options.grid, options.folder, index)) is not None:
+        print_status(finished, options.folder, index)
+        print(f"runs are in {options.folder}")
+        return 0
+    return _resolve_and_run(options)
+
+
+def _resolve_and_run(options: argparse.Namespace) -> int:
     from swarmformer.environment import resolve_device
 
     from .execute import find_executor
@@ -171,9 +182,12 @@ def _run(options: argparse.Namespace) -> int:
     workers = options.workers or executor.default_workers(jobs, options.device, threads)
     runner = Runner(plan, options.grid, options.folder, executor(workers, options.device, threads), threads)
     counts = runner.run()
-    print_status(runner.plan.record(options.folder), options.folder)
+    print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
-    return 0 if counts[Status.COMPLETED] == plan.size and not runner.failed_extras else 1
+    if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
+        return 1
+    remember(runner.plan, options.folder)
+    return 0
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ _kept: ContextVar[dict[Hashable, Any] | None] = ContextVar("kept", default=None)
 
 @contextmanager
 def once() -> Iterator[None]:
-    """Meanwhile, a function that is ``kept_by`` its arguments works once for each of them; inner uses join the outer."""
+    """Meanwhile, what is ``kept_by`` its arguments works once for each of them; inner uses join the outer."""
     if _kept.get() is not None:
         yield
         return

@@ -16,6 +16,7 @@ from swarmformer.records import COSTS, FAILURE, PLAN, PROGRESS, RESULT, TRIAL, T
 from .. import costs, floors, worker
 from ..cells import prepare, status_of
 from ..follow import Outlook
+from ..index import Index
 from ..plan import Cell, Plan
 from ..plan.registration import register
 from ..status import Status, lock_of
@@ -41,7 +42,9 @@ class Runner:
         self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
+        self.arms: dict[str, str] = {}  # of the cells that were started, by name
         self.waiting = False
+        self.index = Index(folder)
         self.watch = Watch()
 
     def run(self) -> Counter[Status]:
@@ -85,7 +88,9 @@ class Runner:
     def _outlook(self, wanted: list[Cell]) -> Outlook:
         outlook = Outlook(waiting=[cell.arm for cell in self._unfinished(wanted)])
         for cell in wanted:
-            outlook.took(cell.arm, cell.folder(self.folder))
+            if (done := self.index.look(cell.folder(self.folder))[2]) is not None:
+                outlook.took(cell.arm, done.seconds)
+        self.index.keep()
         return outlook
 
     def _wait_for_others(self, left: list[Cell]) -> None:
@@ -96,7 +101,7 @@ class Runner:
         time.sleep(BUSY_POLL_S)
 
     def _status(self, cell: Cell) -> Status:
-        return status_of(cell.folder(self.folder))[0]
+        return status_of(cell.folder(self.folder), self.index.glance)[0]
 
     def _name(self, cell: Cell) -> str:
         """Its folder, from that of the grid."""
@@ -113,6 +118,7 @@ class Runner:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
                 return False  # another grid was quicker
             prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
+            self.arms[self._name(cell)] = cell.arm
             self.watch.begin(self._name(cell), cell.arm, folder)
             return True
 
@@ -120,9 +126,9 @@ class Runner:
         arguments = (str(folder), "--device", self.executor.device, *flags)
         return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready)
 
-    def _keep_best(self) -> None:
+    def _keep_best(self, arm: str | None = None) -> None:
         if self.plan.grid.keep_weights == "best":
-            keep_best(self.plan, self.folder)
+            keep_best(self.plan, self.folder, arm)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
@@ -153,7 +159,7 @@ class Runner:
             logger.warning("%s: its process ended with status %d, see %s", job.title, exit_status, job.output)
             return
         self.done += 1
-        self._keep_best()
+        self._keep_best(self.arms.get(job.title))
         self.watch.done = self.done
         accuracy = ""
         if status is Status.COMPLETED:

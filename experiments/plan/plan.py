@@ -80,6 +80,12 @@ class Plan:
                 if not arm.is_open:
                     yield arm_cell(arm, seed)
 
+    def cells_by_arm(self, only: str | None = None) -> Iterator[list[Cell]]:
+        """The same, together for each arm; of all arms or of one."""
+        for arm in self.arms:
+            if not arm.is_open and only in (None, arm.name):
+                yield [arm_cell(arm, seed) for seed in self.grid.seeds]
+
     def trials(self) -> Iterator[Cell]:
         """What tunes: every candidate of every arm with every tuning seed, seeds outermost, then candidates."""
         if (tune := self.grid.tune) is None:

@@ -106,6 +106,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[]
 class _Trained:
     """A run that is over: its trainer, what it left, and the starts that had a part in it."""
 
+    folder: Path
     trainer: Trainer
     outcome: TrainResult
     data: EncodedData
@@ -132,6 +133,7 @@ class _Trained:
             "device": device_name(self.device),
             "started_at": starts[0].started_at,
             "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 
 
@@ -147,7 +149,7 @@ def _trained(folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: b
     with recording() as attention:
         trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS))
         outcome = trainer.run()
-    return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
+    return _Trained(folder, trainer, outcome, data, attention.rows(), device, starts, began)
 
 
 def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:

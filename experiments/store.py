@@ -27,6 +27,7 @@ from sacred.utils import SacredInterrupt  # noqa: E402
 
 from swarmformer.errors import InterruptedRunError, SpecError, UsageError  # noqa: E402
 from swarmformer.merge import nest  # noqa: E402
+from swarmformer.yaml import LONGEST_INT  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
@@ -151,6 +152,8 @@ def _value(key: str, text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, int) and value.bit_length() > LONGEST_INT:
+        raise ValueError(f"a whole number of {value.bit_length():,} bits cannot be stored in a configuration")
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, list | tuple):

@@ -117,7 +117,7 @@ class Trainer:
         if self.checkpoint is not None and self.checkpoint.exists():
             self._resume(self.checkpoint)
         done = self.progress
-        self.journal.rewind(done.step, done.epoch)
+        self.journal.rewind(done.step, done.epoch, done.curve)
         while True:
             while self.place < self.now.end:
                 self._epoch()
@@ -269,6 +269,7 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoint is None:
             return
+        self.progress.curve = self.journal.mark()
         self.progress.optimiser, state = ckpt.split_state(self.step.optimiser.state_dict())
         tensors = {
             **ckpt.prefixed("model", self.model.state_dict()),

@@ -35,12 +35,12 @@ PLAIN = "use text, finite numbers, True/False, None, lists, or mappings with tex
 
 
 class Terminated(InterruptedRunError, SacredInterrupt):  # noqa: N818 - the name sacred's users know
-    """SIGTERM: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
+    """SIGTERM or Ctrl-C: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
 
     STATUS = "INTERRUPTED"
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
@@ -166,4 +166,6 @@ def _spell_out_names(updates: list[str]) -> list[str]:
 
 def _prepare(experiment: Experiment) -> None:
     experiment.observers.append(CellObserver())
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)  # so that a component's own KeyboardInterrupt can be told from it

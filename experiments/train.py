@@ -1,9 +1,10 @@
 """Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = all cores, or OMP_NUM_THREADS),
-keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
-``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
+keep_weights, retry (sets a failure of this run aside), and any key below model, data and train. ``print_config`` in
+place of ``with`` shows the resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was
+stopped; its model is in ``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is
+false.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import resolve_run
 
 from .cells import CONFIG, cell_folder
+from .execute.failures import set_failure_aside
 from .plan.data import read_own
 from .progress import logged_exit_status
 from .runner import run_cell, use_threads
@@ -44,6 +46,7 @@ class Settings(Strict):
     runs: str = "runs/train"
     threads: int = Field(0, ge=0)
     keep_weights: bool = True
+    retry: bool = False
 
 
 def resolve(config: Config) -> Config:
@@ -66,6 +69,8 @@ def train(_config: Config, model: Config, data: Config, train: Config) -> dict[s
         raise SpecError(f"the configuration changed after it was resolved ({config['run_key']} → {spec.run_key})")
     use_threads(config["threads"])
     folder = Path(config["folder"])
+    if config["retry"] and set_failure_aside(folder):
+        print(f"set aside what failed before in {folder}")
     with Watch() as watch:
         watch.begin(folder.name, config["variant"], folder)
         result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])

@@ -22,25 +22,23 @@ from threading import Thread
 from typing import Any
 
 from . import Executor, Job
+from .supervise import FORKS
 
 GRACE_S = 20.0
 LOOK_S = 1.0
 PRELOADED = (f"{__package__}.preload",)
-FORKS = sys.platform == "linux"
-"""Elsewhere a fork of a process that has loaded torch is not safe, and every process starts afresh."""
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has as many threads as are asked for,
-    else its share of the cores, and no more than ``OMP_NUM_THREADS``."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
 
-    def __init__(self, workers: int, device: str = "auto", threads: int = 0) -> None:
-        super().__init__(workers, device, threads or max(1, min(usable_cores() // workers, usable_threads())))
+    def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
+        super().__init__(workers, device, threads or usable_threads(), options)
         self.gpus = [] if device == "cpu" else visible_gpus()
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
 
     @classmethod
-    def default_workers(cls, jobs: int, device: str, threads: int = 0) -> int:
+    def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """One worker per GPU, else as many as the cores have room for, at most 8, never more than there are jobs."""
         gpus = [] if device == "cpu" else visible_gpus()
         return max(1, min(len(gpus) or min(8, usable_cores() // max(threads, 1)), jobs))

@@ -49,12 +49,16 @@ class Config(RunIdentity):
 
 
 class Failure(RunIdentity):
-    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one."""
+    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one.
+
+    ``resumable``: the cause lay outside of the run (a full disk, a limit, a killed process); its checkpoint is good.
+    """
 
     status: Literal["FAILED"] = "FAILED"
     cause: str
     step: int | None
     traceback: str = ""
+    resumable: bool = False
 
 
 class Metrics(Record):

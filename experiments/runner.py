@@ -266,7 +266,7 @@ def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
         cause = cause_of(error)
         logger.error("FAILED: %s", cause)
         records.save(folder / FAILURE, records.Failure(
-            **identity(arm, spec), cause=cause, step=step, traceback=traceback.format_exc(),
+            **identity(arm, spec), cause=cause, step=step, traceback=storable(traceback.format_exc()),
             resumable=is_from_outside(error),
         ))  # fmt: skip
         if not isinstance(error, Exception):
@@ -277,9 +277,15 @@ def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
 def cause_of(error: BaseException) -> str:
     """What stopped a run, in a line."""
     if isinstance(error, SystemExit):
-        return f"sys.exit({error.code!r}) was called"
-    words = " ".join(str(error).split())
+        return f"sys.exit({storable(repr(error.code))}) was called"
+    words = " ".join(storable(str(error)).split())
     return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__} was raised"
+
+
+def storable(text: str) -> str:
+    """Text of a component as a file can hold it and a terminal may show it."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in plain)
 
 
 def is_from_outside(error: BaseException) -> bool:

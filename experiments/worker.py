@@ -19,7 +19,7 @@ from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from .limits import Limits
 from .owner import CellBusyError
 from .progress import terminal_log
-from .runner import cause_of, is_from_outside, run_cell, run_trial, use_threads
+from .runner import cause_of, is_from_outside, run_cell, run_trial, storable, use_threads
 from .store import Config, make_experiment, run_recorded
 
 DEFAULTS: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}
@@ -53,8 +53,8 @@ def cell(settings: Config, tell: Tell) -> None:
     except InterruptedRunError:
         tell(STOPPED)
     except BaseException as error:  # components may raise anything
-        traceback.print_exc()
-        told = traceback.format_exc()
+        told = storable(traceback.format_exc())
+        print(told, file=sys.stderr)
         record_failure(folder, cause_of(error), traceback=told, resumable=is_from_outside(error))
         tell(FAILED)
     else:

@@ -36,6 +36,7 @@ class Local(Executor):
         super().__init__(workers, device, threads or usable_threads(), options)
         self.gpus = [] if device == "cpu" else visible_gpus()
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
+        self.method = "forkserver" if FORKS else "spawn"
 
     @classmethod
     def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
@@ -47,7 +48,7 @@ class Local(Executor):
         slot = next(slot for slot in range(self.workers) if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
-        context: Any = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
+        context: Any = multiprocessing.get_context("spawn" if job.fresh else self.method)
         context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)
         process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
@@ -68,7 +69,12 @@ class Local(Executor):
         return environment
 
     def ask(self) -> dict[Job, int]:
-        connection.wait([process.sentinel for _, process in self.slots.values()])
+        while not (ended := self.ended()):  # a sentinel may tell before the system has the exit status
+            connection.wait([process.sentinel for _, process in self.slots.values()])
+        return ended
+
+    def ended(self) -> dict[Job, int]:
+        """What ``ask`` would return, without waiting: perhaps nothing."""
         statuses = {slot: process.exitcode for slot, (_, process) in self.slots.items()}
         return {self.slots.pop(slot)[0]: status for slot, status in statuses.items() if status is not None}
 

@@ -64,6 +64,7 @@ class Supervisor:
         """Until the cell is finished, has failed or must be left; the exit status."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm's word that time is up; whoever submitted us answers it
         deaths = 0
         while True:
             before = self._signs()[CHECKPOINT]

@@ -59,7 +59,7 @@ class Chaos:
             if victims:
                 self._kill(*self.random.choice(victims))
 
-    def finish(self, timeout_s: float = 900) -> int:
+    def finish(self, timeout_s: float) -> int:
         """One more driver, left alone; its exit status."""
         status = self.drive().wait(timeout_s)
         self.look()

@@ -35,6 +35,9 @@ STEPWISE = {"epochs": 4, "batch_size": 8, "lr": 0.003, "checkpoint_seconds": 0.0
 KILLS, SEEDS = 30, 20
 
 
+# The undisturbed grid is the same for every executor: SWARMFORMER_WHOLE_GRID names a folder to keep it in.
+
+
 def executors(quick: tuple[str, ...]) -> pytest.MarkDecorator:
     """All executors; those that are not quick are slow."""
     marks = {name: [pytest.mark.skipif(find_spec(NEEDS.get(name, "os")) is None, reason="needs its extra"),
@@ -47,9 +50,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """A grid with its drivers, all of whose processes end with the test."""
     begun: list[Chaos] = []
 
-    def begin(grid: Path, executor: str, runs: str = "runs", seed: int = 0) -> Chaos:
+    def begin(grid: Path, executor: str, runs: Path | None = None, seed: int = 0) -> Chaos:
         words = (*EXECUTORS[executor], "--workers", "2", "--device", "cpu")
-        begun.append(Chaos(grid, tmp_path / runs, words, random.Random(seed)))
+        begun.append(Chaos(grid, runs or tmp_path / "runs", words, random.Random(seed)))
         return begun[-1]
 
     yield begin
@@ -113,13 +116,11 @@ def signalled(process: psutil.Process, number: int) -> None:
 def test_whoever_is_killed_nothing_is_lost_or_counted_twice(executor: str, tmp_path: Path, start: Start) -> None:
     path = write(tmp_path, seeds=list(range(SEEDS)), train=STEPWISE)
     whole = Path(os.environ.get("SWARMFORMER_WHOLE_GRID", tmp_path / "whole"))
-    if not (whole / "tiny" / "plan.json").exists():
-        done = run_module("experiments.grid", "run", path, "--runs", whole, "--workers", "2", "--device", "cpu")
-        assert done.returncode == 0, done.stderr
+    assert start(path, "local", whole).finish(3000) == 0
     chaos = start(path, executor, seed=len(executor))
     chaos.rage(KILLS, (0.5, 8.0))
     unfinished = 2 * SEEDS - len(chaos.finished)
-    status = chaos.finish()
+    status = chaos.finish(1500)
     print(f"{executor}: killed {chaos.killed}; {unfinished} cells unfinished after the last kill")
     assert status == 0, (tmp_path / "runs.log").read_text()[-3000:]
     undisturbed, disturbed = outcome(whole / "tiny"), outcome(tmp_path / "runs" / "tiny")

@@ -26,8 +26,7 @@ from typing import IO, Any
 
 import psutil
 
-from swarmformer.records import CURVE, PROGRESS
-
+from ..follow import SIGNS
 from ..limits import Limits
 from .failures import CHECKPOINT, cause_of_exit, record_failure
 
@@ -38,7 +37,6 @@ MAX_DEATHS = 3
 LOOK_S, GRACE_S = 0.5, 15.0
 PAUSE_S = 10.0
 """Between two looks of a supervisor that was not stopped itself; time beyond that does not count against a cell."""
-SIGNS = (PROGRESS, CURVE, "log.txt", CHECKPOINT)
 PR_SET_PDEATHSIG = 1
 FORKS = sys.platform == "linux"
 """Elsewhere a fork of a process that has loaded torch is not safe."""

@@ -96,7 +96,7 @@ class GridSpec(Strict):
     threads: int = Field(
         1, gt=0, description="of a cell; another number gives another last digit, so runs are compared with their like"
     )
-    limits: Limits = Field(Limits(), description="what a start of a cell may take before it is ended")
+    limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may take before it is ended")
     keep_weights: bool | Literal["best"] = Field(
         False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
     )

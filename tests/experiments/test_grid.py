@@ -96,19 +96,6 @@ def best_by_validation(folder: Path) -> set[str]:
     return {cell for _, _, arm, cell in found if cell == next(c for _, _, a, c in found if a == arm)}
 
 
-def test_two_grids_on_one_folder_do_not_harm_each_other(tiny_grid: Grid, tmp_path: Path) -> None:
-    path = tiny_grid(seeds=[0])
-    words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", "--workers", "2")
-    processes = [start_forked(*words) for _ in range(2)]
-    for process in processes:
-        process.join(200)
-    assert [process.exitcode for process in processes] == [0, 0]
-    folder = tmp_path / "runs" / "tiny"
-    assert len(results(folder)) == 2
-    for cell in folder.glob("*/"):
-        assert (cell / "log.txt").read_text().count("run key") == 1, "a cell was run twice"
-
-
 def test_workers_end_with_a_grid_that_is_killed(tiny_grid: Grid, tmp_path: Path) -> None:
     path = tiny_grid(seeds=[0], train={"epochs": 2000, "batch_size": 8})
     process = start_forked("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path, "--workers", "2")

@@ -81,7 +81,8 @@ def test_two_drivers_run_every_cell_once(executor: str, tmp_path: Path) -> None:
         assert (cell / "log.txt").read_text().count("run key") == 1, "a cell was run twice"
 
 
-@executors(quick=("local",))
+@pytest.mark.timeout(900)
+@executors(quick=())
 def test_a_driver_that_is_stopped_for_long_and_goes_on_runs_nothing_twice(
     executor: str, tmp_path: Path, start: Start
 ) -> None:
@@ -110,8 +111,7 @@ def signalled(process: psutil.Process, number: int) -> None:
         os.kill(process.pid, number)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(6000)
 @executors(quick=())
 def test_whoever_is_killed_nothing_is_lost_or_counted_twice(executor: str, tmp_path: Path, start: Start) -> None:
     path = write(tmp_path, seeds=list(range(SEEDS)), train=STEPWISE)

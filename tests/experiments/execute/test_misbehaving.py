@@ -14,7 +14,7 @@ from tests.processes import ROOT, run_forked
 pytestmark = pytest.mark.waits
 
 COMPONENTS = '''
-import ctypes, os, sys
+import os, sys
 from swarmformer.components.local.identity import Identity
 
 class Polite(Identity):
@@ -34,9 +34,6 @@ class LooksBusy(Polite):
 class Interrupts(Polite):
     def misbehave(self): raise KeyboardInterrupt
 
-class Crashes(Polite):
-    def misbehave(self): ctypes.string_at(0)
-
 class Babbles(Polite):
     def misbehave(self):
         os.write(1, b"\\xff\\xfe\\x00\\x1b[2J")
@@ -50,7 +47,6 @@ CAUSES = {
     "Leaves": "sys.exit(0) was called",
     "LooksBusy": "sys.exit(3) was called",
     "Interrupts": "KeyboardInterrupt was raised",
-    "Crashes": "its process was killed by SIGSEGV, 3 times in a row without getting further",
     "Breaks": r"ValueError: \x1b[31m no\udcff",
 }
 
@@ -59,14 +55,14 @@ def test_every_misbehaviour_is_a_cause_and_the_grid_goes_on(tiny_grid: Callable[
     (tmp_path / "misbehaving.py").write_text(COMPONENTS, encoding="utf-8")
     arms = [{"name": name, "variant": "base", "model": {"local": f"misbehaving:{name}"}}
             for name in (*CAUSES, "Babbles")]  # fmt: skip
-    path = tiny_grid(arms=[*arms, "base"], seeds=[0], train={"epochs": 1, "batch_size": 64})
+    path = tiny_grid(base=None, arms=arms, seeds=[0], train={"epochs": 1, "batch_size": 64})
     places = os.pathsep.join([str(tmp_path), str(ROOT)])
     words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", "--workers", "2")
     done = run_forked(*words, env={**os.environ, "PYTHONPATH": places})
-    assert done.returncode == 1 and f"COMPLETED 2, FAILED {len(CAUSES)}" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 1 and f"COMPLETED 1, FAILED {len(CAUSES)}" in done.stdout, done.stdout + done.stderr
     cells = {path.name.partition("-s0-")[0]: path for path in (tmp_path / "runs" / "tiny").glob("*-s0-*")}
     for name, cause in CAUSES.items():
         failure = load(cells[name] / FAILURE, Failure)
         assert failure.cause.startswith(cause) and "misbehave" in failure.traceback, (name, failure)
-        assert failure.resumable is (name == "Crashes")
-    assert all((cells[name] / RESULT).exists() for name in ("base", "Babbles"))
+        assert not failure.resumable
+    assert (cells["Babbles"] / RESULT).exists()

@@ -63,7 +63,7 @@ class Place:
         self.sent: dict[str, tuple[int, int]] = {}
 
     def start(self, module: str, arguments: tuple[str, ...], output: str, cell: str, files: Files | None) -> None:
-        """Run a job; with ``files``, on a copy of its cell."""
+        """Begin a job; with ``files``, on a copy of its cell."""
         self.scratch, self.sent = None, {}
         if files is not None:
             self.scratch = Path(tempfile.mkdtemp(prefix="swarmformer-")) / Path(cell).name
@@ -179,8 +179,7 @@ class Ray(Executor):
         job, cell = one.job, str(one.job.folder or "")
         one.place = self.idle.pop() if self.idle else self._place()
         files = None if one.hold is None else _files(one.hold.folder)
-        one.place.start.remote(job.module, job.arguments, str(job.output), cell, files)
-        one.reply = one.place.look.remote()
+        one.reply = one.place.start.remote(job.module, job.arguments, str(job.output), cell, files)
 
     def _place(self) -> Any:
         package = Path(__file__).resolve().parents[2]
@@ -202,7 +201,7 @@ class Ray(Executor):
         if not self.ray.wait([one.reply], timeout=0)[0]:
             return
         try:
-            status, files = self.ray.get(one.reply)
+            status, files = self.ray.get(one.reply) or (None, {})
             if one.hold is not None:
                 _write(one.hold, files)
         except CellBusyError:
@@ -213,8 +212,8 @@ class Ray(Executor):
         except self.ray.exceptions.RayError as error:
             one.lost += 1
             again = one.lost <= self.options.retries
-            logger.warning("%s: its worker or node is lost (%s)%s", one.job.title, type(error).__name__,
-                           "; it goes on elsewhere" if again else "")  # fmt: skip
+            logger.warning("%s: its worker or node is lost%s: %s", one.job.title,
+                           ", it goes on elsewhere" if again else "", " ".join(str(error).split())[:300])  # fmt: skip
             if again:
                 self._start(one)
                 return

@@ -26,7 +26,7 @@ from .local import Local
 from .supervise import FORKS
 
 logger = logging.getLogger("swarmformer.grid")
-LOOK_S = 1.0
+LOOK_S, GRACE_S = 1.0, 60.0
 LONGEST = 1000
 """Jobs of an array: what Slurm takes unless MaxArraySize says otherwise."""
 FOLDER = "slurm"
@@ -116,9 +116,9 @@ class Slurm(Executor):
     def cancel(self) -> None:
         for there in self.running.values():
             there.cancel(check=False)
-        for there in self.running.values():
-            while not there.done():
-                time.sleep(LOOK_S)
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until and not all(there.done() for there in self.running.values()):
+            time.sleep(LOOK_S)
         self.waiting, self.running = [], {}
 
     def _flush(self) -> None:

@@ -74,7 +74,7 @@ def test_two_drivers_run_every_cell_once(executor: str, tmp_path: Path) -> None:
              "--device", "cpu", *EXECUTORS[executor])  # fmt: skip
     processes = [start_forked(*words) for _ in range(2)]
     for process in processes:
-        process.join(280)
+        process.join(290)
     assert [process.exitcode for process in processes] == [0, 0]
     folder = tmp_path / "runs" / "tiny"
     assert len(outcome(folder)) == 2
@@ -91,7 +91,7 @@ def test_a_driver_that_is_stopped_for_long_and_goes_on_runs_nothing_twice(
     path = write(tmp_path, arms=["base"], seeds=[0], train=STEPWISE)
     chaos = start(path, executor)
     chaos.drive()
-    wait_for(lambda: any(tmp_path.glob("runs/tiny/*/checkpoint.safetensors")))
+    wait_for(lambda: any(tmp_path.glob("runs/tiny/*/checkpoint.safetensors")), seconds=600)
     stopped = [process for _, process in chaos.processes(spare=False)]
     for process in stopped:
         signalled(process, signal.SIGSTOP)

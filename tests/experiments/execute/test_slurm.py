@@ -96,6 +96,7 @@ def test_a_job_ends_with_the_status_of_its_module(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("start")
 def test_a_job_whose_time_is_up_goes_back_into_the_queue_and_on_from_its_checkpoint(
     tmp_path: Path, start: Start
@@ -103,9 +104,9 @@ def test_a_job_whose_time_is_up_goes_back_into_the_queue_and_on_from_its_checkpo
     path = write(tmp_path, arms=["base"], seeds=[0], train={**STEPWISE, "epochs": 60})
     chaos = start(path, "slurm")
     driver = chaos.drive()
-    wait_for(lambda: any(tmp_path.glob("runs/tiny/*/checkpoint.safetensors")))
+    wait_for(lambda: any(tmp_path.glob("runs/tiny/*/checkpoint.safetensors")), seconds=600)
     os.kill(next(jobs(chaos.processes)), signal.SIGUSR2)
-    assert driver.wait(300) == 0
+    assert driver.wait(500) == 0
     (cell,) = (tmp_path / "runs" / "tiny").glob("*-s0-*")
     assert [one.continued for one in load(cell / ENVIRONMENT, Environment).starts] == [False, True]
     assert (cell / RESULT).exists()

@@ -54,7 +54,7 @@ class Executor(ABC):
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         self.workers, self.device, self.threads = workers, device, threads
-        self.options = options or self.Options()
+        self.options: Any = options or self.Options()
 
     def alone(self, threads: int) -> Executor:
         """The same for one job at a time with so many threads, for measurements."""

@@ -23,7 +23,7 @@ from swarmformer.records import (
     UnreadableFileError,
 )
 
-from ..cells import CellError, load_config, status_of
+from ..cells import CellError, Identity, load_config, status_of
 from ..owner import LOCK, CellBusyError, held
 from ..plan import Plan
 from ..status import Status
@@ -62,7 +62,7 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
                 return
             config = records.load(folder / CONFIG, records.Config)
             step = records.load(folder / PROGRESS, records.Progress).step if (folder / PROGRESS).exists() else None
-            of_cell = {"run_key": config.run_key, "variant": config.variant, "arm": config.arm, "seed": config.seed}
+            of_cell: Identity = {"run_key": config.run_key, "variant": config.variant, "arm": config.arm, "seed": config.seed}
             failure = records.Failure(**of_cell, cause=cause, step=step, traceback=traceback, resumable=resumable)
             records.save(folder / FAILURE, failure)
     except CellBusyError:

@@ -132,7 +132,7 @@ class Ray(Executor):
     @classmethod
     def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """As many as the cluster has room for."""
-        said: Options = options or Options()
+        said: Options = options or Options.model_validate({})
         found = _connected(said).cluster_resources()
         room = found.get("CPU", 1) / (said.cpus or max(threads, 1))
         if device != "cpu" and found.get("GPU"):
@@ -238,7 +238,7 @@ def _connected(said: Options) -> Any:
     import ray
 
     if not ray.is_initialized():
-        here = {} if said.address else {"include_dashboard": False}
+        here: dict[str, Any] = {} if said.address else {"include_dashboard": False}
         try:
             ray.init(address=said.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, ValueError, RuntimeError) as error:

@@ -62,7 +62,7 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
                 return
             config = records.load(folder / CONFIG, records.Config)
             step = records.load(folder / PROGRESS, records.Progress).step if (folder / PROGRESS).exists() else None
-            of_cell: Identity = {"run_key": config.run_key, "variant": config.variant, "arm": config.arm, "seed": config.seed}
+            of_cell = Identity(run_key=config.run_key, variant=config.variant, arm=config.arm, seed=config.seed)
             failure = records.Failure(**of_cell, cause=cause, step=step, traceback=traceback, resumable=resumable)
             records.save(folder / FAILURE, failure)
     except CellBusyError:

@@ -21,6 +21,7 @@ class GatedLinear(Feedback):
     """
 
     sees_order = False
+    reach = 0
     no_decay = ("gate",)
     measures = OPENNESS
 

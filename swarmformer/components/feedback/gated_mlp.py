@@ -33,6 +33,7 @@ class GatedMLP(Feedback):
     """
 
     sees_order = False
+    reach = 0
     measures = {**OPENNESS, "update": Measure("size of the update over that of the token", least=0.01)}
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 

@@ -38,7 +38,7 @@ class DepthwiseConv(Local):
                 path=("kernel",),
             )
         D = dims.d_model
-        self.d_model, self.kernel = D, kernel
+        self.d_model, self.kernel, self.reach = D, kernel, kernel // 2
         self.depthwise = nn.Conv1d(D, D, kernel, padding=kernel // 2, groups=D)
         self.pointwise = nn.Linear(D, D)
         self.dropout = Dropout(dropout)

@@ -115,44 +115,46 @@ class _Text:
 
 def _through(layer: Layer, text: _Text) -> None:
     """One layer, in place."""
-    assignments, c_BCD = _clusters(layer, text)
-    masks, signals = ([getattr(each, name) for each in assignments] for name in ("cluster_mask_BC", "signal_BC"))
+    clusters = _Clusters(layer, text)
     counts = [-(-x_BND.shape[1] // layer.cluster_size) for x_BND, _ in text]
     mixed = layer.cluster.stream(
-        c_BCD,
-        _joined(masks, c_BCD, counts, True),
-        layer.cluster_norm,
-        _joined(signals, c_BCD, counts, 0.0),
-        size=max(counts),
+        clusters.c_BCD, clusters.mask_BC, layer.cluster_norm, clusters.signal_BC, size=max(counts)
     )
-    for (x_BND, _), assignment, c in zip(text, assignments, _recut(mixed, counts), strict=True):
+    for (x_BND, mask_BN), c in zip(text, _recut(mixed, counts), strict=True):
+        assignment = layer.router(x_BND, mask_BN, layer.cluster_size)
         heard = layer.feedback(x_BND, c, assignment, layer.feedback_norm)
         x_BND.copy_(heard if layer.added is None else layer.added(heard))
 
 
-def _clusters(layer: Layer, text: _Text) -> tuple[list[Assignment], Tensor]:
-    """The local mixer over all tokens, how each piece meets its clusters, and these."""
-    (B, N, D), size = text.x_BND.shape, layer.cluster_size
-    c_BCD = text.x_BND.new_empty(B, -(-N // size), D)
-    assignments = []
-    for (own_BND, own_mask), (x_BND, mask_BN, left), a in zip(
-        text, text.with_halos(layer.local.reach or 0), text.starts, strict=True
-    ):
-        x_BND = layer.local(x_BND, mask_BN, layer.local_norm)[:, left : left + own_BND.shape[1]]
-        own_BND.copy_(x_BND)
-        assignments.append(layer.router(own_BND, own_mask, size))
-        pooled = assignments[-1].pool(own_BND)
-        c_BCD[:, a // size : a // size + pooled.shape[1]] = pooled
-    return assignments, c_BCD
+class _Clusters:
+    """The local mixer over all tokens, in place, and their clusters with mask and signal, None where no piece has one.
 
+    Nothing small is kept of a piece: between the large tensors that come and go it would keep their memory from being
+    used again.
+    """
 
-def _joined(parts: list[Tensor | None], c_BCD: Tensor, counts: list[int], otherwise: bool | float) -> Tensor | None:
-    """[B, C] of all pieces; None where none has any, ``otherwise`` where some have none."""
-    given = next((part for part in parts if part is not None), None)
-    if given is None:
-        return None
-    usual = [given.new_full((len(c_BCD), count), otherwise) for count in counts]
-    return torch.cat([fill if part is None else part for part, fill in zip(parts, usual, strict=True)], dim=1)
+    def __init__(self, layer: Layer, text: _Text) -> None:
+        (B, N, D), size = text.x_BND.shape, layer.cluster_size
+        self.c_BCD = text.x_BND.new_empty(B, -(-N // size), D)
+        self.mask_BC: Tensor | None = None
+        self.signal_BC: Tensor | None = None
+        pieces = zip(text, text.with_halos(layer.local.reach or 0), text.starts, strict=True)
+        for (own_BND, own_mask), (x_BND, mask_BN, left), start in pieces:
+            own_BND.copy_(layer.local(x_BND, mask_BN, layer.local_norm)[:, left : left + own_BND.shape[1]])
+            self._add(layer.router(own_BND, own_mask, size), own_BND, start // size)
+
+    def _add(self, assignment: Assignment, x_BND: Tensor, first: int) -> None:
+        pooled = assignment.pool(x_BND)
+        last = first + pooled.shape[1]
+        self.c_BCD[:, first:last] = pooled
+        if assignment.cluster_mask_BC is not None:
+            if self.mask_BC is None:
+                self.mask_BC = self.c_BCD.new_ones(self.c_BCD.shape[:2], dtype=torch.bool)
+            self.mask_BC[:, first:last] = assignment.cluster_mask_BC
+        if assignment.signal_BC is not None:
+            if self.signal_BC is None:
+                self.signal_BC = assignment.signal_BC.new_zeros(self.c_BCD.shape[:2])
+            self.signal_BC[:, first:last] = assignment.signal_BC
 
 
 def _recut(parts: Iterator[Tensor], counts: Iterable[int]) -> Iterator[Tensor]:

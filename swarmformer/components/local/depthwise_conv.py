@@ -28,9 +28,7 @@ class DepthwiseConv(Local):
 
     test_options = ({"kernel": 1}, {"kernel": 31})
 
-    def __init__(
-        self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0
-    ) -> None:
+    def __init__(self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0) -> None:
         super().__init__()
         if kernel % 2 == 0:
             raise SpecError(

@@ -31,6 +31,7 @@ from swarmformer.merge import nest  # noqa: E402
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
 Config = dict[str, Any]
+YAML_WORDS = {"true": True, "false": False, "null": None}
 PLAIN = "use text, finite numbers, True/False, None, lists, or mappings with text keys"
 
 
@@ -116,7 +117,8 @@ def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
 
 
 def read_updates(updates: Sequence[str]) -> Config:
-    """``KEY=VALUE`` words as nested values; a value is a Python literal that can be stored, else text.
+    """``KEY=VALUE`` words as nested values; a value is a Python literal that can be stored, or true, false or
+    null as grid files have them, else text.
 
     Sacred's own reading passes values through jsonpickle, which can make any object.
 
@@ -134,6 +136,8 @@ def read_updates(updates: Sequence[str]) -> Config:
 
 
 def _value(key: str, text: str) -> Any:
+    if text in YAML_WORDS:
+        return YAML_WORDS[text]
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -34,7 +34,8 @@ class WithChannel(Model):
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         output = self.trunk.detailed(ids_BN, mask_BN)
-        return replace(output, logits_BK=output.logits_BK + self.channel(ids_BN, mask_BN))
+        addends = (output.logits_BK, self.channel(ids_BN, mask_BN))
+        return replace(output, logits_BK=addends[0] + addends[1], addends=addends)
 
     def fit(self, texts: TrainingTexts) -> None:
         self.trunk.fit(texts)

@@ -58,6 +58,10 @@ class Component(nn.Module):
     sees_order: bool = True
     """False where it makes of a sequence read backwards what it makes of the sequence, as a mean does; of a model it
     is said of what it does beside its components. See ``tells_order``."""
+    reach: int | None = None
+    """How many tokens on either side can change what it gives at a token: a stretch of a text with so many around it
+    then gives what the whole gives (``swarmformer.long``); of a router, a stretch of whole clusters. None: any token
+    can, or it does not say."""
     whole_batch: bool = False
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     test_options: ClassVar[tuple[Mapping[str, Any], ...]] = ()

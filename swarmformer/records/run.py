@@ -21,6 +21,7 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+
     @property
     def called(self) -> str:
         """What reports call it: its title where it was given one."""

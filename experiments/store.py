@@ -96,13 +96,13 @@ def run_recorded(experiment: Experiment, updates: Mapping[str, Any]) -> Any:
     return experiment.run(config_updates=dict(updates)).result
 
 
-def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
-    """Run what the words of a command line ask for, recorded in the cell's folder.
+def run_command_line(experiment: Experiment, words: Sequence[str], *, recorded: bool = True) -> None:
+    """Run what the words of a command line ask for, recorded in the cell's folder unless another process does that.
 
     Sacred's own ``run_commandline`` prints a stack trace and exits on every error; here errors reach the
     caller, who tells faults of the user from faults of the code.
     """
-    _prepare(experiment)
+    _prepare(experiment, recorded)
     words = words[:-1] if words[-1] == "with" else words  # with nothing: everything as it is by default
     _, _, usage = experiment.get_usage()
     try:
@@ -168,8 +168,8 @@ def _spell_out_names(updates: list[str]) -> list[str]:
     return [update.replace("=", ".name=", 1) if key in mappings else update for key, update in pairs]
 
 
-def _prepare(experiment: Experiment) -> None:
-    experiment.observers.append(CellObserver())
+def _prepare(experiment: Experiment, recorded: bool = True) -> None:
+    experiment.observers += [CellObserver()] if recorded else []
     signal.signal(signal.SIGTERM, _on_signal)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _on_signal)  # so that a component's own KeyboardInterrupt can be told from it

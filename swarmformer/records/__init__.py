@@ -61,6 +61,7 @@ from .progress import PROGRESS, Progress
 from .run import (
     OF_TEXT,
     AttentionUse,
+    Computing,
     Config,
     DataFacts,
     EpochFlops,

@@ -127,9 +127,9 @@ def run_case(case: Case) -> Outcome:
     said = err.buffer.getvalue().decode("utf-8", "replace").strip()  # type: ignore[attr-defined]
     if not fault and "Traceback (most recent call last)" in said:
         fault = said[-800:]
-    if not fault and status not in (0, 1, 2):
+    if not fault and status not in (0, 1, 2, 130):
         fault = f"exit status {status}"
-    if not fault and status and len(said) < 15:
+    if not fault and status in (1, 2) and len(said) < 15:
         fault = f"exit status {status} with {said!r}"
     return Outcome(case.kind, case.name, status, said[-300:], fault)
 

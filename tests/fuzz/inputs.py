@@ -72,7 +72,8 @@ def _yaml(draw: random.Random) -> Iterator[Case]:
 def _words(draw: random.Random) -> Iterator[Case]:
     shape = ("variant=base", "data.task=listops", "train.epochs=1")
     lines: list[tuple[str, ...]] = [
-        *(("train", flag, "with", *shape) for flag in ("-s", "-S x", "-t", "-C", "-P", "-b", "-l", "-e", "-m db", "-F /x")),
+        *(("train", *flag.split(), "with", *shape, "train.lr=x")
+          for flag in ("-s", "-S x", "-t x", "-C no", "-P 3", "-b x", "-l DEBUG", "-e", "-m db", "-F /x", "-d", "-u")),
         *(("train", "print_config", "with", word) for word in ("x.pickle", "x.json", "x.yaml", "x", "=", "=1", ".=1")),
         *(("train", "print_config", "with", *shape, f"{key}={value}") for key in ("train", "data", "model", "seed", "runs")
           for value in ('{"py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["true"]}]}', "", "[]", "1j",

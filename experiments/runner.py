@@ -119,6 +119,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[H
 class _Trained:
     """A run that is over: its trainer, what it left, and the starts that had a part in it."""
 
+    folder: Path
     trainer: Trainer
     outcome: TrainResult
     data: EncodedData
@@ -145,6 +146,7 @@ class _Trained:
             "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
             "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 
 
@@ -163,7 +165,7 @@ def _trained(
     with recording() as attention:
         trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks)
         outcome = trainer.run()
-    return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
+    return _Trained(folder, trainer, outcome, data, attention.rows(), device, starts, began)
 
 
 def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from swarmformer.contracts.measure import Measure, Watched
@@ -31,12 +31,18 @@ class Strict(BaseModel):
 class Dims(Strict):
     """The sizes that components share."""
 
-    vocab_size: int = Field(gt=1, description="rows of the embedding table; the task says it")
-    d_model: int = Field(gt=0, description="width of token and cluster states")
-    num_layers: int = Field(gt=0, description="layers")
-    cluster_size: int = Field(gt=0, description="tokens of a cluster in the first layer")
-    seq_len: int = Field(gt=0, description="tokens of the longest text; what is longer is cut")
-    num_classes: int = Field(gt=1, description="answers to choose from; the task says it")
+    vocab_size: int = Field(gt=1, le=1 << 31, description="rows of the embedding table; the task says it")
+    d_model: int = Field(gt=0, le=1 << 20, description="width of token and cluster states")
+    num_layers: int = Field(gt=0, le=1024, description="layers")
+    cluster_size: int = Field(gt=0, le=1 << 28, description="tokens of a cluster in the first layer")
+    seq_len: int = Field(gt=0, le=1 << 28, description="tokens of the longest text; what is longer is cut")
+    num_classes: int = Field(gt=1, le=1 << 31, description="answers to choose from; the task says it")
+
+    @model_validator(mode="after")
+    def _clusters_fit(self) -> Self:
+        if self.cluster_size > max(self.seq_len, 4096):  # texts are padded to whole clusters
+            raise ValueError(f"cluster_size {self.cluster_size:,} is larger than a text: seq_len is {self.seq_len:,}")
+        return self
 
 
 Over = Literal["texts", "tokens"]

@@ -43,6 +43,7 @@ from swarmformer.records import (
 )
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
+from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
@@ -63,8 +64,13 @@ RUNNER = (Path(__file__),)
 """What of the experiments can change a result."""
 
 
-def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> Result | None:
+def run_cell(
+    folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks = ALONE
+) -> Result | None:
     """Train, test and write result.json; a cell that already has one is left alone.
+
+    Args:
+        ranks: the processes that train it together; all but the first ``assist``.
 
     Returns:
         The result, or None where the cell was finished before.
@@ -74,7 +80,17 @@ def run_cell(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: b
         CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
         Exception: whatever stopped it; written to failure.json unless it was an interruption.
     """
-    return _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights))
+    result = _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights, ranks))
+    if result is None:
+        ranks.agreed(False)
+    return result
+
+
+def assist(folder: Path, spec: RunSpec, device_word: str, ranks: Ranks) -> None:
+    """Train with the first process, which has the cell: nothing is written here."""
+    if ranks.agreed(False):
+        keep_freed_memory()
+        Trainer(spec, load_data(spec), resolve_device(device_word), folder, ranks=ranks).run()
 
 
 def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | None:
@@ -103,6 +119,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[H
 class _Trained:
     """A run that is over: its trainer, what it left, and the starts that had a part in it."""
 
+    folder: Path
     trainer: Trainer
     outcome: TrainResult
     data: EncodedData
@@ -129,22 +146,26 @@ class _Trained:
             "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
             "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 
 
-def _trained(folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: bool) -> _Trained:
+def _trained(
+    folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: bool, ranks: Ranks = ALONE
+) -> _Trained:
     began = time.monotonic()
     device = resolve_device(device_word)
     keep_freed_memory()
+    ranks.agreed(True)
     starts = _begin(folder, spec, device)
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
     data = load_data(spec) if test else load_data(spec).without_test()
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
     with recording() as attention:
-        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS))
+        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks)
         outcome = trainer.run()
-    return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
+    return _Trained(folder, trainer, outcome, data, attention.rows(), device, starts, began)
 
 
 def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:
@@ -158,9 +179,9 @@ def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:
     return trial
 
 
-def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool) -> Result:
+def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks) -> Result:
     folder = hold.folder
-    trained = _trained(folder, arm, spec, device, test=True)
+    trained = _trained(folder, arm, spec, device, test=True, ranks=ranks)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
     hold.check()
@@ -172,6 +193,7 @@ def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool) -
         "flops": flops_of_text(trainer.model, spec.model.dims.seq_len),
         "epoch_flops": {split: epoch_flops(trainer.model, batches) for split, batches in trainer.batches.items()},
         "fast_paths": enabled(),
+        "computing": trainer.computing,
         "attention": tuple(trained.attention),
         "telemetry": outcome.telemetry,
         "unlabelled": unlabelled and {"texts": len(unlabelled.split), "copies": unlabelled.copies},

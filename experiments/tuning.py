@@ -39,7 +39,7 @@ def settle(plan: Plan, folder: Path) -> Tuning | None:
     """The choice, written where it is not there yet; another one that is there is kept beside it."""
     with FileLock(folder / "plan.lock"):
         before, tuning = records.read_tuning(folder), choice_of(plan, folder)
-        if tuning is None or (before is not None and before.model_copy(update={"checksum": ""}) == tuning):
+        if tuning is None or before == tuning:
             return tuning
         if before is not None:
             logger.warning("the grid file changed since its values were chosen; the former choice is kept as %s",

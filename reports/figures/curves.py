@@ -72,10 +72,10 @@ class Curves(Figure):
 
 def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     """curve.jsonl of an arm's runs, in the order of its seeds, without those that are missing or cannot be read."""
-    curves = []
+    curves, results = [], {cell.where: cell.result for cell in grid.cells}
     for where in arm.runs.sort_values("seed")["where"] if arm.n else ():
         try:
-            lines = read_curve(grid.folder / Path(where).name)
+            lines = read_curve(grid.folder / Path(where).name, results.get(where))
             curves.append(pd.DataFrame([line.model_dump() for line in lines]))
         except UnreadableFileError:
             continue  # the figure counts the curves that it has, and says so

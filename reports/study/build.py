@@ -58,7 +58,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     arms, others = arms_of(grid, task, parted, metric)
     data_key = "; ".join(sorted(set(parted.kept["data_key"]) or ({grid.floors.data_key} if grid.floors else set())))
     known = references(grid, every, task, data_key)
-    correct, unusable = correct_of(grid.folder, arms) if metric == "accuracy" else ({}, [])
+    results = {cell.where: cell.result for cell in grid.cells}
+    correct, unusable = correct_of(grid.folder, arms, results) if metric == "accuracy" else ({}, [])
     cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
     (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
     tuned = tuned_arms(grid)

@@ -37,7 +37,7 @@ def selection_fault(result: Result, folder: Path) -> str:
     A run that was stopped between its reading and its result reads again, the same weights: that chooses nothing.
     """
     try:
-        curve = read_curve(folder)
+        curve = read_curve(folder, result)
         stages = load(folder / CONFIG, Config).spec.train.get("stages") or [{"name": SUPERVISED}]
     except UnreadableFileError as error:
         return f"nothing proves how test was read: {error.reason}"

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import ConfigDict, ValidationError
 
 from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
-from .run import Metrics
+from .run import Metrics, Result, check_file
+from .tuning import Trial
 
 CURVE = "curve.jsonl"
 
@@ -72,13 +73,18 @@ KINDS: dict[str, type[CurveLine]] = {
 }
 
 
-def read_curve(cell: Path) -> list[CurveLine]:
+def read_curve(cell: Path, done: Result | Trial | None = None) -> list[CurveLine]:
     """The lines of a cell's curve; none where it has none. A last line that is half-written is left out.
 
+    Args:
+        done: what the cell came to, where it is at hand: the curve must be the one that it was written with.
+
     Raises:
-        UnreadableFileError: a line that is not one of ``KINDS``.
+        UnreadableFileError: a line that is not one of ``KINDS``; a curve of something else.
     """
     path = cell / CURVE
+    if done is not None:
+        check_file(path, done.files)
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except (OSError, ValueError) as error:

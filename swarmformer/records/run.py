@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from .base import Count, Document, Natural, Record, Share
+from .base import Count, Document, Natural, Record, Share, UnreadableFileError, in_a_line
 from .environment import Supplier
 from .plan import Flops, Identity, Parameters
+
+RESULT = "result.json"
 
 
 class RunIdentity(Identity, Document):
@@ -21,6 +26,7 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+
     @property
     def called(self) -> str:
         """What reports call it: its title where it was given one."""
@@ -185,6 +191,23 @@ class PublishedReading(Record):
     readings: Natural
 
 
+class Computing(Record):
+    """How training was computed, which changes no more than random draws and last digits.
+
+    ``processes`` shared the batches, in the order of starts where they differ; ``micro_batch`` texts were computed at
+    once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer. ``compiled``: by
+    torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``tf32``:
+    products in fp32 might round their operands to it.
+    """
+
+    processes: tuple[Natural, ...] = (1,)
+    micro_batch: Count = 0
+    reduced: bool = False
+    compiled: bool = False
+    compile_fault: str = ""
+    tf32: bool = False
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
@@ -194,7 +217,9 @@ class Result(RunIdentity):
     how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
     patience ended a stage of training; ``started_at`` is UTC in ISO 8601. ``data_key`` is what runs that are compared
     have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
-    ``test_readings``: how often the test split was read for ``metrics``; None in runs from before it was recorded.
+    ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
+    ``metrics``; None in runs from before it was recorded.
+    ``files``: SHA-256 of its curve and predictions; empty in runs from before it was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -210,6 +235,7 @@ class Result(RunIdentity):
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
     precision: str = ""
+    computing: Computing | None = None
     telemetry: tuple[Exercise, ...] = ()
     data_key: str
     unlabelled: Unlabelled | None = None
@@ -224,6 +250,7 @@ class Result(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+    files: dict[str, str] = {}
 
     @property
     def track(self) -> str:
@@ -234,3 +261,24 @@ class Result(RunIdentity):
     def code(self) -> str:
         """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
         return self.code_hash or self.code_revision
+
+
+def hashes_of(cell: Path, names: Iterable[str]) -> dict[str, str]:
+    """Name → SHA-256 of those files of a cell that are there.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    present = [name for name in names if (cell / name).exists()]
+    return {name: hashlib.sha256((cell / name).read_bytes()).hexdigest() for name in present}
+
+
+def check_file(path: Path, known: Mapping[str, str]) -> None:
+    """Raise UnreadableFileError where a file is not the one that a result was written with; older results know none."""
+    try:
+        changed = path.name in known and hashes_of(path.parent, [path.name]).get(path.name) != known[path.name]
+    except OSError as error:
+        raise UnreadableFileError(path, in_a_line(error)) from None
+    if changed:
+        there = "not the file" if path.exists() else "missing: the file"
+        raise UnreadableFileError(path, f"{there} that the cell's result was written with; restore it from a copy")

@@ -224,7 +224,7 @@ def _with_seeds(plan: Plan, tmp_path: Path, seeds: list[int]) -> Path:
 def test_a_choice_that_was_changed_by_hand_is_refused(plan: Plan, tmp_path: Path) -> None:
     finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
     settle(plan, tmp_path)
-    record = load_json(tmp_path / TUNING)
+    record = json.loads((tmp_path / TUNING).read_text())
     record["arms"][0]["chosen"] = 0
     (tmp_path / TUNING).write_text(json.dumps(record))
     with pytest.raises(UnreadableFileError, match="its checksum differs"):

@@ -23,13 +23,15 @@ class ModelOutput:
     """What training needs beside the logits: losses summed over layers, telemetry per layer.
 
     ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``. ``states_BND``
-    are what the pooling is given, where the model ``gives_states``.
+    are what the pooling is given, where the model ``gives_states``. ``addends`` are the tables of logits that the
+    logits are the sum of, where there is more than one.
     """
 
     logits_BK: Tensor
     losses: dict[str, Tensor] = field(default_factory=dict)
     telemetry: list[dict[str, Tensor]] = field(default_factory=list)
     states_BND: Tensor | None = None
+    addends: tuple[Tensor, ...] = ()
 
 
 Past = dict[str, Tensor]

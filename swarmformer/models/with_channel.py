@@ -29,12 +29,14 @@ class WithChannel(Model):
             raise SpecError(words, path=("model", "channel"))
         self.dims, self.slots = trunk.dims, (*trunk.slots, channel.slot)  # type: ignore[misc]
         self.honours_mask, self.whole_batch = trunk.honours_mask, trunk.whole_batch
+        self.means_over = trunk.means_over
         self.gives_states = trunk.gives_states
         self.trunk, self.channel = trunk, channel
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         output = self.trunk.detailed(ids_BN, mask_BN)
-        return replace(output, logits_BK=output.logits_BK + self.channel(ids_BN, mask_BN))
+        addends = (output.logits_BK, self.channel(ids_BN, mask_BN))
+        return replace(output, logits_BK=addends[0] + addends[1], addends=addends)
 
     def fit(self, texts: TrainingTexts) -> None:
         self.trunk.fit(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,15 @@ MODULES = {
     "experiments.properties": properties,
     "experiments.speed.accuracy": accuracy,
 }
+
+
+def test_it_opens_by_the_name_of_the_package_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["swarmformer", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_module("swarmformer", run_name="__main__")
+    assert capsys.readouterr().out.startswith("usage: swarmformer COMMAND")
 
 
 @pytest.fixture(autouse=True)

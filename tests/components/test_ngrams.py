@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from swarmformer.contracts import Dims
 from swarmformer.data.encoded import Split, TrainingTexts
 from swarmformer.data.predictors import log_count_ratio
 from swarmformer.errors import SpecError
+from swarmformer.testing.training import passes, small_batch
+from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from swarmformer.training.optimisers.adamw import AdamW
 
 V, PAD, CLS, SEP = 30, 0, 1, 2
@@ -193,3 +196,30 @@ def test_its_weights_have_a_rate_of_their_own_and_no_decay() -> None:
     }
     assert rates["channel.table_RC"] == rates["channel.bias_C"] == (0.025, 0.0)
     assert rates["trunk.embedding.embed.weight"] == (0.2, 0.05) and rates["trunk.classifier.weight"] == (0.1, 0.05)
+
+
+def test_apart_each_learns_as_if_it_were_alone_and_they_answer_together() -> None:
+    given, objective = texts(2), CrossEntropy(dims(2), apart=True)
+    models = {}
+    for name, more in {"together": {"channel": BESIDE}, "trunk": {}, "channel": {"channel": BESIDE}}.items():
+        torch.manual_seed(3)
+        variant = "ngrams" if name == "channel" else "bag_of_embeddings"
+        models[name] = swarmformer.build_model(variant, dims=SMALL, **more).train()
+        models[name].fit(given)
+    plain = small_batch()
+    batch = replace(plain, ids_BN=plain.ids_BN % V, labels_M=plain.labels_M % 2)
+    for name, model in models.items():
+        torch.manual_seed(5)  # of dropout
+        made = objective if name == "together" else CrossEntropy(dims(2))
+        made.train().loss(passes(model), batch).total.backward()
+    found = {name: parameter.grad for name, parameter in models["together"].named_parameters()}
+    alone = {f"trunk.{name}": parameter.grad for name, parameter in models["trunk"].named_parameters()}
+    alone |= {name: parameter.grad for name, parameter in models["channel"].named_parameters()}
+    assert found.keys() == alone.keys()
+    for name, gradient in alone.items():
+        torch.testing.assert_close(found[name], gradient, msg=lambda said, name=name: f"{name}: {said}")
+    evaluated = passes(models["together"].eval())
+    answers = [made.eval().loss(evaluated, batch).total for made in (objective, CrossEntropy(dims(2)))]
+    assert torch.equal(*answers), "of their common answers"
+    with pytest.raises(SpecError, match="apart from its channel, and there is none"):
+        objective.check_model(models["trunk"])

@@ -39,7 +39,7 @@ def costs_of(folder: Path) -> dict[str, Any]:
 
 def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["variants=[original_small,base]", "lengths=[16,37]", "batches=2", "modes=[forward,training]"]
-    words += ["precision=[fp32,bf16_weights]", "memory=False", "budget_s=0.5", f"runs={tmp_path}", "name=a", *SMALL]
+    words += ["precision=[fp32,bf16_weights]", "memory=False", "budget_s=0.1", f"runs={tmp_path}", "name=a", *SMALL]
     assert benchmark.main(["with", *words]) == 0
     costs, said = costs_of(tmp_path / "a"), capsys.readouterr().out
     kept = {
@@ -77,7 +77,7 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
 
 
 def test_real_texts(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["variants=[original_small,base]", "modes=[single_stream,offline]", "texts=12", "budget_s=0.5"]
+    words = ["variants=[original_small,base]", "modes=[single_stream,offline]", "texts=12", "budget_s=0.1"]
     words += ["model.dims.d_model=8", "model.dims.seq_len=24", f"runs={tmp_path}", *LISTOPS]
     assert benchmark.main(["with", *words]) == 0
     rows = costs_of(tmp_path / "benchmark")["rows"]
@@ -102,7 +102,7 @@ def test_what_is_too_large_is_missing(
         return MEMORY
 
     monkeypatch.setattr(benchmark_rows, "measure_memory", memory)
-    words = ["variants=base", "lengths=16", "batches=[1,3]", "budget_s=1.0", f"runs={tmp_path}", *SMALL]
+    words = ["variants=base", "lengths=16", "batches=[1,3]", "budget_s=0.2", f"runs={tmp_path}", *SMALL]
     assert benchmark.main(["with", *words]) == 0
     costs = costs_of(tmp_path / "benchmark")
     assert [(row["batch"], row["peak_bytes"]) for row in costs["rows"]] == [(1, 3 * 2**20)]
@@ -113,7 +113,7 @@ def test_a_row_above_the_limit_leaves_no_costs(
     tmp_path: Path, own_signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(benchmark_rows, "limits_for", lambda *a: Limits(1.0, 1e12, (1, 1, 1), "none"))
-    words = ["variants=base", "lengths=16", "memory=False", "budget_s=0.5", f"runs={tmp_path}", *SMALL]
+    words = ["variants=base", "lengths=16", "memory=False", "budget_s=0.1", f"runs={tmp_path}", *SMALL]
     assert benchmark.main(["with", *words]) == 1
     assert "breaks physics" in capsys.readouterr().err
     assert not (tmp_path / "benchmark" / "costs.json").exists()
@@ -161,7 +161,7 @@ def test_growth(
         return {**MEMORY, "growth_bytes": 10 * length, "call_s": 99.0 if length == 256 else 0.01}
 
     monkeypatch.setattr(scaling_rows, "measure_memory", memory)
-    words = ["variants=[base,base+windowed]", "lengths=[32,64,128,256]", "budget_s=1.0", f"runs={tmp_path}", *SMALL]
+    words = ["variants=[base,base+windowed]", "lengths=[32,64,128,256]", "budget_s=0.2", f"runs={tmp_path}", *SMALL]
     assert scaling.main(["with", *words]) == 0
     costs = costs_of(tmp_path / "scaling")
     assert [(gap["variant"], gap["length"]) for gap in costs["missing"]] == [("base", 256), ("base+windowed", 256)]

@@ -17,10 +17,11 @@ from experiments.cells import CellError, identity, prepare, status_of
 from experiments.execute import scheduler
 from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
+from experiments.owner import is_locked
 from experiments.plan import Cell, Plan, load_plan
 from experiments.plan.registration import register
 from experiments.runner import run_cell, run_trial
-from experiments.status import Status, is_locked
+from experiments.status import Status
 from experiments.tuning import choice_of, chosen, settle
 from swarmformer.errors import SpecError
 from swarmformer.records import (

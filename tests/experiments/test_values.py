@@ -25,7 +25,8 @@ def test_what_no_configuration_can_hold_is_refused_with_its_key(text: str) -> No
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("1", 1), ("1.5", 1.5), ("True", True), ("None", None), ("'1j'", "1j"), ("nan", "nan"), ("label", "label"),
+        ("1", 1), ("1.5", 1.5), ("True", True), ("None", None), ("true", True), ("null", None),
+        ("'true'", "true"), ("'1j'", "1j"), ("nan", "nan"), ("label", "label"),
         ("[1, 'a']", [1, "a"]), ("(1, 2)", [1, 2]), ("{'a': (1,)}", {"a": [1]}), ("", ""), ("a=b", "a=b"),
         (str(10**30), 10**30), ("{'py/object': 'os.system'}", {"py/object": "os.system"}), ("[base,windowed]",
          "[base,windowed]"),

@@ -71,6 +71,7 @@ def test_onnx_gives_what_the_model_gives(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "out" / "config.json").read_text())["classes"] == list(complete.classes)
 
 
+@pytest.mark.slow
 def test_int8_is_smaller_and_held_to_accuracy(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript")
     complete = complete_model("bag_of_embeddings", vocab_size=999)
@@ -89,6 +90,7 @@ def test_int8_is_smaller_and_held_to_accuracy(tmp_path: Path) -> None:
     np.testing.assert_allclose(alone, by_int8, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_graph_of_torch_pads_where_pads_count(tmp_path: Path) -> None:
     """The published model averages pads in: it was trained with all of them, and the graph adds them itself."""
     complete = complete_model("original", lengths=(32,), num_layers=1)

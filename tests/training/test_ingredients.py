@@ -46,7 +46,7 @@ def test_the_kit_passes_them(cls: type) -> None:
     ],
     ids=["objective", "optimiser", "augmentation", "stages", "all"],
 )
-@pytest.mark.parametrize("every_step", [True, False])
+@pytest.mark.parametrize("every_step", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_stopped_run_ends_as_one_that_was_never_stopped(
     tmp_path: Path, train: dict[str, Any], stops: list[tuple[int, ...]], steps: int, every_step: bool
 ) -> None:

@@ -20,6 +20,8 @@ from swarmformer.training.loop import Trainer
 from swarmformer.training.result import TrainResult
 from tests.training.toys import toy_data, toy_run
 
+LEARNERS = ["base", "base+windowed+multi_head+layer_norm+tied_qkv", "bag_of_embeddings"]
+
 CPU = torch.device("cpu")
 DATA = toy_data()
 STEPS = 15  # 40 examples in batches of 8, 3 epochs
@@ -194,7 +196,7 @@ def test_the_best_epoch_by_validation_is_kept_and_the_test_split_read_once(monke
     trainer: Any = Trainer(toy_run(epochs=4), DATA, CPU)
     splits = {id(b): name for name, b in trainer.batches.items()}
 
-    def fake(model, batches, device, precision):
+    def fake(model, batches, device, precision, ranks):
         read.append(splits[id(batches)])
         kept.append(model.classifier.weight.detach().clone())
         accuracy = next(accuracies) if read[-1] == "validation" else 0.5
@@ -258,8 +260,14 @@ def test_padding_to_the_maximum_changes_nothing_for_a_model_that_masks() -> None
     assert torch.allclose(longer.evaluate(longer.model, "test")[1], result.test_logits_NK, atol=1e-5)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("variant", ["base", "base+windowed+multi_head+layer_norm+tied_qkv", "bag_of_embeddings"])
+@pytest.mark.parametrize(
+    ("variant", "precision"),
+    [
+        *((variant, "fp32") for variant in LEARNERS),
+        *(pytest.param(variant, "bf16", marks=pytest.mark.slow) for variant in LEARNERS[:-1]),  # without bf16 units
+        (LEARNERS[-1], "bf16"),
+    ],
+)
 def test_a_small_problem_is_learned(variant: str, precision: str) -> None:
     """Which of two tokens occurs: 95 % of texts never seen, in some seconds."""
     spec = toy_run(variant, epochs=10, lr=0.02, batch_size=32, precision=precision)

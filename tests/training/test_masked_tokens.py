@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.training.toys import split, toy_data, toy_run
 
 V = DIMS.vocab_size
 MASK, SPECIAL = 3, (0, 1, 2, 3)
+SLOW = partial(pytest.param, marks=pytest.mark.slow)
 PRETRAIN = {"name": "masked_tokens", "epochs": 2, "share": 0.3, "lr": 0.01}
 
 
@@ -140,7 +142,7 @@ def unlabelled(n: int = 32) -> EncodedData:
     return replace(toy_data(), special=(0,), unlabelled=Unlabelled(hidden, copies=3, key="more"))
 
 
-@pytest.mark.parametrize("texts", ["train", "unlabelled", "train+unlabelled"])
+@pytest.mark.parametrize("texts", [*map(SLOW, ("train", "unlabelled")), "train+unlabelled"])
 def test_a_run_stopped_amid_pretraining_ends_as_one_that_was_never_stopped(tmp_path: Path, texts: str) -> None:
     """Beside a channel of n-grams, which is told of the training texts at every start."""
     beside = {"channel": {"name": "ngrams", "buckets": 64}}
@@ -160,7 +162,7 @@ def test_a_run_stopped_amid_pretraining_ends_as_one_that_was_never_stopped(tmp_p
     assert torch.equal(whole.test_logits_NK, resumed.test_logits_NK)
 
 
-@pytest.mark.parametrize("variant", ["base", "transformer", "lumenspark"])
+@pytest.mark.parametrize("variant", ["base", *map(SLOW, ("transformer", "lumenspark"))])
 def test_pretraining_learns_what_texts_are_like(variant: str, tmp_path: Path) -> None:
     stages = [{**PRETRAIN, "epochs": 8, "batch_size": 16}, {"name": "supervised", "epochs": 1}]
     Trainer(toy_run(variant, stages=stages), toy_data(160), CPU, tmp_path).run()

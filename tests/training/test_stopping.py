@@ -84,8 +84,14 @@ def test_the_next_stage_has_its_whole_schedule(monkeypatch: pytest.MonkeyPatch, 
     assert steps == [3 * EPOCH, 4 * EPOCH]
 
 
-@pytest.mark.parametrize("every_step", [True, False])
-@pytest.mark.parametrize("stop", [7, 10, 11, 17, 20])
+@pytest.mark.parametrize(
+    ("stop", "every_step"),
+    [
+        (7, False), (10, True), (11, True), (20, False),
+        *(pytest.param(stop, not odd, marks=pytest.mark.slow) for stop, odd in ((7, 0), (10, 1), (11, 1), (20, 0))),
+        *(pytest.param(17, every_step, marks=pytest.mark.slow) for every_step in (True, False)),
+    ],
+)  # fmt: skip
 def test_a_run_that_stopped_early_is_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop: int, every_step: bool
 ) -> None:

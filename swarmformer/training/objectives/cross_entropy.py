@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
+from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.contracts import Dims, Forward, Loss, Objective
+from swarmformer.contracts import Dims, Forward, Loss, Model, Objective
+from swarmformer.errors import SpecError
+from swarmformer.models.with_channel import WithChannel
 from swarmformer.registry import register
 
 if TYPE_CHECKING:
@@ -20,14 +23,29 @@ class CrossEntropy(Objective):
 
     Options:
         label_smoothing: the share of the target that is spread evenly over all classes.
+        apart: model and channel each learn the labels by themselves, and only answer together (late fusion). A channel
+            knows its training texts by heart, so that a model that learns beside it is left with nothing to learn.
     """
 
     in_pieces = True
 
-    def __init__(self, dims: Dims, *, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0) -> None:
+    def __init__(
+        self, dims: Dims, *, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0, apart: bool = False
+    ) -> None:
         super().__init__()
-        self.label_smoothing = label_smoothing
+        self.label_smoothing, self.apart = label_smoothing, apart
+
+    def check_model(self, model: Model) -> None:
+        if self.apart and not isinstance(model, WithChannel):
+            raise SpecError("trains a model apart from its channel, and there is none: name one, or leave apart out")
 
     def loss(self, forward: Forward, batch: Batch) -> Loss:
-        logits_MK = batch.answers(forward(batch).logits_BK).float()
-        return Loss(F.cross_entropy(logits_MK, batch.labels_M, label_smoothing=self.label_smoothing))
+        output = forward(batch)
+        if not (self.apart and self.training):
+            return Loss(self._truth(batch, output.logits_BK))
+        model, channel = (self._truth(batch, logits_BK) for logits_BK in output.addends)
+        return Loss(model + channel, {"model": model, "channel": channel})
+
+    def _truth(self, batch: Batch, logits_BK: Tensor) -> Tensor:
+        logits_MK = batch.answers(logits_BK).float()
+        return F.cross_entropy(logits_MK, batch.labels_M, label_smoothing=self.label_smoothing)

@@ -98,7 +98,10 @@ def test_nothing_is_cut_off_or_small(
     assert len(sizes) > 10 and min(sizes) >= SMALL - 1
 
 
-@pytest.mark.parametrize("name", KINDS.names())
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in ("pareto", "telemetry"))) for name in KINDS.names()],
+)
 def test_the_same_data_read_again_from_csv_give_the_same_bytes(
     name: str, frames: dict[str, pd.DataFrame], pictures: Callable[[str, str], bytes]
 ) -> None:

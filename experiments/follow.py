@@ -98,7 +98,7 @@ class Follower:
             *lines, self._rest = (self._rest + stream.read()).split(b"\n")
             self._place = stream.tell()
             for line in lines:
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     if isinstance(found := json.loads(line), dict):
                         yield found
 

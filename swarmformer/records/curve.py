@@ -97,7 +97,7 @@ def read_curve(cell: Path, done: Result | Trial | None = None) -> list[CurveLine
 def _is_json(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -105,7 +105,7 @@ def _is_json(line: str) -> bool:
 def _parsed(path: Path, number: int, line: str) -> CurveLine:
     try:
         raw: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableFileError(path, f"line {number} is not JSON") from None
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in KINDS:

@@ -1,5 +1,6 @@
 # make demo   set up, run the demo grid (three minutes on two CPU cores), print the table, draw the picture
 # make test   set up, run the tests
+# make test-gpu   the tests that need a CUDA device, on a machine that has one
 # make docs   set up, build the documentation into site/
 # Needs Python 3.11 to 3.13 and make. On a GPU machine install torch for your CUDA into .venv first.
 PYTHON ?= python3
@@ -8,7 +9,7 @@ BIN := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-gpu lint docs clean
 .DELETE_ON_ERROR:
 
 demo: $(READY)
@@ -19,6 +20,10 @@ demo: $(READY)
 # One process a core and one more, as some wait for others, each with one thread: most tests are too small for two.
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 8 --dist worksteal
+
+# In one process: a GPU is not shared evenly. `swarmformer bench gpu` makes the table of its figures.
+test-gpu: $(READY)
+	$(BIN)/python -m pytest -p no:xdist -m gpu -rs
 
 lint: $(READY)
 	$(BIN)/ruff check .

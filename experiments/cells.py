@@ -11,7 +11,7 @@ predictions.npz     names, labels, logits of the test split
 result.json         the only mark of completion; written to a temporary file, flushed, renamed
 trial.json          the same of a trial, which tunes: judged by validation, without test, predictions and weights
 failure.json        a run that cannot go on, with its step and cause
-lock                held while a process works on the cell; the system frees it when the process dies
+lock, owner.json    held while a process works on the cell; the system frees the lock when the process dies
 """
 
 from __future__ import annotations
@@ -34,10 +34,6 @@ LONGEST = 100
 
 class CellError(SwarmformerError):
     """A cell folder that holds something else than expected."""
-
-
-class CellBusyError(CellError):
-    """Another process works on the cell."""
 
 
 class CellFailedError(CellError):

@@ -61,7 +61,8 @@ def _print_cells(cells: Sequence[PlannedCell], folder: Path, index: Index) -> Co
         if status in (Status.RUNNING, Status.INTERRUPTED):
             follower = Follower(place)
             follower.look()
-            cause = follower.words(left=status is Status.RUNNING)
+            running = status is Status.RUNNING
+            cause = ", ".join(filter(None, [follower.words(left=running), follower.silence() if running else ""]))
             outlook.running += [(cell.arm, follower)] if status is Status.RUNNING else []
         outlook.waiting += [cell.arm] if status in (Status.PENDING, Status.INTERRUPTED) else []
         lines.append(f"  {status:12} {cell.cell} {cause}".rstrip())

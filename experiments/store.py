@@ -37,12 +37,12 @@ PLAIN = "use text, finite numbers, True/False, None, lists, or mappings with tex
 
 
 class Terminated(InterruptedRunError, SacredInterrupt):  # noqa: N818 - the name sacred's users know
-    """SIGTERM: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
+    """SIGTERM or Ctrl-C: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
 
     STATUS = "INTERRUPTED"
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
@@ -97,20 +97,24 @@ def run_recorded(experiment: Experiment, updates: Mapping[str, Any]) -> Any:
     return experiment.run(config_updates=dict(updates)).result
 
 
-def run_command_line(experiment: Experiment, words: Sequence[str]) -> None:
-    """Run what the words of a command line ask for, recorded in the cell's folder.
+def run_command_line(experiment: Experiment, words: Sequence[str], *, recorded: bool = True) -> None:
+    """Run what the words of a command line ask for, recorded in the cell's folder unless another process does that.
 
     Sacred's own ``run_commandline`` prints a stack trace and exits on every error; here errors reach the
     caller, who tells faults of the user from faults of the code.
     """
-    _prepare(experiment)
+    flags = [word for word in words if word.startswith("-")]
+    if flags:  # sacred's own would record elsewhere, run another code, or nothing at all
+        style = "; write options as KEY=VALUE: threads=2, not --threads 2" if flags[0].startswith("--") else ""
+        raise UsageError(f"{flags[0]}: no flag is read but --help{style}")
+    _prepare(experiment, recorded)
     words = words[:-1] if words[-1] == "with" else words  # with nothing: everything as it is by default
     _, _, usage = experiment.get_usage()
     try:
         arguments = docopt(usage, list(words), default_help=False)
     except SystemExit as error:
-        style = "; write options as KEY=VALUE: threads=2, not --threads 2" if "--" in " ".join(words) else ""
-        raise UsageError(f"{' '.join(words)}: cannot be read{style}; {str(error).strip()}") from None
+        raise UsageError(f"{' '.join(words)}: cannot be read; write: with KEY=VALUE …, or print_config with KEY=VALUE …"
+                         ) from error  # fmt: skip
     command = arguments.get("COMMAND") or experiment.default_command
     if command not in dict(experiment.gather_commands()) and command != experiment.default_command:
         raise UsageError(f"no command {command!r}; write: with KEY=VALUE …, or print_config with KEY=VALUE …")
@@ -171,6 +175,8 @@ def _spell_out_names(updates: list[str]) -> list[str]:
     return [update.replace("=", ".name=", 1) if key in mappings else update for key, update in pairs]
 
 
-def _prepare(experiment: Experiment) -> None:
-    experiment.observers.append(CellObserver())
-    signal.signal(signal.SIGTERM, _on_sigterm)
+def _prepare(experiment: Experiment, recorded: bool = True) -> None:
+    experiment.observers += [CellObserver()] if recorded else []
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)  # so that a component's own KeyboardInterrupt can be told from it

@@ -1,13 +1,18 @@
 """Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = all cores, or OMP_NUM_THREADS),
-keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
-``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
+keep_weights, retry (sets a failure of this run aside), and any key below model, data and train. ``print_config`` in
+place of ``with`` shows the resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was
+stopped; its model is in ``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is
+false.
+
+On several GPUs ``torchrun --nproc-per-node 2 -m swarmformer train with …`` trains it by as many processes, each
+with its share of every batch.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,12 +27,14 @@ from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.merge import nest
 from swarmformer.spec import RunSpec, Seed
+from swarmformer.training.ranks import Ranks, joined
 from swarmformer.variants import resolve_run
 
 from .cells import CONFIG, cell_folder
+from .execute.failures import set_failure_aside
 from .plan.data import read_own
 from .progress import logged_exit_status
-from .runner import run_cell, use_threads
+from .runner import assist, run_cell, use_threads
 from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
 from .watch import Watch
@@ -44,6 +51,7 @@ class Settings(Strict):
     runs: str = "runs/train"
     threads: int = Field(0, ge=0)
     keep_weights: bool = True
+    retry: bool = False
 
 
 def resolve(config: Config) -> Config:
@@ -59,16 +67,20 @@ def resolve(config: Config) -> Config:
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 
-def train(_config: Config, model: Config, data: Config, train: Config) -> dict[str, Any] | None:
-    config = _config
+def train_by(config: Config, ranks: Ranks) -> dict[str, Any] | None:
     spec = RunSpec.from_dict({key: config[key] for key in ("variant", "seed", *SECTIONS)})
     if spec.run_key != config["run_key"]:
         raise SpecError(f"the configuration changed after it was resolved ({config['run_key']} → {spec.run_key})")
     use_threads(config["threads"])
-    folder = Path(config["folder"])
+    folder, device = Path(config["folder"]), ranks.device(config["device"])
+    if not ranks.first:
+        assist(folder, spec, device, ranks)
+        return None
+    if config["retry"] and set_failure_aside(folder):
+        print(f"set aside what failed before in {folder}")
     with Watch() as watch:
         watch.begin(folder.name, config["variant"], folder)
-        result = run_cell(folder, config["variant"], spec, config["device"], config["keep_weights"])
+        result = run_cell(folder, config["variant"], spec, device, config["keep_weights"], ranks)
     print(f"{'finished before' if result is None else 'finished'}: {folder / 'result.json'}")
     return None if result is None else result.metrics.model_dump()
 
@@ -79,7 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         words = assignments(parser, arguments, "with variant=base data.task=listops")
-        run_command_line(make_experiment("train", defaults_of(Settings, SECTIONS), resolve, train), words)
+        with joined() as ranks:
+            if not ranks.first:  # what all have to say, the first says
+                logging.getLogger("swarmformer").setLevel(logging.WARNING)
+
+            def main(_config: Config, model: Config, data: Config, train: Config) -> dict[str, Any] | None:
+                return train_by(_config, ranks)
+
+            experiment = make_experiment("train", defaults_of(Settings, SECTIONS), resolve, main)
+            run_command_line(experiment, words, recorded=ranks.first)
 
     return logged_exit_status(run, "stopped; the same command goes on from the last checkpoint")
 

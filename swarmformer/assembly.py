@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
 from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
+from swarmformer.contracts.objective import why_whole
 from swarmformer.data.encoded import UNLABELLED
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError
@@ -128,7 +129,9 @@ def check_objectives(model: Model, train: TrainSpec) -> None:
         if objective.needs_labels and trains_on_unlabelled(stage):
             words = f"needs labels, but stage {stage.name!r} trains on texts without them"
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
-        if objective.hooks and section.compile:
+        if section.micro_batch and (why := why_whole(model, objective)):
+            raise SpecError(f"a batch cannot be parted: {why}", path=("train", "micro_batch"))
+        if objective.hooks and section.compile is True:
             words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
 

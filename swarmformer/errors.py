@@ -41,6 +41,10 @@ class TrainingDivergedError(SwarmformerError, ArithmeticError):
         self.step = step
 
 
+class MemoryExhaustedError(SwarmformerError, MemoryError):
+    """A training step that does not fit into memory, however few texts are computed at once."""
+
+
 class InterruptedRunError(Exception):
     """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
 

@@ -29,6 +29,8 @@ SPEC_VERSION = 2
 
 
 CHANNEL, NO_CHANNEL = "channel", "none"
+PLAIN: dict[str, Any] = {"precision": "fp32", "compile": False}
+"""What the word ``auto`` of training may stand for on any machine."""
 NONE: tuple[Any, ...] = (NO_CHANNEL, {"name": NO_CHANNEL})
 """How to say that a model has no channel."""
 
@@ -220,8 +222,7 @@ class StageSpec(Strict):
     def key_content(self, *, versions: bool = True) -> Content:
         own = part_content("stage", self.name, self.options, versions=versions)
         kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
-        if kept.get("precision") == "auto":
-            kept["precision"] = "fp32"  # one key for both, as in TrainSpec
+        kept |= {key: value for key, value in PLAIN.items() if kept.get(key) == "auto"}  # one key, as in TrainSpec
         for slot in train_section.USUAL.keys() & kept.keys():
             if "name" in kept[slot]:
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
@@ -251,8 +252,8 @@ class TrainSpec(TrainBudget):
     augmentation: ComponentSpec = _ingredient("augmentation")
     stages: tuple[StageSpec, ...] = Field(default_factory=lambda: (_usual_stage(),))
 
-    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds"})
-    """Fields that cannot change a result."""
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds", "micro_batch", "tf32"})
+    """Fields that cannot change a result, but for which random numbers it draws and how sums are rounded."""
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("train",)) -> TrainSpec:
@@ -273,10 +274,10 @@ class TrainSpec(TrainBudget):
         return train if stages is None else train.model_copy(update={"stages": train._staged(stages, path, locate)})
 
     def key_content(self, *, versions: bool = True) -> Content:
-        """``auto`` has the key of fp32, as what is computed in is the machine's choice: a run's records say which it
-        was, and keep runs apart by it."""
-        plain = self.model_copy(update={"precision": "auto"}) if self.precision == "fp32" else self
-        return departures(plain, versions=versions)
+        """``auto`` has the key of fp32 and of what is not compiled, as how it is computed is the machine's choice: a
+        run's records say how it was, and keep runs apart by its precision."""
+        chosen = {key: "auto" for key, value in PLAIN.items() if getattr(self, key) == value}
+        return departures(self.model_copy(update=chosen), versions=versions)
 
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
         place = (*path, train_section.STAGES)

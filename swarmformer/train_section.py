@@ -35,7 +35,13 @@ class TrainBudget(Strict):
     precision: Literal["auto", "fp32", "bf16"] = Field(
         "auto", description="of forward and backward; auto: whichever is faster here; weights stay in fp32"
     )
-    compile: bool = Field(False, description="train through `torch.compile`")
+    micro_batch: int = Field(
+        0, ge=0, description="texts computed at once, 0: all of a batch; its gradient stays; halved where memory ends"
+    )
+    compile: bool | Literal["auto"] = Field(
+        "auto", description="train through `torch.compile`; auto: on a GPU, in stages of 1,000 steps or more"
+    )
+    tf32: bool = Field(True, description="on a GPU, products of what stays in fp32 may round their operands to TF32")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
     read_test_each_epoch: bool = Field(
         False, description="read test after each epoch as the authors did, into a figure of its own that is no result"
@@ -69,9 +75,7 @@ def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locat
     return {key: _named(key, section, below) if key in USUAL else value for key, value in section.items()}
 
 
-def short_names(
-    given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate
-) -> dict[str, list[str]]:
+def short_names(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, list[str]]:
     """Option → the slots of those chosen ingredients that have it."""
     owners: dict[str, list[str]] = {}
     for slot in USUAL:

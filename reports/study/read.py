@@ -174,6 +174,8 @@ def _read_cell(folder: Path, planned: PlannedCell | None, config: Readable) -> C
         )
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
+    except OSError as error:  # somebody else's folder, or a disk that fails
+        return replace(pending, status=Status.UNREADABLE, cause=f"cannot be read: {error.strerror}")
 
 
 def _classify(folder: Path, pending: Cell, planned: PlannedCell | None, read: Readable) -> Cell:
@@ -240,7 +242,10 @@ def _optional(path: Path, model: type[DocumentT], bad: list[Cell]) -> DocumentT 
 
 
 def _is_cell(path: Path) -> bool:
-    return any((path / name).exists() for name in (CONFIG, RESULT, FAILURE, TRIAL))
+    try:
+        return any((path / name).exists() for name in (CONFIG, RESULT, FAILURE, TRIAL))
+    except OSError:  # what it holds cannot be told; that it is planned, a plan tells
+        return False
 
 
 def _cell_names(folder: Path) -> list[str]:

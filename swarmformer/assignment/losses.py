@@ -67,7 +67,8 @@ def balance_loss(assignment: WeightedAssignment, logits: Tensor, real_BN: Tensor
     reach, chances = assignment.reach, logits.softmax(dim=-1)
     real = reach.of_tokens(real_BN).to(chances.dtype)
     tokens_B = real_BN.sum(dim=1).to(chances.dtype)
-    likeliest = F.one_hot(chances.argmax(dim=-1), chances.shape[-1]).to(chances.dtype)
+    # Not F.one_hot, which looks at the values of its input.
+    likeliest = torch.zeros_like(chances).scatter(-1, chances.argmax(dim=-1, keepdim=True), 1.0)
     share_BC = reach.mass(likeliest * real) / tokens_B.clamp(min=1.0).unsqueeze(-1)
     mean_BC = reach.mass(chances * real) / tokens_B.clamp(min=1.0).unsqueeze(-1)
     return mean_over_texts(assignment.cluster_mask_BC.sum(dim=1) * (share_BC * mean_BC).sum(dim=1), tokens_B)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
 from torch import Tensor
 
@@ -42,11 +42,13 @@ class Objective(Component, ABC):
     changed (not in place); autocast is off around it. In evaluation it draws no random numbers. Auxiliary losses of
     the model are added by the training step, as their mean over the passes. Parameters of its own (a head that
     only pretraining needs) are trained with those of the model. ``in_pieces`` is True where the loss of a batch is
-    the mean of its answers' losses, so that the batch may be cut. ``hooks`` is True where it hooks into modules of the
-    model, which a compiled model would not notice.
+    the mean of the losses of what ``mean_over`` says, so that the batch may be cut. ``hooks`` is True where it hooks
+    into modules of the model, which a compiled model would not notice.
     """
 
     in_pieces: ClassVar[bool] = False
+    mean_over: ClassVar[Literal["answers", "rows"]] = "answers"
+    """What the loss is a mean over: answers, or texts whatever they are asked."""
     needs_labels: ClassVar[bool] = True
     """False where texts without labels will do."""
     hooks: ClassVar[bool] = False
@@ -56,3 +58,12 @@ class Objective(Component, ABC):
 
     @abstractmethod
     def loss(self, forward: Forward, batch: Batch) -> Loss: ...
+
+
+def why_whole(model: Model, objective: Objective) -> str:
+    """Why a batch cannot be trained on in parts whose gradients add up to its own; empty where it can."""
+    if not objective.in_pieces:
+        return f"the loss of objective {objective.registered_name!r} is no mean that parts of a batch add up to"
+    if model.whole_batch and model.means_over is None:
+        return "losses or telemetry of the model are of whole batches (its components say no means_over)"
+    return ""

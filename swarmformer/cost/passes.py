@@ -60,7 +60,8 @@ def _training_step(
 ) -> Callable[[], Tensor]:
     if precision == "bf16_weights":
         raise SpecError("training keeps its weights in fp32: use precision bf16 (autocast) or fp32")
-    step = training_step(model, train.model_copy(update={"precision": precision, "compile": compiled}))
+    asked = {"precision": precision, "compile": compiled, "batch_size": len(batch.ids_BN)}
+    step = training_step(model, train.model_copy(update=asked))
     return lambda: step(batch)["loss"]
 
 

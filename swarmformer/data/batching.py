@@ -14,6 +14,7 @@ import torch
 from swarmformer.data.encoded import Split
 from swarmformer.errors import DataError
 from swarmformer.ops.pieces import Piece
+from swarmformer.ops.transfer import sent
 
 MEGA_BATCH = 50
 """Batches among which examples are sorted by length: few enough to keep the order random."""
@@ -36,7 +37,7 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """On ``device`` all that training needs; index_M stays where it is."""
         names = ("ids_BN", "mask_BN", "labels_M", *(("at_M",) if self.at_M is not None else ()))
-        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in names})
+        return replace(self, **{name: sent(getattr(self, name), device) for name in names})
 
     def piece(self, piece: Piece) -> Batch:
         """Some of the texts, where each has one answer."""
@@ -44,6 +45,18 @@ class Batch:
             raise ValueError("a batch that asks at tokens is not cut into pieces")
         ids_BN, mask_BN = piece.of(self.ids_BN), piece.of(self.mask_BN)
         return Batch(ids_BN, mask_BN, self.labels_M[piece.rows_b], self.index_M[piece.rows_b])
+
+    def share(self, first: int, every: int) -> Batch:
+        """Its rows ``first``, ``first + every`` …, at the same padded length: long and short texts alike."""
+        rows = slice(first, None, every)
+        ids_BN, mask_BN = self.ids_BN[rows], self.mask_BN[rows]
+        if self.at_M is None:
+            return Batch(ids_BN, mask_BN, self.labels_M[rows], self.index_M[rows])
+        N = self.ids_BN.shape[1]
+        row_M = self.at_M // N
+        kept_M = row_M % every == first  # how many are kept is read: batches that ask at tokens are of uneven number
+        at_M = (row_M // every * N + self.at_M % N)[kept_M]
+        return Batch(ids_BN, mask_BN, self.labels_M[kept_M], self.index_M[kept_M.to(self.index_M.device)], at_M)
 
     def answers(self, logits: torch.Tensor) -> torch.Tensor:
         """logits_MK from what the model gives: [B, K], or [B, N, K] where tokens are asked about."""

@@ -9,6 +9,7 @@ import torch
 
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import Split
+from swarmformer.ops.transfer import sent
 
 
 class ResidentBatches(Batches):
@@ -31,14 +32,10 @@ class ResidentBatches(Batches):
         if self.split.questions is not None:
             return super().batch(rows, length).to(self.device)
         index_M = torch.from_numpy(rows.astype(np.int64))
-        here = self._moved(index_M)
+        here = sent(index_M, self.device)
         place_N = torch.arange(length, device=self.device)
         mask_BN = place_N < self.lengths_of[here].unsqueeze(1)
         # A pad would read beyond its text: it reads the first token of all, and is overwritten.
         source_BN = torch.where(mask_BN, self.starts[here].unsqueeze(1) + place_N, 0)
         ids_BN = torch.where(mask_BN, self.ids[source_BN], self.pad_id)
         return Batch(ids_BN, mask_BN, self.labels[here], index_M)
-
-    def _moved(self, index_M: torch.Tensor) -> torch.Tensor:
-        pinned = index_M.pin_memory() if self.device.type == "cuda" else index_M
-        return pinned.to(self.device, non_blocking=True)

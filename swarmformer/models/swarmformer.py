@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Assignment, Component, Dims, Model, ModelOutput, Probability
+from swarmformer.contracts.component import means_within
 from swarmformer.models.parts import Parts
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
@@ -125,7 +126,7 @@ class SwarmFormer(Model):
             self.classifier = nn.Linear(dims.d_model, dims.num_classes)
         parts_used = [module for module in self.modules() if isinstance(module, Component) and module is not self]
         self.honours_mask = all(part.honours_mask for part in parts_used)
-        self.whole_batch = any(part.whole_batch for part in parts_used)
+        self.whole_batch, self.means_over = means_within(parts_used)
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         x_BND = self.embedding(ids_BN)

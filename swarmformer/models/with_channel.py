@@ -29,6 +29,7 @@ class WithChannel(Model):
             raise SpecError(words, path=("model", "channel"))
         self.dims, self.slots = trunk.dims, (*trunk.slots, channel.slot)  # type: ignore[misc]
         self.honours_mask, self.whole_batch = trunk.honours_mask, trunk.whole_batch
+        self.means_over = trunk.means_over
         self.gives_states = trunk.gives_states
         self.trunk, self.channel = trunk, channel
 

@@ -13,6 +13,7 @@ neighbours     every token with the one before and the one after, without shifte
 padding        texts in chunks of which the last is partial, also in a graph for every length
 pieces         batches cut into pieces that fit the cache of a CPU
 memory         the C library keeps what was freed
+transfer       from the CPU to a device, without waiting
 switch         whether the fast twins are taken: ``use_fast``, ``SWARMFORMER_FAST``
 =============  =======================================================================================
 """

@@ -62,6 +62,7 @@ from .run import (
     OF_TEXT,
     RESULT,
     AttentionUse,
+    Computing,
     Config,
     DataFacts,
     EpochFlops,

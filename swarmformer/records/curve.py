@@ -112,7 +112,7 @@ def _all_parsed(lines: list[str]) -> list[CurveLine]:
 def _is_json(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -120,7 +120,7 @@ def _is_json(line: str) -> bool:
 def _parsed(path: Path, number: int, line: str) -> CurveLine:
     try:
         raw: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableFileError(path, f"line {number} is not JSON") from None
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in KINDS:

@@ -26,6 +26,7 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+
     @property
     def called(self) -> str:
         """What reports call it: its title where it was given one."""
@@ -54,12 +55,16 @@ class Config(RunIdentity):
 
 
 class Failure(RunIdentity):
-    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one."""
+    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one.
+
+    ``resumable``: the cause lay outside of the run (a full disk, a limit, a killed process); its checkpoint is good.
+    """
 
     status: Literal["FAILED"] = "FAILED"
     cause: str
     step: int | None
     traceback: str = ""
+    resumable: bool = False
 
 
 class Metrics(Record):
@@ -186,6 +191,23 @@ class PublishedReading(Record):
     readings: Natural
 
 
+class Computing(Record):
+    """How training was computed, which changes no more than random draws and last digits.
+
+    ``processes`` shared the batches, in the order of starts where they differ; ``micro_batch`` texts were computed at
+    once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer. ``compiled``: by
+    torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``tf32``:
+    products in fp32 might round their operands to it.
+    """
+
+    processes: tuple[Natural, ...] = (1,)
+    micro_batch: Count = 0
+    reduced: bool = False
+    compiled: bool = False
+    compile_fault: str = ""
+    tf32: bool = False
+
+
 class Result(RunIdentity):
     """``result.json``: the only mark of completion.
 
@@ -195,7 +217,8 @@ class Result(RunIdentity):
     how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
     patience ended a stage of training; ``started_at`` is UTC in ISO 8601. ``data_key`` is what runs that are compared
     have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
-    ``test_readings``: how often the test split was read for ``metrics``; None in runs from before it was recorded.
+    ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
+    ``metrics``; None in runs from before it was recorded.
     ``files``: SHA-256 of its curve and predictions; empty in runs from before it was recorded.
     """
 
@@ -212,6 +235,7 @@ class Result(RunIdentity):
     fast_paths: bool = True
     attention: tuple[AttentionUse, ...] = ()
     precision: str = ""
+    computing: Computing | None = None
     telemetry: tuple[Exercise, ...] = ()
     data_key: str
     unlabelled: Unlabelled | None = None

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import copy
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import get_ema_multi_avg_fn
+from torch import nn
 
+from swarmformer.contracts import Model
 from swarmformer.spec import TrainSpec
 
 
-def averaging(train: TrainSpec) -> Callable[[Any, Any, Any], None]:
-    """How the moving average follows the weights: average ← d · average + (1 − d) · weights, first of all the weights.
+class Average(nn.Module):
+    """``module`` follows the weights: average ← d · average + (1 − d) · weights, first of all the weights; its buffers
+    are those of the model.
 
     With a decay d as long as the run its first weights would weigh most: ``ema_warmup`` bounds d by (1 + t) / (10 + t)
-    after t steps, as TensorFlow's ``ExponentialMovingAverage(num_updates=t)`` does.
+    after t steps, as TensorFlow's ``ExponentialMovingAverage(num_updates=t)`` does. Steps are counted on the CPU:
+    ``torch.optim.swa_utils.AveragedModel`` reads its count from the device where a decay depends on it.
     """
-    if not train.ema_warmup:
-        return get_ema_multi_avg_fn(train.ema_decay)
+
+    n_averaged: torch.Tensor
+
+    def __init__(self, model: Model, train: TrainSpec) -> None:
+        super().__init__()
+        self.module = copy.deepcopy(model)
+        self.decay, self.warms_up = train.ema_decay, train.ema_warmup
+        self.register_buffer("n_averaged", torch.tensor(0, dtype=torch.int64))
 
     @torch.no_grad()
-    def follow(average: list[Tensor], weights: list[Tensor], steps: Tensor | int) -> None:
-        decay = min(train.ema_decay, (1 + int(steps)) / (10 + int(steps)))
-        torch._foreach_lerp_(average, weights, 1 - decay)
-
-    return follow
+    def update_parameters(self, model: Model) -> None:
+        steps = int(self.n_averaged)
+        decay = min(self.decay, (1 + steps) / (10 + steps)) if self.warms_up else self.decay
+        average: list[torch.Tensor] = list(self.module.parameters())
+        weights: list[torch.Tensor] = list(model.parameters())
+        if steps == 0:
+            torch._foreach_copy_(average, weights)
+        else:
+            torch._foreach_lerp_(average, weights, 1 - decay)
+        for own, other in zip(self.module.buffers(), model.buffers(), strict=True):
+            own.copy_(other)
+        self.n_averaged += 1

@@ -32,6 +32,8 @@ class Progress:
     Epochs and steps are counted through all stages; ``best`` is of ``stage``, which began after ``first_epoch`` epochs.
     ``stopped`` are the epochs after which patience ended a stage, ``skipped`` the planned steps that were not taken for
     that. ``optimiser`` is what of its state is no tensor. ``precisions``: what each stage computes in, fp32 or bf16.
+    ``micro_batch``: texts computed at once since memory ran out, 0: as asked for. ``processes``: how many shared the
+    batches, in the order of starts.
     ``curve``: length in bytes and SHA-256 of curve.jsonl so far.
     """
 
@@ -48,6 +50,8 @@ class Progress:
     skipped: int = 0
     optimiser: Any = None
     precisions: list[str] = field(default_factory=list)
+    micro_batch: int = 0
+    processes: list[int] = field(default_factory=list)
     curve: tuple[int, str] = (0, "")
 
 
@@ -101,7 +105,7 @@ def _digest(tensors: Tensors, metadata: dict[str, str]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.errors import SpecError
+from swarmformer.training.ranks import ALONE, Ranks
 
 
 def autocast(device: torch.device, precision: str) -> Any:
@@ -32,11 +33,14 @@ FORETOLD_CELLS = 1 << 26
 
 
 @torch.inference_mode()
-def passes(model: Model, batches: Batches, device: torch.device, precision: str) -> Iterator[tuple[Batch, Tensor]]:
-    """Each batch, on the device, with its logits_MK (fp32); large ones in parts. The model's mode is restored."""
+def passes(
+    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+) -> Iterator[tuple[Batch, Tensor]]:
+    """Each batch of this process's, on the device, with its logits_MK (fp32); large ones in parts. The model's mode is
+    restored."""
     training = model.training
     model.eval()
-    for batch in _parts(batches, model.dims.num_classes):
+    for batch in _parts(batches, model.dims.num_classes, ranks):
         here = batch.to(device)
         with autocast(device, precision):
             logits = model(here.ids_BN, here.mask_BN)
@@ -44,41 +48,42 @@ def passes(model: Model, batches: Batches, device: torch.device, precision: str)
     model.train(training)
 
 
-def _parts(batches: Batches, classes: int) -> Iterator[Batch]:
-    if batches.split.text_bytes is None:
-        yield from batches()
-        return
-    for rows, length in batches.plan(0):
-        step = max(1, FORETOLD_CELLS // (length * classes))
+def _parts(batches: Batches, classes: int, ranks: Ranks) -> Iterator[Batch]:
+    for rows, length in batches.plan(0)[ranks.rank :: ranks.size]:
+        step = len(rows) if batches.split.text_bytes is None else max(1, FORETOLD_CELLS // (length * classes))
         for start in range(0, len(rows), step):
             yield batches.batch(rows[start : start + step], length)
 
 
-def predict(model: Model, batches: Batches, device: torch.device, precision: str) -> Tensor:
+def predict(
+    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+) -> Tensor:
     """logits_MK (fp32, on the CPU) in the order of the split's labels."""
-    found = [(batch.index_M, logits_MK) for batch, logits_MK in passes(model, batches, device, precision)]
-    return _ordered(found)
+    found = [(batch.index_M, logits_MK) for batch, logits_MK in passes(model, batches, device, precision, ranks)]
+    return _ordered(found, (len(batches.split.labels), model.dims.num_classes), ranks)
 
 
-def _ordered(found: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """What was found for each answer, by its index; on the CPU."""
-    values = torch.cat([value for _, value in found]).cpu()
-    ordered = torch.empty_like(values)
-    ordered[torch.cat([index_M for index_M, _ in found])] = values
-    return ordered
+def _ordered(found: list[tuple[Tensor, Tensor]], shape: tuple[int, ...], ranks: Ranks) -> Tensor:
+    """What all processes found for each answer, by its index; on the CPU."""
+    ordered = torch.zeros(shape)
+    if found:  # a process may have had no batch
+        ordered[torch.cat([index_M for index_M, _ in found])] = torch.cat([value for _, value in found]).cpu()
+    return ranks.add(ordered)
 
 
-def evaluate(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Metrics, Tensor]:
+def evaluate(
+    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+) -> tuple[Metrics, Tensor]:
     """Metrics of a split, and logits_MK, one row per label; where every token is predicted their losses_M instead."""
     if batches.split.text_bytes is not None:
-        return next_token_metrics(model, batches, device, precision, batches.split.text_bytes)
-    logits_MK = predict(model, batches, device, precision)
+        return next_token_metrics(model, batches, device, precision, batches.split.text_bytes, ranks)
+    logits_MK = predict(model, batches, device, precision, ranks)
     labels_M = torch.from_numpy(batches.split.labels.copy())
     return classification_metrics(logits_MK, labels_M), logits_MK
 
 
 def next_token_metrics(
-    model: Model, batches: Batches, device: torch.device, precision: str, text_bytes: int
+    model: Model, batches: Batches, device: torch.device, precision: str, text_bytes: int, ranks: Ranks = ALONE
 ) -> tuple[Metrics, Tensor]:
     """Metrics of running text, and the negative log-likelihood of every token, in nats, fp32.
 
@@ -86,13 +91,15 @@ def next_token_metrics(
     Precision, recall and F1 are means over the tokens that occur or were given.
     """
     found, K = [], model.dims.num_classes
-    right_K, told_K, true_K = torch.zeros(3, K, dtype=torch.int64, device=device)
-    for batch, logits_MK in passes(model, batches, device, precision):
+    counts_3K = torch.zeros(3, K, dtype=torch.int64, device=device)
+    right_K, told_K, true_K = counts_3K
+    for batch, logits_MK in passes(model, batches, device, precision, ranks):
         truth_M, guess_M = batch.labels_M, logits_MK.argmax(dim=-1)
         found.append((batch.index_M, F.cross_entropy(logits_MK, truth_M, reduction="none")))
         for count_K, ids in ((right_K, truth_M[guess_M == truth_M]), (told_K, guess_M), (true_K, truth_M)):
             count_K += torch.bincount(ids, minlength=K)
-    losses_M = _ordered(found)
+    ranks.add(counts_3K)
+    losses_M = _ordered(found, (len(batches.split.labels),), ranks)
     loss, n = float(losses_M.double().mean()), len(losses_M)
     seen = (told_K + true_K) > 0
     right, told, true = (count_K[seen].double() for count_K in (right_K, told_K, true_K))
@@ -150,13 +157,16 @@ class Passes:
 
 
 @torch.no_grad()
-def objective_loss(model: Model, objective: Objective, batches: Batches, device: torch.device, precision: str) -> float:
+def objective_loss(
+    model: Model, objective: Objective, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+) -> float:
     """The mean over a split's answers of an objective in evaluation; both are left in the modes they were in."""
     modes = model.training, objective.training
     model.eval(), objective.eval()
     total = torch.zeros((), device=device)
-    for batch in batches():
+    for rows, length in batches.plan(0)[ranks.rank :: ranks.size]:
+        batch = batches.batch(rows, length)
         loss = objective.loss(Passes(model, model.detailed, precision), batch.to(device)).total
         total += loss * len(batch.labels_M)
     model.train(modes[0]), objective.train(modes[1])
-    return float(total) / len(batches.split.labels)
+    return float(ranks.add(total)) / len(batches.split.labels)

@@ -17,19 +17,22 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
-from swarmformer.cost.precision import chosen_precision
+from swarmformer.contracts.objective import why_whole
+from swarmformer.cost.precision import DTYPES, chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
-from swarmformer.spec import RunSpec
+from swarmformer.records import Computing
+from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.average import averaging
+from swarmformer.training.average import Average
 from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.fast import compiles, products_in_tf32
 from swarmformer.training.journal import Journal, check_finite, diverged
+from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import Record, TrainingStep
@@ -37,6 +40,7 @@ from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
+PRECISIONS = tuple(DTYPES)
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -54,7 +58,8 @@ class SplitJudge:
     def loss(self, split: str = "validation") -> Metrics:
         trainer = self.trainer
         batches, objective = trainer.batches[split], trainer.now.ingredients.objective
-        loss = objective_loss(self.model, objective, batches, trainer.device, trainer.now.train.precision)
+        precision, ranks = trainer.now.train.precision, trainer.ranks
+        loss = objective_loss(self.model, objective, batches, trainer.device, precision, ranks)
         return {"loss": loss, "n": len(batches.split.labels)}
 
 
@@ -65,6 +70,7 @@ class Trainer:
         data: without a test split (``EncodedData.without_test``) the run ends with validation.
         folder: where checkpoint and curve are written; None keeps nothing.
         on_step: for progress bars and interruption; may raise.
+        ranks: the processes that train together, each with a trainer of its own; all see ``folder``, the first writes.
     """
 
     def __init__(
@@ -74,8 +80,9 @@ class Trainer:
         device: torch.device,
         folder: Path | None = None,
         on_step: OnStep = lambda done, total, words: None,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.spec, self.device, self.on_step = spec, device, on_step
+        self.spec, self.device, self.on_step, self.ranks = spec, device, on_step, ranks
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         torch.manual_seed(spec.seed)
@@ -90,16 +97,46 @@ class Trainer:
         self.batches = {name: make_batches(spec, data, split, device, size) for name, split in data.splits.items()}
         self.batches["train"] = self.stages[-1].batches
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
-        self.journal = Journal(folder / "curve.jsonl" if folder else None)
+        self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.Progress()
-        if self.checkpoint is None or not self.checkpoint.exists():
-            self._compute_in([chosen_precision(spec, self.model, stage.train) for stage in self.stages])
+        self._check_ranks()
+        if not self._goes_on():
+            self._compute_in([self._chosen_precision(stage.train) for stage in self.stages])
         self._prepare()
+
+    def _check_ranks(self) -> None:
+        """Raise SpecError where several processes cannot give the gradient of a batch."""
+        for stage in self.stages if self.ranks.size > 1 else ():
+            why = why_whole(self.model, stage.ingredients.objective)
+            if why:
+                raise SpecError(f"stage {stage.name!r} cannot be trained by several processes: {why}")
+
+    def _goes_on(self) -> bool:
+        """Whether there is a checkpoint to go on from, for all processes alike."""
+        here = self.checkpoint is not None and self.checkpoint.exists()
+        if self.ranks.agreed(here) and not here:
+            raise SpecError(f"{self.checkpoint}: the first process sees it, process {self.ranks.rank} does not: all "
+                            "processes of a run need the same folder, on a file system that they share")  # fmt: skip
+        return here
+
+    def _chosen_precision(self, train: TrainSpec) -> str:
+        chosen = chosen_precision(self.spec, self.model, train) if self.ranks.first else PRECISIONS[0]
+        return PRECISIONS[self.ranks.agreed(PRECISIONS.index(chosen))]
 
     @property
     def precision(self) -> str:
         """What is computed in, ``fp32`` or ``bf16``; ``bf16+fp32`` where stages differ."""
         return "+".join(dict.fromkeys(self.progress.precisions))
+
+    @property
+    def computing(self) -> Computing:
+        """How it was computed, as results have it."""
+        done, reduced = self.progress, bool(self.progress.micro_batch)
+        return Computing(
+            processes=tuple(done.processes), micro_batch=self.step.micro_batch, reduced=reduced,
+            compiled=self.step.compiled is not None, compile_fault=self.step.compile_fault,
+            tf32=self.device.type == "cuda" and self.now.train.tf32,
+        )  # fmt: skip
 
     @property
     def total_steps(self) -> int:
@@ -114,22 +151,27 @@ class Trainer:
     def run(self) -> TrainResult:
         """Train, or go on training, to the end."""
         torch.manual_seed(self.spec.seed)
-        if self.checkpoint is not None and self.checkpoint.exists():
-            self._resume(self.checkpoint)
-        done = self.progress
+        if self._goes_on():
+            self._resume()
+        done, ranks = self.progress, self.ranks
+        done.processes += [] if done.processes[-1:] == [ranks.size] else [ranks.size]
+        ranks.align([*self.model.parameters(), *self.model.buffers()])
         self.journal.rewind(done.step, done.epoch, done.curve)
         while True:
-            while self.place < self.now.end:
-                self._epoch()
-                self._validate()
+            with products_in_tf32(self.device, self.now.train.tf32):
+                while self.place < self.now.end:
+                    self._epoch()
+                    self._validate()
             self.model.load_state_dict(self.best)
             if self.now is self.stages[-1]:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
         validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
-        told = telemetry(self.model, self.batches["validation"], self.device, self.now.train.precision)
-        test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
+        with products_in_tf32(self.device, self.now.train.tf32):
+            precision = self.now.train.precision
+            told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
+            test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
         return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
 
@@ -139,7 +181,7 @@ class Trainer:
         Raises:
             TrainingDivergedError: one of them is not finite.
         """
-        metrics, answers = evaluate(model, self.batches[split], self.device, self.now.train.precision)
+        metrics, answers = evaluate(model, self.batches[split], self.device, self.now.train.precision, self.ranks)
         self._check(bool(answers.isfinite().all()), f"the logits of the {split} split are not finite")
         self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
         if split == "test":
@@ -170,8 +212,12 @@ class Trainer:
         self.now = now = self.stages[self.progress.stage]
         objective = now.ingredients.objective
         optimiser = now.ingredients.optimiser.build([self.model, objective], self.device)
-        self.step = TrainingStep(self.model, objective, optimiser, now.train)
-        self.average = AveragedModel(self.model, multi_avg_fn=averaging(now.train)) if now.train.ema_decay else None
+        micro_batch = self.progress.micro_batch or now.train.micro_batch
+        compiled = compiles(now.train, self.device, now.steps, objective)
+        train = now.train.model_copy(update={"compile": compiled})
+        self.step = TrainingStep(self.model, objective, optimiser, train, self.ranks, micro_batch,
+                                 must_compile=now.train.compile is True)  # fmt: skip
+        self.average = Average(self.model, now.train) if now.train.ema_decay else None
         self.best: dict[str, Tensor] = {}
 
     def _epoch(self) -> None:
@@ -188,13 +234,19 @@ class Trainer:
             self.on_step(done.step, self.total_steps, f"epoch {done.epoch + 1}/{self._epochs()}")
             if self.place == now.end:
                 break
-            if time.monotonic() - last_save >= now.train.checkpoint_seconds:
+            if self._is_due(time.monotonic() - last_save >= now.train.checkpoint_seconds, records):
                 self._log(records)
                 done.seconds, started = done.seconds + time.monotonic() - started, time.monotonic()
                 self._save()
                 last_save = time.monotonic()
         self._log(records)
         done.seconds += time.monotonic() - started
+
+    def _is_due(self, here: bool, records: list[Record]) -> bool:
+        """Whether to write a checkpoint: several processes agree on it where they have just waited for each other."""
+        if self.ranks.size == 1:
+            return here
+        return not records and bool(self.ranks.agreed(here))
 
     def _epochs(self) -> int:
         """Epochs of all stages, had none a limit of steps."""
@@ -205,7 +257,9 @@ class Trainer:
         now = self.now
         self.model.set_progress(self.place / self.total_steps)
         now.ingredients.optimiser.before_step(self.step.optimiser, self.place - now.first_step, now.steps)
-        record = self.step(batch.to(self.device))
+        record = self.step(batch.to(self.device), (self.spec.seed, self.progress.step))
+        if self.step.micro_batch != now.train.micro_batch:
+            self.progress.micro_batch = self.step.micro_batch
         if self.average is not None:
             self.average.update_parameters(self.model)
         return record
@@ -214,9 +268,10 @@ class Trainer:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""
         if not records:
             return
-        names = list(records[0])
-        rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records]).tolist()
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        names = [*(name for name in records[0] if name != "norm"), "norm"]
+        rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records])
+        rows[:, :-1] = self.ranks.add(rows[:, :-1].clone())  # each has its share of all but the norm
+        columns = dict(zip(names, zip(*rows.tolist(), strict=True), strict=True))
         step, now = self.progress.step, self.now
         check_finite(step - len(rows) + 1, columns["loss"], columns["norm"])
         weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
@@ -229,9 +284,11 @@ class Trainer:
 
     def _validate(self) -> None:
         done, now = self.progress, self.now
+        self.ranks.align(self.model.buffers())  # what followed the texts alone, each process its own
         judged: Any = self.average.module if self.average is not None else self.model
         metrics = now.stage.validate(SplitJudge(self, judged))
-        self._check(all(map(math.isfinite, metrics.values())), f"the validation gives {metrics}")
+        numbers = [*metrics.values(), now.stage.score(metrics)]
+        self._check(all(map(math.isfinite, numbers)), f"the validation gives {metrics}, score {numbers[-1]}")
         done.epoch, done.batch = done.epoch + 1, 0
         done.validations.append(metrics)
         if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
@@ -267,7 +324,7 @@ class Trainer:
             raise diverged(self.progress.step, f"after step {self.progress.step} {otherwise}")
 
     def _save(self) -> None:
-        if self.checkpoint is None:
+        if self.checkpoint is None or not self.ranks.first:
             return
         self.progress.curve = self.journal.mark()
         self.progress.optimiser, state = ckpt.split_state(self.step.optimiser.state_dict())
@@ -281,8 +338,11 @@ class Trainer:
         }
         ckpt.save_checkpoint(self.checkpoint, self.identity, tensors, self.progress)
 
-    def _resume(self, path: Path) -> None:
-        tensors, self.progress = ckpt.load_checkpoint(path, self.identity)
+    def _resume(self) -> None:
+        assert self.checkpoint is not None
+        tensors, self.progress = ckpt.load_checkpoint(self.checkpoint, self.identity)
+        if not self.ranks.alike([self.progress.step, self.progress.epoch]):
+            raise SpecError(f"{self.checkpoint}: not all processes see the same; they need one file system")
         asked = [stage.train.precision for stage in self.stages]
         # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
         self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])

@@ -16,7 +16,8 @@ from experiments.cells import (
     prepare,
     status_of,
 )
-from experiments.status import Status, is_locked, lock_of
+from experiments.owner import is_locked, lock_of
+from experiments.status import Status
 from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save, save_json
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run

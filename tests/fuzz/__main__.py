@@ -26,7 +26,8 @@ def main() -> int:
             outcomes.append(outcome)
             if options.list or outcome.fault:
                 said = outcome.fault[-700:] or outcome.said[:160]
-                print(f"{outcome.kind} | {outcome.name!r} | {outcome.status} | {outcome.seconds:.1f} s | {said!r}", flush=True)
+                place = f"{outcome.kind} | {outcome.name!r} | {outcome.status} | {outcome.seconds:.1f} s"
+                print(f"{place} | {said!r}", flush=True)
     print("\n".join(table(outcomes)))
     return int(any(outcome.fault for outcome in outcomes))
 

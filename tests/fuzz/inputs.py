@@ -7,12 +7,23 @@ import json
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from experiments.plan.grid_file import read_grid as read_grid_file
+from experiments.status import glance
+from experiments.store import read_updates
+from reports.study.read import read_grid
+from swarmformer import records
+from swarmformer.cli.command import exit_status
+from swarmformer.data.tasks.files import Files
+from swarmformer.hub import config as hub_config
+from swarmformer.hub.weights import shapes_of
+from swarmformer.records import UnreadableFileError
 from tests.experiments.conftest import TINY
 from tests.fuzz import Case
 from tests.fuzz.values import BYTES, NAMES, YAML_TEXTS, broken, changed, values
@@ -53,13 +64,14 @@ def _modules() -> None:
 
 
 def _yaml(draw: random.Random) -> Iterator[Case]:
-    for place in (PLAN, ("show", "grid.yaml"), ("train", "print_config", "with", "variant=grid.yaml")):
-        for name, text in YAML_TEXTS.items():
-            content = text.encode("utf-8", "surrogatepass")
-            yield Case("yaml", f"{place[0]} {name}", place, _file("grid.yaml", content))
-        for name, content in BYTES.items():
-            yield Case("yaml", f"{place[0]} {name}", place, _file("grid.yaml", content))
+    texts = {**{name: text.encode("utf-8", "surrogatepass") for name, text in YAML_TEXTS.items()}, **BYTES}
+    yield from (Case("yaml", f"plan {name}", PLAN, _file("grid.yaml", content)) for name, content in texts.items())
+    others = [("show", "grid.yaml"), ("train", "print_config", "with", "variant=grid.yaml")]
+    waiting = [Case("yaml", f"{place[0]} {name}", place, _file("grid.yaml", content))
+               for place in others for name, content in texts.items()]  # fmt: skip
     while True:
+        if waiting:
+            yield waiting.pop(0)
         tree, said = changed(copy.deepcopy(TINY), draw)
         text = yaml.safe_dump(tree, allow_unicode=True)
         if draw.random() < 0.3:
@@ -72,7 +84,8 @@ def _yaml(draw: random.Random) -> Iterator[Case]:
 def _words(draw: random.Random) -> Iterator[Case]:
     shape = ("variant=base", "data.task=listops", "train.epochs=1")
     lines: list[tuple[str, ...]] = [
-        *(("train", flag, "with", *shape) for flag in ("-s", "-S x", "-t", "-C", "-P", "-b", "-l", "-e", "-m db", "-F /x")),
+        *(("train", *flag.split(), "with", *shape, "train.lr=x")
+          for flag in ("-s", "-S x", "-t x", "-C no", "-P 3", "-b x", "-l DEBUG", "-e", "-m db", "-F /x", "-d", "-u")),
         *(("train", "print_config", "with", word) for word in ("x.pickle", "x.json", "x.yaml", "x", "=", "=1", ".=1")),
         *(("train", "print_config", "with", *shape, f"{key}={value}") for key in ("train", "data", "model", "seed", "runs")
           for value in ('{"py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["true"]}]}', "", "[]", "1j",
@@ -250,4 +263,40 @@ def _whole_model() -> dict[str, bytes]:
 
 MAKERS: dict[str, Callable[[random.Random], Iterator[Case]]] = {
     "yaml": _yaml, "words": _words, "data": _data, "records": _records, "models": _models,
+}  # fmt: skip
+
+
+def read_alone(case: Case) -> int:
+    """Only the reader that a case is to meet, in a thousandth of the time of its whole command."""
+
+    def run() -> None:
+        for read in READERS[case.kind]:
+            read(case)
+
+    return exit_status(run)
+
+
+def _grid_read(case: Case) -> None:
+    assert len(read_grid(Path("runs/grid")).cells) >= 2, "a damaged file costs its own cell alone"
+    for cell in Path("runs/grid").iterdir():
+        glance(cell)
+        with suppress(UnreadableFileError):
+            records.read_curve(cell), records.read_predictions(cell), records.read_losses(cell)
+
+
+def _config_read(case: Case) -> None:
+    if content := hub_config.read_json(Path("model/config.json")):
+        hub_config.checked({"swarmformer": 2, **content}, Path("model/config.json")).spec(Path("model"), trust_code=False)
+
+
+def _table_read(case: Case) -> None:
+    name = case.words[-1].partition("=")[2]
+    Files(train=name, test=name).load()
+
+
+READERS: dict[str, tuple[Callable[[Case], object], ...]] = {
+    "yaml": (lambda case: read_grid_file(Path("grid.yaml")),),
+    "words": (lambda case: read_updates(case.words),),
+    "data": (_table_read,), "records": (_grid_read,),
+    "models": (_config_read, lambda case: shapes_of(Path("model/model.safetensors"))),
 }  # fmt: skip

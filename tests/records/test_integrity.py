@@ -29,6 +29,7 @@ def flipped(content: bytes, bit: int) -> bytes:
 
 def finished(folder: Path) -> Result:
     """A cell with its curve and predictions."""
+    folder.mkdir(exist_ok=True)
     (folder / CURVE).write_text(records.TestLine(kind="test", step=4, epoch=1, **TEST.model_dump()).to_line())
     records.save_predictions(folder, Predictions(np.array(list("abcd")), LABELS, LOGITS_NK))
     made = Result.model_validate_json(json.dumps(runs.result("base", 0, 0.75)))

@@ -196,7 +196,7 @@ def test_the_best_epoch_by_validation_is_kept_and_the_test_split_read_once(monke
     trainer: Any = Trainer(toy_run(epochs=4), DATA, CPU)
     splits = {id(b): name for name, b in trainer.batches.items()}
 
-    def fake(model, batches, device, precision):
+    def fake(model, batches, device, precision, ranks):
         read.append(splits[id(batches)])
         kept.append(model.classifier.weight.detach().clone())
         accuracy = next(accuracies) if read[-1] == "validation" else 0.5

@@ -62,6 +62,7 @@ class Learned(Router):
         "distance": Measure("λ, per token of distance"),
     }
     whole_batch = True
+    means_over = {"z": "tokens", "coherence": "tokens", "agreement": "tokens"}
     progress: Tensor
     place_ND: Tensor
 

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from swarmformer.contracts import Augmentation, Dims, Probability
 from swarmformer.errors import SpecError
+from swarmformer.ops.transfer import sent
 from swarmformer.registry import register
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class WordDropout(Augmentation):
         self.rate, self.replace_by, self.keeps_places = rate, replace_by, replace_by >= 0
 
     def apply(self, batch: Batch, generator: torch.Generator) -> Batch:
-        drawn_BN = torch.rand(batch.ids_BN.shape, generator=generator).to(batch.ids_BN.device)
+        drawn_BN = sent(torch.rand(batch.ids_BN.shape, generator=generator), batch.ids_BN.device)
         drawn_BN = drawn_BN.masked_fill(~batch.mask_BN, -1.0)
         # The greatest draw of a text stays: where any token stays it does so anyway, and no text is emptied.
         kept_BN = batch.mask_BN & ((drawn_BN >= self.rate) | (drawn_BN == drawn_BN.amax(dim=1, keepdim=True)))

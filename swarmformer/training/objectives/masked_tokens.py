@@ -48,6 +48,7 @@ class MaskedTokens(Objective):
     text_V: Tensor
     mask_id: Tensor
     in_pieces = True
+    mean_over = "rows"
     needs_labels = False
     test_options = ({"candidates": 8}, {"tied": False, "share": 0.5}, {"random": 0.0, "unchanged": 0.0})
 

@@ -1,0 +1,218 @@
+"""The figures of a GPU: ``swarmformer bench gpu``, further keys as ``name=value``.
+
+Keys: runs, name (the folder is runs/name; by default the next free one), device (auto: the first GPU), budget_s
+(seconds to time all of it; limits and compiling come on top), compiled (time the compiled passes too). Without a GPU it
+says so and measures nothing.
+
+For each published size, on random tokens of its full length: the forward pass of a batch of 256 and the training step
+of its batch, synchronised, in fp32, TF32 and bf16, and what an epoch of IMDb's 22,500 training texts makes of that; the
+peak of torch's memory; and the share of the ceiling, which is the measured rate of matrix products in that precision.
+Beside the forward pass stands what its authors state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import Field
+
+from swarmformer.contracts import Strict
+from swarmformer.cost.latency import measure_latency
+from swarmformer.cost.limits import LimitError, judge
+from swarmformer.cost.machine import Limits
+from swarmformer.cost.passes import Mode
+from swarmformer.cost.probe import OutputError, Precision
+from swarmformer.cost.report import limits_for, model_products
+from swarmformer.cost.timing import now_s
+from swarmformer.environment import describe_device, describe_machine, device_name, resolve_device
+from swarmformer.errors import SpecError
+from swarmformer.records import load_json, save_json
+from swarmformer.training.fast import products_in_tf32
+from swarmformer.variants import load_variant
+
+from ..progress import print_tables
+from ..settings import check_keys, defaults_of
+from ..store import Config, make_experiment, run_command_line
+from .command import as_json, new_folder, write_start
+from .measured import CostArm, Missing, arm_at
+
+EPOCH_TEXTS = 22_500
+"""IMDb's training texts without the tenth that is validation."""
+LIMITS_S = 4.0
+"""To measure each ceiling."""
+
+
+class Settings(Strict):
+    runs: str = "runs/gpu"
+    name: str = ""
+    device: str = "auto"
+    budget_s: float = Field(120.0, gt=0)
+    compiled: bool = True
+
+
+@dataclass(frozen=True)
+class Size:
+    """A published size: its length, texts of a forward pass and of a training step, and what its authors state: seconds
+    of the first and memory."""
+
+    variant: str
+    length: int
+    forward: int
+    training: int
+    stated_s: float
+    stated_bytes: float
+
+
+SIZES = (
+    Size("original_base", 768, 256, 48, 4.83e-3, 9.13e9),
+    Size("original_small", 256, 256, 96, 3.67e-3, 8e9),
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pass of a size, in a precision; ``tf32`` where fp32 may round to it."""
+
+    size: Size
+    mode: Mode
+    precision: Precision
+    tf32: bool
+    compiled: bool
+
+    @property
+    def batch(self) -> int:
+        return self.size.forward if self.mode == "forward" else self.size.training
+
+    @property
+    def computes_in(self) -> str:
+        return "tf32" if self.tf32 else self.precision
+
+
+def cases(sizes: Sequence[Size], compiled: bool) -> Iterator[Case]:
+    """All that is measured, in the order of the table."""
+    for size in sizes:
+        for mode in ("forward", "training"):
+            for precision, tf32 in (("fp32", False), ("fp32", True), ("bf16", False)):
+                for through in (False, True) if compiled else (False,):
+                    yield Case(size, mode, precision, tf32, through)  # type: ignore[arg-type]
+
+
+def measure(
+    settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
+    todo, rows, missing = list(cases(sizes, settings.compiled)), [], []
+    arms = {size: _arm(size, patch) for size in sizes}
+    limits: dict[str, Limits] = {}
+    end = now_s() + settings.budget_s
+    for done, case in enumerate(todo):
+        with products_in_tf32(device, case.tf32):
+            if case.computes_in not in limits:
+                started = now_s()
+                limits[case.computes_in] = _limits(arms, case.precision, device)
+                end += now_s() - started
+            try:
+                budget_s = max(0.0, end - now_s()) / (len(todo) - done)
+                rows.append(_row(case, arms[case.size], device, budget_s, limits[case.computes_in]))
+            except (torch.OutOfMemoryError, LimitError, OutputError) as error:
+                missing.append({**_named(case), "reason": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
+    return {"limits": {word: as_json(found) for word, found in limits.items()}, "rows": rows, "missing": missing}
+
+
+def _arm(size: Size, patch: Mapping[str, Any]) -> CostArm:
+    found = arm_at(load_variant(size.variant, [(patch, "command line")]), size.length)
+    if isinstance(found, Missing):
+        raise SpecError(f"{size.variant} at {size.length} tokens: {found.reason}")
+    return found
+
+
+def _limits(arms: Mapping[Size, CostArm], precision: Precision, device: torch.device) -> Limits:
+    models = [arm.build_without_weights() for arm in arms.values()]
+    works = [arm.work(size.training, "forward", device) for size, arm in arms.items()]
+    rows = [size.length * texts for size in arms for texts in (size.forward, size.training)]
+    return limits_for(works, model_products(models, rows), device, precision, LIMITS_S)
+
+
+def _named(case: Case) -> dict[str, Any]:
+    return {"variant": case.size.variant, "mode": case.mode, "computes_in": case.computes_in,
+            "compiled": case.compiled, "batch": case.batch, "length": case.size.length}  # fmt: skip
+
+
+def _row(case: Case, arm: CostArm, device: torch.device, budget_s: float, limits: Limits) -> dict[str, Any]:
+    cuda, model = device.type == "cuda", arm.build()
+    if cuda:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    [found] = measure_latency(
+        {case.size.variant: model}, batches=[case.batch], length=case.size.length, device=device,
+        threads=torch.get_num_threads(), precision=case.precision, mode=case.mode, compiled=case.compiled,
+        budget_s=budget_s,
+    )  # fmt: skip
+    median_s, forward = found.samples.p50, case.mode == "forward"
+    place = f"{case.size.variant} ({case.mode}, {case.computes_in}, batch {case.batch})"
+    return {
+        **_named(case), **found.samples.to_dict(), "compile_s": found.compile_s,
+        "epoch_s": None if forward else -(-EPOCH_TEXTS // case.batch) * median_s,
+        "peak_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
+        "stated_s": case.size.stated_s if forward else None, "stated_bytes": case.size.stated_bytes,
+        **judge(place, arm.work(case.batch, case.mode, device), median_s, limits),
+    }  # fmt: skip
+
+
+HEAD = ("size", "pass", "texts", "in", "compiled", "median, ms", "p20", "p80", "stated, ms", "reached", "peak, GB",
+        "stated, GB", "epoch, s", "of ceiling")  # fmt: skip
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """A row as the table shows it."""
+    ms = [f"{1e3 * row[key]:.2f}" for key in ("median_s", "p20_s", "p80_s")]
+    stated = row["stated_s"]
+    reached = "" if stated is None else "yes" if row["median_s"] <= stated else "no"
+    return (
+        row["variant"], row["mode"], f"{row['batch']} × {row['length']}", row["computes_in"],
+        "yes" if row["compiled"] else "no", *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
+        "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.2f}", f"{row['stated_bytes'] / 1e9:.2f}",
+        "" if row["epoch_s"] is None else f"{row['epoch_s']:.1f}", f"{row['share_of_limit']:.0%}",
+    )  # fmt: skip
+
+
+def resolve(config: Config) -> Config:
+    settings = check_keys(config, Settings)
+    if resolve_device(settings.device).type != "cuda":
+        words = "bench gpu needs a CUDA device, and torch finds none here: see nvidia-smi; bench quick is for CPUs"
+        raise SpecError(words)
+    free = (name for name in (f"gpu-{n}" for n in count(1)) if not (Path(settings.runs) / name).exists())
+    name = settings.name or next(free)
+    return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
+
+
+def main(_config: Config) -> None:
+    settings = Settings(**{key: _config[key] for key in Settings.model_fields})
+    folder, device = Path(_config["folder"]), resolve_device(settings.device)
+    write_start(folder, settings.model_dump(), device)
+    found = measure(settings, SIZES, device, {})
+    about = {"machine": describe_machine(), "device": device_name(device), "gpu": describe_device(device)}
+    save_json(folder / "gpu.json", {**about, **found})
+    show(folder / "gpu.json")
+
+
+def show(path: Path) -> None:
+    """Print the table of a file."""
+    content = load_json(path)
+    rates = ", ".join(f"{word} {limits['matmul_flops_per_s'] / 1e12:.1f}" for word, limits in content["limits"].items())
+    gaps = [f"missing: {gap['variant']}, {gap['mode']}, {gap['computes_in']}: {gap['reason']}"
+            for gap in content["missing"]]  # fmt: skip
+    lines = [f"{content['device']}; ceilings, TFLOP/s: {rates}", *gaps, str(path)]
+    print_tables([(HEAD, [cells(row) for row in content["rows"]])], lines)
+
+
+def run_gpu(words: Sequence[str]) -> None:
+    """What follows ``gpu`` on the command line."""
+    updates = [word for word in words if "=" in word]
+    commands = [word for word in words if "=" not in word and word != "with"]
+    run_command_line(make_experiment("gpu", defaults_of(Settings), resolve, main), [*commands, "with", *updates])

@@ -1,0 +1,54 @@
+"""What makes a GPU fast without asking: compiled passes, and TF32 for the products that stay in fp32."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from swarmformer.contracts import Model, ModelOutput, Objective
+from swarmformer.spec import TrainSpec
+
+RECOMPILE_LIMIT = 64
+COMPILE_STEPS = 1000
+"""Steps of a stage from which compiling a graph for each padded length, some minutes in all, is taken to pay."""
+
+
+def compiles(train: TrainSpec, device: torch.device, steps: int, objective: Objective) -> bool:
+    """Whether a stage of so many steps is trained through ``torch.compile``."""
+    if train.compile != "auto":
+        return train.compile
+    able = device.type == "cuda" and importlib.util.find_spec("triton") is not None
+    return able and steps >= COMPILE_STEPS and not objective.hooks
+
+
+def compiled(model: Model) -> Callable[..., ModelOutput]:
+    """The model's pass, compiled when it is first called with a shape: one graph per padded length."""
+    # A recompilation limit would fall back in silence.
+    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
+    return torch.compile(model.detailed, dynamic=False)
+
+
+def cannot_compile(error: BaseException) -> bool:
+    """Whether it is the compiler that failed, and not what it compiled."""
+    return any(kind.__module__.startswith(("torch._dynamo.exc", "torch._inductor.exc")) for kind in type(error).__mro__)
+
+
+@contextmanager
+def products_in_tf32(device: torch.device, on: bool) -> Iterator[None]:
+    """On a GPU let fp32 matrix products and convolutions meanwhile round their operands to TF32, or not."""
+    if device.type != "cuda":
+        yield
+        return
+    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
+    before = [place.fp32_precision for place in places]
+    try:
+        for place in places:
+            place.fp32_precision = "tf32" if on else "ieee"
+        yield
+    finally:
+        for place, word in zip(places, before, strict=True):
+            place.fp32_precision = word

@@ -1,0 +1,52 @@
+"""The table of a GPU's figures, on the processor at hand and at small sizes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments import benchmark
+from experiments.measure.gpu import HEAD, SIZES, Settings, Size, cases, cells, measure, show
+from swarmformer.records import save_json
+
+SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
+
+
+def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
+    found = measure(Settings(budget_s=0.1, compiled=False), sizes, torch.device("cpu"), SMALL)
+    rows = found["rows"]
+    assert len(rows) == len(list(cases(sizes, compiled=False))) == 12 and found["missing"] == []
+    assert set(found["limits"]) == {"fp32", "tf32", "bf16"}
+    for row in rows:
+        shown = dict(zip(HEAD, cells(row), strict=True))
+        forward = row["mode"] == "forward"
+        assert shown["reached"] == (("yes" if row["variant"] == "original_base" else "no") if forward else "")
+        assert (row["epoch_s"] is None) == forward and 0 < row["share_of_limit"] <= 1.05
+        if not forward:
+            assert row["epoch_s"] == pytest.approx(11_250 * row["median_s"])
+    save_json(tmp_path / "gpu.json", {"device": "cpu", **found})
+    show(tmp_path / "gpu.json")
+    assert "ceilings, TFLOP/s: fp32 " in capsys.readouterr().out
+
+
+def test_the_published_sizes_are_those_of_their_cards() -> None:
+    found = [(size.length, size.forward, size.training, size.stated_s) for size in SIZES]
+    assert found == [(768, 256, 48, 4.83e-3), (256, 256, 96, 3.67e-3)]
+    assert len(list(cases(SIZES, compiled=True))) == 24
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_without_a_gpu_it_says_so(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert benchmark.main(["gpu", f"runs={tmp_path}"]) == 1
+    assert "bench gpu needs a CUDA device, and torch finds none here" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_the_whole_table_on_a_gpu(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", "compiled=False"]) == 0
+    assert "original_base" in capsys.readouterr().out and (tmp_path / "gpu-1" / "gpu.json").exists()

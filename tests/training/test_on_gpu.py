@@ -1,0 +1,96 @@
+"""Training on a GPU as it is by default: right, compiled, without waiting, within its memory, on two of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from swarmformer.assembly import assemble
+from swarmformer.training import fast
+from swarmformer.training.loop import Trainer
+from tests.experiments.conftest import ROOT
+from tests.experiments.test_train import SETTINGS
+from tests.training.test_fast import BROKEN, SHIPPED
+from tests.training.toys import toy_data, toy_run
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+GPU = torch.device("cuda", 0)
+
+
+@pytest.mark.parametrize("settings", [{}, {"tf32": False}, {"precision": "bf16"}, {"compile": False}], ids=str)
+def test_the_defaults_learn_a_small_problem(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "COMPILE_STEPS", 1)
+    spec = toy_run(**{"epochs": 10, "lr": 0.02, "batch_size": 32, "precision": "auto", **settings})
+    trainer = Trainer(spec, toy_data(480, 120), GPU)
+    assert trainer.run().test["accuracy"] > 0.95
+    computing = trainer.computing
+    assert computing.tf32 == settings.get("tf32", True) and computing.compile_fault == ""
+    assert computing.compiled == settings.get("compile", True)
+
+
+@pytest.mark.parametrize("settings", [{}, {"augmentation": "word_dropout", "ema_decay": 0.9}], ids=str)
+@pytest.mark.parametrize("variant", ["base", "enhanced", "transformer"])
+def test_no_step_waits_for_the_device(variant: str, settings: dict[str, Any]) -> None:
+    trainer = Trainer(toy_run(variant, **settings), toy_data(), GPU)
+    trainer.model.train()
+    batches = trainer.now.augmented(0, 0)
+    trainer._step(next(batches))  # makes the optimiser's state, and chooses kernels
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        trainer._step(next(batches))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in BROKEN])
+def test_a_compiled_variant_agrees(name: str) -> None:
+    torch.compiler.reset()
+    sizes = {"d_model": 64, "num_layers": 2, "cluster_size": 4, "seq_len": 32}
+    model = assemble(toy_run(name, model={"dims": sizes}).model)
+    model = model.to(GPU).eval()
+    ids_BN = torch.randint(3, 14, (8, 32), device=GPU)
+    mask_BN = torch.arange(32, device=GPU) < torch.tensor([[32], [5], [9], [16], [31], [1], [20], [32]], device=GPU)
+    with torch.no_grad():
+        whole = torch.compile(model.detailed, fullgraph=True, dynamic=False)
+        torch.testing.assert_close(whole(ids_BN, mask_BN).logits_BK, model(ids_BN, mask_BN), atol=1e-3, rtol=1e-3)
+
+
+def test_a_batch_that_does_not_fit_is_trained_in_parts() -> None:
+    """The allocator is held to a little more than the model and a quarter of the batch need."""
+    spec = toy_run(model={"dims": {"d_model": 256, "num_layers": 2, "cluster_size": 4, "seq_len": 512}}, epochs=1,
+                   batch_size=512, precision="fp32", compile=False)  # fmt: skip
+    data = toy_data(train=512)
+    trainer = Trainer(spec, data, GPU)
+    batch = next(iter(trainer.now.batches(0))).share(0, 4)
+    trainer.model.train()
+    torch.cuda.reset_peak_memory_stats()
+    trainer.step.add_gradients(batch)
+    room = 1.3 * torch.cuda.max_memory_reserved() / torch.cuda.get_device_properties(GPU).total_memory
+    del trainer
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(min(1.0, room))
+    try:
+        cramped = Trainer(spec, data, GPU)
+        cramped.run()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert cramped.computing.reduced and 0 < cramped.computing.micro_batch < 512
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_two_gpus_train_as_one_process_does(tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "experiments.train"]
+    words = ["with", f"runs={tmp_path}", "variant=base", *SETTINGS]
+    done = subprocess.run([*torchrun, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+    (cell,) = tmp_path.iterdir()
+    assert '"processes": [\n   2\n  ]' in (cell / "result.json").read_text()

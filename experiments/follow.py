@@ -15,10 +15,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from swarmformer.records import CURVE, PROGRESS, RESULT, TRIAL, Progress, Result, Trial, UnreadableFileError, load, save
+from swarmformer.records import CURVE, PROGRESS, Progress, UnreadableFileError, load, save
 
 VALIDATIONS = ("validation", "stage_validation")
 TELL_S = 1.0
+SIGNS = (PROGRESS, CURVE, "log.txt", "checkpoint.safetensors")
+"""What a living cell writes."""
+SILENT_S = 60.0
+"""Less than that is no silence: validations and the reading of data take as long."""
 
 
 class StepsTold:
@@ -68,6 +72,12 @@ class Follower:
         place = [self.progress.words, f"step {self.progress.step}/{self.progress.steps}", *self._measured()]
         return ", ".join(filter(None, [*place, *_left(self.progress.left_s if left else None)]))
 
+    def silence(self) -> str:
+        """How long there was no sign of life, where that is worth a word; by the clock."""
+        written = [path.stat().st_mtime for name in SIGNS if (path := self.folder / name).exists()]
+        passed = time.time() - max(written, default=time.time())
+        return f"no sign of life for {said(passed)}" if passed > SILENT_S else ""
+
     def brief(self) -> str:
         """The same in a line that has a bar too: ``epoch 3/7, 0:00:12 left, loss 0.412, val 81.2 %``"""
         if self.progress is None:
@@ -88,7 +98,7 @@ class Follower:
             *lines, self._rest = (self._rest + stream.read()).split(b"\n")
             self._place = stream.tell()
             for line in lines:
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     if isinstance(found := json.loads(line), dict):
                         yield found
 
@@ -129,11 +139,9 @@ class Outlook:
     waiting: list[str] = field(default_factory=list)
     running: list[tuple[str, Follower]] = field(default_factory=list)
 
-    def took(self, arm: str, folder: Path) -> None:
+    def took(self, arm: str, seconds: float) -> None:
         """Count a finished cell or trial."""
-        with suppress(UnreadableFileError):
-            done = load(folder / RESULT, Result) if (folder / RESULT).exists() else load(folder / TRIAL, Trial)
-            self.taken.setdefault(arm, []).append(done.seconds.total)
+        self.taken.setdefault(arm, []).append(seconds)
 
     def left_s(self, workers: int) -> float | None:
         """Seconds, with so many cells at once; None before there is anything to judge by.

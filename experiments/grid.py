@@ -3,7 +3,8 @@
 plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
 status  where every cell stands and how far those are that run, also from another shell
-retry   set failed cells aside (nothing is deleted) and run them anew
+retry   set aside what failed or cannot be read (nothing is deleted) and run it; a cell whose cause lay outside of it,
+        as a full disk or a limit, goes on from its checkpoint
 export  curves, options and results into a folder of TensorBoard or MLflow
 
 A grid that says tune: runs its trials first, then its cells with the values that they chose.
@@ -25,6 +26,9 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
+from .finished import finished_plan, remember
+from .index import Index
+from .limits import Limits
 from .overview import print_status
 from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
@@ -41,7 +45,7 @@ def print_plan(plan: Plan) -> None:
     print(f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}")
     for arm in plan.arms:
         total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
-        key = "to be chosen" if arm.is_open else arm.spec.run_key
+        key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
     for arm in plan.arms:
@@ -85,13 +89,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--executor", default="local", metavar="NAME", help="where cells run (default: local)")
+    parser.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray, slurm or your own")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the executor")
     parser.add_argument("--workers", type=_count, default=0, help="cells at once (local: one per GPU or core)")
-    parser.add_argument(
-        "--threads", type=_count, default=0,
-        help="threads of a cell (local: its share of the cores, no more than OMP_NUM_THREADS)",
-    )  # fmt: skip
+    parser.add_argument("--threads", type=_count, default=0, help="of a cell; over threads of the grid file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
+    Limits.add_flags(parser)
 
 
 def _count(text: str) -> int:
@@ -154,9 +157,20 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
 
 
 def _run(options: argparse.Namespace) -> int:
+    index = Index(options.folder)
+    plain = options.executor == "local" and not options.option and options.device != "cuda"  # else they are checked
+    finished = finished_plan(options.grid, options.folder, index) if plain else None
+    if finished is None:
+        return _resolve_and_run(options)
+    print_status(finished, options.folder, index)
+    print(f"runs are in {options.folder}")
+    return 0
+
+
+def _resolve_and_run(options: argparse.Namespace) -> int:
     from swarmformer.environment import resolve_device
 
-    from .execute import find_executor
+    from .execute import find_executor, options_of
     from .execute.scheduler import Runner
     from .plan import load_plan
     from .plan.data import read_data
@@ -164,23 +178,30 @@ def _run(options: argparse.Namespace) -> int:
 
     resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
-    plan, executor, threads = load_plan(options.grid), find_executor(options.executor), options.threads
+    plan, executor = load_plan(options.grid), find_executor(options.executor)
+    said = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
         read_data(plan)
     jobs = max(plan.size, len(list(plan.trials())))
-    workers = options.workers or executor.default_workers(jobs, options.device, threads)
-    runner = Runner(plan, options.grid, options.folder, executor(workers, options.device, threads), threads)
+    threads = options.threads or plan.grid.threads
+    workers = options.workers or executor.default_workers(jobs, options.device, threads, said)
+    limits = plan.grid.limits.model_copy(update=Limits.given(options))
+    started = executor(workers, options.device, threads, said)
+    runner = Runner(plan, options.grid, options.folder, started, options.threads, limits)
     counts = runner.run()
-    print_status(runner.plan.record(options.folder), options.folder)
+    print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
-    return 0 if counts[Status.COMPLETED] == plan.size and not runner.failed_extras else 1
+    if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
+        return 1
+    remember(runner.plan, options.folder)
+    return 0
 
 
 def _retry(options: argparse.Namespace) -> int:
-    from .execute.scheduler import retry
+    from .execute.failures import retry
     from .plan import load_plan
 
-    logger.info("%d failed cells set aside", retry(load_plan(options.grid), options.folder))
+    logger.info("%d cells: what failed or cannot be read set aside", retry(load_plan(options.grid), options.folder))
     return _run(options)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,7 +14,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from filelock import Timeout
 
 from swarmformer import hub, records
 from swarmformer.assembly import trains_on_unlabelled
@@ -48,7 +48,6 @@ from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
 from .cells import (
-    CellBusyError,
     CellFailedError,
     InterruptedRunError,
     check_precision,
@@ -56,7 +55,7 @@ from .cells import (
     prepare,
 )
 from .follow import StepsTold
-from .status import lock_of
+from .owner import CellBusyError, Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
@@ -81,7 +80,7 @@ def run_cell(
         CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
         Exception: whatever stopped it; written to failure.json unless it was an interruption.
     """
-    result = _in_cell(folder, arm, spec, RESULT, lambda: _run(folder, arm, spec, device, keep_weights, ranks))
+    result = _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights, ranks))
     if result is None:
         ranks.agreed(False)
     return result
@@ -96,32 +95,31 @@ def assist(folder: Path, spec: RunSpec, device_word: str, ranks: Ranks) -> None:
 
 def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | None:
     """Train on data without a test split and write trial.json, which has the validation alone; else as ``run_cell``."""
-    return _in_cell(folder, arm, spec, TRIAL, lambda: _try(folder, arm, spec, device))
+    return _in_cell(folder, arm, spec, TRIAL, lambda hold: _try(hold, arm, spec, device))
 
 
-def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[], DoneT]) -> DoneT | None:
+def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT]) -> DoneT | None:
     """Work in a locked and prepared cell that has neither failed nor its mark of completion."""
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with lock_of(folder, LOCK_PATIENCE_S):
-            if (folder / mark).exists():
-                if mark == RESULT:
-                    check_precision(folder, spec)
-                _discard_scratch(folder)
-                return None
-            if (folder / FAILURE).exists():
-                raise CellFailedError(f"{folder}: failed before; move its failure.json and checkpoint away to try anew")
-            prepare(folder, arm, spec, trial=mark == TRIAL)
-            with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
-                return work()
-    except Timeout:
-        raise CellBusyError(f"{folder}: another process works on this cell") from None
+    with held(folder, LOCK_PATIENCE_S) as hold:
+        if (folder / mark).exists():
+            if mark == RESULT:
+                check_precision(folder, spec)
+            _discard_scratch(folder)
+            return None
+        if (folder / FAILURE).exists():
+            raise CellFailedError(f"{folder}: failed before; retry=True of `swarmformer train`, or `swarmformer grid "
+                                  "retry`, sets the failure aside and tries again")  # fmt: skip
+        prepare(folder, arm, spec, trial=mark == TRIAL)
+        with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
+            return work(hold)
 
 
 @dataclass(frozen=True)
 class _Trained:
     """A run that is over: its trainer, what it left, and the starts that had a part in it."""
 
+    folder: Path
     trainer: Trainer
     outcome: TrainResult
     data: EncodedData
@@ -145,9 +143,10 @@ class _Trained:
             "code_revision": _joined([start.code_revision for start in starts]),
             "code_hash": _joined([start.code for start in starts]),
             "suppliers": starts[-1].suppliers,
-            "device": device_name(self.device),
+            "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
             "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 
 
@@ -166,22 +165,26 @@ def _trained(
     with recording() as attention:
         trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks)
         outcome = trainer.run()
-    return _Trained(trainer, outcome, data, attention.rows(), device, starts, began)
+    return _Trained(folder, trainer, outcome, data, attention.rows(), device, starts, began)
 
 
-def _try(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial:
+def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:
+    folder = hold.folder
     trained = _trained(folder, arm, spec, device, test=False)
     trial = Trial.model_validate({**trained.facts(arm, spec), "validation": trained.outcome.validation})
+    hold.check()
     records.save(folder / TRIAL, trial)
     _discard_scratch(folder)
     logger.info("validation accuracy %.4f at epoch %d", trial.validation.accuracy, trial.best_epoch)
     return trial
 
 
-def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks) -> Result:
+def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks) -> Result:
+    folder = hold.folder
     trained = _trained(folder, arm, spec, device, test=True, ranks=ranks)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
+    hold.check()
     records.save_predictions(folder, _answers(test, outcome.test_logits_NK.numpy()))
     result = Result.model_validate({
         **trained.facts(arm, spec),
@@ -202,6 +205,7 @@ def _run(folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool,
     })  # fmt: skip
     if keep_weights:
         hub.save(hub.CompleteModel.of_run(trainer.model, spec, make_task(spec.data), result), folder / KEPT)
+    hold.check()
     records.save(folder / RESULT, result)
     _discard_scratch(folder)
     logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
@@ -234,7 +238,7 @@ def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
 
 
 def _joined(names: list[str]) -> str:
-    """``old+new`` where a run was continued with other code, so that reports keep it apart."""
+    """``old+new`` where a run was continued with other code or on another device, so that reports keep it apart."""
     return "+".join(dict.fromkeys(names))
 
 
@@ -275,13 +279,41 @@ def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
     except InterruptedRunError:
         logger.info("interrupted; the same command goes on from the last checkpoint")
         raise
-    except Exception as error:
-        step = error.step if isinstance(error, TrainingDivergedError) else None
-        cause = f"{type(error).__name__}: {error}"
-        logger.error("FAILED: %s", cause)
-        failure = records.Failure(**identity(arm, spec), cause=cause, step=step, traceback=traceback.format_exc())
-        records.save(folder / FAILURE, failure)
+    except CellBusyError:
         raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            raise  # Ctrl-C where nobody has made it an interruption of ours
+        step = error.step if isinstance(error, TrainingDivergedError) else None
+        cause = cause_of(error)
+        logger.error("FAILED: %s", cause)
+        records.save(folder / FAILURE, records.Failure(
+            **identity(arm, spec), cause=cause, step=step, traceback=storable(traceback.format_exc()),
+            resumable=is_from_outside(error),
+        ))  # fmt: skip
+        if not isinstance(error, Exception):
+            raise CellFailedError(f"{folder}: {cause}") from error
+        raise
+
+
+def cause_of(error: BaseException) -> str:
+    """What stopped a run, in a line."""
+    if isinstance(error, SystemExit):
+        return f"sys.exit({storable(repr(error.code))}) was called"
+    words = " ".join(storable(str(error)).split())
+    return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__} was raised"
+
+
+def storable(text: str) -> str:
+    """Text of a component as a file can hold it and a terminal may show it."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in plain)
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether an error lay outside of the run, so that its checkpoint is good: no room on a disk or in memory."""
+    full = "not enough memory" in str(error)  # torch's allocator on a CPU raises a RuntimeError
+    return isinstance(error, OSError | MemoryError | torch.OutOfMemoryError) or full
 
 
 @contextmanager

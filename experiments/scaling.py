@@ -5,22 +5,36 @@ timed in the same rounds. The defaults are what the claims of the enhanced model
 alone and together, at 256 to 16,384 tokens. Keys: variants (the first is what the others are compared with),
 lengths, batch, threads, precision, mode (forward or training), budget_s (seconds to time), call_s (a pass that
 takes longer is missing), min_repeats, device, runs, name, seed, and any key below model and train.
+
+With ``piece=4096`` texts of any length are read that many tokens at a time (swarmformer.long), in bounded memory and to
+the same logits: ``with piece=4096 variants=[base+windowed+hierarchical] lengths=[16384,1048576] min_repeats=1
+call_s=900``. Every row is measured in a fresh process and kept, so that the same command goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
 
 from swarmformer.cli.command import assignments, command_parser
 
-from .measure.command import CostCommand
+from .measure.command import CostCommand, Measuring
 from .measure.cost_table import print_costs, print_growth
 from .measure.scaling_rows import Growth, Settings
+from .measure.streamed_rows import Streamed
 from .progress import logged_exit_status
 from .store import Config, make_experiment, run_command_line
 
-COMMAND = CostCommand(Settings, ("model", "train"), ("variants", "lengths"), Growth)
+
+def measuring(settings: Settings, patch: Mapping[str, Any], device: torch.device) -> Measuring:
+    """Texts whole, all in the same rounds; or in pieces."""
+    return (Streamed if settings.piece else Growth)(settings, patch, device)
+
+
+COMMAND = CostCommand(Settings, ("model", "train"), ("variants", "lengths"), measuring)
 
 
 def measure(_config: Config, model: Config, train: Config) -> None:

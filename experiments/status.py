@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from swarmformer import records
 from swarmformer.records import CONFIG, FAILURE, RESULT, TRIAL, UnreadableFileError
+
+from .owner import LOCK, is_locked
 
 
 class Status(StrEnum):
@@ -22,38 +22,29 @@ class Status(StrEnum):
     UNREADABLE = "UNREADABLE"
 
 
+def done_of(folder: Path) -> records.Result | records.Trial | None:
+    """What a cell that is finished left; None where it is not.
+
+    Raises:
+        UnreadableFileError: damaged.
+    """
+    if (folder / RESULT).exists():
+        return records.load(folder / RESULT, records.Result)
+    return records.load(folder / TRIAL, records.Trial) if (folder / TRIAL).exists() else None
+
+
 def glance(folder: Path) -> tuple[Status, str]:
     """Status of a cell and, where something is wrong, why; its configuration is read, but not resolved."""
     try:
-        if (folder / RESULT).exists():
-            records.load(folder / RESULT, records.Result)
-            return Status.COMPLETED, ""
-        if (folder / TRIAL).exists():
-            records.load(folder / TRIAL, records.Trial)
+        if done_of(folder) is not None:
             return Status.COMPLETED, ""
         if (folder / FAILURE).exists():
             return Status.FAILED, records.load(folder / FAILURE, records.Failure).cause
         if not (folder / CONFIG).exists():
             return Status.PENDING, ""
         records.load(folder / CONFIG, records.Config)
+        return (Status.RUNNING, "") if is_locked(folder) else (Status.INTERRUPTED, "")
     except UnreadableFileError as error:
         return Status.UNREADABLE, str(error)
-    return (Status.RUNNING, "") if is_locked(folder) else (Status.INTERRUPTED, "")
-
-
-def lock_of(folder: Path, timeout: float = 0) -> FileLock:
-    """The cell's lock. Workers give it a moment: a glance of ``is_locked`` holds it too."""
-    return FileLock(folder / "lock", timeout=timeout)
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether a living process works on the cell."""
-    if not (folder / "lock").exists():
-        return False
-    try:
-        with lock_of(folder):
-            return False
-    except Timeout:
-        return True
-    except PermissionError:  # somebody else's folder, open to look at only
-        return False
+    except OSError as error:
+        return Status.UNREADABLE, f"{folder / LOCK}: cannot be opened: {error.strerror}"

@@ -27,6 +27,7 @@ from sacred.utils import SacredInterrupt  # noqa: E402
 
 from swarmformer.errors import InterruptedRunError, SpecError, UsageError  # noqa: E402
 from swarmformer.merge import nest  # noqa: E402
+from swarmformer.yaml import LONGEST_INT  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
 SETTINGS.CONFIG.READ_ONLY_CONFIG = False
@@ -36,12 +37,12 @@ PLAIN = "use text, finite numbers, True/False, None, lists, or mappings with tex
 
 
 class Terminated(InterruptedRunError, SacredInterrupt):  # noqa: N818 - the name sacred's users know
-    """SIGTERM: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
+    """SIGTERM or Ctrl-C: recorded as INTERRUPTED; the cell goes on from its checkpoint at the next start."""
 
     STATUS = "INTERRUPTED"
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
+def _on_signal(number: int, frame: FrameType | None) -> None:
     raise Terminated
 
 
@@ -102,14 +103,18 @@ def run_command_line(experiment: Experiment, words: Sequence[str], *, recorded: 
     Sacred's own ``run_commandline`` prints a stack trace and exits on every error; here errors reach the
     caller, who tells faults of the user from faults of the code.
     """
+    flags = [word for word in words if word.startswith("-")]
+    if flags:  # sacred's own would record elsewhere, run another code, or nothing at all
+        style = "; write options as KEY=VALUE: threads=2, not --threads 2" if flags[0].startswith("--") else ""
+        raise UsageError(f"{flags[0]}: no flag is read but --help{style}")
     _prepare(experiment, recorded)
     words = words[:-1] if words[-1] == "with" else words  # with nothing: everything as it is by default
     _, _, usage = experiment.get_usage()
     try:
         arguments = docopt(usage, list(words), default_help=False)
     except SystemExit as error:
-        style = "; write options as KEY=VALUE: threads=2, not --threads 2" if "--" in " ".join(words) else ""
-        raise UsageError(f"{' '.join(words)}: cannot be read{style}; {str(error).strip()}") from None
+        raise UsageError(f"{' '.join(words)}: cannot be read; write: with KEY=VALUE …, or print_config with KEY=VALUE …"
+                         ) from error  # fmt: skip
     command = arguments.get("COMMAND") or experiment.default_command
     if command not in dict(experiment.gather_commands()) and command != experiment.default_command:
         raise UsageError(f"no command {command!r}; write: with KEY=VALUE …, or print_config with KEY=VALUE …")
@@ -151,6 +156,8 @@ def _value(key: str, text: str) -> Any:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, int) and value.bit_length() > LONGEST_INT:
+        raise ValueError(f"a whole number of {value.bit_length():,} bits cannot be stored in a configuration")
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, list | tuple):
@@ -170,4 +177,6 @@ def _spell_out_names(updates: list[str]) -> list[str]:
 
 def _prepare(experiment: Experiment, recorded: bool = True) -> None:
     experiment.observers += [CellObserver()] if recorded else []
-    signal.signal(signal.SIGTERM, _on_sigterm)
+    signal.signal(signal.SIGTERM, _on_signal)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)  # so that a component's own KeyboardInterrupt can be told from it

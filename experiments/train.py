@@ -1,9 +1,10 @@
 """Train one variant: ``swarmformer train with variant=original_small data.task=imdb seed=0``.
 
 Keys: variant, seed, device (auto, cpu, cuda, cuda:1), runs (folder), threads (0 = all cores, or OMP_NUM_THREADS),
-keep_weights, and any key below model, data and train. ``print_config`` in place of ``with`` shows the
-resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was stopped; its model is in
-``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is false.
+keep_weights, retry (sets a failure of this run aside), and any key below model, data and train. ``print_config`` in
+place of ``with`` shows the resolved configuration. The run is kept in ``<runs>/<cell>/`` and continued if it was
+stopped; its model is in ``model/`` there, ready for ``swarmformer predict <runs>/<cell>``, unless keep_weights is
+false.
 
 On several GPUs ``torchrun --nproc-per-node 2 -m swarmformer train with …`` trains it by as many processes, each
 with its share of every batch.
@@ -30,6 +31,7 @@ from swarmformer.training.ranks import Ranks, joined
 from swarmformer.variants import resolve_run
 
 from .cells import CONFIG, cell_folder
+from .execute.failures import set_failure_aside
 from .plan.data import read_own
 from .progress import logged_exit_status
 from .runner import assist, run_cell, use_threads
@@ -49,6 +51,7 @@ class Settings(Strict):
     runs: str = "runs/train"
     threads: int = Field(0, ge=0)
     keep_weights: bool = True
+    retry: bool = False
 
 
 def resolve(config: Config) -> Config:
@@ -73,6 +76,8 @@ def train_by(config: Config, ranks: Ranks) -> dict[str, Any] | None:
     if not ranks.first:
         assist(folder, spec, device, ranks)
         return None
+    if config["retry"] and set_failure_aside(folder):
+        print(f"set aside what failed before in {folder}")
     with Watch() as watch:
         watch.begin(folder.name, config["variant"], folder)
         result = run_cell(folder, config["variant"], spec, device, config["keep_weights"], ranks)

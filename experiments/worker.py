@@ -1,4 +1,4 @@
-"""Run one prepared cell in a process of its own: ``python -m experiments.worker CELL [--threads N] [--device D]``.
+"""Run one prepared cell, watched: ``python -m experiments.worker CELL [--threads N] [--device D] [--minutes N] …``.
 
 Started by the grid. Exit status: 0 finished, 3 busy elsewhere, 143 asked to stop, 1 anything else (see
 failure.json and output.txt).
@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .cells import CellBusyError, InterruptedRunError, is_trial, load_config
+from .cells import InterruptedRunError, is_trial, load_config
+from .execute.failures import record_failure
+from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
+from .limits import Limits
+from .owner import CellBusyError
 from .progress import terminal_log
-from .runner import run_cell, run_trial, use_threads
+from .runner import cause_of, is_from_outside, run_cell, run_trial, storable, use_threads
 from .store import Config, make_experiment, run_recorded
 
-BUSY, STOPPED = 3, 143
+DEFAULTS: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}
 
 
 def resolve(config: Config) -> Config:
@@ -36,6 +41,26 @@ def work(_config: Config, run: Config) -> dict[str, Any] | None:
     return None if result is None else result.metrics.model_dump()
 
 
+def cell(settings: Config, tell: Tell) -> None:
+    """The cell itself, in its own process. Whatever is raised, also before its first line, becomes a cause."""
+    folder = Path(settings["folder"])
+    try:
+        updates = {**settings, "seed": load_config(folder)[1].seed}
+        with terminal_log():
+            run_recorded(make_experiment("cell", DEFAULTS, resolve, work), updates)
+    except CellBusyError:
+        tell(BUSY)
+    except InterruptedRunError:
+        tell(STOPPED)
+    except BaseException as error:  # components may raise anything
+        told = storable(traceback.format_exc())
+        print(told, file=sys.stderr)
+        record_failure(folder, cause_of(error), traceback=told, resumable=is_from_outside(error))
+        tell(FAILED)
+    else:
+        tell(DONE)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -43,17 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--keep-weights", action="store_true")
+    Limits.add_flags(parser)
     options = parser.parse_args(arguments)
-    defaults: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}
-    updates = {**vars(options), "folder": str(options.folder), "seed": load_config(options.folder)[1].seed}
-    try:
-        with terminal_log():
-            run_recorded(make_experiment("cell", defaults, resolve, work), updates)
-    except CellBusyError:
-        return BUSY
-    except InterruptedRunError:
-        return STOPPED
-    return 0
+    settings: Config = {"folder": str(options.folder), **{key: getattr(options, key)
+                        for key in ("threads", "device", "keep_weights")}}  # fmt: skip
+    return Supervisor(options.folder, cell, settings, Limits.of(options)).run()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """``python -m reports.cost``: the tables of ``reports/results/cost``, from the measurements that lie there.
 
-figures/ (``experiments.benchmark full``), scaling/ and scaling_training/ (``experiments.scaling``) → figures.md,
-speed.md (the same ratios with freed memory kept beside them) and scaling.md. What follows from them for the published
-claims: ``reports.claims``.
+figures/ (``experiments.benchmark full``), scaling/, scaling_training/ and scaling_long/ (``experiments.scaling``) →
+figures.md, speed.md (the same ratios with freed memory kept beside them), scaling.md and long.md. What follows from
+them for the published claims: ``reports.claims``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from swarmformer.cli.command import exit_status, words_of
 
 from .errors import ReportError
-from .measured import RESULTS, Figure, Speed, TimedArm, read_growth, read_speed, revision_of
+from .measured import RESULTS, Figure, Growth, Point, Speed, TimedArm, read_growth, read_speed, revision_of
 from .render import FORMATS, Column, Entry, Row, Table
 from .tables.cost import Mode, by_length
 from .words import ratio
@@ -23,6 +23,7 @@ from .words import ratio
 FOLDER = RESULTS / "cost"
 MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
+LONG = "scaling_long"
 
 
 def written(folder: Path = FOLDER) -> dict[Path, str]:
@@ -38,6 +39,8 @@ def written(folder: Path = FOLDER) -> dict[Path, str]:
         "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
         "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
     }
+    if (folder / LONG).exists():
+        made["long.md"] = _long(read_growth(folder / LONG), revision_of(folder / LONG))
     return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
@@ -82,13 +85,46 @@ def _spread(row: Figure | None) -> str:
 
 def _growth(folder: Path, mode: str) -> list[Table]:
     """Every variant at every length, then the fitted exponents."""
-    note, title = "Fitted over all lengths (95 % interval: how far from one power law).", f"{MODES[mode]}: exponents"
-    rows = [(fit.variant, *(ratio(each.value, each.low, each.high) for each in (fit.flops, fit.seconds, fit.memory)))
-            for fit in read_growth(folder / mode).growth]  # fmt: skip
+    note = "Fitted over all lengths (95 % interval: how far from one power law)."
+    title = f"{MODES[mode]}: exponents of the length"
+    return [by_length(MODES[mode], folder / mode), _exponents(title, read_growth(folder / mode), note)]
+
+
+def _long(growth: Growth, revision: str) -> list[Table]:
+    """Texts in pieces: time and memory by variant and length, and the cost of a token against the shortest length."""
+    ordered = sorted(growth.rows, key=lambda row: (row.length, row.variant))
+    head = "tokens; variant; median, s; n; tokens/s; CPU, µs a token; of the shortest; peak memory, GiB; bytes a token"
+    first = ordered[0]
+    note = (
+        f"A forward pass in pieces of {first.piece:,} tokens, {first.precision}, {growth.device}; each row in a fresh "
+        f"process; code {revision}. CPU: the processor's time, which other work on the machine lengthens less than the "
+        "clock's. Bytes a token: what the pass takes beyond the built model."
+    )
+    loads = [f"{row.variant} at {row.length:,} {row.load_average[0]:.1f}, {row.load_average[1]:.1f}" for row in ordered]
+    gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in growth.missing]
+    load = f"Load average before and after: {'; '.join(loads)}."
     return [
-        by_length(MODES[mode], folder / mode),
-        _table(f"{title} of the length", "variant; FLOPs; seconds; memory", rows, note, code=True),
+        _table("Texts in pieces", head, [_point(row, growth) for row in ordered], note, load, *gaps),
+        _exponents("Exponents of the length", growth),
     ]
+
+
+def _exponents(title: str, growth: Growth, *notes: str) -> Table:
+    rows = [(fit.variant, *(ratio(each.value, each.low, each.high) for each in (fit.flops, fit.seconds, fit.memory)))
+            for fit in growth.growth]  # fmt: skip
+    return _table(title, "variant; FLOPs; seconds; memory", rows, *notes, code=True)
+
+
+def _point(row: Point, growth: Growth) -> tuple[str, ...]:
+    cost = row.cpu_us_per_token or 0.0
+    shortest = min((each for each in growth.rows if each.variant == row.variant), key=lambda each: each.length)
+    tokens = row.length * row.batch
+    return (
+        f"{row.length:,}", row.variant, f"{row.median_s:,.3g}" if row.median_s < 100 else f"{row.median_s:,.0f}",
+        str(row.repeats), f"{tokens / row.median_s:,.0f}", f"{cost:.3g}",
+        f"{cost / (shortest.cpu_us_per_token or cost):.2f}", f"{row.peak_bytes / 2**30:.2f}",
+        f"{row.growth_bytes / tokens:,.0f}",
+    )  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

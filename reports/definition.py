@@ -15,10 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from swarmformer.yaml import safe_load
+from swarmformer.errors import SpecError
+from swarmformer.yaml import read_yaml
 
 from .errors import ReportError
 from .kinds import Strict
@@ -71,6 +71,10 @@ def read_definitions(*folders: Path, only: Collection[str] | None = None) -> lis
     Raises ReportError where a file is not YAML or has keys or values that do not fit, a name is given twice, or one of
     ``only`` is not there.
     """
+    for folder in folders:
+        if not any(folder.glob("*.yaml")):
+            what = "no definitions (*.yaml)" if folder.is_dir() else "no such folder"
+            raise ReportError(f"{folder}: {what}. Name a folder of definitions of tables and figures with --tables.")
     named = dict[str, Path]()
     for path in (path for folder in (FOLDER, *folders) for path in sorted(folder.glob("*.yaml"))):
         if path.stem in named:
@@ -89,7 +93,6 @@ def for_any_runs(definitions: Iterable[Definition]) -> list[Definition]:
 
 def _read(path: Path) -> Definition:
     try:
-        raw = safe_load(path.read_text(encoding="utf-8"))
-        return Definition.model_validate({"name": path.stem, **raw})
-    except (OSError, yaml.YAMLError, TypeError, ValidationError) as error:
+        return Definition.model_validate({"name": path.stem, **read_yaml(path)})
+    except (SpecError, ValidationError) as error:
         raise ReportError(f"{path.name}: not a definition of a table or figure: {error}") from error

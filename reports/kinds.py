@@ -18,7 +18,8 @@ from typing import Any, Generic, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from swarmformer.errors import suggest
+from swarmformer.errors import SpecError, suggest
+from swarmformer.registry import imported
 
 from .errors import ReportError
 
@@ -71,14 +72,13 @@ class Kinds(Generic[Made]):
         if name in self.ours:
             return self.ours[name]
         path = next((point.value for point in entry_points(group=self.group) if point.name == name), name)
-        module, colon, attribute = path.partition(":")
-        if not colon:
+        if ":" not in path:
             known = self.names()
             raise ReportError(f"no {self.sort} {name!r}.{suggest(name, known)} There are {', '.join(known)}, and "
                               "package.module:name for one of your own")  # fmt: skip
         try:
-            kind: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
+            kind: Callable[..., Any] = imported(path)
+        except SpecError as error:
             raise ReportError(f"{self.sort} {name!r} cannot be imported: {error}") from error
         if self.base is not object and not (isinstance(kind, type) and issubclass(kind, self.base)):
             raise ReportError(f"{self.sort} {name!r} is no subclass of {self.base.__module__}.{self.base.__name__}")

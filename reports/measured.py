@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swarmformer.records import Count, NotNegative, Parameters, Positive, Record, UnreadableFileError, load
 from swarmformer.records.costs import Limits, Measured
@@ -24,7 +24,11 @@ class Bounded(Record):
 
 
 class Point(Record):
-    """A variant at a length; ``of_first`` is its seconds over those of the first variant, round by round."""
+    """A variant at a length; ``of_first`` is its seconds over those of the first variant, round by round.
+
+    Of a text in pieces: how many tokens a ``piece`` has, the processor's time for a token, the peak of the whole
+    process, and the machine's load before and after.
+    """
 
     variant: str
     length: Count
@@ -40,6 +44,10 @@ class Point(Record):
     growth_bytes: Count
     share_of_least: NotNegative
     of_first: Bounded | None = None
+    piece: Count = 0
+    cpu_us_per_token: Positive | None = None
+    peak_bytes: Count = 0
+    load_average: tuple[NotNegative, NotNegative] = (0.0, 0.0)
 
 
 class Fit(Record):
@@ -128,10 +136,18 @@ class Speed(Measured):
         )
 
 
-class Environment(Measured):
-    """``environment.json`` beside a measurement."""
-
+class Started(Record):
     code_revision: str
+
+
+class Environment(Measured):
+    """``environment.json`` beside a measurement, of its last start; schema 1 had no other."""
+
+    starts: tuple[Started, ...]
+
+    @classmethod
+    def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
+        return {"schema": schema, "starts": [raw]}
 
 
 def read_growth(folder: Path) -> Growth:
@@ -150,7 +166,7 @@ def read_speed(folder: Path) -> Speed:
 
 def revision_of(folder: Path) -> str:
     """The code that a measurement was made with. Raises ReportError where that was not recorded."""
-    return _read(folder / "environment.json", Environment, "experiments.benchmark").code_revision
+    return _read(folder / "environment.json", Environment, "experiments.benchmark").starts[-1].code_revision
 
 
 def _read(path: Path, model: type[MeasuredT], command: str) -> MeasuredT:

@@ -17,8 +17,10 @@ from .errors import ReportError
 from .origin import NAME as SOURCES
 from .origin import sources_json
 from .render import FORMATS, TEXTS, Table, terminal, utf8
+from .render.escape import csv_text
 from .study.model import Study
 from .study.runs import MEASURES
+from .written import write_together
 
 RUNS, STATUS = "results.parquet", "status.md"
 
@@ -70,7 +72,7 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     status = TEXTS.get_template("status.md.j2").render(grids=study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
-    named += [(f"{drawing.name}.csv", utf8(drawing.frame.to_csv(index=False, lineterminator="\n")))
+    named += [(f"{drawing.name}.csv", utf8(csv_text(drawing.frame)))
               for drawing in drawings]  # fmt: skip
     named += [(SOURCES, utf8(sources_json(tables, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
@@ -122,8 +124,9 @@ def same_runs(first: bytes, second: Path) -> bool:
 
 
 def write_report(report: Report, out: Path) -> None:
-    """Draw the figures, then write all files into ``out``; files that are there already are left or replaced."""
-    drawn = [files for drawing in report.drawings for files in drawing.draw().items()]
-    out.mkdir(parents=True, exist_ok=True)
-    for name, content in [*report.files.items(), *drawn]:
-        (out / name).write_bytes(content)
+    """Draw the figures, then write all files into ``out``; files that are there already are left or replaced.
+
+    Raises ReportError, with everything left as it was, where that is not possible.
+    """
+    drawn = {name: content for drawing in report.drawings for name, content in drawing.draw().items()}
+    write_together(out, {**report.files, **drawn})

@@ -28,7 +28,7 @@ LIBRARY = Path(__file__).resolve().parent
 BESIDE = {
     "cli", "cost", "experiments", "export", "generation", "hub", "records", "reports", "serve", "testing", "_variants",
     "code.py", "data/kneser_ney.py", "data/next_token_baselines.py", "data/predictors.py", "environment.py",
-    "extras.py", "pipeline.py", "variants.py",
+    "extras.py", "long.py", "pipeline.py", "variants.py",
 }  # fmt: skip
 """Of the library, what measures, shows, stores and names: no result depends on it but through the run key."""
 OWN = {"swarmformer", "torch", *sys.stdlib_module_names}

@@ -85,9 +85,7 @@ class TextClassifier(Pretrained, pipeline_tag="text-classification"):
         """
         return self.named_logits(((text, None) for text in texts), batch_size=batch_size)
 
-    def named_logits(
-        self, named: Iterable[tuple[str, str | None]], *, batch_size: int = BATCH
-    ) -> Iterator[np.ndarray]:
+    def named_logits(self, named: Iterable[tuple[str, str | None]], *, batch_size: int = BATCH) -> Iterator[np.ndarray]:
         """As ``logits``, for texts with the names of their examples, which a random cut is drawn from; None where
         there is none."""
         for logits_NK in self._windows(named, batch_size):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from swarmformer import contracts
 from swarmformer.data.task import Task
@@ -244,7 +244,7 @@ def get(slot: str, name: str, place: str = "") -> type:
         if entry.name == name:
             try:
                 return entry.load()
-            except Exception as error:  # a plug-in may fail in any way
+            except (Exception, SystemExit) as error:  # a plug-in may fail in any way
                 raise SpecError(f"{place}{slot}.{name} from {entry.origin} cannot be used: {error}") from error
     names = [entry.name for entry in entries]
     raise SpecError(
@@ -269,10 +269,24 @@ def shortest_name(slot: str, name: str) -> str:
 
 
 def _from_path(slot: str, path: str, place: str) -> type:
-    module_name, _, class_name = path.partition(":")
     try:
-        cls = getattr(importlib.import_module(module_name), class_name)
+        cls: type = imported(path)
         check_class(cls, slot)
-    except Exception as error:
-        raise SpecError(f"{place}{slot} {path!r} cannot be used: {type(error).__name__}: {error}") from error
+    except (SpecError, ComponentError) as error:
+        raise SpecError(f"{place}{slot} {path!r} cannot be used: {error}") from error
     return cls
+
+
+def imported(path: str) -> Any:
+    """What ``package.module:name`` names. Importing a module runs it: this is asked for, or not done at all.
+
+    Raises:
+        SpecError: it cannot be imported, in whatever way it fails.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except SystemExit as end:  # nothing was done, so that this is no success whatever its status
+        raise SpecError(f"module {module!r} ends the program when it is imported (sys.exit({end.code!r}))") from None
+    except Exception as error:
+        raise SpecError(f"{type(error).__name__}: {error}") from error

@@ -17,19 +17,25 @@ FAST_VARIABLE = "SWARMFORMER_FAST"
 def data_dir() -> Path | None:
     """Folder of local data sets (``SWARMFORMER_DATA``), or None where it is not set."""
     value = os.environ.get(DATA_VARIABLE)
-    return Path(value).expanduser() if value else None
+    return _expanded(value, DATA_VARIABLE) if value else None
 
 
 def cache_dir() -> Path:
     """Folder of tokenised data (``SWARMFORMER_CACHE``, else ``~/.cache/swarmformer``)."""
-    value = os.environ.get(CACHE_VARIABLE)
-    return Path(value).expanduser() if value else Path.home() / ".cache" / "swarmformer"
+    return _expanded(os.environ.get(CACHE_VARIABLE) or "~/.cache/swarmformer", CACHE_VARIABLE)
+
+
+def _expanded(text: str, variable: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # a container without HOME whose user has no entry
+        raise SpecError(f"{text}: there is no such home directory; set {variable} to a folder") from None
 
 
 def variant_dirs() -> list[Path]:
     """Folders of one's own variants, factors and grids (``SWARMFORMER_VARIANTS``, separated as in ``PATH``)."""
     value = os.environ.get(VARIANTS_VARIABLE, "")
-    return [Path(part).expanduser() for part in value.split(os.pathsep) if part]
+    return [_expanded(part, VARIANTS_VARIABLE) for part in value.split(os.pathsep) if part]
 
 
 def attention_backend() -> str | None:

@@ -75,9 +75,7 @@ def spread(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locat
     return {key: _named(key, section, below) if key in USUAL else value for key, value in section.items()}
 
 
-def short_names(
-    given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate
-) -> dict[str, list[str]]:
+def short_names(given: Mapping[str, Any], below: Mapping[str, Any], path: Path, locate: Locate) -> dict[str, list[str]]:
     """Option → the slots of those chosen ingredients that have it."""
     owners: dict[str, list[str]] = {}
     for slot in USUAL:

@@ -35,7 +35,8 @@ def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    """What a command does to SIGTERM ends with the test."""
-    before = signal.getsignal(signal.SIGTERM)
+    """What a command does to SIGTERM and SIGINT ends with the test."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)

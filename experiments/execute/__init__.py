@@ -11,12 +11,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
+from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError, suggest
 
 GROUP = "swarmformer.executors"
+BUILT_IN = {"local": "Local", "ray": "Ray", "slurm": "Slurm"}
+"""Name, which is the module's too → class."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +36,8 @@ class Job:
     output: Path
     ready: Callable[[], bool] = lambda: True
     """Asked just before the job is submitted: does the work, if any, that must come first; False skips the job."""
+    folder: Path | None = None
+    """All that the job reads and writes, where it is a cell."""
     fresh: bool = False
     """Whether to start an interpreter of its own (for measurements) where a fork would be quicker."""
 
@@ -36,20 +45,29 @@ class Job:
 class Executor(ABC):
     """Runs at most ``workers`` jobs at once. A job's process should end when this process does, however it ends.
 
-    ``threads`` are those of a job; 0 leaves them to the executor.
+    ``threads`` are those of a job, whatever the number of workers: another number is another last digit of a result. 0,
+    which only measurements have, is all that there are where it runs.
     """
 
-    def __init__(self, workers: int, device: str = "auto", threads: int = 0) -> None:
+    Options: ClassVar[type[Strict]] = Strict
+    """The model of what else may be said: ``--option KEY=VALUE``."""
+
+    def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         self.workers, self.device, self.threads = workers, device, threads
+        self.options: Any = options or self.Options()
+
+    def alone(self, threads: int) -> Executor:
+        """The same for one job at a time with so many threads, for measurements."""
+        return type(self)(1, self.device, threads, self.options)
 
     @classmethod
     @abstractmethod
-    def default_workers(cls, jobs: int, device: str, threads: int = 0) -> int:
+    def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """How many to run at once where nobody says it, with so many threads each."""
 
     @abstractmethod
     def submit(self, job: Job) -> None:
-        """Start a job. Its module gets ``--threads N`` behind its arguments."""
+        """Start a job. Its module gets ``--threads N`` behind its arguments, unless that is 0."""
 
     @abstractmethod
     def ask(self) -> dict[Job, int]:
@@ -86,15 +104,14 @@ def find_executor(name: str) -> type[Executor]:
     Raises:
         SpecError: unknown, declared twice, or not an executor that can be loaded.
     """
-    from .local import Local
-
     points = [point for point in entry_points(group=GROUP) if point.name == name]
-    if len(points) + (name == "local") > 1:
+    if len(points) + (name in BUILT_IN) > 1:
         values = ", ".join(point.value for point in points)
-        raise SpecError(f"executor {name!r} is declared more than once ({values}{', built-in' * (name == 'local')})")
-    if name == "local":
-        return Local
-    known = ["local", *(point.name for point in entry_points(group=GROUP))]
+        raise SpecError(f"executor {name!r} is declared more than once ({values}{', built-in' * (name in BUILT_IN)})")
+    if name in BUILT_IN:
+        built_in: type[Executor] = getattr(import_module(f"{__name__}.{name}"), BUILT_IN[name])
+        return built_in
+    known = [*BUILT_IN, *(point.name for point in entry_points(group=GROUP))]
     if not points:
         raise SpecError(
             f"unknown executor {name!r}.{suggest(name, known)} Available: {', '.join(known)}. To use your own: declare "
@@ -109,3 +126,28 @@ def find_executor(name: str) -> type[Executor]:
         raise SpecError(f"executor {name!r} ({points[0].value}) has no {', '.join(sorted(missing))}")
     executor: type[Executor] = cls
     return executor
+
+
+def options_of(executor: type[Executor], name: str, words: Sequence[str]) -> Strict:
+    """``KEY=VALUE`` words as the options of an executor.
+
+    Raises:
+        SpecError: a word without ``=``, an unknown key or a value that does not fit.
+    """
+    pairs = dict[str, str]()
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise SpecError(f"--option {word}: write KEY=VALUE")
+        pairs[key] = value
+    known = list(executor.Options.model_fields)
+    for key in pairs:
+        if key not in known:
+            has = f"Options: {', '.join(known)}" if known else "It has none"
+            raise SpecError(f"executor {name!r} has no option {key!r}.{suggest(key, known)} {has}")
+    try:
+        return executor.Options.model_validate_strings(pairs)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"executor {name!r}, option {key}: {first['msg']}, not {pairs.get(key, '')!r}") from None

@@ -22,25 +22,24 @@ from threading import Thread
 from typing import Any
 
 from . import Executor, Job
+from .supervise import FORKS
 
 GRACE_S = 20.0
 LOOK_S = 1.0
 PRELOADED = (f"{__package__}.preload",)
-FORKS = sys.platform == "linux"
-"""Elsewhere a fork of a process that has loaded torch is not safe, and every process starts afresh."""
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs. A process has as many threads as are asked for,
-    else its share of the cores, and no more than ``OMP_NUM_THREADS``."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
 
-    def __init__(self, workers: int, device: str = "auto", threads: int = 0) -> None:
-        super().__init__(workers, device, threads or max(1, min(usable_cores() // workers, usable_threads())))
+    def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
+        super().__init__(workers, device, threads or usable_threads(), options)
         self.gpus = [] if device == "cpu" else visible_gpus()
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
+        self.method = "forkserver" if FORKS else "spawn"
 
     @classmethod
-    def default_workers(cls, jobs: int, device: str, threads: int = 0) -> int:
+    def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """One worker per GPU, else as many as the cores have room for, at most 8, never more than there are jobs."""
         gpus = [] if device == "cpu" else visible_gpus()
         return max(1, min(len(gpus) or min(8, usable_cores() // max(threads, 1)), jobs))
@@ -49,7 +48,7 @@ class Local(Executor):
         slot = next(slot for slot in range(self.workers) if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
-        context: Any = multiprocessing.get_context("forkserver" if FORKS and not job.fresh else "spawn")
+        context: Any = multiprocessing.get_context("spawn" if job.fresh else self.method)
         context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)
         process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
@@ -70,7 +69,12 @@ class Local(Executor):
         return environment
 
     def ask(self) -> dict[Job, int]:
-        connection.wait([process.sentinel for _, process in self.slots.values()])
+        while not (ended := self.ended()):  # a sentinel may tell before the system has the exit status
+            connection.wait([process.sentinel for _, process in self.slots.values()])
+        return ended
+
+    def ended(self) -> dict[Job, int]:
+        """What ``ask`` would return, without waiting: perhaps nothing."""
         statuses = {slot: process.exitcode for slot, (_, process) in self.slots.items()}
         return {self.slots.pop(slot)[0]: status for slot, status in statuses.items() if status is not None}
 

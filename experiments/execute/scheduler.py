@@ -1,47 +1,59 @@
-"""What a grid does with its plan: run what is not finished, set failures aside, keep the plan's record."""
+"""What a grid does with its plan: run what is not finished, keep the plan's record."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from swarmformer import records
-from swarmformer.records import COSTS, FAILURE, PLAN, PROGRESS, RESULT, TRIAL, TUNING, UnreadableFileError
+from swarmformer.records import COSTS, PLAN, RESULT, TRIAL, UnreadableFileError
 
 from .. import costs, floors, worker
-from ..cells import prepare, status_of
+from ..cells import CellError, prepare, status_of
 from ..follow import Outlook
+from ..index import Index
+from ..limits import Limits
 from ..plan import Cell, Plan
 from ..plan.registration import register
-from ..status import Status, lock_of
+from ..status import Status
 from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
+from .failures import CHECKPOINT, cause_of_exit, record_failure
 from .kept import keep_best
+from .supervise import BUSY, STOPPED
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
-MAX_DEATHS = 2
+MAX_DEATHS = 3
+"""Of a cell's jobs in a row, without another checkpoint between them; a supervisor counts those of its own process."""
 UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 
 
 class Runner:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
-    ``plan`` has the chosen values once the trials are over. ``threads``: as the executor was asked for, 0 for its own.
+    ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all that there are; those of
+    a cell are the executor's.
     """
 
-    def __init__(self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0) -> None:
+    def __init__(
+        self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0,
+        limits: Limits | None = None,
+    ) -> None:  # fmt: skip
         self.plan, self.grid_file, self.folder, self.executor, self.threads = plan, grid_file, folder, executor, threads
+        self.limits = limits or plan.grid.limits
         self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
-        self.silent_deaths: Counter[str] = Counter()  # processes that died without a word (out of memory, say), by cell
+        self.deaths: Counter[str] = Counter()  # jobs that ended without a word, by cell
+        self.left: dict[str, float] = {}  # when the checkpoint of such a cell was written
+        self.arms: dict[str, str] = {}  # of the cells that were started, by name
         self.waiting = False
+        self.index = Index(folder)
         self.watch = Watch()
 
     def run(self) -> Counter[Status]:
@@ -85,7 +97,9 @@ class Runner:
     def _outlook(self, wanted: list[Cell]) -> Outlook:
         outlook = Outlook(waiting=[cell.arm for cell in self._unfinished(wanted)])
         for cell in wanted:
-            outlook.took(cell.arm, cell.folder(self.folder))
+            if (done := self.index.look(cell.folder(self.folder))[2]) is not None:
+                outlook.took(cell.arm, done.seconds)
+        self.index.keep()
         return outlook
 
     def _wait_for_others(self, left: list[Cell]) -> None:
@@ -96,14 +110,14 @@ class Runner:
         time.sleep(BUSY_POLL_S)
 
     def _status(self, cell: Cell) -> Status:
-        return status_of(cell.folder(self.folder))[0]
+        return status_of(cell.folder(self.folder), self.index.glance)[0]
 
     def _name(self, cell: Cell) -> str:
         """Its folder, from that of the grid."""
         return cell.folder(self.folder).relative_to(self.folder).as_posix()
 
     def _unfinished(self, wanted: list[Cell]) -> list[Cell]:
-        cells = [cell for cell in wanted if self.silent_deaths[self._name(cell)] < MAX_DEATHS]
+        cells = [cell for cell in wanted if self.deaths[self._name(cell)] < MAX_DEATHS]
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _job(self, cell: Cell) -> Job:
@@ -112,17 +126,23 @@ class Runner:
         def ready() -> bool:
             if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
                 return False  # another grid was quicker
-            prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
+            try:
+                prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
+            except (OSError, CellError, UnreadableFileError) as error:
+                logger.error("%s: cannot be prepared, and is left out: %s", self._name(cell), error)
+                self.deaths[self._name(cell)] = MAX_DEATHS
+                return False
+            self.arms[self._name(cell)] = cell.arm
             self.watch.begin(self._name(cell), cell.arm, folder)
             return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
-        arguments = (str(folder), "--device", self.executor.device, *flags)
-        return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready)
+        arguments = (str(folder), "--device", self.executor.device, *flags, *self.limits.words())
+        return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready, folder=folder)
 
-    def _keep_best(self) -> None:
+    def _keep_best(self, arm: str | None = None) -> None:
         if self.plan.grid.keep_weights == "best":
-            keep_best(self.plan, self.folder)
+            keep_best(self.plan, self.folder, arm)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
@@ -136,7 +156,7 @@ class Runner:
             return not costs.is_current(self.folder / COSTS, self.plan)
 
         job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
-        run_jobs(type(self.executor)(1, self.executor.device, self.threads), [job], self._report)
+        run_jobs(self.executor.alone(self.threads), [job], self._report)
 
     def _report(self, job: Job, exit_status: int, seconds: float) -> None:
         if job.module != worker.__name__:
@@ -145,20 +165,33 @@ class Runner:
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
         self.watch.end(job.title)
-        if exit_status == worker.BUSY:
-            return
         status, cause = status_of(self.folder / job.title)
+        if exit_status == BUSY and status is Status.RUNNING:
+            return
         if status in UNFINISHED:
-            self.silent_deaths[job.title] += 1
-            logger.warning("%s: its process ended with status %d, see %s", job.title, exit_status, job.output)
+            self._died(job, exit_status)
+            status, cause = status_of(self.folder / job.title)
+        if status in UNFINISHED:
             return
         self.done += 1
-        self._keep_best()
+        self._keep_best(self.arms.get(job.title))
         self.watch.done = self.done
         accuracy = ""
         if status is Status.COMPLETED:
             accuracy = f" {100 * _accuracy(self.folder / job.title):.2f} %"
         logger.info("[%d/%d] %s: %s%s %s(%.0f s)", self.done, self.total, job.title, status, accuracy, cause, seconds)
+
+    def _died(self, job: Job, exit_status: int) -> None:
+        """A job ended and its cell is not finished: it is tried again, and fails where that does not help."""
+        name, folder = job.title, self.folder / job.title
+        reached = (folder / CHECKPOINT).stat().st_mtime if (folder / CHECKPOINT).exists() else 0.0
+        self.deaths[name] = self.deaths[name] + 1 if reached == self.left.get(name, reached) else 1
+        self.left[name] = reached
+        cause = "asked to stop from outside" if exit_status == STOPPED else cause_of_exit(exit_status)
+        logger.warning("%s: %s (%d of %d), see %s", name, cause, self.deaths[name], MAX_DEATHS, job.output)
+        if self.deaths[name] == MAX_DEATHS and exit_status not in (STOPPED, BUSY):
+            words = f"{cause}, {MAX_DEATHS} times in a row without getting further"
+            record_failure(folder, words, resumable=True)
 
 
 def _accuracy(folder: Path) -> float:
@@ -191,30 +224,3 @@ def _plan_in(path: Path) -> records.Plan | None:
     except UnreadableFileError as error:
         logger.warning("%s", error)
         return None
-
-
-def retry(plan: Plan, folder: Path) -> int:
-    """Set the failures of a plan aside, so that ``run`` starts those cells anew; returns how many.
-
-    Trials are tried anew as long as nothing is chosen, and where all trials of an arm failed: what is chosen stays.
-    """
-    cells = list(plan.cells())
-    if plan.grid.tune is not None:
-        tuning = choice_of(plan, folder)
-        found = plan if tuning is None else plan.with_choice(tuning)
-        trials = [cell for cell in plan.trials() if cell.arm in found.open_arms]
-        if trials and (folder / TUNING).exists():
-            set_aside(folder / TUNING)
-        cells = [*trials, *found.cells()]
-    return sum(_retried(cell.folder(folder)) for cell in cells if status_of(cell.folder(folder))[0] is Status.FAILED)
-
-
-def _retried(place: Path) -> bool:
-    """Whether a failed cell was set aside; one that is being run again already is left alone."""
-    with suppress(Timeout), lock_of(place):
-        # failure.json goes last: a retry that is killed half-way is still a failed cell.
-        for name in ("checkpoint.safetensors", PROGRESS, "curve.jsonl", FAILURE):
-            if (place / name).exists():
-                set_aside(place / name)
-        return True
-    return False

@@ -76,8 +76,8 @@ def _run(grid: str, folder: Path, place: str, facts: Mapping[str, str]) -> Itera
 
 
 def _read(run: Run, cell: Path) -> Run:
-    config, lines = load(cell / CONFIG, records.Config), records.read_curve(cell)
     done = _finished(cell) if run.status is Status.COMPLETED else None
+    config, lines = load(cell / CONFIG, records.Config), records.read_curve(cell, done)
     identity = {"run_key": config.run_key, "arm": config.arm, "variant": config.variant, "seed": str(config.seed),
                 "task": config.spec.data.task.name, "is_trial": str(config.trial).lower()}  # fmt: skip
     return Run(

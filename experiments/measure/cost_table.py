@@ -35,6 +35,8 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "p95": _ms("p95_s"),
     "n": lambda row: str(row["repeats"]),
     "texts/s": _optional("texts_per_s", lambda rate: f"{rate:.4g}"),
+    "tokens/s": _optional("tokens_per_s", lambda rate: f"{rate:,.0f}"),
+    "CPU µs a token": _optional("cpu_us_per_token", lambda cost: f"{cost:.3g}"),
     "GFLOP": lambda row: f"{row['flops'] / 1e9:.4g}",
     "of least": lambda row: f"{row['share_of_least']:.1%}",
     "peak, MiB": _optional("peak_bytes", lambda size: f"{size / 2**20:.0f}"),
@@ -92,7 +94,7 @@ def print_growth(path: Path) -> None:
     head = ("variant", "FLOPs ∝ N^", "seconds ∝ N^", "memory ∝ N^", "seconds, length by length")
     rows = []
     for found in load_json(path)["growth"]:
-        steps = [f"{step['from']}–{step['to']}: {_interval(step)}" for step in found["local_seconds"]]
+        steps = [f"{step['from']}–{step['to']}: {_interval(step)}" for step in found.get("local_seconds", [])]
         fits = [_interval(found[kind]) for kind in ("flops", "seconds", "memory")]
         rows.append((found["variant"], *fits, ", ".join(steps)))
     words = "95 % intervals: of fits, how far the lengths are from one power law; of steps, timing alone."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -46,6 +46,7 @@ class Settings(Strict):
     )
     lengths: list[AtLeastOne] = Field([256, 768, 4096, 16384], min_length=2)
     batch: AtLeastOne = 1
+    piece: int = Field(0, ge=0)
     threads: AtLeastOne = 1
     precision: Precision = "fp32"
     mode: Mode = "forward"
@@ -144,15 +145,25 @@ class Growth:
 
     def more(self) -> dict[str, Any]:
         """Fitted and local exponents of every variant with at least two lengths."""
-        grouped = [[row for row in self.rows if row["variant"] == name] for name in self.settings.variants]
-        return {"growth": [self._exponents(rows) for rows in grouped if len(rows) > 1]}
+        fits = exponents(self.rows, self.settings.variants)
+        return {"growth": [{**fit, "local_seconds": self._local(fit["variant"], fit["lengths"])} for fit in fits]}
 
-    def _exponents(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        rows = sorted(rows, key=lambda row: row["length"])
-        variant, lengths = rows[0]["variant"], [row["length"] for row in rows]
-        costs = {"flops": "flops", "seconds": "median_s", "memory": "growth_bytes"}
-        taken = {name: [row[key] for row in rows] for name, key in costs.items()}
-        # The passes on a short text may take no memory to speak of beyond the built model.
-        fits = {name: fitted_exponent(lengths, t).to_dict() if min(t) > 0 else None for name, t in taken.items()}
-        seconds = {length: self.samples[variant, length].seconds for length in lengths}
-        return {"variant": variant, "lengths": lengths, **fits, "local_seconds": local_exponents(seconds)}
+    def _local(self, variant: str, lengths: list[int]) -> list[dict[str, Any]]:
+        return local_exponents({length: self.samples[variant, length].seconds for length in lengths})
+
+
+def exponents(rows: list[dict[str, Any]], variants: Sequence[str]) -> list[dict[str, Any]]:
+    """Fitted exponents of every variant with at least two lengths."""
+    grouped = [
+        sorted((row for row in rows if row["variant"] == name), key=lambda row: row["length"]) for name in variants
+    ]
+    return [_fitted(of_one) for of_one in grouped if len(of_one) > 1]
+
+
+def _fitted(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    lengths = [row["length"] for row in rows]
+    costs = {"flops": "flops", "seconds": "median_s", "memory": "growth_bytes"}
+    taken = {name: [row[key] for row in rows] for name, key in costs.items()}
+    # The passes on a short text may take no memory to speak of beyond the built model.
+    fits = {name: fitted_exponent(lengths, t).to_dict() if min(t) > 0 else None for name, t in taken.items()}
+    return {"variant": rows[0]["variant"], "lengths": lengths, **fits}

@@ -18,6 +18,7 @@ from swarmformer.spec import RunSpec, Seed
 from swarmformer.variants import Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
+from ..limits import Limits
 from ..plan.design import DesignSpec, levels_of, variant_of
 from ..plan.matched import MatchedSpec
 from ..plan.tune import Candidate, TuneSpec, check_apart, check_free, patch_of
@@ -92,6 +93,10 @@ class GridSpec(Strict):
     train: Patch = Field({}, description="laid over the training of every arm")
     floors: bool = Field(True, description="compute majority, NB-SVM and the task's trivial predictors and oracles")
     latency: Latency | None = Field(Latency(), description="time every arm after the runs; null: time none")
+    threads: int = Field(
+        1, gt=0, description="of a cell; another number gives another last digit, so runs are compared with their like"
+    )
+    limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may take before it is ended")
     keep_weights: bool | Literal["best"] = Field(
         False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
     )

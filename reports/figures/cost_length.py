@@ -36,8 +36,8 @@ class CostLength(Figure):
     key_columns: ClassVar = 1
     inches: ClassVar = 2.9
 
-    measured: list[Literal["scaling", "scaling_training"]] = ["scaling", "scaling_training"]
-    """Folders of reports/results/cost: forward passes, training steps."""
+    measured: list[Literal["scaling", "scaling_training", "scaling_long"]] = ["scaling", "scaling_training"]
+    """Folders of reports/results/cost: forward passes, training steps, forward passes in pieces."""
     variants: list[str] | None = Field(default=None, min_length=1)
     """All where it is not given."""
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from .escape import code, latex, plain, prose, utf8
+from .escape import code, csv_text, latex, plain, prose, utf8
 from .table import LONG, MISSING, Column, Entry, Row, Table
 
 __all__ = ["FORMATS", "MISSING", "Column", "Entry", "Row", "Table", "environment", "fragment", "terminal", "utf8"]
@@ -106,7 +106,7 @@ def csv(table: Table) -> str:
     records = [[row.entries[index].value(key) for index, key in table.csv_columns.values()] for row in table.rows]
     # object keeps whole numbers whole in columns that have gaps.
     frame = pd.DataFrame(records, columns=[*table.csv_columns], dtype=object)
-    return frame.to_csv(index=False, lineterminator="\n")
+    return csv_text(frame)
 
 
 FORMATS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "tex": tex, "html": document, "csv": csv}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pandas as pd
+
 _SWALLOWED = re.compile(r"[\\`*_<~&$|]|\](?=[(\[:])")
 """What Markdown would not print as it is: marks of emphasis, code, links, entities and formulas."""
 _AT_ENDS = re.compile(r"^[#>+-]|^\d+(?=[.)](?: |$))|(?<= )#+$")
@@ -59,6 +61,19 @@ def _latex(character: str) -> str:
         return _LATEX[character]
     known = character.isprintable() and (character.isascii() or (character <= _LAST_LETTER and character.isalpha()))
     return character if known else f"[U+{ord(character):04X}]"
+
+
+def inert(value: object) -> object:
+    """A cell of a CSV file: a text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A table as CSV that no spreadsheet computes with."""
+    texts = [name for name in frame if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name])]
+    # Not Series.map, which makes fractions of whole numbers beside gaps.
+    safe = {name: pd.Series(list(map(inert, frame[name])), frame.index, dtype=object) for name in texts}
+    return frame.assign(**safe).to_csv(index=False, lineterminator="\n")
 
 
 def utf8(text: str) -> bytes:

@@ -44,7 +44,7 @@ def answered(study: Study) -> tuple[list[Answered], list[str]]:
     for grid in study.grids:
         for cell in sorted((cell for cell in grid.cells if cell.result), key=lambda cell: cell.where):
             try:
-                predictions = read_predictions(cell_folder(grid, cell))
+                predictions = read_predictions(cell_folder(grid, cell), cell.result)
             except UnreadableFileError as error:
                 problems.append(f"{cell.where}/{error.path.name}: {error.reason}")
                 continue

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ..errors import ReportError
+from ..written import write_together
 
 MARK = "swarmformer-page.json"
 """Lists the files that belong to the page. A folder without it is not ours."""
@@ -24,14 +25,11 @@ def write_site(out: Path, files: Mapping[str, bytes]) -> None:
     taken = [name for name in files if name not in former and (out / name).exists()]
     if taken:
         raise ReportError(f"{out}: {taken[0]} is not of a former page. Move it away, or name another --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    _mark(out, {*former, *files})  # before the first file, so that a run that is cut short can be repeated
+    # The mark comes first, so that a run that is cut short can be repeated.
+    write_together(out, {MARK: _mark({*former, *files}), **files})
     for name in sorted(former - files.keys()):
         (out / name).unlink(missing_ok=True)
-    for name, content in files.items():
-        (out / name).parent.mkdir(parents=True, exist_ok=True)
-        (out / name).write_bytes(content)
-    _mark(out, set(files))
+    write_together(out, {MARK: _mark(set(files))})
 
 
 def _former(out: Path) -> set[str]:
@@ -52,6 +50,6 @@ def _former(out: Path) -> set[str]:
     return set(names)
 
 
-def _mark(out: Path, names: set[str]) -> None:
+def _mark(names: set[str]) -> bytes:
     text = json.dumps({"about": "python -m reports.page wrote these files", "files": sorted(names)}, indent=1)
-    (out / MARK).write_text(text + "\n", encoding="utf-8", newline="\n")
+    return (text + "\n").encode()

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmformer.records import load_json
+
 from ..definition import Definition
 from ..render import environment, fragment, utf8
 from ..report import drawings_of
@@ -122,7 +124,7 @@ def _own(grid: GridStudy) -> Iterator[tuple[str, str]]:
     unread = {cell.where for cell in grid.cells if cell.arm is None}
     for source, path in ((f"{grid.folder.name}/{name}", grid.folder / name) for name in FILES):
         if path.is_file() and source not in unread:
-            yield source, yaml_text(json.loads(path.read_text("utf-8")))
+            yield source, yaml_text(load_json(path))
 
 
 def _classes(run: Answered) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,7 +42,7 @@ def run_record(grid: GridStudy, cell: Cell) -> dict[str, Any]:
     config, environment, failure, result = (
         _read(_json, folder / name, dict[str, Any](), problems) for name in (CONFIG, ENVIRONMENT, FAILURE, RESULT)
     )
-    lines = _read(read_curve, folder, list[CurveLine](), problems)
+    lines = _read(partial(read_curve, done=cell.result), folder, list[CurveLine](), problems)
     parts = {"Configuration": config.get("spec"), "Environment": environment, "Result": result}
     return {
         "traceback": failure.get("traceback", ""), "problems": problems, "curves": curves(lines),

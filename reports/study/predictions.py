@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmformer.records import Predictions, UnreadableFileError, read_predictions
+from swarmformer.records import Predictions, Result, UnreadableFileError, read_predictions
 
 from .model import Arm
 
@@ -18,15 +18,21 @@ Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
 Answers = tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.bool_]]
 
 
-def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
+def correct_of(
+    folder: Path, arms: Sequence[Arm], results: Mapping[str, Result | None]
+) -> tuple[Correct, list[str]]:
     """Of the arms all of whose runs have predictions, of one set of examples; and a warning where those cannot be
-    used."""
+    used.
+
+    Args:
+        results: by ``where``; predictions must be those that a result was made of.
+    """
     correct = dict[str, Mapping[int, NDArray[np.bool_]]]()
     warnings = list[str]()
     asked: Answers | None = None
     for arm in arms:
         try:
-            answers = _answers(folder, arm)
+            answers = _answers(folder, arm, results)
         except UnreadableFileError as error:
             warnings.append(f"Predictions left out: {folder.name}/{error.path.parent.name}: {error.reason}.")
             continue
@@ -38,10 +44,10 @@ def correct_of(folder: Path, arms: Sequence[Arm]) -> tuple[Correct, list[str]]:
     return correct, warnings
 
 
-def _answers(folder: Path, arm: Arm) -> dict[int, Answers]:
+def _answers(folder: Path, arm: Arm, results: Mapping[str, Result | None]) -> dict[int, Answers]:
     """Empty where a run has no predictions."""
     pairs = zip(arm.runs["seed"], arm.runs["where"], strict=True)
-    read = {int(seed): read_predictions(folder / Path(where).name) for seed, where in pairs}
+    read = {int(seed): read_predictions(folder / Path(where).name, results.get(where)) for seed, where in pairs}
     present = {seed: _ordered(predictions) for seed, predictions in read.items() if predictions is not None}
     return present if len(present) == len(read) else {}
 

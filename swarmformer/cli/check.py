@@ -6,7 +6,6 @@ held to the contract of a model (base+windowed).
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words_of(arguments))
     if bool(options.names) == options.everything:
         parser.error("name what to check, or give --all; not both")
+    if options.slot is not None:
+        registry.interface(options.slot)
+        if known := [name for name in options.names or ["--all"] if ":" not in name]:
+            parser.error(f"--slot is of a package.module:Class; {known[0]} has one of its own: leave --slot out")
     return run_checks(options.names, options.everything, options.slot)
 
 
@@ -54,7 +57,7 @@ def _report(entry: registry.Entry) -> Report:
 
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
-        return check_component(_from_path(name), slot)
+        return check_component(_imported(name), slot)
     if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
         return check_variant(name)
     own_slot, _, component = name.partition(".")
@@ -64,10 +67,8 @@ def _named(name: str, slot: str | None) -> Report:
     return Report(tuple(outcome for entry in entries for outcome in _report(entry).outcomes))
 
 
-def _from_path(path: str) -> Any:
-    """The class at ``package.module:Class``; the kit judges it."""
-    module, _, name = path.partition(":")
+def _imported(path: str) -> Any:
     try:
-        return getattr(importlib.import_module(module), name)
-    except Exception as error:  # importing a stranger's module may fail in any way
-        raise SpecError(f"{path!r} cannot be imported: {type(error).__name__}: {error}") from error
+        return registry.imported(path)
+    except SpecError as error:
+        raise SpecError(f"{path!r} cannot be imported: {error}") from error

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from swarmformer.errors import InterruptedRunError, SwarmformerError, UsageError
 
@@ -20,19 +24,41 @@ def exit_status(run: Callable[[], int | None], stopped: str = "stopped") -> int:
         0 (or what ``run`` returns) where it is done; 1 with one message on standard error for a fault that a user can
         mend; 2 for a command line that cannot be read; 130 and ``stopped`` where it was. Faults of the code pass.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what a terminal's encoding has not, it shows by its code point
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        return int(run() or DONE)
+        status = int(run() or DONE)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return status
     except BrokenPipeError:  # whoever reads has had enough; what is still buffered has nowhere to go
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_nowhere()
         return DONE
     except (SwarmformerError, OSError) as error:
+        if getattr(error, "errno", None) == errno.ENOSPC:
+            _write_nowhere()
         print(f"error: {error}", file=sys.stderr)
         return USAGE if isinstance(error, UsageError) else FAULT
     except (InterruptedRunError, KeyboardInterrupt):
         print(stopped, file=sys.stderr)
         return STOPPED
-    except SystemExit as end:  # argparse: 0 after help, 2 after a message
+    except SystemExit as end:
+        if (caller := _caller(end)) != "argparse":  # which ends with 0 after help, with 2 after a message
+            print(f"error: {caller} ended the program (sys.exit({end.code!r})); nothing is finished", file=sys.stderr)
+            return FAULT
         return end.code if isinstance(end.code, int) else USAGE
+
+
+def _write_nowhere() -> None:
+    """What is buffered for an output that takes no more would be tried again when the program ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _caller(end: SystemExit) -> str:
+    """The module that raised it."""
+    frames = list(traceback.walk_tb(end.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__", "a module"))
 
 
 def command_parser(name: str, about: str | None) -> argparse.ArgumentParser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 from torch import Tensor, nn
 
@@ -26,6 +27,22 @@ class Cluster(Component, ABC):
         norm: nn.Module | None = None,
         signal_BC: Tensor | None = None,
     ) -> Tensor: ...
+
+    def stream(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+        *,
+        size: int,
+    ) -> Iterator[Tensor]:
+        """What ``forward`` gives, in order, about ``size`` clusters at a time, in evaluation.
+
+        A mixer that can overrides it to hold no more than ``size`` clusters of what it computes: ``c_BCD`` may be
+        millions of them (``swarmformer.long``).
+        """
+        yield from self(c_BCD, mask_BC, norm, signal_BC).split(size, dim=1)
 
     def flops(self, B: int, C: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""

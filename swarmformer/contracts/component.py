@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import nn
 
 from swarmformer.contracts.measure import Measure, Watched
@@ -31,12 +31,18 @@ class Strict(BaseModel):
 class Dims(Strict):
     """The sizes that components share."""
 
-    vocab_size: int = Field(gt=1, description="rows of the embedding table; the task says it")
-    d_model: int = Field(gt=0, description="width of token and cluster states")
-    num_layers: int = Field(gt=0, description="layers")
-    cluster_size: int = Field(gt=0, description="tokens of a cluster in the first layer")
-    seq_len: int = Field(gt=0, description="tokens of the longest text; what is longer is cut")
-    num_classes: int = Field(gt=1, description="answers to choose from; the task says it")
+    vocab_size: int = Field(gt=1, le=1 << 31, description="rows of the embedding table; the task says it")
+    d_model: int = Field(gt=0, le=1 << 20, description="width of token and cluster states")
+    num_layers: int = Field(gt=0, le=1024, description="layers")
+    cluster_size: int = Field(gt=0, le=1 << 28, description="tokens of a cluster in the first layer")
+    seq_len: int = Field(gt=0, le=1 << 28, description="tokens of the longest text; what is longer is cut")
+    num_classes: int = Field(gt=1, le=1 << 31, description="answers to choose from; the task says it")
+
+    @model_validator(mode="after")
+    def _clusters_fit(self) -> Self:
+        if self.cluster_size > max(self.seq_len, 4096):  # texts are padded to whole clusters
+            raise ValueError(f"cluster_size {self.cluster_size:,} is larger than a text: seq_len is {self.seq_len:,}")
+        return self
 
 
 Over = Literal["texts", "tokens"]
@@ -62,6 +68,10 @@ class Component(nn.Module):
     sees_order: bool = True
     """False where it makes of a sequence read backwards what it makes of the sequence, as a mean does; of a model it
     is said of what it does beside its components. See ``tells_order``."""
+    reach: int | None = None
+    """How many tokens on either side can change what it gives at a token: a stretch of a text with so many around it
+    then gives what the whole gives (``swarmformer.long``); of a router, a stretch of whole clusters. None: any token
+    can, or it does not say."""
     whole_batch: bool = False
     """True where training needs all texts of a batch at once, for losses or telemetry that are means over them."""
     means_over: Mapping[str, Over] | None = None

@@ -13,6 +13,7 @@ class Norm(Component, ABC):
     """x → x of the same shape, over the last dimension."""
 
     slot = "norm"
+    reach: int | None = 0
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor: ...

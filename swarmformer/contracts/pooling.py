@@ -21,6 +21,12 @@ class Pooling(Component, ABC):
     @abstractmethod
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor: ...
 
+    def log_weight(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor | None:
+        """Logarithm of what these tokens weigh in a longer text, [B, G] for G equal groups of the D columns; −∞ of no
+        real tokens. What the text gives is the mean of what its stretches give, weighed by this (``swarmformer.long``).
+        None: it cannot be put together from stretches, or does not say."""
+        return None
+
     def flops(self, B: int, N: int) -> int:
         """A forward pass in evaluation; counted where it is not overridden."""
         return self._count_flops("flops", B, N)

@@ -89,8 +89,10 @@ def _beyond(name: str, work: Work, median_s: float, limits: Limits, computing: b
         done, rate, best = f"{work.computed:.3g} FLOPs", work.computed / median_s, limits.matmul_flops_per_s
         limit = f"matrix-product rate of this machine, {best:.3g} FLOP/s at {limits.precision} precision"
     else:
-        done, rate, best = f"{work.least_bytes:.3g} bytes", work.least_bytes / median_s, limits.copy_rate(
-            work.least_bytes
+        done, rate, best = (
+            f"{work.least_bytes:.3g} bytes",
+            work.least_bytes / median_s,
+            limits.copy_rate(work.least_bytes),
         )
         limit = f"rate of copying so many bytes on this machine, {best:.3g} bytes/s"
     return (

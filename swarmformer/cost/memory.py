@@ -106,14 +106,22 @@ def measure_memory(
     )
     answers: list[MemoryAnswer] = []
     while len(answers) < ATTEMPTS and all(answer["reclaimed_bytes"] > UNDISTURBED for answer in answers):
-        answers.append(_ask(order, timeout_s))
+        said = in_fresh_process(
+            PROCESS, order, timeout_s=timeout_s, limit_bytes=limit_bytes, what=f"{CALLS} calls in a fresh process"
+        )
+        answers.append(json.loads(said))
     return min(answers, key=lambda answer: answer["reclaimed_bytes"])["row"]
 
 
-def _ask(order: MemoryOrder, timeout_s: float | None) -> MemoryAnswer:
+def in_fresh_process(module: str, order: Strict, *, timeout_s: float | None, limit_bytes: int | None, what: str) -> str:
+    """What ``python -m module`` prints when it is given ``order`` as JSON; ``limit_bytes`` and ``what`` for errors.
+
+    Raises:
+        TooLargeError: it was not done within ``timeout_s``, or it failed; says which.
+    """
     try:
         done = subprocess.run(
-            [sys.executable, "-m", PROCESS],
+            [sys.executable, "-m", module],
             input=order.model_dump_json(),
             env=_environment(),
             capture_output=True,
@@ -121,11 +129,10 @@ def _ask(order: MemoryOrder, timeout_s: float | None) -> MemoryAnswer:
             timeout=timeout_s,
         )
     except subprocess.TimeoutExpired:
-        raise TooLargeError(f"not done within {timeout_s:.0f} s ({CALLS} calls in a fresh process)") from None
+        raise TooLargeError(f"not done within {timeout_s:.0f} s ({what})") from None
     if done.returncode:
-        raise TooLargeError(_reason(done, order.limit_bytes))
-    answer: MemoryAnswer = json.loads(done.stdout)
-    return answer
+        raise TooLargeError(_reason(done, limit_bytes))
+    return done.stdout
 
 
 def _environment() -> dict[str, str]:

@@ -95,6 +95,7 @@ def time_arms(
     Raises:
         SpecError: no arms, or numbers of repeats that make no sense.
     """
+
     def every_round(call: Call) -> Query:
         return lambda number: call()
 

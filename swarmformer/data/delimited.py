@@ -128,9 +128,7 @@ def _records(path: Path, form: Form) -> Iterator[tuple[int, list[str]]]:
         skipped = bool(SEPARATOR.fullmatch(first.rstrip("\r\n")))
         lines = file if skipped else chain([first], file)
         quoting: Any = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
-        reader = csv.reader(
-            lines, delimiter=form.delimiter, quotechar=form.quote or None, quoting=quoting, strict=True
-        )
+        reader = csv.reader(lines, delimiter=form.delimiter, quotechar=form.quote or None, quoting=quoting, strict=True)
         line = 1 + skipped
         try:
             for fields in reader:

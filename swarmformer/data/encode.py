@@ -41,9 +41,7 @@ def encode_text(texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Seq
     return Tokens(ids.array(), offsets_of(lengths.array()), truncated)
 
 
-def encode_vocabulary(
-    texts: Sequence[str], vocabulary: Sequence[str], cut: Cut, names: Sequence[str]
-) -> Tokens:
+def encode_vocabulary(texts: Sequence[str], vocabulary: Sequence[str], cut: Cut, names: Sequence[str]) -> Tokens:
     """Encode texts that are tokens of ``vocabulary`` joined by spaces; nothing is added.
 
     Raises:

@@ -215,9 +215,7 @@ def _prepared(
     facts = {**shared_texts(whole, task), "dropped": len(whole["train"]) - len(splits["train"])}
     facts |= {"split_seed": draw["split_seed"], "redrawn": bool(draw.get("redrawn"))}
     if augment:
-        splits["train"], facts["added"] = augmented(
-            splits["train"], augment, HeldOut(splits, task), draw["split_seed"]
-        )
+        splits["train"], facts["added"] = augmented(splits["train"], augment, HeldOut(splits, task), draw["split_seed"])
     facts |= {"sources": task.sources(), "classes": list(task.classes or ())}
     return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
@@ -278,9 +276,7 @@ def _windows(
     return arrays, {**facts, "num_classes": facts["vocab_size"], "truncated": truncated, "text_bytes": text_bytes}
 
 
-def encoder(
-    task: Task, tokenizer: str, cut: Cut
-) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
+def encoder(task: Task, tokenizer: str, cut: Cut) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
     """What encodes a split, and the sizes and ids that go with it."""
     own = task.vocabulary
     if task.per_token and cut.where != "head":

@@ -80,9 +80,7 @@ def windows(tokens: np.ndarray, seq_len: int, stride: int = 0) -> tuple[np.ndarr
     return ids, offsets, tokens[1:].astype(np.int64), Questions.from_rows(rows)
 
 
-def windows_of(
-    split: RawSplit, name: str, seq_len: int, stride: int, tokenizer: Tokenizer | None = None
-) -> Windows:
+def windows_of(split: RawSplit, name: str, seq_len: int, stride: int, tokenizer: Tokenizer | None = None) -> Windows:
     """The windows of a split's documents.
 
     Args:

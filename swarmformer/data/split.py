@@ -171,9 +171,7 @@ def _check_texts(name: str, split: RawSplit) -> None:
             raise DataError(f"split {name!r}, example {example!r}: no valid text: {error}") from error
 
 
-def cut_validation(
-    train: RawSplit, fraction: float, seed: int, *, stratify: bool = False
-) -> tuple[RawSplit, RawSplit]:
+def cut_validation(train: RawSplit, fraction: float, seed: int, *, stratify: bool = False) -> tuple[RawSplit, RawSplit]:
     """Cut ``fraction`` of ``train`` off as validation; returns (rest, validation), both in train's order.
 
     Where groups exist, whole groups are drawn at random for as long as they fit into the fraction,

@@ -40,9 +40,7 @@ class Examples:
     labels_N: np.ndarray | None = None
 
     @classmethod
-    def of(
-        cls, complete: CompleteModel, texts: Sequence[str] = TEXTS, labels: Sequence[int] | None = None
-    ) -> Examples:
+    def of(cls, complete: CompleteModel, texts: Sequence[str] = TEXTS, labels: Sequence[int] | None = None) -> Examples:
         """Encoded as the model reads them; none for a model that reads no text, or words that ``TEXTS`` are not."""
         if complete.text is None or (complete.text.words and texts is TEXTS):
             return cls()

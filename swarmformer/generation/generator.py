@@ -97,9 +97,7 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
             raise SpecError("stop: an empty text stands everywhere; leave it out")
         return self._pieces(given, max_length, sampling, _generator(seed), tuple(stop), use_cache)
 
-    def score(
-        self, texts: Sequence[str], *, stride: int = 0, batch_size: int = 64
-    ) -> tuple[Metrics, np.ndarray]:
+    def score(self, texts: Sequence[str], *, stride: int = 0, batch_size: int = 64) -> tuple[Metrics, np.ndarray]:
         """How well it predicts texts, each a document of one run of text, as training measures it; and the sum of
         the negative log-likelihoods of each window, in nats, fp64.
 

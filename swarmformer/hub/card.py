@@ -97,8 +97,8 @@ def _copies(result: Result) -> list[str]:
 
 def _use() -> str:
     return (
-        "## Use\n\n```python\nimport swarmformer\n\nclassify = swarmformer.load(\"FOLDER or OWNER/NAME\")\n"
-        "print(classify([\"a text\"]))\n```\n\n```bash\nswarmformer predict FOLDER \"a text\"\n"
+        '## Use\n\n```python\nimport swarmformer\n\nclassify = swarmformer.load("FOLDER or OWNER/NAME")\n'
+        'print(classify(["a text"]))\n```\n\n```bash\nswarmformer predict FOLDER "a text"\n'
         "swarmformer evaluate FOLDER\n```"
     )
 

@@ -74,9 +74,7 @@ class LinformerAttention(nn.Module):
         self.dropout_layer = Dropout(dropout)
         self.output_transform = nn.Linear(D, D)
 
-    def forward(
-        self, x_BND: Tensor, mask_BN: Tensor | None = None, past: Past | None = None, start: int = 0
-    ) -> Tensor:
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, past: Past | None = None, start: int = 0) -> Tensor:
         """Pads are in no mixture.
 
         Args:

@@ -31,9 +31,7 @@ class EncoderLayer(nn.Module):
         self.feedforward_norm = parts.build("norm", f"{place}.feedforward_norm")
         with parts.stream(place):
             self.qkv, self.out = nn.Linear(D, 3 * D), nn.Linear(D, D)
-            self.feedforward = nn.Sequential(
-                nn.Linear(D, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, D)
-            )
+            self.feedforward = nn.Sequential(nn.Linear(D, hidden), nn.GELU(), Dropout(dropout), nn.Linear(hidden, D))
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None, past: Past | None = None) -> Tensor:

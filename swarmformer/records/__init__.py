@@ -60,6 +60,7 @@ from .predictions import (
 from .progress import PROGRESS, Progress
 from .run import (
     OF_TEXT,
+    RESULT,
     AttentionUse,
     Computing,
     Config,
@@ -76,6 +77,8 @@ from .run import (
     Spec,
     SplitMetrics,
     Truncated,
+    check_file,
+    hashes_of,
 )
 from .tuning import (
     RULE,
@@ -95,4 +98,4 @@ from .tuning import (
 )
 
 PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"
-CONFIG, RESULT, FAILURE, ENVIRONMENT = "config.json", "result.json", "failure.json", "environment.json"
+CONFIG, FAILURE, ENVIRONMENT = "config.json", "failure.json", "environment.json"

@@ -1,7 +1,8 @@
-"""What every file has in common: strict and frozen records, a schema number, whole or not there."""
+"""What every file has in common: strict and frozen records, a schema number, a checksum, whole or not there."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -21,6 +22,11 @@ NotNegative = Annotated[float, Field(ge=0)]
 RunKey = Annotated[str, AfterValidator(todays_key)]
 """A run key in the form of today: one that an older version wrote is read as what that configuration has now."""
 DocumentT = TypeVar("DocumentT", bound="Document")
+CHECKSUM = "checksum"
+"""Key of a file's SHA-256 over its JSON value without this key: a new layout changes nothing, a new value is found."""
+REMEDY = "restore it from a copy, or move it away and start again"
+LARGEST = 1 << 28
+"""Bytes of a JSON file that is read at all."""
 
 
 class UnreadableFileError(SwarmformerError):
@@ -43,9 +49,11 @@ class Record(BaseModel):
 
 
 class Document(Record):
-    """A whole file. ``SCHEMA`` is raised when a key changes its name or its meaning."""
+    """A whole file. ``SCHEMA`` is raised when a key changes its name or its meaning; files of ``SEALED`` and above
+    carry a checksum."""
 
-    SCHEMA: ClassVar[int] = 1
+    SCHEMA: ClassVar[int] = 2
+    SEALED: ClassVar[int] = 2
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
@@ -71,7 +79,8 @@ def save_json(path: Path, content: Mapping[str, Any], schema: int = 1, *, flush:
     Raises:
         ValueError: a number that is not finite.
     """
-    text = json.dumps({"schema": schema, **content}, indent=1, allow_nan=False)
+    plain = json.loads(json.dumps({"schema": schema, **content}, allow_nan=False))
+    text = json.dumps({**plain, CHECKSUM: _checksum(_canonical(plain))}, indent=1)
     write_bytes_atomically(path, (text + "\n").encode(), flush=flush)
 
 
@@ -79,34 +88,57 @@ def load(path: Path, model: type[DocumentT]) -> DocumentT:
     """Read one file whole.
 
     Raises:
-        UnreadableFileError: it is no JSON, has a schema number of another version, or is not what ``model`` says.
+        UnreadableFileError: it is no JSON, not what was written, has a schema number of another version, or is not
+            what ``model`` says.
     """
-    raw = load_json(path)
+    raw, text, sealed = _read(path)
     schema = raw.get("schema")
-    if not isinstance(schema, int) or not 1 <= schema <= model.SCHEMA:
-        known = "1" if model.SCHEMA == 1 else f"1 to {model.SCHEMA}"
-        raise UnreadableFileError(path, f"schema {schema!r}; this version reads schema {known}")
+    if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= model.SCHEMA:
+        raise UnreadableFileError(path, f"schema {schema!r}; this version reads schema 1 to {model.SCHEMA}")
+    if schema >= model.SEALED and not sealed:
+        raise UnreadableFileError(path, f"has no {CHECKSUM}, as files of schema {schema} have; {REMEDY}")
     try:
         if schema < model.SCHEMA:
-            raw = model.upgraded(raw, schema)
-        return model.model_validate_json(json.dumps(raw))
+            text = json.dumps(model.upgraded(raw, schema))
+        return model.model_validate_json(text)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableFileError(path, first_problem(error)) from None
 
 
 def load_json(path: Path) -> dict[str, Any]:
-    """The mapping in a JSON file.
+    """The mapping in a JSON file, without its checksum.
 
     Raises:
-        UnreadableFileError: unreadable, or something else.
+        UnreadableFileError: unreadable, something else, or not what was written.
     """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
+    """A file's mapping without its checksum, its text as it stands, whose order a reader keeps, and whether a checksum
+    was there, which then agrees."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LARGEST:
+            raise UnreadableFileError(path, f"{path.stat().st_size:,} bytes; no record has more than {LARGEST:,}")
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableFileError(path, f"cannot be read as JSON: {in_a_line(error)}") from None
     if not isinstance(raw, dict):
         raise UnreadableFileError(path, "schema None: it holds no mapping")
-    return raw
+    told = raw.pop(CHECKSUM, None)
+    if told is not None and told != _checksum(_canonical(raw)):
+        raise UnreadableFileError(path, f"not what was written: its checksum differs; {REMEDY}")
+    return raw, text, told is not None
+
+
+def _canonical(raw: Mapping[str, Any]) -> str:
+    """One text for one JSON value, however its file is laid out."""
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"))
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_bytes_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:

@@ -29,11 +29,12 @@ def renamed(value: Any) -> Any:
 class Measured(Document):
     """Base of files with measured costs: those of schema 1 called the machine's limits ceilings and floors."""
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
+    SEALED: ClassVar[int] = 3
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
-        return dict(renamed(raw))
+        return dict(renamed(raw)) if schema == 1 else raw
 
 
 class Limits(Record):
@@ -119,7 +120,8 @@ class Floors(Document):
     """``left_out``: predictors that the task cannot have, with the reason. ``splits``: how many draws of training and
     validation the accuracies are means over."""
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
+    SEALED: ClassVar[int] = 3
 
     task: str
     data_key: str
@@ -130,6 +132,8 @@ class Floors(Document):
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
         """Schema 1 called a baseline a floor, and an oracle a ceiling."""
+        if schema > 1:
+            return raw
         words = {"floor": "baseline", "ceiling": "oracle"}
         rows = [{**row, "kind": words[row.get("kind", "floor")]} for row in raw["floors"]]
         return {**raw, "floors": rows}

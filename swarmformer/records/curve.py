@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Discriminator, TypeAdapter, ValidationError
 
 from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
-from .run import Metrics
+from .run import Metrics, Result, check_file
+from .tuning import Trial
 
 CURVE = "curve.jsonl"
 
@@ -70,28 +71,48 @@ KINDS: dict[str, type[CurveLine]] = {
     "stage_train": StageLine,
     "stage_validation": StageLine,
 }
+_LINES: TypeAdapter[list[CurveLine]] = TypeAdapter(
+    list[Annotated[TrainLine | ValidationLine | TestLine | StageLine, Discriminator("kind")]]
+)
 
 
-def read_curve(cell: Path) -> list[CurveLine]:
+def read_curve(cell: Path, done: Result | Trial | None = None) -> list[CurveLine]:
     """The lines of a cell's curve; none where it has none. A last line that is half-written is left out.
 
+    Args:
+        done: what the cell came to, where it is at hand: the curve must be the one that it was written with.
+
     Raises:
-        UnreadableFileError: a line that is not one of ``KINDS``.
+        UnreadableFileError: a line that is not one of ``KINDS``; a curve of something else.
     """
     path = cell / CURVE
+    if done is not None:
+        check_file(path, done.files)
     try:
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
     except (OSError, ValueError) as error:
         raise UnreadableFileError(path, in_a_line(error)) from None
     if lines and not _is_json(lines[-1]):
         del lines[-1]
-    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+    return _all_parsed(lines) or [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _all_parsed(lines: list[str]) -> list[CurveLine]:
+    """All at once, which takes half of the time; none where a line is not one of ``KINDS``, which is then found
+    one by one."""
+    if not all(line.startswith("{") and line.endswith("}") for line in lines):
+        return []
+    try:
+        parsed = _LINES.validate_json(f"[{','.join(lines)}]")
+    except ValidationError:
+        return []
+    return parsed if len(parsed) == len(lines) else []
 
 
 def _is_json(line: str) -> bool:
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -99,7 +120,7 @@ def _is_json(line: str) -> bool:
 def _parsed(path: Path, number: int, line: str) -> CurveLine:
     try:
         raw: Any = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnreadableFileError(path, f"line {number} is not JSON") from None
     kind = raw.get("kind") if isinstance(raw, dict) else None
     if kind not in KINDS:

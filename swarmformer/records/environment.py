@@ -55,14 +55,15 @@ class Start(Record):
 class Environment(Document):
     """All starts, the first one first. A run that was stopped and continued has several."""
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
+    SEALED: ClassVar[int] = 3
 
     starts: tuple[Start, ...]
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
         """Schema 1 had the last start alone."""
-        return {"schema": schema, "starts": [raw]}
+        return {"schema": schema, "starts": [raw]} if schema == 1 else raw
 
     @property
     def last(self) -> Start:

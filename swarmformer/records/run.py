@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from .base import Count, Document, Natural, Record, Share
+from .base import Count, Document, Natural, Record, Share, UnreadableFileError, in_a_line
 from .environment import Supplier
 from .plan import Flops, Identity, Parameters
+
+RESULT = "result.json"
 
 
 class RunIdentity(Identity, Document):
@@ -21,6 +26,7 @@ class TaskSpec(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
+
     @property
     def called(self) -> str:
         """What reports call it: its title where it was given one."""
@@ -49,12 +55,16 @@ class Config(RunIdentity):
 
 
 class Failure(RunIdentity):
-    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one."""
+    """``failure.json``: a run that cannot go on, with the optimiser step (counted from 1) where there was one.
+
+    ``resumable``: the cause lay outside of the run (a full disk, a limit, a killed process); its checkpoint is good.
+    """
 
     status: Literal["FAILED"] = "FAILED"
     cause: str
     step: int | None
     traceback: str = ""
+    resumable: bool = False
 
 
 class Metrics(Record):
@@ -209,6 +219,7 @@ class Result(RunIdentity):
     have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
     ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
     ``metrics``; None in runs from before it was recorded.
+    ``files``: SHA-256 of its curve and predictions; empty in runs from before it was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -239,6 +250,7 @@ class Result(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+    files: dict[str, str] = {}
 
     @property
     def track(self) -> str:
@@ -249,3 +261,24 @@ class Result(RunIdentity):
     def code(self) -> str:
         """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
         return self.code_hash or self.code_revision
+
+
+def hashes_of(cell: Path, names: Iterable[str]) -> dict[str, str]:
+    """Name → SHA-256 of those files of a cell that are there.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    present = [name for name in names if (cell / name).exists()]
+    return {name: hashlib.sha256((cell / name).read_bytes()).hexdigest() for name in present}
+
+
+def check_file(path: Path, known: Mapping[str, str]) -> None:
+    """Raise UnreadableFileError where a file is not the one that a result was written with; older results know none."""
+    try:
+        changed = path.name in known and hashes_of(path.parent, [path.name]).get(path.name) != known[path.name]
+    except OSError as error:
+        raise UnreadableFileError(path, in_a_line(error)) from None
+    if changed:
+        there = "not the file" if path.exists() else "missing: the file"
+        raise UnreadableFileError(path, f"{there} that the cell's result was written with; restore it from a copy")

@@ -6,13 +6,12 @@ evidence. The choice is a function of the finished trials and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from .base import Count, Document, Positive, Record, RunKey, Share, UnreadableFileError, load, load_json, save
+from .base import Count, Document, Positive, Record, RunKey, Share, load, save
 from .environment import Supplier
 from .plan import Plan, PlannedCell, TrialMetric, Value
 from .run import Metrics, RunIdentity, Seconds
@@ -44,6 +43,7 @@ class Trial(RunIdentity):
     device: str
     started_at: str = ""
     seconds: Seconds
+    files: dict[str, str] = {}
 
 
 class TrialScore(Record):
@@ -106,7 +106,6 @@ class Tuning(Document):
     options: dict[str, tuple[Value, ...]]
     seeds: tuple[int, ...]
     arms: tuple[TunedArm, ...]
-    checksum: str = ""
 
 
 def choose(tried: Sequence[Tried]) -> tuple[int | None, tuple[int, ...]]:
@@ -148,9 +147,8 @@ def _words(values: dict[str, Value]) -> str:
 
 
 def save_tuning(grid: Path, tuning: Tuning) -> None:
-    """Write it atomically into a grid's folder, with its checksum."""
-    raw = tuning.model_dump(mode="json")
-    save(grid / TUNING, tuning.model_copy(update={"checksum": _checksum(raw)}))
+    """Write it atomically into a grid's folder."""
+    save(grid / TUNING, tuning)
 
 
 def read_tuning(grid: Path) -> Tuning | None:
@@ -160,17 +158,4 @@ def read_tuning(grid: Path) -> Tuning | None:
         UnreadableFileError: damaged, or not what was written.
     """
     path = grid / TUNING
-    if not path.exists():
-        return None
-    tuning = load(path, Tuning)
-    if tuning.checksum != _checksum(load_json(path)):
-        raise UnreadableFileError(path, "not what was written: its checksum differs; move it away, and grid run makes "
-                                  "it again from the trials")  # fmt: skip
-    return tuning
-
-
-def _checksum(raw: dict[str, Any]) -> str:
-    """SHA-256 over the JSON values as they stand in the file."""
-    content = {key: value for key, value in raw.items() if key not in ("checksum", "schema")}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return load(path, Tuning) if path.exists() else None

@@ -77,9 +77,7 @@ def create_app(
             yield
 
     # The pages that FastAPI has for its interface load scripts from elsewhere; ours needs no network.
-    app = FastAPI(
-        title="swarmformer", version=swarmformer.__version__, lifespan=life, docs_url=None, redoc_url=None
-    )
+    app = FastAPI(title="swarmformer", version=swarmformer.__version__, lifespan=life, docs_url=None, redoc_url=None)
     app.add_middleware(BodyLimit, most_bytes=limits.body_bytes, most_s=limits.read_s)  # type: ignore[arg-type]
     _add_errors(app)
     _add_predict(app, batcher, limits)

@@ -6,6 +6,7 @@ JSON in the file's metadata. The file is written beside the old one, flushed to 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,8 @@ from torch import Tensor
 from swarmformer.errors import SpecError
 from swarmformer.records import todays_key, write_bytes_atomically
 
-FORMAT = "2"
+FORMAT = "3"
+SHA256 = "sha256"
 Tensors = dict[str, Tensor]
 
 
@@ -32,6 +34,7 @@ class Progress:
     that. ``optimiser`` is what of its state is no tensor. ``precisions``: what each stage computes in, fp32 or bf16.
     ``micro_batch``: texts computed at once since memory ran out, 0: as asked for. ``processes``: how many shared the
     batches, in the order of starts.
+    ``curve``: length in bytes and SHA-256 of curve.jsonl so far.
     """
 
     epoch: int = 0
@@ -49,6 +52,7 @@ class Progress:
     precisions: list[str] = field(default_factory=list)
     micro_batch: int = 0
     processes: list[int] = field(default_factory=list)
+    curve: tuple[int, str] = (0, "")
 
 
 @dataclass(frozen=True)
@@ -68,20 +72,20 @@ def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Pr
     metadata = {**run.words(), "progress": json.dumps(asdict(progress))}
     # Independent contiguous copies: safetensors refuses tensors that share memory.
     plain = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    write_bytes_atomically(path, save(plain, metadata))
+    write_bytes_atomically(path, save(plain, {**metadata, SHA256: _digest(plain, metadata)}))
 
 
 def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
     """Read a checkpoint of this very run.
 
     Raises:
-        SpecError: unreadable, or of another run, seed or format; says what to do.
+        SpecError: unreadable, not what was written, or of another run, seed or format; says what to do.
     """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise SpecError(f"{path}: cannot be read ({error}); move it away to start this run anew") from None
     for key, expected in run.words().items():
         if todays_key(metadata.get(key, "")) != expected:
@@ -89,7 +93,20 @@ def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
                 f"{path}: belongs to {key} {metadata.get(key)}, not to {key} {expected}; "
                 "move it away to start this run anew"
             )
-    return tensors, Progress(**json.loads(metadata["progress"]))
+    if metadata.pop(SHA256, None) != _digest(tensors, metadata):
+        raise SpecError(f"{path}: not what was written: its checksum differs; move it away to start this run anew")
+    found = json.loads(metadata["progress"])
+    return tensors, Progress(**{**found, "curve": tuple(found["curve"])})
+
+
+def _digest(tensors: Tensors, metadata: dict[str, str]) -> str:
+    """SHA-256 over what is said, and over names, types, shapes and content of tensors."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def prefixed(prefix: str, tensors: Tensors) -> Tensors:

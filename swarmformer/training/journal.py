@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmformer.errors import TrainingDivergedError
+from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.records import KINDS, write_bytes_atomically
 
 
@@ -31,14 +33,35 @@ class Journal:
             with self.path.open("a", encoding="utf-8") as stream:
                 stream.write(KINDS[kind](kind=kind, **values).to_line())
 
-    def rewind(self, step: int, epochs: int) -> None:
-        """Keep what belongs to the first ``step`` steps and ``epochs`` validations; drop half-written lines."""
+    def mark(self) -> tuple[int, str]:
+        """Length in bytes and SHA-256 of what was written so far, which is on the disk then."""
         if self.path is None or not self.path.exists():
+            return 0, ""
+        with self.path.open("rb") as stream:
+            os.fsync(stream.fileno())
+            content = stream.read()
+        return len(content), hashlib.sha256(content).hexdigest()
+
+    def rewind(self, step: int, epochs: int, mark: tuple[int, str] = (0, "")) -> None:
+        """Keep what was there at the ``mark`` of a checkpoint, and of what came after it whole lines that belong to the
+        first ``step`` steps and ``epochs`` validations.
+
+        Raises:
+            SpecError: what the checkpoint knows is not there any more as it was written.
+        """
+        length, digest = mark
+        if self.path is None or not (length or self.path.exists()):
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        kept = [line for line in lines if _written_by(line, step, epochs)]
-        write_bytes_atomically(self.path, "".join(line + "\n" for line in kept).encode())
-        for line in kept:
+        content = self.path.read_bytes() if self.path.exists() else b""
+        if length and hashlib.sha256(content[:length]).hexdigest() != digest:
+            raise SpecError(
+                f"{self.path}: not what was written before the checkpoint; restore it, or move both away to start this "
+                "run anew"
+            )
+        later = [line for line in content[length:].splitlines(keepends=True) if _written_by(line, step, epochs)]
+        kept = content[:length] + b"".join(later)
+        write_bytes_atomically(self.path, kept)
+        for line in kept.splitlines():
             self._remember(json.loads(line))
 
     def _remember(self, line: dict[str, Any]) -> None:
@@ -46,13 +69,13 @@ class Journal:
             self.tests.append(line)
 
 
-def _written_by(line: str, step: int, epochs: int) -> bool:
+def _written_by(line: bytes, step: int, epochs: int) -> bool:
     try:
         entry = json.loads(line)
-    except json.JSONDecodeError:
+        # A validation has the step of the checkpoint before it: only its epoch tells whether it is kept.
+        return line.endswith(b"\n") and bool(entry["step"] <= step and entry.get("epoch", 0) <= epochs)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
-    # A validation has the step of the checkpoint before it: only its epoch tells whether it is kept.
-    return entry["step"] <= step and entry.get("epoch", 0) <= epochs
 
 
 def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float]) -> None:

@@ -156,7 +156,7 @@ class Trainer:
         done, ranks = self.progress, self.ranks
         done.processes += [] if done.processes[-1:] == [ranks.size] else [ranks.size]
         ranks.align([*self.model.parameters(), *self.model.buffers()])
-        self.journal.rewind(done.step, done.epoch)
+        self.journal.rewind(done.step, done.epoch, done.curve)
         while True:
             with products_in_tf32(self.device, self.now.train.tf32):
                 while self.place < self.now.end:
@@ -326,6 +326,7 @@ class Trainer:
     def _save(self) -> None:
         if self.checkpoint is None or not self.ranks.first:
             return
+        self.progress.curve = self.journal.mark()
         self.progress.optimiser, state = ckpt.split_state(self.step.optimiser.state_dict())
         tensors = {
             **ckpt.prefixed("model", self.model.state_dict()),

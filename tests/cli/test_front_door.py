@@ -127,7 +127,7 @@ def test_a_command_line_that_cannot_be_read_is_status_two(
     ("fault", "status"),
     [
         (SpecError("a"), 1), (FileNotFoundError("a"), 1), (UsageError("a"), 2), (KeyboardInterrupt(), 130),
-        (InterruptedRunError(), 130), (SystemExit(2), 2), (SystemExit(0), 0), (BrokenPipeError(), 0),
+        (InterruptedRunError(), 130), (SystemExit(2), 1), (SystemExit(0), 1), (BrokenPipeError(), 0),
     ],
 )  # fmt: skip
 def test_what_an_exit_status_means(

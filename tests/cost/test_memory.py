@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import subprocess
 import sys
@@ -48,8 +49,8 @@ def test_pages_of_files_that_the_kernel_took_are_told(tmp_path):
 @pytest.mark.parametrize(("reclaimed", "counts"), [([0], 0), ([9, 3, 5], 1), ([9, 0], 1)])
 def test_a_disturbed_measurement_is_made_again(monkeypatch, cpu, reclaimed, counts):
     answers = [{"row": {"peak_bytes": turn}, "reclaimed_bytes": size * MIB} for turn, size in enumerate(reclaimed)]
-    left = iter(answers)
-    monkeypatch.setattr(memory, "_ask", lambda order, timeout_s: next(left))
+    left = iter(map(json.dumps, answers))
+    monkeypatch.setattr(memory, "in_fresh_process", lambda module, order, **limits: next(left))
     assert measure_memory(spec(), batch=1, length=8, device=cpu, threads=1)["peak_bytes"] == counts
     assert not list(left)
 

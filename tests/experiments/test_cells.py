@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -17,8 +16,9 @@ from experiments.cells import (
     prepare,
     status_of,
 )
-from experiments.status import Status, is_locked, lock_of
-from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save
+from experiments.owner import is_locked, lock_of
+from experiments.status import Status
+from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save, save_json
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
@@ -88,7 +88,7 @@ def test_a_config_of_another_version_is_refused(tmp_path: Path, spec: RunSpec) -
     prepare(tmp_path, "base", spec)
     config = load_json(tmp_path / "config.json")
     config["run_key"] = "0" * 16
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_json(tmp_path / "config.json", config, 2)
     with pytest.raises(CellError, match="written by another version"):
         load_config(tmp_path)
     status, cause = status_of(tmp_path)
@@ -99,7 +99,7 @@ def test_an_edited_specification_is_reported(tmp_path: Path, spec: RunSpec) -> N
     prepare(tmp_path, "base", spec)
     config = load_json(tmp_path / "config.json")
     config["spec"]["train"]["epoch"] = 3
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_json(tmp_path / "config.json", config, 2)
     status, cause = status_of(tmp_path)
     assert status is Status.UNREADABLE and "Did you mean 'epochs'" in cause
 
@@ -136,9 +136,10 @@ def test_a_cell_under_the_name_of_an_older_version_is_continued(
     former = tmp_path / cell_name("base", spec, old)
     prepare(former, "base", spec)
     config = load_json(former / CONFIG)
-    (former / CONFIG).write_text(json.dumps({**config, "run_key": old}))
+    save_json(former / CONFIG, {**config, "run_key": old}, 2)
     assert status_of(former)[0] is Status.UNREADABLE
     monkeypatch.setattr("swarmformer.records.aliases.aliases", lambda: {old: spec.run_key})
+    monkeypatch.setattr("swarmformer.records.aliases.former_by_key", lambda: {spec.run_key: [old]})
     assert cell_folder(tmp_path, "base", spec) == former
     assert load_config(former) == ("base", spec) and status_of(former)[0] is Status.INTERRUPTED
     prepare(former, "base", spec)

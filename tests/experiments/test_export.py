@@ -14,7 +14,8 @@ import pytest
 from experiments import grid
 from experiments.export import export_grid
 from experiments.export.runs import Run, runs_of
-from experiments.status import Status, lock_of
+from experiments.owner import lock_of
+from experiments.status import Status
 from swarmformer.errors import SpecError
 from swarmformer.records import FAILURE, PLAN, RESULT, Failure, Plan, load, read_curve, save
 from tests.experiments.conftest import ROOT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -9,10 +10,14 @@ import pytest
 import torch
 
 from experiments import runner
+from experiments.cells import CellFailedError
+from experiments.execute.failures import set_failure_aside
 from swarmformer.environment import describe
-from swarmformer.records import ENVIRONMENT, Code, Environment, UnreadableFileError, load
+from swarmformer.records import ENVIRONMENT, FAILURE, Code, Environment, Failure, UnreadableFileError, load
 from swarmformer.spec import RunSpec
+from swarmformer.training import checkpoint
 from swarmformer.variants import resolve_run
+from tests.experiments.conftest import TINY
 
 CPU = torch.device("cpu")
 
@@ -56,6 +61,34 @@ def test_a_run_of_an_older_version_is_continued_as_of_both(tmp_path: Path, spec:
     starts = runner._begin(tmp_path, spec, CPU)
     assert starts[0].started_at == former["started_at"] and starts[0].code == "497986291912"
     assert runner._joined([start.code for start in starts]) == f"497986291912+{starts[1].code_hash}"
+
+
+@pytest.mark.waits
+def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patch = {**{key: TINY[key] for key in ("model", "data")}, "train": {**TINY["train"], "checkpoint_seconds": 0.0}}
+    spec = resolve_run("base", [(patch, "test")])
+    whole = runner.run_cell(tmp_path / "whole", "base", spec, "cpu", False)
+    real, saved = checkpoint.write_bytes_atomically, []
+
+    def full(path: Path, content: bytes) -> None:
+        saved.append(path)
+        if len(saved) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        real(path, content)
+
+    cell = tmp_path / "cell"
+    monkeypatch.setattr(checkpoint, "write_bytes_atomically", full)
+    with pytest.raises(OSError, match="No space left"):
+        runner.run_cell(cell, "base", spec, "cpu", False)
+    with pytest.raises(CellFailedError, match="grid retry"):
+        runner.run_cell(cell, "base", spec, "cpu", False)
+    assert "No space left on device" in load(cell / FAILURE, Failure).cause
+    assert set_failure_aside(cell)
+    result = runner.run_cell(cell, "base", spec, "cpu", False)
+    assert whole is not None and result is not None and result.metrics == whole.metrics
+    assert [start.continued for start in load(cell / ENVIRONMENT, Environment).starts] == [False, True]
 
 
 def test_an_environment_that_cannot_be_read_is_left_alone(tmp_path: Path, spec: RunSpec) -> None:

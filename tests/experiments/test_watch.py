@@ -17,9 +17,10 @@ from rich.console import Console
 from experiments import grid, progress, watch
 from experiments.cells import prepare
 from experiments.follow import Follower, Outlook, StepsTold
+from experiments.owner import lock_of
 from experiments.plan import load_plan
 from experiments.plan.registration import register
-from experiments.status import Status, glance, lock_of
+from experiments.status import Status, glance
 from experiments.watch import Watch
 from swarmformer.records import PROGRESS, Progress, load, save
 from tests.experiments.conftest import ROOT, run_module

@@ -21,6 +21,7 @@ from swarmformer.export.folder import Examples, export
 from swarmformer.hub import CompleteModel, save
 from swarmformer.models.swarmformer import SwarmFormer
 from swarmformer.pipeline import TextClassifier
+from swarmformer.records import load_json
 from swarmformer.variants import list_variants
 from tests.hub.conftest import toy_data as toy_data
 from tests.hub.models import DIMS, complete_model
@@ -60,7 +61,7 @@ def test_onnx_gives_what_the_model_gives(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "model.onnx", "tokenizer.json", "config.json", "export.json",
     }  # fmt: skip
-    kept = json.loads((tmp_path / "out" / "export.json").read_text())
+    kept = load_json(tmp_path / "out" / "export.json")
     assert kept == {"schema": 1, **record}
     assert kept["bytes"]["model.onnx"] == (tmp_path / "out" / "model.onnx").stat().st_size
     assert all(found["difference"] < 1e-4 and found["by_padding"] < 1e-4 for found in kept["checks"].values())

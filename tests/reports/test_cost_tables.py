@@ -79,6 +79,22 @@ def test_all_tables_are_written(tmp_path: Path) -> None:
     assert "Missing: third at 16,384 tokens: needs more memory." in scaling
 
 
+def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
+    rows = [
+        {**point("base", length, 1000 * length, 1.0), "median_s": length / 1000, "cpu_us_per_token": cost,
+         "peak_bytes": 3 * 2**30, "growth_bytes": 512 * length, "piece": 4096, "load_average": [0.5, 2]}
+        for length, cost in ((16384, 10.0), (10**7, 12.5))
+    ]  # fmt: skip
+    started = {"schema": 2, "starts": [{"code_revision": "old"}, {"code_revision": "def"}]}
+    long = {**growth([0.5] * 4, [0.5] * 4), "rows": rows}
+    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
+    text = written(tmp_path)[tmp_path / "long.md"]
+    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[4:6])
+    assert first == ["16,384", "base", "16.4", "5", "1,000", "10", "1.00", "3.00", "512"]
+    assert last == ["10,000,000", "base", "10,000", "5", "1,000", "12.5", "1.25", "3.00", "512"]
+    assert "base at 10,000,000 0.5, 2.0" in text and "code def" in text and "Missing: third at 16,384 tokens" in text
+
+
 def test_an_arm_above_physics_stops_the_report(tmp_path: Path) -> None:
     evidence(tmp_path, **{"figures/figures.json": speed(share=1.2)})
     with pytest.raises(ReportError, match="faster than its machine"):

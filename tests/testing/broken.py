@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -325,6 +326,36 @@ class Top(Mean):
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         mean = super().forward(x_BND, mask_BN)
         return mean if mask_BN is None else mean + (~mask_BN.any(dim=1, keepdim=True)).to(mean.dtype)
+
+
+class ReachesFurther(Sound):
+    """Says that it knows four tokens on either side, and knows all before."""
+
+    reach = 4
+
+
+class EqualStretches(Mean):
+    """Weighs stretches of a text alike, however many of their tokens are real."""
+
+    def log_weight(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        return x_BND.new_zeros(len(x_BND), 1)
+
+
+class AttendsWithinParts(ClusterAttention):
+    """Attends among the clusters of a part alone."""
+
+    def stream(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+        *,
+        size: int,
+    ) -> Iterator[Tensor]:
+        masks = [None] * c_BCD.shape[1] if mask_BC is None else mask_BC.split(size, dim=1)
+        for c, mask in zip(c_BCD.split(size, dim=1), masks, strict=False):
+            yield self(c, mask, norm)
 
 
 class Shrinking(Pyramid):

@@ -10,6 +10,8 @@ from swarmformer.components.feedback.gated_linear import GatedLinear
 from swarmformer.components.router.fixed_chunk import FixedChunk
 from swarmformer.models.swarmformer import SwarmFormer
 from swarmformer.testing import Case, Status, check_component
+from swarmformer.testing.check import Check
+from swarmformer.testing.checks import stretches
 from swarmformer.testing.checks.costs import flops_equal_the_counted, training_flops_equal_the_counted
 from tests.testing import broken
 
@@ -86,6 +88,19 @@ def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], 
     assert must <= failed, report
     assert failed <= must | may, report
     assert not report.ok
+
+
+@pytest.mark.parametrize(
+    ("cls", "slot", "check"),
+    [
+        (broken.ReachesFurther, "local", stretches.a_stretch_gives_what_the_whole_gives),
+        (broken.EqualStretches, "pooling", stretches.a_text_is_the_mean_of_its_stretches),
+        (broken.AttendsWithinParts, "cluster", stretches.clusters_in_parts_are_those_of_the_whole),
+    ],
+)
+def test_a_fault_in_stretches_is_caught(cls: type, slot: str, check: Check) -> None:
+    outcome = check.run(Case(cls, slot))
+    assert outcome.status is Status.FAILED and "differs by up to" in outcome.detail
 
 
 def test_a_default_outside_its_own_limits_is_said_so_by_every_check_that_builds() -> None:

@@ -165,8 +165,8 @@ def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: 
     with pytest.raises(SpecError, match="cannot be read"):
         ckpt.load_checkpoint(path, RUN)
     path.write_bytes(whole)
-    monkeypatch.setattr(ckpt, "FORMAT", "3")
-    with pytest.raises(SpecError, match="belongs to format 2, not to format 3; move it away"):
+    monkeypatch.setattr(ckpt, "FORMAT", "4")
+    with pytest.raises(SpecError, match="belongs to format 3, not to format 4; move it away"):
         ckpt.load_checkpoint(path, RUN)
 
 
@@ -190,6 +190,43 @@ def test_journal_rewinds_to_steps_and_epochs(tmp_path: Path) -> None:
     ]  # fmt: skip
     journal.rewind(0, 0)
     assert (tmp_path / "curve.jsonl").read_text() == ""
+
+
+def test_a_journal_keeps_what_its_checkpoint_knows_or_says_that_it_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "curve.jsonl"
+    journal = Journal(path)
+    for step in (5, 10):
+        journal.append("train", step=step, loss=0.5, norm=1.0, lr=0.1)
+    mark, whole = journal.mark(), path.read_bytes()
+    journal.append("train", step=15, loss=0.5, norm=1.0, lr=0.1)
+    journal.append("test", step=10, epoch=1, **METRICS)
+    again = Journal(path)
+    again.rewind(10, 1, mark)
+    assert path.read_bytes().startswith(whole) and path.read_bytes().count(b"\n") == 3
+    assert [line["step"] for line in again.tests] == [10], "a reading that no checkpoint knows of counts too"
+    for damaged in (whole[:40] + bytes([whole[40] ^ 1]) + whole[41:], whole[:-1], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(SpecError, match=r"curve\.jsonl: not what was written before the checkpoint"):
+            Journal(path).rewind(10, 1, mark)
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "h": torch.ones(3, dtype=torch.bfloat16), "n": torch.tensor(7)}
+    ckpt.save_checkpoint(path, RUN, tensors, ckpt.Progress(step=4, optimiser={"lr": 0.1}, curve=(5, "abc")))
+    whole, (_, told), found = path.read_bytes(), ckpt.load_checkpoint(path, RUN), 0
+    for bit in range(0, 8 * len(whole), 19):
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        try:
+            loaded, progress = ckpt.load_checkpoint(path, RUN)
+        except SpecError as error:
+            assert "c: " in str(error) and "move it away" in str(error)
+            found += 1
+            continue
+        assert progress == told and all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+    assert found > 0.9 * 8 * len(whole) / 19
 
 
 def test_a_journal_without_a_file_writes_nothing(tmp_path: Path, monkeypatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -47,15 +49,50 @@ class Hierarchical(Cluster):
         signal_BC: Tensor | None = None,
     ) -> Tensor:
         norm = nn.Identity() if norm is None else norm
-        h, weight = self._update(c_BCD, norm), influence(c_BCD, mask_BC, signal_BC)
-        below: list[tuple[Tensor, Tensor]] = []
-        for _ in range(self._levels(h.shape[1])):
-            below.append((h, weight))
-            h, weight = self._up(h, weight, norm)
-        z = self._hear(h, self._speak(h, norm), norm)
-        for h, weight in reversed(below):
-            z = self._down(h, weight, z, norm)
+        z = self._tree(self._update(c_BCD, norm), influence(c_BCD, mask_BC, signal_BC), norm)
         return z if mask_BC is None else z * mask_BC.unsqueeze(-1)
+
+    def stream(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+        *,
+        size: int,
+    ) -> Iterator[Tensor]:
+        """Subtrees of 2ⁿ ≤ ``size`` clusters: all of them up, the tree over their roots, each once more up and down."""
+        norm, levels = nn.Identity() if norm is None else norm, max(1, size).bit_length() - 1
+        weight_BC1 = influence(c_BCD, mask_BC, signal_BC)
+        leaves = [tensor.split(1 << levels, dim=1) for tensor in (c_BCD, weight_BC1)]
+        h, w = (t.new_empty(t.shape[0], len(leaves[0]), t.shape[2]) for t in (c_BCD, weight_BC1))
+        for at, (c, own) in enumerate(zip(*leaves, strict=True)):
+            h[:, at : at + 1], w[:, at : at + 1] = self._climb(self._update(c, norm), own, levels, norm)[1:]
+        roots = self._tree(h, w, norm).split(1, dim=1)
+        masks = [None] * len(roots) if mask_BC is None else mask_BC.unsqueeze(-1).split(1 << levels, dim=1)
+        for c, w, root, mask in zip(*leaves, roots, masks, strict=True):
+            z = self._descend(self._climb(self._update(c, norm), w, levels, norm)[0], root, norm)
+            yield z if mask is None else z * mask
+
+    def _tree(self, h_BCD: Tensor, weight_BC1: Tensor, norm: nn.Module) -> Tensor:
+        """Up to the root, and down again."""
+        below, h, _ = self._climb(h_BCD, weight_BC1, self._levels(h_BCD.shape[1]), norm)
+        return self._descend(below, self._hear(h, self._speak(h, norm), norm), norm)
+
+    def _climb(
+        self, h_BCD: Tensor, weight_BC1: Tensor, levels: int, norm: nn.Module
+    ) -> tuple[list[tuple[Tensor, Tensor]], Tensor, Tensor]:
+        """The nodes and weights of ``levels`` levels, lowest first, then those above them."""
+        below: list[tuple[Tensor, Tensor]] = []
+        for _ in range(levels):
+            below.append((h_BCD, weight_BC1))
+            h_BCD, weight_BC1 = self._up(h_BCD, weight_BC1, norm)
+        return below, h_BCD, weight_BC1
+
+    def _descend(self, below: list[tuple[Tensor, Tensor]], z_BCD: Tensor, norm: nn.Module) -> Tensor:
+        for h_BCD, weight_BC1 in reversed(below):
+            z_BCD = self._down(h_BCD, weight_BC1, z_BCD, norm)
+        return z_BCD
 
     def _levels(self, C: int) -> int:
         """Above the clusters, for C of them; in an exported graph those of the longest text, for whatever comes. A

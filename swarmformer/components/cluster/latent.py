@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 from swarmformer.components.shared import check_heads
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.ops.attention import attend
+from swarmformer.ops.attention.plain import log_total
 from swarmformer.ops.dropout import Dropout
+from swarmformer.ops.running import RunningMean
 from swarmformer.registry import register
 
 
@@ -27,13 +30,24 @@ class CrossAttention(nn.Module):
     def forward(
         self, queries: Tensor, x_BKD: Tensor, mask_BK: Tensor | None = None, signal_BK: Tensor | None = None
     ) -> Tensor:
-        q_BQD = self.query(queries).expand(x_BKD.shape[0], -1, -1)  # len ties a traced graph to one size
-        q, k, v = (
-            rearrange(t, "b k (h d) -> b h k d", h=self.heads) for t in (q_BQD, self.key(x_BKD), self.value(x_BKD))
-        )
+        q, k, v = self._projected(queries, x_BKD)
         dropout_p = self.dropout if self.training else 0.0
         mixed_BHQD = attend(q, k, v, mask_BM=mask_BK, signal_BM=signal_BK, dropout_p=dropout_p)
         return self.out(rearrange(mixed_BHQD, "b h q d -> b q (h d)"))
+
+    def gathered(self, queries: Tensor, parts: Iterable[tuple[Tensor, Tensor | None, Tensor | None]]) -> Tensor:
+        """The same over x_BKD, mask and signal that come in parts: what each says weighs as its scores do (the running
+        softmax of Milakov & Gimelshein 2018)."""
+        mean = RunningMean()
+        for x_BKD, mask_BK, signal_BK in parts:
+            q, k, v = self._projected(queries, x_BKD)
+            mixed_BHQD = attend(q, k, v, mask_BM=mask_BK, signal_BM=signal_BK)
+            mean.add(mixed_BHQD, log_total(q, k, mask_BK, signal_BK))
+        return self.out(rearrange(mean.mean(queries.dtype), "b h q d -> b q (h d)"))
+
+    def _projected(self, queries: Tensor, x_BKD: Tensor) -> list[Tensor]:
+        q_BQD = self.query(queries).expand(x_BKD.shape[0], -1, -1)  # len ties a traced graph to one size
+        return [rearrange(t, "b k (h d) -> b h k d", h=self.heads) for t in (q_BQD, self.key(x_BKD), self.value(x_BKD))]
 
 
 @register("cluster", "latent")
@@ -81,6 +95,24 @@ class Latent(Cluster):
         h_BMD = norm(self.latent_MD + self.gather(self.latent_MD, x_BCD, mask_BC, signal_BC))
         mixed_BCD = self.out_dropout(self.spread(x_BCD, h_BMD))
         return mixed_BCD if mask_BC is None else mixed_BCD * mask_BC.unsqueeze(-1)
+
+    def stream(
+        self,
+        c_BCD: Tensor,
+        mask_BC: Tensor | None = None,
+        norm: nn.Module | None = None,
+        signal_BC: Tensor | None = None,
+        *,
+        size: int,
+    ) -> Iterator[Tensor]:
+        norm = nn.Identity() if norm is None else norm
+        cut = [[None] * -(-c_BCD.shape[1] // size) if t is None else t.split(size, 1) for t in (mask_BC, signal_BC)]
+        parts = list(zip(c_BCD.split(size, dim=1), *cut, strict=True))
+        heard = self.gather.gathered(self.latent_MD, ((norm(c), mask, signal) for c, mask, signal in parts))
+        h_BMD = norm(self.latent_MD + heard)
+        for c, mask, _ in parts:
+            mixed = self.spread(norm(c), h_BMD)
+            yield mixed if mask is None else mixed * mask.unsqueeze(-1)
 
     def flops(self, B: int, C: int) -> int:
         D, M = self.d_model, self.latents

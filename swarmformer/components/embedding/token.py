@@ -34,6 +34,7 @@ class TokenEmbedding(Embedding):
     """
 
     sees_order = False
+    reach = 0
     test_options = ({"init_std": 0.1},)
 
     def __init__(self, dims: Dims, *, init_std: Deviation = 1.0, dropout: Probability = 0.0) -> None:

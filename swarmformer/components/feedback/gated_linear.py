@@ -21,6 +21,7 @@ class GatedLinear(Feedback):
     """
 
     sees_order = False
+    reach = 0
     no_decay = ("gate",)
     measures = OPENNESS
 
@@ -31,9 +32,7 @@ class GatedLinear(Feedback):
         self.dropout = Dropout(dropout)
         self.gate = Gate(dims.d_model)
 
-    def forward(
-        self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
-    ) -> Tensor:
+    def forward(self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None) -> Tensor:
         g = said(assignment, c_BCD).linear(self.linear.weight, self.linear.bias).dropped(self.dropout)
         gate_BND = self.gate(x_BND if norm is None else norm(x_BND), g, shift_of(assignment))
         if self.watched is not None:

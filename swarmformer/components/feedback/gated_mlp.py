@@ -33,6 +33,7 @@ class GatedMLP(Feedback):
     """
 
     sees_order = False
+    reach = 0
     measures = {**OPENNESS, "update": Measure("size of the update over that of the token", least=0.01)}
     test_options = ({"hidden": 0.5}, {"hidden": 2.0, "start": "gate"})
 
@@ -56,9 +57,7 @@ class GatedMLP(Feedback):
         if start == "gate":
             nn.init.constant_(self.gate_out.bias, CLOSED)
 
-    def forward(
-        self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None
-    ) -> Tensor:
+    def forward(self, x_BND: Tensor, c_BCD: Tensor, assignment: Assignment, norm: nn.Module | None = None) -> Tensor:
         first = self.of_token(x_BND if norm is None else norm(x_BND)) + assignment.broadcast(self.of_cluster(c_BCD))
         said, gate = F.gelu(first).split([self.hidden, self.d_model], dim=-1)
         score, shift = self.gate_out(gate), shift_of(assignment)

@@ -28,9 +28,7 @@ class DepthwiseConv(Local):
 
     test_options = ({"kernel": 1}, {"kernel": 31})
 
-    def __init__(
-        self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0
-    ) -> None:
+    def __init__(self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0) -> None:
         super().__init__()
         if kernel % 2 == 0:
             raise SpecError(
@@ -38,7 +36,7 @@ class DepthwiseConv(Local):
                 path=("kernel",),
             )
         D = dims.d_model
-        self.d_model, self.kernel = D, kernel
+        self.d_model, self.kernel, self.reach = D, kernel, kernel // 2
         self.depthwise = nn.Conv1d(D, D, kernel, padding=kernel // 2, groups=D)
         self.pointwise = nn.Linear(D, D)
         self.dropout = Dropout(dropout)

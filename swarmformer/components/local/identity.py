@@ -16,6 +16,7 @@ class Identity(Local):
     """
 
     sees_order = False
+    reach = 0
 
     def __init__(self, dims: Dims) -> None:
         super().__init__()

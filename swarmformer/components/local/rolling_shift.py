@@ -74,6 +74,7 @@ class RollingShift(Local):
         self.d_model, self.T_local = D, T_local
         self.masked = self.honours_mask = masked
         self.sees_order = positions
+        self.reach = T_local if masked else None  # the ends that wrap around are neighbours
         self.dropout = Dropout(dropout)
         self.mlp = nn.Sequential(nn.Linear(D, D), nn.GELU(), Dropout(dropout), nn.Linear(D, D))
         self.gate, self.residual = Gate(D, closed=closed), residual

@@ -60,7 +60,7 @@ class WindowedAttention(Local):
         if window < 1:
             raise SpecError(f"local.windowed_attention: window must be at least 1, got {window}", path=("window",))
         check_heads("local.windowed_attention", heads, dims.d_model)
-        self.asked, self.length = heads, dims.seq_len
+        self.asked, self.length, self.reach = heads, dims.seq_len, window
         self.sees_order = relative_bias and not uniform
         D, heads = dims.d_model, heads_of_width(heads, dims.d_model, head_width)
         self.d_model, self.window, self.heads, self.dropout, self.uniform = D, window, heads, dropout, uniform

@@ -39,13 +39,22 @@ class AttentionPooling(Pooling):
         return rearrange(weight_BHN @ value_BHND, "b h 1 d -> b (h d)")
 
     def _weights(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
-        score_BNH = x_BND @ self.query_HD.mT * self.scale
+        score_BNH = self._scores(x_BND)
         if mask_BN is None:
             return score_BNH.softmax(dim=1)
         real_BN1 = mask_BN.unsqueeze(-1)
         # The least number, not −∞: the softmax of a text without real tokens stays finite.
         weight_BNH = score_BNH.masked_fill(~real_BN1, torch.finfo(score_BNH.dtype).min).softmax(dim=1)
         return weight_BNH * real_BN1
+
+    def _scores(self, x_BND: Tensor) -> Tensor:
+        return x_BND @ self.query_HD.mT * self.scale
+
+    def log_weight(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        score_BNH = self._scores(x_BND).double()
+        if mask_BN is not None:
+            score_BNH = score_BNH.masked_fill(~mask_BN.unsqueeze(-1), float("-inf"))
+        return score_BNH.logsumexp(dim=1)
 
     def flops(self, B: int, N: int) -> int:
         return 2 * B * N * self.d_model * self.heads + 2 * B * N * self.d_model

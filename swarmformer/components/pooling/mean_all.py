@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from swarmformer.contracts import Dims, Pooling
@@ -20,6 +21,10 @@ class MeanAll(Pooling):
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         return x_BND.mean(dim=1)
+
+    def log_weight(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        B, N, _ = x_BND.shape
+        return x_BND.new_full((B, 1), N, dtype=torch.float64).log()
 
     def flops(self, B: int, N: int) -> int:
         return 0

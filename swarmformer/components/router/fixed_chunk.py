@@ -49,6 +49,7 @@ class FixedChunk(Router):
     """
 
     sees_order = False
+    reach = 0
 
     def __init__(self, dims: Dims, *, masked: bool = True) -> None:
         super().__init__()

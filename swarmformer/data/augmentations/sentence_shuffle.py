@@ -12,9 +12,7 @@ from swarmformer.contracts.text_augmentation import Added, TextAugmentation
 from swarmformer.data.task import RawSplit
 from swarmformer.registry import register
 
-END = re.compile(
-    r"""(?:(?<=[.!?])|(?<=[.!?]["'”’)\]]))\s+(?=<|["'“‘(\[]*[^\Wa-z_])"""
-)
+END = re.compile(r"""(?:(?<=[.!?])|(?<=[.!?]["'”’)\]]))\s+(?=<|["'“‘(\[]*[^\Wa-z_])""")
 """White space after a full stop, exclamation or question mark, closing quotes or brackets included, where what follows
 is a tag or does not start with a small letter."""
 ABBREVIATED = re.compile(r"(?:^|[\s(\"'])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|No|Vol|Lt|Sgt|Capt|Gen|Col)\.$")

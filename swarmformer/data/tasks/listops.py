@@ -133,9 +133,7 @@ def _check(size: Size) -> None:
     if negative:
         raise SpecError(f"task listops: {', '.join(negative)} must not be negative")
     if size.min_length > size.max_length:
-        raise SpecError(
-            f"task listops: min_length {size.min_length} is more than max_length {size.max_length}"
-        )
+        raise SpecError(f"task listops: min_length {size.min_length} is more than max_length {size.max_length}")
 
 
 def best_label_by_operator(train: RawSplit) -> dict[str, int]:
@@ -143,9 +141,7 @@ def best_label_by_operator(train: RawSplit) -> dict[str, int]:
     roots = np.array([text.split(" ", 1)[0] for text in train.texts])
     labels = np.asarray(train.labels)
     return {
-        name: int(np.bincount(labels[roots == name], minlength=10).argmax())
-        for name in NAMES
-        if (roots == name).any()
+        name: int(np.bincount(labels[roots == name], minlength=10).argmax()) for name in NAMES if (roots == name).any()
     }
 
 

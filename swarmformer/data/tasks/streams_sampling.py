@@ -71,9 +71,7 @@ def _segments(layout: Layout, count: int, rng: np.random.Generator) -> tuple[np.
     return is_marker, np.take_along_axis(marker, is_marker.cumsum(axis=1) - 1, axis=1)
 
 
-def _one_that_occurs(
-    layout: Layout, is_marker: np.ndarray, stream: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def _one_that_occurs(layout: Layout, is_marker: np.ndarray, stream: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A stream with at least one value in the text, each as likely as another, [count]."""
     occurs = np.stack([((stream == s) & ~is_marker).any(axis=1) for s in range(layout.streams)], axis=1)
     return np.where(occurs, rng.random(occurs.shape), -1.0).argmax(axis=1)

@@ -76,9 +76,7 @@ class Backward(Forward):
         """What the tokens of the piece give to every gradient."""
         weights, count = self.weights(piece), self.q.count(piece)
         self._take_gradient(piece)
-        of_weights = torch.bmm(
-            self.grad.blocks(piece), self.v.spans(piece).transpose(1, 2), out=self.of_scores[:count]
-        )
+        of_weights = torch.bmm(self.grad.blocks(piece), self.v.spans(piece).transpose(1, 2), out=self.of_scores[:count])
         if kept is not None:
             dropped(of_weights, kept, dropout_p)
         if self.dv is not None:

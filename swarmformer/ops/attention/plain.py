@@ -37,6 +37,27 @@ def attention_weights(
     causal: bool = False,
 ) -> Tensor:
     """How much each query takes of each key, [B, H, N, M], in fp32 or better; zero where it may not look."""
+    scores_BHNM, allowed_BHNM = _scores(q_BHND, k_BHMD, mask_BM, signal_BM, window, bias_HR, causal)
+    return scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)
+
+
+def log_total(q_BHND: Tensor, k_BHMD: Tensor, mask_BM: Tensor | None, signal_BM: Tensor | None) -> Tensor:
+    """Logarithm of what each query's weights are divided by, [B, H, N], in fp32 or better; −∞ where it may look at no
+    key."""
+    scores_BHNM, allowed_BHNM = _scores(q_BHND, k_BHMD, mask_BM, signal_BM)
+    return scores_BHNM.masked_fill(~allowed_BHNM, float("-inf")).logsumexp(dim=-1)
+
+
+def _scores(
+    q_BHND: Tensor,
+    k_BHMD: Tensor,
+    mask_BM: Tensor | None,
+    signal_BM: Tensor | None,
+    window: int | None = None,
+    bias_HR: Tensor | None = None,
+    causal: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Scores, the least finite number where a query may not look, and where it may, [B, H, N, M]."""
     dtype = torch.promote_types(q_BHND.dtype, torch.float32)
     q_BHND, k_BHMD = q_BHND.to(dtype), k_BHMD.to(dtype)
     N, M = q_BHND.shape[-2], k_BHMD.shape[-2]
@@ -52,8 +73,7 @@ def attention_weights(
     if causal:
         allowed_BHNM = allowed_BHNM & past(N, M, q_BHND.device)
     # The least finite number and not −∞: a row without any allowed key is then even, not NaN, and zeroed below.
-    scores_BHNM = scores_BHNM.masked_fill(~allowed_BHNM, torch.finfo(scores_BHNM.dtype).min)
-    return scores_BHNM.softmax(dim=-1).masked_fill(~allowed_BHNM, 0.0)
+    return scores_BHNM.masked_fill(~allowed_BHNM, torch.finfo(scores_BHNM.dtype).min), allowed_BHNM
 
 
 def dense_mask(usable_BM: Tensor | None, window: int | None, N: int, M: int, device: torch.device) -> Tensor:

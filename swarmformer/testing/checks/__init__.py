@@ -19,6 +19,7 @@ from swarmformer.testing.checks import (
     routers,
     stages,
     states,
+    stretches,
     tasks,
     text_augmentations,
     texts,
@@ -34,7 +35,7 @@ SCHEMA = declared.constructor_is_a_schema
 
 CHECKS = (
     *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(norms),
-    *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(models), *_of(tasks),
+    *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(stretches), *_of(models), *_of(tasks),
     *_of(text_augmentations),
     *_of(objectives), *_of(optimisers), *_of(augmentations), *_of(stages),
 )  # fmt: skip

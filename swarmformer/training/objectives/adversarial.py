@@ -84,9 +84,7 @@ def _logits(forward: Forward, batch: Batch) -> Tensor:
     return batch.answers(forward(batch).logits_BK).float()
 
 
-def _virtual_gradient(
-    forward: Forward, batch: Batch, x_BND: Tensor, logits_MK: Tensor, deviation_D: Tensor
-) -> Tensor:
+def _virtual_gradient(forward: Forward, batch: Batch, x_BND: Tensor, logits_MK: Tensor, deviation_D: Tensor) -> Tensor:
     """Of the divergence that a small random step makes, by that step, in deviations: one power iteration."""
     real_BN1 = batch.mask_BN.unsqueeze(-1)
     random_BND = (PROBE * unit(torch.randn_like(x_BND, dtype=torch.float32) * real_BN1)).requires_grad_()

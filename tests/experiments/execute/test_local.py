@@ -132,7 +132,7 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
     executor = Local(3)
     environments = [executor._environment(slot) for slot in range(3)]
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["4", "7", "4"]
-    assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"2"}
+    assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"1"}
     assert environments[0]["OMP_WAIT_POLICY"] == "PASSIVE"
     assert "OMP_WAIT_POLICY" not in Local(1)._environment(0)
     assert Local.default_workers(10, "auto") == 2
@@ -141,12 +141,21 @@ def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(("said", "threads"), [("1", 1), ("3", 3), ("16", 8), ("0", 8), ("4,2", 8), ("", 8)])
-def test_threads_are_no_more_than_openmp_is_allowed(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
+def test_all_threads_are_as_many_as_openmp_allows(monkeypatch: pytest.MonkeyPatch, said: str, threads: int) -> None:
     """Two threads where one was allowed spin against each other on a busy machine."""
     monkeypatch.setattr(local, "usable_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", said)
-    assert Local(1, "cpu").threads == threads
-    assert Local(1, "cpu")._environment(0)["OMP_NUM_THREADS"] == str(threads)
+    alone = Local(2, "cpu").alone(0)
+    assert alone.threads == threads
+    assert isinstance(alone, Local) and alone._environment(0)["OMP_NUM_THREADS"] == str(threads)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_neither_workers_nor_cores_change_the_threads_of_a_cell(monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    """Another number of threads is another last digit, and another device for whoever compares."""
+    monkeypatch.setattr(local, "usable_cores", lambda: cores)
+    assert {Local(workers, "cpu", threads).threads for workers in (1, 2, 3) for threads in (2,)} == {2}
+    assert {Local(workers, "cpu").threads for workers in (1, 2, 3)} == {1}
 
 
 def test_threads_that_are_asked_for_count_and_leave_room_for_fewer_workers(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from swarmformer.records import Predictions, save_predictions
 from tests.reports import synthetic_curves as curves
 from tests.reports import synthetic_runs as runs
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 ACCURACIES = {"base": {0: 0.5, 1: 0.52}, "base+windowed": {0: 0.61, 1: 0.63}, "base+layer_norm": {0: 0.4}}
-NAMES = [f"test/{number}" for number in range(120)]
+NAMES = [f"test/{number}" for number in range(100)]
 
 
 def write_evidence(folder: Path) -> Path:
@@ -35,14 +36,19 @@ def labels() -> np.ndarray:
 
 
 def answers(arm: str, seed: int) -> np.ndarray:
-    """Answers of three classes, right and wrong in turns that differ between arms and seeds."""
-    rng = np.random.default_rng([len(arm), seed])
-    return np.where(rng.random(len(NAMES)) < 0.6, labels(), rng.integers(0, 3, len(NAMES)))
+    """Answers of three classes, as many right as the accuracy says, in places that differ between arms and seeds."""
+    places = np.random.default_rng([len(arm), seed]).permutation(len(NAMES))
+    right = round(ACCURACIES[arm][seed] * len(NAMES))
+    return np.where(np.isin(np.arange(len(NAMES)), places[:right]), labels(), (labels() + 1) % 3)
 
 
 def write_cell_files(cell: Path, answered: np.ndarray) -> None:
     logits = np.eye(3, dtype="f4")[answered]
-    np.savez_compressed(cell / "predictions.npz", names=np.array(NAMES), labels=labels(), logits=logits)
+    found = Predictions(np.array(NAMES), labels(), logits)
+    save_predictions(cell, found)
+    record = json.loads((cell / "result.json").read_text())
+    record["metrics"]["test"] |= {"loss": found.loss, "n": len(NAMES)}
+    runs.write(cell / "result.json", record)
     train = [curves.train_line(step, 2 / step) for step in range(1, 901)]
     curves.write_curve(cell, [*train, curves.validation_line(900, 1, 0.5)])
     runs.write(cell / "environment.json", {"packages": {"torch": "2.13.0"}, "git": {"revision": "abcdef0"}})

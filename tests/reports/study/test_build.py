@@ -12,6 +12,7 @@ from reports.errors import ReportError
 from reports.statistics.interval import accuracy_interval, wilson
 from reports.study.build import study
 from reports.study.model import GridStudy
+from swarmformer.records import Predictions, save_predictions
 from tests.reports import synthetic_runs as runs
 
 ACCURACIES = {"base": {0: 0.40, 1: 0.42, 2: 0.41}, "x": {0: 0.50, 1: 0.55, 2: 0.51}}
@@ -176,7 +177,12 @@ def test_predictions_give_mcnemar_where_all_runs_have_them(tmp_path: Path) -> No
     for cell, answer in answers.items():
         logits = np.eye(2)[answer]
         order = [2, 0, 1, 3] if cell == "base-0" else [0, 1, 2, 3]
-        np.savez(folder / cell / "predictions.npz", names=names[order], labels=labels[order], logits=logits[order])
+        found = Predictions(names[order], labels[order], logits[order])
+        save_predictions(folder / cell, found)
+        arm = cell.removesuffix("-0")
+        test = {**runs.metrics(float(found.correct.mean()), n=4), "loss": found.loss}
+        record = runs.result(arm, 0, 0.4, metrics={"validation": runs.metrics(0.4), "test": test})
+        runs.write(folder / cell / "result.json", record)
     assert only(folder).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(3, 3).pvalue
     (folder / "x-0" / "predictions.npz").write_bytes(b"PK damaged")
     grid = only(folder)

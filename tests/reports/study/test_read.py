@@ -46,7 +46,7 @@ def test_every_state_is_told_apart_and_nothing_is_touched(tmp_path: Path) -> Non
         (b'{"schema": 1, "stat', "cannot be read as JSON"),
         (b"", "cannot be read as JSON"),
         (b"\xff\xfe\x00", "cannot be read as JSON"),
-        (b'{"schema": 2}', "schema 2; this version reads schema 1"),
+        (b'{"schema": 3}', "schema 3; this version reads schema 1 to 2"),
         (b"[1, 2]", "schema None"),
         (b'{"schema": 1}', "run_key: Field required"),
     ],

@@ -1,0 +1,110 @@
+"""Ray: a cell whose node goes away goes on elsewhere, and places have what a cell may have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.execute import Job, find_executor, options_of
+from experiments.execute.ray import Files, Place, _write
+from experiments.owner import CellBusyError, held
+from experiments.status import Status, glance
+from swarmformer.errors import SpecError
+from swarmformer.records import ENVIRONMENT, Environment, load
+from tests.experiments.conftest import run_module
+from tests.experiments.execute.test_guarantees import STEPWISE, wait_for, write
+from tests.processes import start_forked
+
+pytest.importorskip("ray", reason="needs the extra ray")
+pytestmark = pytest.mark.waits
+
+
+def test_options_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(SpecError, match=r"has no option 'gpu'\. Did you mean 'gpus'"):
+        options_of(find_executor("ray"), "ray", ["gpu=1"])
+    assert options_of(find_executor("ray"), "ray", ["gpus=0.25", "stream=true"]).model_dump() == {
+        "address": "", "cpus": None, "gpus": 0.25, "stream": True, "retries": 5,
+    }  # fmt: skip
+
+
+def test_a_copy_of_a_cell_comes_back_file_by_file_its_end_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a place sends of a streamed cell while it runs, and what the driver makes of it."""
+    place: Any = object.__new__(Place)
+    place.local, place.sent, place.scratch = Recorder(), {}, None
+    cell = tmp_path / "cell"
+    place.start("worker", (str(cell), "--x"), str(cell / "output.txt"), str(cell), {"config.json": b"{}"})
+    there = place.scratch
+    assert place.local.job.arguments == (str(there), "--x") and (there / "config.json").read_bytes() == b"{}"
+    for name in ("lock", "owner.json", ".result.json.1.tmp", "result.json", "curve.jsonl"):
+        (there / name).write_bytes(name.encode())
+    assert place.look() == (None, {"curve.jsonl": b"curve.jsonl"})
+    (there / "sacred").mkdir()
+    (there / "sacred" / "run.json").write_bytes(b"run")
+    place.local.status = 0
+    status, files = place.look()
+    assert status == 0 and sorted(files) == ["result.json", "sacred/run.json"]
+    cell.mkdir()
+    written: list[str] = []
+    monkeypatch.setattr("experiments.execute.ray.write_bytes_atomically",
+                        lambda path, content, flush: written.append(path.name))  # fmt: skip
+    with held(cell) as hold:
+        _write(hold, files)
+        assert written == ["run.json", "result.json"]
+        hold.check = lost  # type: ignore[method-assign]
+        with pytest.raises(CellBusyError):
+            _write(hold, {"result.json": b""})
+    assert written == ["run.json", "result.json"]
+
+
+class Recorder:
+    """In the place of the local executor."""
+
+    status: int | None = None
+    job: Job
+
+    def submit(self, job: Job) -> None:
+        self.job = job
+
+    def ended(self) -> dict[Job, int]:
+        return {} if self.status is None else {self.job: self.status}
+
+
+def lost() -> Files:
+    raise CellBusyError("taken over")
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """Two nodes on this machine."""
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_node_that_goes_away_takes_nothing_with_it(tmp_path: Path, cluster: Any, stream: bool) -> None:
+    second = cluster.add_node(num_cpus=1)
+    path = write(tmp_path, arms=["base"], seeds=[0, 1, 2], train={**STEPWISE, "epochs": 60})
+    options = ("--option", f"address={cluster.address}", "--option", f"stream={str(stream).lower()}")
+    words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", "--workers", "2",
+             "--device", "cpu", "--executor", "ray", *options)  # fmt: skip
+    said = [tmp_path / name for name in ("stdout", "stderr")]
+    driver = start_forked(*words, said=said)
+    folder = tmp_path / "runs" / "tiny"
+    wait_for(lambda: len(list(folder.glob("*/checkpoint.safetensors"))) == 2, seconds=900)
+    running = [cell for cell in folder.glob("*-s*-*") if glance(cell)[0] is Status.RUNNING]
+    assert len(running) == 2, "one on each node"
+    cluster.remove_node(second, allow_graceful=False)
+    driver.join(1200)
+    assert driver.exitcode == 0, said[1].read_text()[-3000:]
+    assert "lost" in said[1].read_text()
+    starts = [load(cell / ENVIRONMENT, Environment).starts for cell in folder.glob("*-s*-*")]
+    assert sorted(len(each) for each in starts) == [1, 1, 2] and all(each[-1].continued for each in starts if each[1:])
+    assert run_module("experiments.grid", "status", path, "--runs", tmp_path / "runs").stdout.startswith("COMPLETED 3")

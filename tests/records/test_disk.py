@@ -1,0 +1,141 @@
+"""Disks that are full and files that are cut: what was there stays, what is cut is named, nothing is half read."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from swarmformer import hub, records
+from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.errors import DataError, SpecError, SwarmformerError
+from swarmformer.settings import cache_dir
+from swarmformer.training import checkpoint
+from swarmformer.training.journal import Journal
+from tests.hub.models import complete_model
+from tests.records.test_integrity import finished
+
+RUN = checkpoint.RunIdentity("key", 1, "data")
+Kind = tuple[Callable[[Path], Any], Callable[[Path], Any]]
+
+
+def _plan(path: Path) -> None:
+    records.save(path, records.Failure(run_key="k", arm="a", seed=1, cause="c" * 9000, step=3))
+
+
+def _arrays(path: Path) -> None:
+    write_arrays(path, {"ids": np.arange(9000), "names": np.array(["a", "b"])}, {"key": "k", "facts": {"n": 2}})
+
+
+def _predictions(path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    logits = np.random.default_rng(0).normal(size=(4000, 2)).astype(np.float32)
+    records.save_predictions(path, records.Predictions(np.arange(4000).astype(str), np.zeros(4000, int), logits))
+
+
+def _model(path: Path) -> None:
+    hub.save(complete_model(num_layers=1), path)
+
+
+KINDS: dict[str, Kind] = {
+    "record": (_plan, lambda path: records.load(path, records.Failure)),
+    "predictions": (_predictions, records.read_predictions),
+    "checkpoint": (lambda path: checkpoint.save_checkpoint(path, RUN, {"a": torch.ones(9000)}, checkpoint.Progress()),
+                   lambda path: checkpoint.load_checkpoint(path, RUN)),
+    "cache": (_arrays, read_arrays),
+    "model": (_model, hub.read),
+}  # fmt: skip
+
+
+@contextmanager
+def full_disk(size: int = 4096) -> Iterator[None]:
+    """No file grows beyond ``size``: the write stops in its middle, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_full_disk_stops_a_write_and_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
+    write, read = KINDS[kind]
+    place = tmp_path / "place"
+    with full_disk(), pytest.raises(OSError, match=r"File too large|requested and"):
+        write(place)
+    assert not [path for path in contents(tmp_path) if path.name != "tokenizer.json"], "no half of anything"
+    if kind == "cache":  # is never written over
+        return
+    write(place)
+    before = contents(tmp_path)
+    with full_disk(), pytest.raises(OSError, match="File too large"):
+        write(place)
+    assert contents(tmp_path) == before and read(place) is not None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_that_is_cut_is_refused_by_name_or_says_the_same(tmp_path: Path, kind: str) -> None:
+    """After nothing, a byte, within a header, in the middle, and before the last bytes."""
+    write, read = KINDS[kind]
+    place = tmp_path / "place"
+    write(place)
+    for path, whole in contents(tmp_path).items():
+        if path.name == "README.md":
+            continue
+        for length in (0, 1, 7, 8, 60, len(whole) // 2, len(whole) - 2):
+            path.write_bytes(whole[:length])
+            with pytest.raises(SwarmformerError) as caught:
+                read(place)
+            assert path.name in str(caught.value) or place.name in str(caught.value)
+        path.write_bytes(whole)
+    assert read(place) is not None
+
+
+def test_a_curve_that_is_cut_anywhere_gives_whole_lines_and_is_told_from_the_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / records.CURVE)
+    for step in (5, 10):
+        journal.append("train", step=step, loss=0.5, norm=1.0, lr=0.1)
+    made, whole = finished(tmp_path / "done"), (tmp_path / records.CURVE).read_bytes()
+    lines = records.read_curve(tmp_path)
+    for length in range(len(whole)):
+        (tmp_path / records.CURVE).write_bytes(whole[:length])
+        assert records.read_curve(tmp_path) == lines[: (length >= whole.index(b"}") + 1) + (length >= len(whole) - 1)]
+    curve = tmp_path / "done" / records.CURVE
+    curve.write_bytes(curve.read_bytes()[:0])
+    with pytest.raises(records.UnreadableFileError, match="not the file that the cell's result was written with"):
+        records.read_curve(tmp_path / "done", made)
+
+
+def test_every_flipped_bit_of_the_cache_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    ids = np.arange(40)
+    write_arrays(tmp_path / "c", {"ids": ids}, {"key": "k", "pad_id": 3, "facts": {"n": [1, 2]}})
+    _, told = read_arrays(tmp_path / "c")
+    for path, whole in contents(tmp_path).items():
+        for bit in range(0, 8 * len(whole), 23):
+            damaged = bytearray(whole)
+            damaged[bit // 8] ^= 1 << bit % 8
+            path.write_bytes(damaged)
+            try:
+                arrays, manifest = read_arrays(tmp_path / "c")
+            except DataError as error:
+                assert "Delete this folder" in str(error)
+            else:
+                assert {key: manifest[key] for key in told} == told and np.array_equal(arrays["ids"], ids)
+        path.write_bytes(whole)
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMFORMER_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(SpecError, match="no such home directory; set SWARMFORMER_CACHE to a folder"):
+        cache_dir()

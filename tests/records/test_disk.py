@@ -40,7 +40,7 @@ def _predictions(path: Path) -> None:
 
 
 def _model(path: Path) -> None:
-    hub.save(complete_model(num_layers=1), path)
+    hub.save(complete_model(num_layers=1, vocab_size=30522), path)
 
 
 KINDS: dict[str, Kind] = {

@@ -24,7 +24,7 @@ class CrossEntropy(Objective):
     Options:
         label_smoothing: the share of the target that is spread evenly over all classes.
         apart: model and channel each learn the labels by themselves, and only answer together (late fusion). A channel
-            knows its training texts by heart, so that a model that learns beside it is left with nothing to learn.
+            that knows its training texts leaves little to learn to a model that learns beside it.
     """
 
     in_pieces = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tests.training.toys import toy_run
 METRICS = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "loss": 0.7, "n": 24}
 EPOCH = 5
 """Steps: 40 examples in batches of 8."""
+QUICK = ((7, False), (10, True), (11, True), (20, False))
+"""Steps at which to stop, each with one of the two ways to write checkpoints: enough unless there is time."""
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> None:
@@ -87,11 +90,14 @@ def test_the_next_stage_has_its_whole_schedule(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize(
     ("stop", "every_step"),
     [
-        (7, False), (10, True), (11, True), (20, False),
-        *(pytest.param(stop, not odd, marks=pytest.mark.slow) for stop, odd in ((7, 0), (10, 1), (11, 1), (20, 0))),
-        *(pytest.param(17, every_step, marks=pytest.mark.slow) for every_step in (True, False)),
+        *QUICK,
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in product((7, 10, 11, 17, 20), (True, False))
+            if case not in QUICK
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_run_that_stopped_early_is_resumed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop: int, every_step: bool
 ) -> None:

@@ -24,7 +24,7 @@ class CrossEntropy(Objective):
     Options:
         label_smoothing: the share of the target that is spread evenly over all classes.
         apart: model and channel each learn the labels by themselves, and only answer together (late fusion). A channel
-            knows its training texts by heart, so that a model that learns beside it is left with nothing to learn.
+            that knows its training texts leaves little to learn to a model that learns beside it.
     """
 
     in_pieces = True
@@ -41,7 +41,7 @@ class CrossEntropy(Objective):
 
     def loss(self, forward: Forward, batch: Batch) -> Loss:
         output = forward(batch)
-        if not (self.apart and self.training):
+        if not (self.apart and self.training and output.addends):  # check_model sees to it that there are some
             return Loss(self._truth(batch, output.logits_BK))
         model, channel = (self._truth(batch, logits_BK) for logits_BK in output.addends)
         return Loss(model + channel, {"model": model, "channel": channel})

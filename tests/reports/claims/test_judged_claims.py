@@ -122,7 +122,7 @@ def test_what_was_not_run_is_not_testable(judged: Judged) -> None:
     for key in ("accuracy_base", "memory_base", "windowed_beyond_order", "same_accuracy_as_bert"):
         assert judged[key].verdict is Ruling.UNTESTABLE, key
     reached = judged["accuracy_small"]  # by the recipe of imdb_small_recipe, not by the published one
-    assert reached.verdict is Ruling.CONFIRMED and "87.71" in reached.measured and "81.19" in reached.figures
+    assert reached.verdict is Ruling.CONFIRMED and "87.60" in reached.measured and "81.19" in reached.figures
 
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {

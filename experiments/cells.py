@@ -16,6 +16,7 @@ lock, owner.json    held while a process works on the cell; the system frees the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypedDict
 
@@ -50,7 +51,7 @@ def cell_name(arm: str, spec: RunSpec, run_key: str = "") -> str:
     """Folder name: readable, unique per configuration and seed, safe on every file system.
 
     Args:
-        run_key: of an older version, for the name that it gave.
+        run_key: its own where it is known, or that of an older version, for the name that it gave.
     """
     return f"{stem_of(arm, spec.seed)}-{(run_key or spec.run_key)[:8]}"
 
@@ -61,16 +62,21 @@ def stem_of(arm: str, seed: int) -> str:
     return f"{safe.encode()[:LONGEST].decode(errors='ignore')}-s{seed}"
 
 
-def cell_folder(grid: Path, arm: str, spec: RunSpec) -> Path:
-    """A cell's folder: under the name of today, or under the one that an older version gave it where that is there."""
-    today = grid / cell_name(arm, spec)
-    former = [grid / cell_name(arm, spec, key) for key in records.former_keys(spec.run_key)]
+def cell_folder(grid: Path, arm: str, spec: RunSpec, run_key: str = "") -> Path:
+    """A cell's folder: under the name of today, or under the one that an older version gave it where that is there.
+
+    Args:
+        run_key: of the specification, where it is known: to make one takes a millisecond.
+    """
+    key = run_key or spec.run_key
+    today = grid / cell_name(arm, spec, key)
+    former = [grid / cell_name(arm, spec, old) for old in records.former_keys(key)]
     return today if today.exists() else next((folder for folder in former if folder.exists()), today)
 
 
-def status_of(folder: Path) -> tuple[Status, str]:
-    """As ``glance`` tells it; a cell that could go on only where its configuration is one of this version."""
-    status, cause = glance(folder)
+def status_of(folder: Path, look: Callable[[Path], tuple[Status, str]] = glance) -> tuple[Status, str]:
+    """As ``glance`` tells it, or an index; a cell that could go on only where its configuration is of this version."""
+    status, cause = look(folder)
     if status in (Status.RUNNING, Status.INTERRUPTED):
         try:
             load_config(folder)

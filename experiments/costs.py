@@ -39,7 +39,7 @@ def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str
     torch_device = resolve_device(device)
     save(folder / COSTS, _joined([
         measure_costs(
-            {arm.spec.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms},
+            {arm.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms},
             length=length, batches=latency.batches, device=torch_device, threads=threads, budget_s=budget,
         )
         for length, arms in groups
@@ -66,7 +66,7 @@ def _joined(parts: list[Costs]) -> Costs:
 def is_current(path: Path, plan: Plan) -> bool:
     """Whether a costs.json has a row for every arm and batch size of the plan."""
     batches = plan.grid.latency.batches if plan.grid.latency else []
-    wanted = {(arm.spec.run_key, batch) for arm in _known(plan) for batch in batches}
+    wanted = {(arm.run_key, batch) for arm in _known(plan) for batch in batches}
     try:
         return wanted <= {(row.run_key, row.batch) for row in load(path, Costs).rows}
     except UnreadableFileError:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from swarmformer.records import CURVE, PROGRESS, RESULT, TRIAL, Progress, Result, Trial, UnreadableFileError, load, save
+from swarmformer.records import CURVE, PROGRESS, Progress, UnreadableFileError, load, save
 
 VALIDATIONS = ("validation", "stage_validation")
 TELL_S = 1.0
@@ -139,11 +139,9 @@ class Outlook:
     waiting: list[str] = field(default_factory=list)
     running: list[tuple[str, Follower]] = field(default_factory=list)
 
-    def took(self, arm: str, folder: Path) -> None:
+    def took(self, arm: str, seconds: float) -> None:
         """Count a finished cell or trial."""
-        with suppress(UnreadableFileError):
-            done = load(folder / RESULT, Result) if (folder / RESULT).exists() else load(folder / TRIAL, Trial)
-            self.taken.setdefault(arm, []).append(done.seconds.total)
+        self.taken.setdefault(arm, []).append(seconds)
 
     def left_s(self, workers: int) -> float | None:
         """Seconds, with so many cells at once; None before there is anything to judge by.

@@ -26,6 +26,8 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
+from .finished import finished_plan, remember
+from .index import Index
 from .limits import Limits
 from .overview import print_status
 from .planned import grid_path, plan_on_disk, source_of
@@ -43,7 +45,7 @@ def print_plan(plan: Plan) -> None:
     print(f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}")
     for arm in plan.arms:
         total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
-        key = "to be chosen" if arm.is_open else arm.spec.run_key
+        key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
     for arm in plan.arms:
@@ -155,6 +157,17 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
 
 
 def _run(options: argparse.Namespace) -> int:
+    index = Index(options.folder)
+    plain = options.executor == "local" and not options.option and options.device != "cuda"  # else they are checked
+    finished = finished_plan(options.grid, options.folder, index) if plain else None
+    if finished is None:
+        return _resolve_and_run(options)
+    print_status(finished, options.folder, index)
+    print(f"runs are in {options.folder}")
+    return 0
+
+
+def _resolve_and_run(options: argparse.Namespace) -> int:
     from swarmformer.environment import resolve_device
 
     from .execute import find_executor, options_of
@@ -176,9 +189,12 @@ def _run(options: argparse.Namespace) -> int:
     started = executor(workers, options.device, threads, said)
     runner = Runner(plan, options.grid, options.folder, started, options.threads, limits)
     counts = runner.run()
-    print_status(runner.plan.record(options.folder), options.folder)
+    print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
-    return 0 if counts[Status.COMPLETED] == plan.size and not runner.failed_extras else 1
+    if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
+        return 1
+    remember(runner.plan, options.folder)
+    return 0
 
 
 def _retry(options: argparse.Namespace) -> int:

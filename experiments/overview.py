@@ -13,17 +13,20 @@ from swarmformer import records
 from swarmformer.records import TRIALS, PlannedCell
 
 from .follow import Follower, Outlook, said
+from .index import Index
 from .planned import values_said
-from .status import Status, glance
+from .status import Status
 
 
-def print_status(plan: records.Plan, folder: Path) -> Counter[Status]:
+def print_status(plan: records.Plan, folder: Path, index: Index | None = None) -> Counter[Status]:
     """Trials first; then counts, what runs with the time left, and every cell that is not completed, with its cause."""
+    index = index or Index(folder)
     if plan.tuning is not None:
         print("trials: ", end="")
-        _print_cells(plan.tuning.trials, folder / TRIALS)
+        _print_cells(plan.tuning.trials, folder / TRIALS, index)
         plan = _print_choice(plan, folder)
-    counts = _print_cells([cell for cell in plan.cells if cell.run_key], folder)
+    counts = _print_cells([cell for cell in plan.cells if cell.run_key], folder, index)
+    index.keep()
     if waiting := [cell.arm for cell in plan.cells if not cell.run_key]:
         print(f"{len(waiting)} cells without chosen values: {', '.join(dict.fromkeys(waiting))}")
     found = {cell.cell for cell in plan.cells}
@@ -45,14 +48,15 @@ def _print_choice(plan: records.Plan, folder: Path) -> records.Plan:
     return records.chosen_plan(plan, tuning)
 
 
-def _print_cells(cells: Sequence[PlannedCell], folder: Path) -> Counter[Status]:
-    seen = [(cell, *glance(folder / cell.cell)) for cell in cells]
-    counts = Counter(status for _, status, _ in seen)
+def _print_cells(cells: Sequence[PlannedCell], folder: Path, index: Index) -> Counter[Status]:
+    seen = [(cell, *index.look(folder / cell.cell)) for cell in cells]
+    counts = Counter(status for _, status, _, _ in seen)
     outlook, lines = Outlook(), []
-    for cell, status, cause in seen:
+    for cell, status, cause, done in seen:
         place = folder / cell.cell
+        if done is not None:
+            outlook.took(cell.arm, done.seconds)
         if status is Status.COMPLETED:
-            outlook.took(cell.arm, place)
             continue
         if status in (Status.RUNNING, Status.INTERRUPTED):
             follower = Follower(place)

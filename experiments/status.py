@@ -22,14 +22,21 @@ class Status(StrEnum):
     UNREADABLE = "UNREADABLE"
 
 
+def done_of(folder: Path) -> records.Result | records.Trial | None:
+    """What a cell that is finished left; None where it is not.
+
+    Raises:
+        UnreadableFileError: damaged.
+    """
+    if (folder / RESULT).exists():
+        return records.load(folder / RESULT, records.Result)
+    return records.load(folder / TRIAL, records.Trial) if (folder / TRIAL).exists() else None
+
+
 def glance(folder: Path) -> tuple[Status, str]:
     """Status of a cell and, where something is wrong, why; its configuration is read, but not resolved."""
     try:
-        if (folder / RESULT).exists():
-            records.load(folder / RESULT, records.Result)
-            return Status.COMPLETED, ""
-        if (folder / TRIAL).exists():
-            records.load(folder / TRIAL, records.Trial)
+        if done_of(folder) is not None:
             return Status.COMPLETED, ""
         if (folder / FAILURE).exists():
             return Status.FAILED, records.load(folder / FAILURE, records.Failure).cause

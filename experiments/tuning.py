@@ -71,19 +71,17 @@ def _tried(plan: Plan, folder: Path) -> ByArm | None:
     if any(status_of(cell.folder(folder))[0] not in SETTLED for cell in trials):
         return None
     assert plan.grid.tune is not None, "a plan that tunes nothing has no trials to choose from"
-    return {
-        arm.name: tuple(
-            Tried(values=values, trials=tuple(_score(plan, cell, folder) for cell in trials
-                                              if (cell.arm, cell.tried) == (arm.name, values)))
-            for values in plan.grid.tune.combinations()
-        )
-        for arm in plan.arms
-    }  # fmt: skip
+    combinations = list(plan.grid.tune.combinations())
+    scores: dict[str, list[list[TrialScore]]] = {arm.name: [[] for _ in combinations] for arm in plan.arms}
+    for number, cell in enumerate(trials):  # seeds outermost, then combinations, then arms
+        scores[cell.arm][number // len(plan.arms) % len(combinations)].append(_score(plan, cell, folder))
+    return {arm: tuple(Tried(values=values, trials=tuple(one)) for values, one in zip(combinations, found, strict=True))
+            for arm, found in scores.items()}  # fmt: skip
 
 
 def _score(plan: Plan, cell: Cell, grid: Path) -> TrialScore:
     folder = cell.folder(grid)
-    found: dict[str, Any] = {"cell": folder.name, "seed": cell.spec.seed, "run_key": cell.spec.run_key}
+    found: dict[str, Any] = {"cell": folder.name, "seed": cell.spec.seed, "run_key": cell.run_key}
     status, cause = status_of(folder)
     if status is Status.FAILED:
         return TrialScore(**found, score=None, reason=cause)
@@ -97,9 +95,10 @@ def _made(plan: Plan, folder: Path, tried: ByArm) -> Tuning:
     tune, arms = plan.grid.tune, []
     for arm in plan.arms:
         place, tied = records.choose(tried[arm.name])
-        cells = [] if place is None else [
-            Cell(arm.name, arm.candidates[place].spec.model_copy(update={"seed": seed})) for seed in plan.grid.seeds
-        ]  # fmt: skip
+        chosen = None if place is None else arm.candidates[place]
+        cells = () if chosen is None else (
+            Cell(arm.name, chosen.spec.model_copy(update={"seed": seed}), chosen.run_key) for seed in plan.grid.seeds
+        )  # fmt: skip
         counting = tuple(cell.record(folder) for cell in cells)
         arms.append(TunedArm(arm=arm.name, tried=tried[arm.name], chosen=place, tied=tied, cells=counting))
     return Tuning(

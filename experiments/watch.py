@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
@@ -16,8 +16,11 @@ from typing import Self
 from rich.progress import BarColumn, Progress, ProgressColumn, TaskID, TextColumn
 from rich.table import Column
 
+from swarmformer.records import Result, Trial, UnreadableFileError
+
 from .follow import Follower, Outlook, said
 from .progress import console, on_terminal
+from .status import done_of
 
 LOOK_S = 1.0
 WIDE = 110
@@ -32,6 +35,12 @@ def _harmless() -> Iterator[None]:
         yield
     except Exception:
         logger.exception("progress cannot be shown; the runs go on")
+
+
+def _done(folder: Path) -> Result | Trial | None:
+    with suppress(UnreadableFileError):
+        return done_of(folder)
+    return None
 
 
 def _columns(width: int) -> tuple[ProgressColumn, ...]:
@@ -94,8 +103,8 @@ class Watch:
                 return
             self._tell(name, follower)
             for arm, ended in self.outlook.running:
-                if ended is follower:
-                    self.outlook.took(arm, follower.folder)
+                if ended is follower and (done := _done(follower.folder)) is not None:
+                    self.outlook.took(arm, done.seconds.total)
             self.outlook.running = [pair for pair in self.outlook.running if pair[1] is not follower]
             self._bars.remove_task(self._tasks.pop(name))
 

@@ -26,10 +26,14 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
 
     Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
     """
-    sets = list(dict.fromkeys(entry.sources for table in tables for row in table.rows for entry in row.entries))
+    entries = [entry for table in tables for row in table.rows for entry in row.entries]
+    # By identity first: a set of thousands of sources may stand behind thousands of entries.
+    known = {id(of_set): of_set for of_set in (entry.sources for entry in entries)}
+    sets = list(dict.fromkeys(known.values()))
     sources = list(dict.fromkeys(source for of_set in sets for source in of_set))
     number = {source: place for place, source in enumerate(sources)}
-    set_number = {of_set: place for place, of_set in enumerate(sets)}
+    place_of = {of_set: place for place, of_set in enumerate(sets)}
+    set_number = {which: place_of[of_set] for which, of_set in known.items()}
     described = {}
     for table in tables:
         columns = [
@@ -37,7 +41,7 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
              "csv": [name for name, (of, _) in table.csv_columns.items() if of == index]}
             for index, column in enumerate(table.columns)
         ]  # fmt: skip
-        rows = [[[entry.text, set_number[entry.sources]] for entry in row.entries] for row in table.rows]
+        rows = [[[entry.text, set_number[id(entry.sources)]] for entry in row.entries] for row in table.rows]
         described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
     record = {
         "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,

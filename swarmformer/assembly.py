@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
@@ -20,6 +20,7 @@ from swarmformer.data.task import Task
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
+from swarmformer.once import kept_by
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
@@ -74,6 +75,7 @@ def _ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
         raise SpecError(str(error), path=("train", slot)) from error
 
 
+@kept_by(lambda spec: spec.model_dump_json())
 def assemble_without_weights(spec: ModelSpec) -> Model:
     """The same model on the meta device: shapes, parameters and FLOPs without memory for weights.
 
@@ -90,18 +92,23 @@ def without_weights() -> Iterator[None]:
         yield
 
 
+DRAWS = (Tensor.normal_, nn.init.normal_, Tensor.uniform_, nn.init.uniform_, nn.init.kaiming_uniform_)
+
+
 class _NoDraws(TorchFunctionMode):
-    """Leaves out ``normal_``: without values it does nothing, but on the meta device imports torch's compiler (1 s)."""
+    """Leaves out draws: without values they do nothing, but on the meta device they are a third of the time that a
+    model takes, and import torch's compiler (1 s)."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
-        if function in (Tensor.normal_, nn.init.normal_):
+        if function in DRAWS:
             return args[0] if args else named["tensor"]
         return function(*args, **named)
 
 
+@kept_by(lambda train, dims: (train.model_dump_json(), dims.model_dump_json()))
 def check_ingredients(train: TrainSpec, dims: Dims) -> None:
     """Raise SpecError, as making them would, where the ingredients of a stage do not fit."""
     with without_weights():
@@ -109,6 +116,7 @@ def check_ingredients(train: TrainSpec, dims: Dims) -> None:
             make_ingredients(train.of_stage(stage), dims)
 
 
+@kept_by(lambda model, train: (model.spec.model_dump_json(), train.model_dump_json()))
 def check_objectives(model: Model, train: TrainSpec) -> None:
     """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
     for stage in train.stages:
@@ -151,32 +159,30 @@ def rehearse(spec: RunSpec) -> Model:
     return model
 
 
-def check_lengths(model: Model, lengths: Iterable[int]) -> None:
+@kept_by(lambda model, lengths: (model.spec.model_dump_json(), tuple(lengths)))
+def check_lengths(model: Model, lengths: Sequence[int]) -> None:
     """Pass two texts of each length through a model on the meta device; torch's global random state stays as it was.
 
     Raises:
         SpecError: a length that it cannot take.
     """
-    stand_in, device = _stand_in(model)
+    weights, device = _stand_in(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         for length in lengths:
             ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
             try:
-                stand_in(ids_BN, ids_BN == 0)
+                functional_call(model, weights, (ids_BN, ids_BN == 0))
             except ValueError as error:
                 raise SpecError(f"cannot take {length} tokens: {error}") from error
 
 
-def _stand_in(model: Model) -> tuple[Model, str]:
-    """A small model with zeros for weights, a large one as it is on the meta device; and its device."""
+def _stand_in(model: Model) -> tuple[dict[str, Tensor], str]:
+    """Zeros for the weights of a small model, nothing for a large one, which stays on the meta device; the device."""
     parameters = sum(parameter.numel() for parameter in model.parameters())
     if parameters > SMALL_PARAMETERS or model.dims.seq_len > SMALL_LENGTH:
-        return model, "meta"
-    small = copy.deepcopy(model).to_empty(device="cpu")
-    with torch.no_grad():
-        for tensor in small.state_dict().values():
-            tensor.zero_()
-    return small, "cpu"
+        return {}, "meta"
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {name: torch.zeros(tensor.shape, dtype=tensor.dtype) for name, tensor in named}, "cpu"
 
 
 def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool) -> None:

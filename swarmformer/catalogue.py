@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from swarmformer.errors import SpecError, suggest
+from swarmformer.once import kept_by
 from swarmformer.settings import VARIANTS_VARIABLE, variant_dirs
 from swarmformer.yaml import display, read_yaml
 
@@ -90,6 +91,7 @@ def _of_setting() -> Iterator[Folder]:
         yield Folder(f"{VARIANTS_VARIABLE}: {display(folder)}", folder, folder / "grids", fault)
 
 
+@kept_by(lambda kind: kind)
 def list_items(kind: Kind) -> list[Item]:
     """Everything of a kind, built-in first; what cannot be used is listed with its fault."""
     items = [item for folder in folders() if folder.fault is None for item in _items(folder, kind)]

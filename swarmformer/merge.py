@@ -25,6 +25,10 @@ class Tree:
     values: dict[str, Any] = field(default_factory=dict)
     sources: dict[Path, str] = field(default_factory=dict)
 
+    def copy(self) -> Tree:
+        """One of its own, to lay more over."""
+        return Tree(copy.deepcopy(self.values), dict(self.sources))
+
     def merge(self, patch: Mapping[str, Any], source: str) -> None:
         """Lay ``patch`` over the values; ``source`` is named in errors about its keys."""
         self._merge(self.values, patch, (), source)

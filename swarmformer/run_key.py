@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from swarmformer import registry
+from swarmformer.once import kept_by
 from swarmformer.schema import default_options
 
 Content = dict[str, Any]
@@ -63,10 +64,15 @@ def departures(spec: BaseModel, *, versions: bool = True) -> Content:
         if name in getattr(spec, "OUTSIDE_KEY", ()):
             continue
         content = content_of(getattr(spec, name), versions=versions)
-        default = None if field.is_required() else field.get_default(call_default_factory=True)
-        if field.is_required() or canonical(content) != canonical(content_of(default, versions=False)):
+        if field.is_required() or canonical(content) != _usual(type(spec), name):
             kept[name] = content
     return kept
+
+
+@kept_by(lambda spec, name: (spec, name))
+def _usual(spec: type[BaseModel], name: str) -> str:
+    """What the default of a field is in a key."""
+    return canonical(content_of(spec.model_fields[name].get_default(call_default_factory=True), versions=False))
 
 
 def part_content(slot: str, name: str, options: Mapping[str, Any], *, versions: bool = True) -> Content:

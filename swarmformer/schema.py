@@ -49,6 +49,11 @@ def options_of(cls: type, leading: tuple[str, ...] = ("dims",)) -> list[Option]:
         ComponentError: ``*args``, ``**kwargs``, an option that is positional, without a type or
             without a default, or called ``name``.
     """
+    return list(_options(cls, cls.__init__, leading))  # type: ignore[misc]
+
+
+@cache
+def _options(cls: type, constructor: Callable[..., None], leading: tuple[str, ...]) -> tuple[Option, ...]:
     where = f"{cls.__module__}.{cls.__qualname__}"
     parameters = _parameters(cls)
     positional = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD)
@@ -67,7 +72,7 @@ def options_of(cls: type, leading: tuple[str, ...] = ("dims",)) -> list[Option]:
         if p.name == "name":
             raise ComponentError(f"{where}.__init__: an option cannot be called 'name': that names the component")
         options.append(Option(p.name, _type_name(hints[p.name]), p.default))
-    return options
+    return tuple(options)
 
 
 def _parameters(cls: type) -> list[inspect.Parameter]:

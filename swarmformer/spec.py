@@ -19,6 +19,7 @@ from swarmformer.data.batching import bucket_lengths
 from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree
+from swarmformer.once import kept_by
 from swarmformer.run_key import Content, content_of, departures, digest, part_content
 from swarmformer.schema import Locate, check_options, dotted, options_of, validate
 from swarmformer.train_section import TrainBudget, departing, short_names, spread
@@ -289,6 +290,7 @@ class TrainSpec(TrainBudget):
         parts = {slot: getattr(self, slot).to_dict() for slot in train_section.USUAL}
         return {**budget, **parts, train_section.STAGES: [stage.to_dict() for stage in self.stages]}
 
+    @kept_by(lambda self, stage: (self.model_dump_json(), stage.model_dump_json()))
     def of_stage(self, stage: StageSpec) -> TrainSpec:
         """The section as this stage, one of its own, has it."""
         tree = Tree(self.to_dict())
@@ -330,7 +332,7 @@ class RunSpec(Strict):
 
         What a tokenizer or data file contains is not in it but in the data key (``EncodedData.key``).
         """
-        sections = {name: content_of(getattr(self, name)) for name in ("model", "data", "train")}
+        sections = {name: _content_of(getattr(self, name)) for name in ("model", "data", "train")}
         return digest({"version": SPEC_VERSION, **sections})
 
     @property
@@ -362,6 +364,12 @@ class RunSpec(Strict):
         train = TrainSpec.from_dict(_take(given, "train", (), locate), locate)
         name = validate(RunName, given, (), locate)
         return cls(variant=name.variant, seed=name.seed, model=model, data=data, train=train)
+
+
+@kept_by(lambda section: (type(section), section.model_dump_json()))
+def _content_of(section: Strict) -> Content:
+    content: Content = content_of(section)
+    return content
 
 
 class RunName(Strict):

@@ -21,6 +21,7 @@ from swarmformer.data.augment import Augmentations, Chosen, check_text
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
+from swarmformer.once import kept_by
 from swarmformer.schema import validate
 from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
 from swarmformer.train_section import spread
@@ -75,18 +76,25 @@ def load_variant(name: str, overrides: Sequence[Override] = ()) -> Variant:
         SpecError: unknown variant or factor, factors that set the same key to different values, a factor
             that is there already or cannot be taken out, a cycle of bases, an unknown section.
     """
+    loaded = _named(name, Path.cwd())
+    tree = loaded.tree.copy()
+    for patch, source in overrides:
+        _lay_sections(tree, patch, source)
+    return Variant(name, loaded.description, tree)
+
+
+@kept_by(lambda name, folder: (name, folder))
+def _named(name: str, folder: Path) -> Variant:
     match = NAME.fullmatch(name)
     assert match is not None, "the pattern takes every text"
     changes = re.findall(r"([+-])([^+-]*)", match["changes"])
     laying = _Laying(name, without=[factor for sign, factor in changes if sign == "-"])
-    description = laying.file(_find(match["first"], Path.cwd()), [])
+    description = laying.file(_find(match["first"], folder), [])
     for sign, factor in changes:
         if sign == "+":
             laying.factor(factor)
     laying.check_all_taken_out()
     added = "".join(f" {sign} {load_factors()[factor]['description']}" for sign, factor in changes)
-    for patch, source in overrides:
-        _lay_sections(laying.tree, patch, source)
     return Variant(name, description + added, laying.tree)
 
 

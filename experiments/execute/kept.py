@@ -16,15 +16,14 @@ from ..plan import Cell, Plan
 REMOVED = f".{KEPT}-removed"
 
 
-def keep_best(plan: Plan, folder: Path) -> None:
-    """Remove the models of finished cells that are not the best of their arm so far.
+def keep_best(plan: Plan, folder: Path, arm: str | None = None) -> None:
+    """Remove the models of finished cells that are not the best of their arm so far; of one arm, or of all.
 
     A cell writes its model before its result, and this looks at results alone: whatever dies where, an arm with a
     finished cell has its best model, and what is left over goes the next time. Grids that share a folder take turns.
     """
     with FileLock(folder / "models.lock"):
-        for arm in plan.arms:
-            cells = [cell for cell in plan.cells() if cell.arm == arm.name]
+        for cells in plan.cells_by_arm(arm):
             finished = [found for cell in cells if (found := _finished(cell, folder, plan.metric))]
             with_model = [(score, -seed, path) for score, seed, path in finished if (path / KEPT).is_dir()]
             best = max(with_model, default=(0, 0, None))[2]

@@ -15,6 +15,7 @@ from swarmformer.records import COSTS, PLAN, RESULT, TRIAL, UnreadableFileError
 from .. import costs, floors, worker
 from ..cells import CellError, prepare, status_of
 from ..follow import Outlook
+from ..index import Index
 from ..limits import Limits
 from ..plan import Cell, Plan
 from ..plan.registration import register
@@ -50,7 +51,9 @@ class Runner:
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.deaths: Counter[str] = Counter()  # jobs that ended without a word, by cell
         self.left: dict[str, float] = {}  # when the checkpoint of such a cell was written
+        self.arms: dict[str, str] = {}  # of the cells that were started, by name
         self.waiting = False
+        self.index = Index(folder)
         self.watch = Watch()
 
     def run(self) -> Counter[Status]:
@@ -94,7 +97,9 @@ class Runner:
     def _outlook(self, wanted: list[Cell]) -> Outlook:
         outlook = Outlook(waiting=[cell.arm for cell in self._unfinished(wanted)])
         for cell in wanted:
-            outlook.took(cell.arm, cell.folder(self.folder))
+            if (done := self.index.look(cell.folder(self.folder))[2]) is not None:
+                outlook.took(cell.arm, done.seconds)
+        self.index.keep()
         return outlook
 
     def _wait_for_others(self, left: list[Cell]) -> None:
@@ -105,7 +110,7 @@ class Runner:
         time.sleep(BUSY_POLL_S)
 
     def _status(self, cell: Cell) -> Status:
-        return status_of(cell.folder(self.folder))[0]
+        return status_of(cell.folder(self.folder), self.index.glance)[0]
 
     def _name(self, cell: Cell) -> str:
         """Its folder, from that of the grid."""
@@ -127,6 +132,7 @@ class Runner:
                 logger.error("%s: cannot be prepared, and is left out: %s", self._name(cell), error)
                 self.deaths[self._name(cell)] = MAX_DEATHS
                 return False
+            self.arms[self._name(cell)] = cell.arm
             self.watch.begin(self._name(cell), cell.arm, folder)
             return True
 
@@ -134,9 +140,9 @@ class Runner:
         arguments = (str(folder), "--device", self.executor.device, *flags, *self.limits.words())
         return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready, folder=folder)
 
-    def _keep_best(self) -> None:
+    def _keep_best(self, arm: str | None = None) -> None:
         if self.plan.grid.keep_weights == "best":
-            keep_best(self.plan, self.folder)
+            keep_best(self.plan, self.folder, arm)
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
@@ -168,7 +174,7 @@ class Runner:
         if status in UNFINISHED:
             return
         self.done += 1
-        self._keep_best()
+        self._keep_best(self.arms.get(job.title))
         self.watch.done = self.done
         accuracy = ""
         if status is Status.COMPLETED:

@@ -134,7 +134,8 @@ class Streamed:
         return limits_for(works.values(), products, self.device, self.settings.precision, share)
 
     def _timed(self, arm: CostArm, row: StreamRow, work: Work) -> Timed:
-        samples = Samples(tuple(row["seconds"]), tuple(row["load_average"]))
+        before, after = row["load_average"]
+        samples = Samples(tuple(row["seconds"]), (before, after))
         tokens = arm.length * self.settings.batch
         columns = {
             **arm.columns(),

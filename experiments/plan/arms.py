@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from swarmformer import records
 from swarmformer.assembly import rehearse
@@ -10,7 +11,8 @@ from swarmformer.contracts import Component, Model, tells_order
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
-from swarmformer.spec import RunSpec
+from swarmformer.once import kept_by
+from swarmformer.spec import DataSpec, RunSpec
 from swarmformer.variants import make_task
 
 from ..plan.design import levels_of, resolution_of
@@ -36,6 +38,11 @@ class Arm:
     is_open: bool = False
     remarks: tuple[str, ...] = ()
 
+    @cached_property
+    def run_key(self) -> str:
+        """Of its specification; the same for every seed."""
+        return self.spec.run_key
+
     def with_choice(self, place: int) -> Arm:
         """The arm with the values of the candidate at ``place``."""
         spec = self.candidates[place].spec
@@ -43,14 +50,14 @@ class Arm:
         if spec.model == self.spec.model:
             return chosen
         model = rehearse(spec)
-        flops = flops_of_text(model, spec.model.dims.seq_len)
-        return replace(chosen, parameters=count_parameters(model), flops=flops, remarks=_remarks(model, spec))
+        parameters, flops = _priced(model)
+        return replace(chosen, parameters=parameters, flops=flops, remarks=_remarks(model, spec))
 
     def record(self) -> records.PlannedArm:
         return records.PlannedArm(
             arm=self.name,
             variant=self.spec.variant,
-            run_key="" if self.is_open else self.spec.run_key,
+            run_key="" if self.is_open else self.run_key,
             parameters=self.parameters,
             flops=self.flops,
             remarks=self.remarks,
@@ -63,6 +70,7 @@ class Arms:
     def __init__(self, grid: GridSpec, where: str) -> None:
         self.grid, self.where = grid, where
         self.by_key: dict[str, Arm] = {}
+        self.names: set[str] = set()
 
     def design(self, number: int) -> records.Design:
         """Add the arms of a design; those that another design has already keep its names.
@@ -96,7 +104,7 @@ class Arms:
         for number, arm in enumerate(arms_of(self.grid)):
             built = self._build(arm, f"arms[{number}]")
             self._check_new(built)
-            self.by_key[built.spec.run_key] = built
+            self._add(built)
 
     def all(self) -> list[Arm]:
         return list(self.by_key.values())
@@ -109,23 +117,26 @@ class Arms:
                 if other.spec.model != spec.model:
                     rehearse(other.spec)
             model = rehearse(spec)
-            make_task(spec.data).identity()  # raises where the data is missing
+            _check_there(spec.data)
         except (SpecError, DataError) as error:
             raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
-        parameters, flops = count_parameters(model), flops_of_text(model, spec.model.dims.seq_len)
-        return Arm(arm.name, spec, parameters, flops, candidates, bool(candidates), _remarks(model, spec))
+        return Arm(arm.name, spec, *_priced(model), candidates, bool(candidates), _remarks(model, spec))
+
+    def _add(self, arm: Arm) -> str:
+        self.names.add(arm.name)
+        return self.by_key.setdefault(arm.run_key, arm).name
 
     def _named(self, arm: Arm, place: str) -> str:
         """Add the arm where it is new; its name."""
-        if arm.spec.run_key not in self.by_key and any(other.name == arm.name for other in self.all()):
+        if arm.run_key not in self.by_key and arm.name in self.names:
             raise SpecError(f"{self.where}: {place}: {arm.name!r} is another configuration in an earlier design; "
                             "give both designs the same patches, or write a grid for each")  # fmt: skip
-        return self.by_key.setdefault(arm.spec.run_key, arm).name
+        return self.by_key[arm.run_key].name if arm.run_key in self.by_key else self._add(arm)
 
     def _check_apart(self, built: list[Arm], place: str) -> None:
         names: dict[str, str] = {}
         for arm in built:
-            twin = names.setdefault(arm.spec.run_key, arm.name)
+            twin = names.setdefault(arm.run_key, arm.name)
             if twin != arm.name:
                 raise SpecError(
                     f"{self.where}: {place}: {arm.name!r} and {twin!r} are the same configuration, so that a factor "
@@ -133,13 +144,25 @@ class Arms:
                 )
 
     def _check_new(self, arm: Arm) -> None:
-        if any(other.name == arm.name for other in self.all()):
+        if arm.name in self.names:
             raise SpecError(f"{self.where}: arms: {arm.name!r} is given twice; give one of them another name")
-        twin = self.by_key.get(arm.spec.run_key)
+        twin = self.by_key.get(arm.run_key)
         if twin is not None:
             raise SpecError(f"{self.where}: arms: {arm.name!r} and {twin.name!r} are the same configuration")
 
 
+@kept_by(lambda data: data.model_dump_json())
+def _check_there(data: DataSpec) -> None:
+    """Raise DataError where the data is missing."""
+    make_task(data).identity()
+
+
+@kept_by(lambda model: model.spec.model_dump_json())
+def _priced(model: Model) -> tuple[records.Parameters, records.Flops]:
+    return count_parameters(model), flops_of_text(model, model.dims.seq_len)
+
+
+@kept_by(lambda model, spec: (model.spec.model_dump_json(), spec.data.model_dump_json()))
 def _remarks(model: Model, spec: RunSpec) -> tuple[str, ...]:
     """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``; and what a task asks of
     the order of tokens that none of them sees."""

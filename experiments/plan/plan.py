@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from swarmformer import records
 from swarmformer.errors import SpecError
+from swarmformer.once import once
 from swarmformer.records import TRIALS, PlannedCell, PlannedTrial, TuningPlan
 from swarmformer.spec import RunSpec
 from swarmformer.yaml import display
@@ -21,10 +23,11 @@ from ..planned import source_of
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm with one seed. ``tried``: the values of a trial, which only tunes."""
+    """One arm with one seed. ``run_key``: of its specification. ``tried``: the values of a trial, which only tunes."""
 
     arm: str
     spec: RunSpec
+    run_key: str
     tried: Values | None = None
 
     @property
@@ -33,11 +36,11 @@ class Cell:
 
     def folder(self, grid: Path) -> Path:
         """Where it is, or will be, in a grid's folder."""
-        return cell_folder(grid / TRIALS if self.is_trial else grid, self.arm, self.spec)
+        return cell_folder(grid / TRIALS if self.is_trial else grid, self.arm, self.spec, self.run_key)
 
     def record(self, grid: Path) -> PlannedCell:
         name = self.folder(grid).name
-        return PlannedCell(cell=name, arm=self.arm, seed=self.spec.seed, run_key=self.spec.run_key)
+        return PlannedCell(cell=name, arm=self.arm, seed=self.spec.seed, run_key=self.run_key)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,13 @@ class Plan:
         for seed in self.grid.seeds:
             for arm in self.arms:
                 if not arm.is_open:
-                    yield Cell(arm.name, arm.spec.model_copy(update={"seed": seed}))
+                    yield arm_cell(arm, seed)
+
+    def cells_by_arm(self, only: str | None = None) -> Iterator[list[Cell]]:
+        """The same, together for each arm; of all arms or of one."""
+        for arm in self.arms:
+            if not arm.is_open and only in (None, arm.name):
+                yield [arm_cell(arm, seed) for seed in self.grid.seeds]
 
     def trials(self) -> Iterator[Cell]:
         """What tunes: every candidate of every arm with every tuning seed, seeds outermost, then candidates."""
@@ -84,14 +93,23 @@ class Plan:
         for seed in tune.seeds:
             for place in range(len(list(tune.combinations()))):
                 for arm in self.arms:
-                    candidate = arm.candidates[place]
-                    yield Cell(arm.name, candidate.trial(tune, seed), candidate.values)
+                    candidate, key = arm.candidates[place], self._trial_keys[arm.name][place]
+                    yield Cell(arm.name, candidate.trial(tune, seed), key, candidate.values)
+
+    @cached_property
+    def _trial_keys(self) -> dict[str, list[str]]:
+        """Arm → the run key of each candidate's trials, the same for every seed."""
+        tune = self.grid.tune
+        return {} if tune is None else {
+            arm.name: [one.trial(tune, tune.seeds[0]).run_key for one in arm.candidates] for arm in self.arms
+        }  # fmt: skip
 
     def with_choice(self, tuning: records.Tuning) -> Plan:
         """The plan with the chosen values; an arm all of whose trials failed stays open."""
         chosen = {arm.arm: arm.chosen for arm in tuning.arms}
         places = [(arm, chosen.get(arm.name)) for arm in self.arms]
-        return replace(self, arms=tuple(arm if n is None else arm.with_choice(n) for arm, n in places))
+        with once():
+            return replace(self, arms=tuple(arm if n is None else arm.with_choice(n) for arm, n in places))
 
     def record(self, folder: Path) -> records.Plan:
         """The content of plan.json in this grid's folder."""
@@ -113,7 +131,7 @@ class Plan:
     def _planned(self, arm: Arm, seed: int, folder: Path) -> PlannedCell:
         if arm.is_open:
             return PlannedCell(cell=stem_of(arm.name, seed), arm=arm.name, seed=seed, run_key="")
-        return Cell(arm.name, arm.spec.model_copy(update={"seed": seed})).record(folder)
+        return arm_cell(arm, seed).record(folder)
 
     def _tuning(self, folder: Path) -> TuningPlan | None:
         if (tune := self.grid.tune) is None:
@@ -128,12 +146,22 @@ class Plan:
         )
 
 
+def arm_cell(arm: Arm, seed: int) -> Cell:
+    """A run of an arm that counts."""
+    return Cell(arm.name, arm.spec.model_copy(update={"seed": seed}), arm.run_key)
+
+
 def load_plan(path: Path) -> Plan:
     """Read, resolve and build a grid.
 
     Raises:
         SpecError: at the first fault, naming the grid file, the arm and the key.
     """
+    with once():
+        return _load_plan(path)
+
+
+def _load_plan(path: Path) -> Plan:
     where, source, grid = display(path), source_of(path), read_grid(path)
     arms = Arms(grid, where)
     designs = [arms.design(number) for number in range(len(grid.designs))]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Annotated, Any
 
@@ -78,6 +79,11 @@ class Candidate:
     values: Values
     spec: RunSpec
 
+    @cached_property
+    def run_key(self) -> str:
+        """Of the run that counts."""
+        return self.spec.run_key
+
     def trial(self, tune: TuneSpec, seed: int) -> RunSpec:
         """The run that tries them."""
         train = self.spec.train if tune.epochs is None else self.spec.train.model_copy(update={"epochs": tune.epochs})
@@ -105,7 +111,7 @@ def check_apart(candidates: list[Candidate]) -> None:
     """Raise SpecError where two combinations are one configuration: an arm would have fewer trials than another."""
     seen: dict[str, Values] = {}
     for candidate in candidates:
-        twin = seen.setdefault(candidate.spec.run_key, candidate.values)
+        twin = seen.setdefault(candidate.run_key, candidate.values)
         if twin != candidate.values:
             both = f"{values_said(twin)} and {values_said(candidate.values)}"
             raise SpecError(f"tune: {both} are the same configuration of this arm, which would have fewer trials than "

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
-from swarmformer.records import UnreadableFileError, read_curve
+from swarmformer.records import CURVE, CurveLine, UnreadableFileError, read_curve
 
 from ..statistics.interval import mean_interval
 from ..study.model import Arm, GridStudy, Study
@@ -72,14 +72,23 @@ class Curves(Figure):
 
 def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     """curve.jsonl of an arm's runs, in the order of its seeds, without those that are missing or cannot be read."""
-    curves, results = [], {cell.where: cell.result for cell in grid.cells}
-    for where in arm.runs.sort_values("seed")["where"] if arm.n else ():
+    curves = (pd.DataFrame([line.model_dump() for line in lines]) for lines in lines_of(grid, arm))
+    return [curve for curve in curves if not curve.empty]
+
+
+def arm_curves(grid: GridStudy, arm: Arm) -> list[Path]:
+    """Where the curves of an arm's runs are, in the order of its seeds, if they have any."""
+    places = arm.runs.sort_values("seed")["where"] if arm.n else ()
+    return [grid.folder / Path(where).name / CURVE for where in places]
+
+
+def lines_of(grid: GridStudy, arm: Arm) -> Iterator[list[CurveLine]]:
+    """The same as lines."""
+    for path in arm_curves(grid, arm):
         try:
-            lines = read_curve(grid.folder / Path(where).name, results.get(where))
-            curves.append(pd.DataFrame([line.model_dump() for line in lines]))
+            yield read_curve(path.parent, grid.results.get(f"{grid.folder.name}/{path.parent.name}"))
         except UnreadableFileError:
             continue  # the figure counts the curves that it has, and says so
-    return [curve for curve in curves if not curve.empty]
 
 
 def banded(curves: Sequence[pd.DataFrame], kind: str, column: str, band: Band) -> Iterator[dict[str, Any]]:

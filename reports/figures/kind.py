@@ -124,8 +124,7 @@ def said(rows: pd.DataFrame) -> str:
 
 def label(grid: GridStudy, arm: Arm) -> str:
     """An arm's name, with its run key where the grid has several configurations of that name."""
-    several = sum(other.name == arm.name for other in grid.arms) > 1
-    return f"{arm.name} [{arm.run_key[:8]}]" if several else arm.name
+    return f"{arm.name} [{arm.run_key[:8]}]" if grid.namesakes[arm.name] > 1 else arm.name
 
 
 def bounds(interval: Any, names: tuple[str, str, str] = ("mean", "low", "high")) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 import pandas as pd
@@ -64,8 +64,7 @@ class Pareto(Figure):
         for level in fixed.itertuples():
             axis.axhline(100 * level.accuracy, zorder=1, **LOOKS[level.kind])
         placed = cell[cell["cost"].notna()].sort_values(["cost", "accuracy"], kind="stable")
-        for arm in placed.itertuples():
-            _point(axis, arm, numbers.get(arm.arm))
+        _points(axis, placed, numbers)
         front = placed[placed["on_front"].astype(bool)]
         axis.plot(front["cost"], 100 * front["accuracy"], zorder=4, **LOOKS["front"])
         _scale(axis, placed["cost"].tolist())
@@ -137,14 +136,18 @@ def _handle(arm: Any, number: int, usual: int) -> Line2D:
     return Line2D([], [], label=text, linestyle="")
 
 
-def _point(axis: Axes, arm: Any, number: int | None) -> None:
-    mean = 100 * arm.accuracy
-    if pd.notna(arm.low):
+def _points(axis: Axes, placed: pd.DataFrame, numbers: Mapping[str, int]) -> None:
+    """All of a look at once: a thousand marks are drawn as quickly as one, a thousand artists are not."""
+    bounded, means = placed[placed["low"].notna()], 100 * placed["accuracy"]
+    if len(bounded):
+        below, above = bounded["accuracy"] - bounded["low"], bounded["high"] - bounded["accuracy"]
         bar: dict[str, Any] = {"ecolor": "0.6", "elinewidth": 0.8, "capsize": 2, "fmt": "none", "zorder": 2}
-        axis.errorbar(arm.cost, mean, yerr=[[mean - 100 * arm.low], [100 * arm.high - mean]], **bar)
-    axis.plot(arm.cost, mean, zorder=3, **LOOKS["base" if arm.is_base else "arm"])
-    if number is not None:
-        axis.text(arm.cost, mean, str(number), gid="point", zorder=5)
+        axis.errorbar(bounded["cost"], 100 * bounded["accuracy"], yerr=[100 * below, 100 * above], **bar)
+    bases = placed["is_base"].astype(bool)
+    for look, chosen in (("arm", ~bases), ("base", bases)):
+        axis.plot(placed.loc[chosen, "cost"], means[chosen], zorder=3, **LOOKS[look])
+    for arm in placed[placed["arm"].isin(list(numbers))].itertuples():
+        axis.text(arm.cost, 100 * arm.accuracy, str(numbers[arm.arm]), gid="point", zorder=5)  # type: ignore[arg-type]
 
 
 def _what(cell: pd.DataFrame) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -11,11 +13,14 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from pydantic import Field
 
-from ..study.model import GridStudy, Study
-from .curves import Band, band_note, banded, curves_of, plot_bands, seeds
+from ..study.model import Arm, GridStudy, Study
+from .curves import Band, arm_curves, band_note, banded, curves_of, lines_of, plot_bands, seeds
 from .kind import Figure, figure, label, said
 from .look import line_style
 
+TELEMETRY = re.compile(r"(\d+)/(\w+)")
+"""Names of curve.jsonl: layer from 0, quantity."""
+IN_A_FILE = re.compile(rb'"\d+/')
 NAMES = {
     "effective_clusters": "effective clusters,\nexp(H) / C",
     "dead_share": "dead share",
@@ -53,8 +58,8 @@ class Telemetry(Figure):
             named = [arm for arm in self.arms or () if arm in routed]
             shown = named if self.arms else list(routed)[: self.most]
             for arm in shown:
-                curves, runs = routed[arm]
-                head = {**panel, "arm": arm, "runs": runs, "band": self.band}
+                curves = curves_of(grid, routed[arm])
+                head = {**panel, "arm": arm, "runs": routed[arm].n, "band": self.band}
                 head |= {"shown": len(shown), "routed": len(routed)}
                 known = sorted(_columns(curves))
                 for layer, quantity in ((at, name) for asked in self.quantities for at, name in known if name == asked):
@@ -79,14 +84,26 @@ class Telemetry(Figure):
             axis.set_ylim(-0.04, 1.04)
 
 
-def _routed(grid: GridStudy) -> dict[str, tuple[list[pd.DataFrame], int]]:
-    """Arms that have telemetry, best validation accuracy first: their curves, and how many runs they have."""
+def _routed(grid: GridStudy) -> dict[str, Arm]:
+    """Arms that have telemetry, best validation accuracy first."""
     arms = sorted((arm for arm in grid.arms if arm.n), key=lambda arm: (-arm.means["validation_accuracy"], arm.name))
-    read = {label(grid, arm): (curves_of(grid, arm), arm.n) for arm in arms}
-    return {arm: (curves, runs) for arm, (curves, runs) in read.items() if _columns(curves)}
+    return {label(grid, arm): arm for arm in arms if _has_telemetry(grid, arm)}
+
+
+def _has_telemetry(grid: GridStudy, arm: Arm) -> bool:
+    """Read whole only where something like a name of it stands: most arms of most grids route nothing."""
+    return any(map(_names_any, arm_curves(grid, arm))) and any(
+        TELEMETRY.fullmatch(name) for lines in lines_of(grid, arm) for line in lines for name in line.model_extra or ()
+    )
+
+
+def _names_any(curve: Path) -> bool:
+    with suppress(OSError):
+        return IN_A_FILE.search(curve.read_bytes()) is not None
+    return False
 
 
 def _columns(curves: Sequence[pd.DataFrame]) -> set[tuple[int, str]]:
     """(layer from 0, quantity) of all telemetry that is there."""
     names = {column for curve in curves for column in curve.columns}
-    return {(int(match[1]), match[2]) for name in names if (match := re.fullmatch(r"(\d+)/(\w+)", name))}
+    return {(int(match[1]), match[2]) for name in names if (match := TELEMETRY.fullmatch(name))}

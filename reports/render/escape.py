@@ -71,7 +71,9 @@ def inert(value: object) -> object:
 def csv_text(frame: pd.DataFrame) -> str:
     """A table as CSV that no spreadsheet computes with."""
     texts = [name for name in frame if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name])]
-    return frame.assign(**{name: frame[name].map(inert) for name in texts}).to_csv(index=False, lineterminator="\n")
+    # Not Series.map, which makes fractions of whole numbers beside gaps.
+    safe = {name: pd.Series(list(map(inert, frame[name])), frame.index, dtype=object) for name in texts}
+    return frame.assign(**safe).to_csv(index=False, lineterminator="\n")
 
 
 def utf8(text: str) -> bytes:

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 
 from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson
-from .costs import speeds_of
+from .costs import Latencies, latencies_of, speeds_of
 from .exercise import exercised
 from .model import Arm, Reference, Size
-from .read import Grid
+from .read import Cell, Grid
 from .runs import MEASURES, Parted
+
+SIZE = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length", "parameters_channel")
+NEEDED = ("seed", "run_key", "variant", *MEASURES, *SIZE)
+"""Columns that an arm is made of; read once each, as pandas takes longer for it than for all the rest."""
 
 
 def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[tuple[Arm, ...], tuple[Arm, ...]]:
     """Every arm of a task, the plan's order first, one without runs too, with nothing measured; and runs that are
     unlike those, as arms of their own."""
-    runs = parted.kept
-    arms = [_arm(grid, name, runs[runs["arm"] == name], metric) for name in _names(grid, task)]
-    others = [_arm(grid, str(unlike["arm"].iloc[0]), unlike, metric, words) for words, unlike in parted.others]
+    runs, known = parted.kept, Known.of(grid)
+    by_arm, none = dict(iter(runs.groupby("arm", sort=False))), runs.iloc[:0]
+    arms = [_arm(known, name, by_arm.get(name, none), metric) for name in _names(grid, task)]
+    others = [_arm(known, str(unlike["arm"].iloc[0]), unlike, metric, words) for words, unlike in parted.others]
     return tuple(arms), tuple(others)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a grid's files say, by the arm or the run that it is of. ``asked``: how many cells of an arm are planned;
+    ``models``: name of its architecture; ``places``: a cell's place in the grid's order."""
+
+    grid: Grid
+    planned: Mapping[str, PlannedArm]
+    asked: Mapping[str, int]
+    models: Mapping[str, str]
+    cells: Mapping[str, Cell]
+    places: Mapping[str, int]
+    latencies: Latencies
+
+    @classmethod
+    def of(cls, grid: Grid) -> Known:
+        return cls(
+            grid=grid,
+            planned={arm.arm: arm for arm in reversed(grid.planned)},
+            asked=Counter(cell.arm for cell in grid.plan.cells) if grid.plan else {},
+            models={cell.arm: cell.model for cell in reversed(grid.cells) if cell.model and cell.arm is not None},
+            cells={cell.where: cell for cell in grid.cells},
+            places={cell.where: place for place, cell in enumerate(grid.cells)},
+            latencies=latencies_of(grid.costs),
+        )
+
+    def cells_of(self, runs: pd.DataFrame) -> list[Cell]:
+        """Those of these runs, in the grid's order."""
+        return [self.cells[where] for where in sorted(runs["where"], key=self.places.__getitem__)]
 
 
 def _names(grid: Grid, task: str) -> list[str]:
@@ -34,29 +73,30 @@ def _names(grid: Grid, task: str) -> list[str]:
     return [arm for arm, known in tasks.items() if task in known or not known]
 
 
-def _arm(grid: Grid, name: str, runs: pd.DataFrame, metric: str, unlike: str = "") -> Arm:
-    planned = next((arm for arm in grid.planned if arm.arm == name), None)
+def _arm(known: Known, name: str, runs: pd.DataFrame, metric: str, unlike: str = "") -> Arm:
+    grid, planned = known.grid, known.planned.get(name)
     sources = tuple(runs["where"]) or ((f"{grid.folder.name}/{PLAN}",) if planned else ())
-    key = str(runs["run_key"].iloc[0]) if len(runs) else planned.run_key if planned else ""
-    size = _size(runs, planned, sources)
-    cells = [cell for cell in grid.cells if cell.where in set(runs["where"])]
-    by_seed = sorted(zip(runs["seed"], runs[metric], strict=True))
+    column = {name: runs[name].tolist() for name in (*NEEDED, metric)}
+    key = str(column["run_key"][0]) if len(runs) else planned.run_key if planned else ""
+    size = _size(column, planned, sources)
+    cells = known.cells_of(runs)
+    by_seed = sorted(zip(column["seed"], column[metric], strict=True))
     return Arm(
         name=name,
-        variant=str(runs["variant"].iloc[0]) if len(runs) else planned.variant if planned else "",
+        variant=str(column["variant"][0]) if len(runs) else planned.variant if planned else "",
         run_key=key,
         is_base=name == grid.base and not unlike,
         runs=runs,
-        planned=sum(cell.arm == name for cell in grid.plan.cells) if grid.plan else len(runs),
-        accuracy=accuracy_interval(runs["accuracy"].tolist()),
-        value=accuracy_interval(runs[metric].tolist()),
-        validation=accuracy_interval(runs["validation_accuracy"].tolist()),
+        planned=known.asked.get(name, 0) if grid.plan else len(runs),
+        accuracy=accuracy_interval(column["accuracy"]),
+        value=accuracy_interval(column[metric]),
+        validation=accuracy_interval(column["validation_accuracy"]),
         values={int(seed): float(value) for seed, value in by_seed},
-        means={measure: float(runs[measure].mean()) for measure in MEASURES} if len(runs) else {},
+        means={measure: float(np.mean(column[measure])) for measure in MEASURES} if len(runs) else {},
         size=size,
-        speeds=speeds_of(grid.costs, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources),
+        speeds=speeds_of(known.latencies, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources),
         sources=sources,
-        model=next((cell.model for cell in grid.cells if cell.arm == name and cell.model), ""),
+        model=known.models.get(name, ""),
         unlike=unlike,
         exercised=exercised([cell.result for cell in cells if cell.result], cells[0].slots if cells else {}),
         text_metrics=_text_metrics([cell.result.metrics.test for cell in cells if cell.result]),
@@ -71,12 +111,10 @@ def _text_metrics(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
     return {name: interval for name, interval in intervals.items() if interval is not None}
 
 
-def _size(runs: pd.DataFrame, planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
+def _size(column: Mapping[str, list[Any]], planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
     """As measured, else as planned."""
-    if len(runs):
-        columns = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length",
-                   "parameters_channel")  # fmt: skip
-        total, without, flops, length, channel = (int(runs[column].iloc[0]) for column in columns)
+    if column["seed"]:
+        total, without, flops, length, channel = (int(column[name][0]) for name in SIZE)
         return Size(total, without, flops, length, sources, channel)
     if planned is None:
         return None

@@ -19,7 +19,7 @@ from .predictions import correct_of
 from .read import Grid, Status, read_runs
 from .registration import followed, matched_pairs
 from .runs import Parted, part, tidy
-from .selection import selection_notes, selection_warnings
+from .selection import checked_selection, selection_notes, selection_warnings
 from .tuning import tuned_arms, tuning_notes, untuned_notes
 
 UNKNOWN_TASK = "not known yet"
@@ -62,7 +62,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     correct, unusable = correct_of(grid.folder, arms, results) if metric == "accuracy" else ({}, [])
     cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
     (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
-    tuned = tuned_arms(grid)
+    tuned, checked = tuned_arms(grid), checked_selection(grid.folder, cells)
     said = tuning_notes(tuned, grid) if grid.tuning else untuned_notes(cells)
     return GridStudy(
         name=grid.name,
@@ -80,10 +80,10 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         data_key=data_key,
         warnings=(
             *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
-            *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(grid.folder, cells),
+            *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(checked),
         ),
         notes=(
-            *remarks.notes(parted.kept, margin, registered, pairs), *said, *selection_notes(grid.folder, cells),
+            *remarks.notes(parted.kept, margin, registered, pairs), *said, *selection_notes(checked),
         ),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
         cells=cells,

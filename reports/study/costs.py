@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from swarmformer.records import Costs, Latency
 
@@ -10,6 +10,7 @@ from ..errors import ReportError
 from ..words import engineering, plural
 from .model import Speed
 
+Latencies = Mapping[str, Sequence[Latency]]
 # Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
 TOLERANCE = 1.05
 
@@ -35,16 +36,25 @@ def check_costs(costs: Costs, name: str) -> None:
             )
 
 
-def speeds_of(costs: Costs | None, run_key: str, length: int, file: str, runs: tuple[str, ...]) -> dict[int, Speed]:
+def latencies_of(costs: Costs | None) -> Latencies:
+    """Run key → its rows of a forward pass in fp32, in the file's order."""
+    found: dict[str, list[Latency]] = {}
+    for row in costs.rows if costs else ():
+        if (row.mode, row.precision) == ("forward", "fp32"):
+            found.setdefault(row.run_key, []).append(row)
+    return found
+
+
+def speeds_of(
+    latencies: Latencies, run_key: str, length: int, file: str, runs: tuple[str, ...]
+) -> dict[int, Speed]:
     """Batch size → seconds of this configuration's forward pass in fp32.
 
     At ``length`` tokens where that was measured, else at the longest length that was. sources: the file, and the runs
     that say which configuration was timed.
     """
-    wanted = (run_key, "forward", "fp32")
-    rows = [row for row in costs.rows if (row.run_key, row.mode, row.precision) == wanted] if costs else []
     best: dict[int, Latency] = {}
-    for row in sorted(rows, key=lambda row: (row.length == length, row.length), reverse=True):
+    for row in sorted(latencies.get(run_key, ()), key=lambda row: (row.length == length, row.length), reverse=True):
         best.setdefault(row.batch, row)
     return {
         batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))

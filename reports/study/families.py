@@ -42,11 +42,11 @@ def families(
         in_design = {arm for design in designs for arm in (design.base, *design.levels)}
         model = next((arm.model for arm in arms if arm.name == base), "")
         alone = [arm for arm in arms if arm.name not in in_design]
-        peers = [arm.name for arm in alone if arm.model and model and arm.model != model]
+        peers = {arm.name: "" for arm in alone if arm.model and model and arm.model != model}
         controls = [arm.name for arm in alone if arm.name not in peers]
         wanted += [
             Planned("placebos and controls" if designs else "arms", base, dict.fromkeys(controls, "")),
-            Planned("peers", base, dict.fromkeys(peers, "")),
+            Planned("peers", base, peers),
             Planned("arms", base, {arm.name: "" for arm in arms if arm.name in in_design}),
         ]
     by_name = {arm.name: arm for arm in arms}

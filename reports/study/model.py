@@ -6,14 +6,16 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from swarmformer.records import Plan
+from swarmformer.records import Plan, Result
 
 from ..statistics.interval import Interval, independent_difference
 from ..statistics.verdict import Verdict as Verdict
@@ -72,6 +74,11 @@ class Family:
     contrasts: tuple[Contrast, ...]
     factors: Mapping[str, str] = field(default_factory=dict)
     power: str = ""
+
+    @cached_property
+    def sources(self) -> Sources:
+        """Of all its comparisons, which what is corrected over them is made of."""
+        return tuple(dict.fromkeys(source for contrast in self.contrasts for source in contrast.sources))
 
 
 @dataclass(frozen=True)
@@ -198,7 +205,22 @@ class GridStudy:
     tuned: tuple[Tuned, ...] = ()
 
     def arm(self, name: str) -> Arm | None:
-        return next((arm for arm in self.arms if arm.name == name), None)
+        """The first of this name."""
+        return self._by_name.get(name)
+
+    @cached_property
+    def _by_name(self) -> dict[str, Arm]:
+        return {arm.name: arm for arm in reversed(self.arms)}
+
+    @cached_property
+    def namesakes(self) -> Counter[str]:
+        """How many arms have each name."""
+        return Counter(arm.name for arm in self.arms)
+
+    @cached_property
+    def results(self) -> dict[str, Result | None]:
+        """Place of a run → what it came to."""
+        return {cell.where: cell.result for cell in self.cells}
 
     @property
     def best_baseline(self) -> Reference | None:
@@ -221,7 +243,12 @@ class GridStudy:
                 yield from contrast.simple
 
     def contrast(self, kind: Kind, name: str, against: str = "") -> Contrast | None:
-        return next((each for each in self.contrasts() if each.key == (kind, name, against)), None)
+        return self._contrasts.get((kind, name, against))
+
+    @cached_property
+    def _contrasts(self) -> dict[tuple[str, str, str], Contrast]:
+        """By key; of one key the first."""
+        return {each.key: each for each in reversed(list(self.contrasts()))}
 
 
 @dataclass(frozen=True)

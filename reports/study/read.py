@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +15,7 @@ from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, TRIAL, PlannedCel
 from ..errors import ReportError
 
 DocumentT = TypeVar("DocumentT", bound=records.Document)
+Readable = records.Config | UnreadableFileError | None
 
 
 class Status(StrEnum):
@@ -43,6 +43,8 @@ class Cell:
     """Its learning rate; None where its config.json does not say."""
     slots: Mapping[str, Any] = field(default_factory=dict)
     """Slot → its component and options; empty where its config.json does not say."""
+    train: Mapping[str, Any] = field(default_factory=dict)
+    """How it was trained; empty where its config.json does not say."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +113,15 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
     floors = _optional(folder / records.FLOORS, records.Floors, bad)
     costs = _optional(folder / records.COSTS, records.Costs, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
-    _refuse_trials([folder / name for name in present])
+    configs = {name: _config(folder / name / CONFIG) for name in present}
+    _refuse_trials(folder, configs)
     wanted: dict[str, PlannedCell | None] = dict.fromkeys(present)
     arms = plan.arms if plan else ()
     if plan:
         wanted = {cell.cell: cell for cell in plan.cells if only is None or cell.cell in only}
         names = {cell.arm for cell in plan.cells if cell.cell in wanted}
         arms = tuple(arm for arm in plan.arms if only is None or arm.arm in names)
-    cells = [_read_cell(folder / name, planned) for name, planned in wanted.items()]
+    cells = [_read_cell(folder / name, planned, configs.get(name)) for name, planned in wanted.items()]
     _refuse_seeds(folder, cells, plan, tuning)
     unplanned = tuple(sorted(set(present) - wanted.keys()))
     return Grid(folder, (*cells, *bad), arms, unplanned, plan, registration, floors, costs, tuning)
@@ -132,12 +135,13 @@ def _tuning(folder: Path, bad: list[Cell]) -> records.Tuning | None:
         return None
 
 
-def _refuse_trials(cells: Sequence[Path]) -> None:
+def _refuse_trials(folder: Path, configs: Mapping[str, Readable]) -> None:
     """A trial chose values by validation: its score is selected, and it has no test."""
-    for cell in cells:
-        if (cell / TRIAL).exists() or _config(cell / CONFIG, "trial", False):
-            raise ReportError(f"{cell}: a trial, which only chose the values that the runs of its grid have, and is no "
-                              "evidence. Name the grid's folder: its report shows the trials in the table of tuning.")
+    for name, config in configs.items():
+        if (folder / name / TRIAL).exists() or (isinstance(config, records.Config) and config.trial):
+            raise ReportError(f"{folder / name}: a trial, which only chose the values that the runs of its grid have, "
+                              "and is no evidence. Name the grid's folder: its report shows the trials in the table of "
+                              "tuning.")  # fmt: skip
 
 
 def _refuse_seeds(
@@ -151,20 +155,22 @@ def _refuse_seeds(
                               "is no evidence; move it away")  # fmt: skip
 
 
-def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
+def _read_cell(folder: Path, planned: PlannedCell | None, config: Readable) -> Cell:
     where = f"{folder.parent.name}/{folder.name}"
     arm, seed = (planned.arm, planned.seed) if planned else (None, None)
     pending = Cell(Status.PENDING, where, arm, seed, cause="not started")
     if planned and not planned.run_key:
         return replace(pending, cause="its values are not chosen yet")
     try:
-        cell, model = _classify(folder, pending, planned), _config(folder / CONFIG, "spec.model", {})
+        cell = _classify(folder, pending, planned, config)
+        model, train = ((config.spec.model, config.spec.train) if isinstance(config, records.Config) else ({}, {}))
         return replace(
             cell,
-            result=_with_precision(cell.result, folder / CONFIG),
+            result=_with_precision(cell.result, train),
             model=str(model.get("name", "")),
             slots={slot: chosen for slot, chosen in model.items() if isinstance(chosen, dict) and "name" in chosen},
-            rate=_rate(folder / CONFIG),
+            rate=_rate(train),
+            train=train,
         )
     except UnreadableFileError as error:
         return replace(pending, status=Status.UNREADABLE, where=f"{where}/{error.path.name}", cause=error.reason)
@@ -172,15 +178,17 @@ def _read_cell(folder: Path, planned: PlannedCell | None) -> Cell:
         return replace(pending, status=Status.UNREADABLE, cause=f"cannot be read: {error.strerror}")
 
 
-def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
+def _classify(folder: Path, pending: Cell, planned: PlannedCell | None, read: Readable) -> Cell:
     where = pending.where
     if (folder / RESULT).exists():
-        result = _load_own(folder / RESULT, Result, planned)
+        result = _own(folder / RESULT, load(folder / RESULT, Result), planned)
         return Cell(Status.COMPLETED, where, result.arm, result.seed, result.task, result=result)
-    config = _load_own(folder / CONFIG, records.Config, planned) if (folder / CONFIG).exists() else None
+    if isinstance(read, UnreadableFileError):
+        raise read
+    config = read and _own(folder / CONFIG, read, planned)
     task = config.spec.data.task.called if config else None
     if (folder / FAILURE).exists():
-        failure = _load_own(folder / FAILURE, records.Failure, planned)
+        failure = _own(folder / FAILURE, load(folder / FAILURE, records.Failure), planned)
         at = "" if failure.step is None else f" (step {failure.step})"
         return Cell(Status.FAILED, where, failure.arm, failure.seed, task, cause=failure.cause + at)
     if config is None:
@@ -188,33 +196,32 @@ def _classify(folder: Path, pending: Cell, planned: PlannedCell | None) -> Cell:
     return Cell(Status.INCOMPLETE, where, config.arm, config.seed, task, cause="no result: still running, or killed")
 
 
-def _config(path: Path, key: str, otherwise: Any) -> Any:
-    """Part of a config.json; one that is missing, or damaged beside a good result, costs no more than that."""
+def _config(path: Path) -> Readable:
+    """A config.json, or why it cannot be read: one that is damaged beside a good result costs no more than that."""
+    if not path.exists():
+        return None
     try:
-        return attrgetter(key)(load(path, records.Config))
-    except UnreadableFileError:
-        return otherwise
+        return load(path, records.Config)
+    except UnreadableFileError as error:
+        return error
 
 
-def _with_precision(result: records.Result | None, path: Path) -> records.Result | None:
+def _with_precision(result: records.Result | None, train: Mapping[str, Any]) -> records.Result | None:
     """With the precision that was asked for, where the result is too old to say what it ran in."""
     if result is None or result.precision:
         return result
-    asked = str(_config(path, "spec.train", {}).get("precision", "fp32"))
-    return result.model_copy(update={"precision": asked})
+    return result.model_copy(update={"precision": str(train.get("precision", "fp32"))})
 
 
-def _rate(path: Path) -> float | None:
+def _rate(train: Mapping[str, Any]) -> float | None:
     """The learning rate, which older versions wrote beside the optimiser."""
-    train = _config(path, "spec.train", {})
     optimiser = train.get("optimiser")
     rate = optimiser.get("lr") if isinstance(optimiser, dict) else train.get("lr")
     return float(rate) if isinstance(rate, int | float) else None
 
 
-def _load_own(path: Path, model: type[DocumentT], planned: PlannedCell | None) -> DocumentT:
-    """Load a cell's file and refuse it where it is another run's than the plan expects."""
-    record = load(path, model)
+def _own(path: Path, record: DocumentT, planned: PlannedCell | None) -> DocumentT:
+    """A cell's file, refused where it is another run's than the plan expects."""
     for key in ("run_key", "arm", "seed") if planned else ():
         found, expected = getattr(record, key), getattr(planned, key)
         if found != expected:

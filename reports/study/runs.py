@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -89,27 +90,32 @@ def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str])
     kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
     beside = unique.drop(kept.index)
     groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *strata], sort=True)]
-    return Parted(kept, tuple((_differs(group, kept, strata), group) for group in groups), repeated)
+    known = {column: set(kept[column]) for column in (*strata, "run_key")}
+    pairs = set(zip(kept["run_key"], kept["computed_in"], strict=True))
+    return Parted(kept, tuple((_differs(group, known, pairs), group) for group in groups), repeated)
 
 
 def _of_one_configuration(runs: pd.DataFrame, planned: Collection[str]) -> list[int]:
     """Index of the rows to keep."""
+    usual = Counter(runs["computed_in"])
+    arms: dict[str, dict[tuple[str, str], list[int]]] = {}
+    for row, arm, *key in runs[["arm", *CONFIGURATION]].itertuples(name=None):
+        arms.setdefault(arm, {}).setdefault((key[0], key[1]), []).append(row)
     rows = list[int]()
-    usual = runs["computed_in"].value_counts()
-    for _, of_arm in runs.groupby("arm", sort=True):
-        groups = of_arm.groupby(CONFIGURATION, sort=True).groups
-        chosen = max(groups, key=lambda key: (key[0] in planned, usual[key[1]], len(groups[key])))
-        rows += groups[chosen].tolist()
+    for groups in arms.values():
+        known = {key: (key[0] in planned, usual[key[1]], len(found)) for key, found in groups.items()}
+        rows += groups[max(sorted(groups), key=known.__getitem__)]
     return rows
 
 
-def _differs(group: pd.DataFrame, kept: pd.DataFrame, strata: list[str]) -> str:
-    """``code 85ba8d185320``; or the configuration, where everything else agrees."""
+def _differs(group: pd.DataFrame, known: Mapping[str, set[str]], pairs: set[tuple[str, str]]) -> str:
+    """``code 85ba8d185320``; or the configuration, where everything else agrees.
+
+    known: column → what the runs that are kept have there; pairs: what of them each configuration was computed in.
+    """
     first = group.iloc[0]
     parts = [f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
-             if column in strata and first[column] not in set(kept[column])]  # fmt: skip
-    if first["run_key"] in set(kept["run_key"]) and first["computed_in"] not in set(
-        kept.loc[kept["run_key"] == first["run_key"], "computed_in"]
-    ):
+             if column in known and first[column] not in known[column]]  # fmt: skip
+    if first["run_key"] in known["run_key"] and (first["run_key"], first["computed_in"]) not in pairs:
         parts.append(f"precision {first['computed_in']}")
     return ", ".join(parts) or f"configuration {first['run_key']}"

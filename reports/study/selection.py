@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from swarmformer.records import (
     CONFIG,
@@ -24,21 +26,36 @@ SUPERVISED = "supervised"
 """The stage whose best epoch is the first of the highest validation accuracy, or of the smallest loss."""
 
 
-def selection_warnings(grid: Path, cells: Iterable[Cell]) -> Iterator[str]:
+@dataclass(frozen=True)
+class Checked:
+    """A completed run that says how often test was read; ``fault``: what its curve has against it, or nothing."""
+
+    where: str
+    result: Result
+    fault: str
+
+
+def checked_selection(grid: Path, cells: Iterable[Cell]) -> list[Checked]:
+    """Every curve read once and held against its result; older runs do not say how often test was read."""
+    recorded = [(cell, cell.result) for cell in cells if cell.result and cell.result.test_readings is not None]
+    return [Checked(cell.where, result, selection_fault(result, grid / cell.where.partition("/")[2], cell.train))
+            for cell, result in recorded]  # fmt: skip
+
+
+def selection_warnings(checked: Iterable[Checked]) -> Iterator[str]:
     """Runs that cannot prove that test was read once, after validation had chosen."""
-    for cell, result in _recorded(cells):
-        if fault := selection_fault(result, grid / cell.where.partition("/")[2]):
-            yield f"{cell.where}: {fault}; its test figures may be selected on test."
+    yield from (f"{run.where}: {run.fault}; its test figures may be selected on test." for run in checked if run.fault)
 
 
-def selection_fault(result: Result, folder: Path) -> str:
+def selection_fault(result: Result, folder: Path, train: Mapping[str, Any] | None = None) -> str:
     """What a run's curve has against its result, or nothing.
 
     A run that was stopped between its reading and its result reads again, the same weights: that chooses nothing.
+    ``train``: how it was trained, where its config.json was read before.
     """
     try:
         curve = read_curve(folder, result)
-        stages = load(folder / CONFIG, Config).spec.train.get("stages") or [{"name": SUPERVISED}]
+        stages = (train or load(folder / CONFIG, Config).spec.train).get("stages") or [{"name": SUPERVISED}]
     except UnreadableFileError as error:
         return f"nothing proves how test was read: {error.reason}"
     tests = [(line.step, line.epoch, line.accuracy) for line in curve
@@ -56,16 +73,14 @@ def selection_fault(result: Result, folder: Path) -> str:
     return ""
 
 
-def selection_notes(grid: Path, cells: Sequence[Cell]) -> Iterator[str]:
+def selection_notes(checked: Iterable[Checked]) -> Iterator[str]:
     """What runs prove, and what was read otherwise beside it."""
-    recorded = [(cell, result) for cell, result in _recorded(cells)
-                if not selection_fault(result, grid / cell.where.partition("/")[2])]  # fmt: skip
-    if recorded:
+    results = [run.result for run in checked if not run.fault]
+    if results:
         yield (
-            f"In {plural(len(recorded), 'run')} the test split was read once, with the weights of the epoch that "
+            f"In {plural(len(results), 'run')} the test split was read once, with the weights of the epoch that "
             "validation chose; their curves were checked for it."
         )
-    results = [result for _, result in recorded]
     yield from _published_readings(results)
     yield from _data_notes([result.data for result in results if result.data is not None])
     yield from _added(results)
@@ -120,10 +135,3 @@ def _data_notes(facts: Sequence[DataFacts]) -> Iterator[str]:
 def _range(counts: Iterable[int]) -> str:
     found = sorted(counts)
     return f"{found[0]:,}" if found[0] == found[-1] else f"{found[0]:,} to {found[-1]:,}"
-
-
-def _recorded(cells: Iterable[Cell]) -> Iterator[tuple[Cell, Result]]:
-    """Completed runs that say how often test was read; older ones do not."""
-    for cell in cells:
-        if cell.result is not None and cell.result.test_readings is not None:
-            yield cell, cell.result

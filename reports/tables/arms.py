@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pandas as pd
-
 from ..render.table import Table
 from ..study.model import GridStudy, Study
 from . import columns as c
@@ -58,8 +56,8 @@ def _references(grid: GridStudy) -> list[str]:
 
 def _cut(grid: GridStudy) -> str:
     """Examples that lost their ends."""
-    runs = [arm.runs for arm in (*grid.arms, *grid.others) if arm.n]
-    most = {split: int(pd.concat(runs)[f"truncated_{split}"].max()) for split in c.SPLITS} if runs else {}
+    frames = [arm.runs for arm in (*grid.arms, *grid.others) if arm.n]
+    most = {split: max((int(runs[f"truncated_{split}"].max()) for runs in frames), default=0) for split in c.SPLITS}
     if not any(most.values()):
         return ""
     return f"Examples cut at the length limit (most in any run): {', '.join(f'{k} {v:,}' for k, v in most.items())}."

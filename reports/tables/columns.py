@@ -241,8 +241,9 @@ def _p(key: str) -> Callable[[Line], Entry]:
         contrast = line.contrast
         if contrast is None:
             return BLANK
-        family = line.family.contrasts if line.family and key == "p_holm" else (contrast,)
-        return probability(key, getattr(contrast, key), tuple(dict.fromkeys(s for one in family for s in one.sources)))
+        of_family = line.family if key == "p_holm" else None
+        sources = of_family.sources if of_family else tuple(dict.fromkeys(contrast.sources))
+        return probability(key, getattr(contrast, key), sources)
 
     return entry
 

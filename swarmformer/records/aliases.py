@@ -27,4 +27,13 @@ def todays_key(key: str) -> str:
 
 def former_keys(key: str) -> list[str]:
     """The keys that older versions gave to the configuration behind ``key``."""
-    return [old for old, today in aliases().items() if today == key]
+    return former_by_key().get(key, [])
+
+
+@cache
+def former_by_key() -> Mapping[str, list[str]]:
+    """Today's key → the old keys of that configuration."""
+    former: dict[str, list[str]] = {}
+    for old, today in aliases().items():
+        former.setdefault(today, []).append(old)
+    return former

@@ -98,7 +98,7 @@ def load(path: Path, model: type[DocumentT]) -> DocumentT:
         raise UnreadableFileError(path, f"has no {CHECKSUM}, as files of schema {schema} have; {REMEDY}")
     try:
         if schema < model.SCHEMA:
-            text = _canonical(model.upgraded(raw, schema))
+            text = json.dumps(model.upgraded(raw, schema))
         return model.model_validate_json(text)
     except (ValidationError, KeyError, TypeError, AttributeError) as error:
         raise UnreadableFileError(path, first_problem(error)) from None
@@ -114,18 +114,19 @@ def load_json(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
-    """A file's mapping, the same as canonical text, and whether a checksum was there, which then agrees."""
+    """A file's mapping without its checksum, its text as it stands, whose order a reader keeps, and whether a checksum
+    was there, which then agrees."""
     try:
         if path.stat().st_size > LARGEST:
             raise UnreadableFileError(path, f"{path.stat().st_size:,} bytes; no record has more than {LARGEST:,}")
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableFileError(path, f"cannot be read as JSON: {in_a_line(error)}") from None
     if not isinstance(raw, dict):
         raise UnreadableFileError(path, "schema None: it holds no mapping")
     told = raw.pop(CHECKSUM, None)
-    text = _canonical(raw)
-    if told is not None and told != _checksum(text):
+    if told is not None and told != _checksum(_canonical(raw)):
         raise UnreadableFileError(path, f"not what was written: its checksum differs; {REMEDY}")
     return raw, text, told is not None
 

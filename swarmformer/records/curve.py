@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Discriminator, TypeAdapter, ValidationError
 
 from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
 from .run import Metrics, Result, check_file
@@ -71,6 +71,9 @@ KINDS: dict[str, type[CurveLine]] = {
     "stage_train": StageLine,
     "stage_validation": StageLine,
 }
+_LINES: TypeAdapter[list[CurveLine]] = TypeAdapter(
+    list[Annotated[TrainLine | ValidationLine | TestLine | StageLine, Discriminator("kind")]]
+)
 
 
 def read_curve(cell: Path, done: Result | Trial | None = None) -> list[CurveLine]:
@@ -91,7 +94,19 @@ def read_curve(cell: Path, done: Result | Trial | None = None) -> list[CurveLine
         raise UnreadableFileError(path, in_a_line(error)) from None
     if lines and not _is_json(lines[-1]):
         del lines[-1]
-    return [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+    return _all_parsed(lines) or [_parsed(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _all_parsed(lines: list[str]) -> list[CurveLine]:
+    """All at once, which takes half of the time; none where a line is not one of ``KINDS``, which is then found
+    one by one."""
+    if not all(line.startswith("{") and line.endswith("}") for line in lines):
+        return []
+    try:
+        parsed = _LINES.validate_json(f"[{','.join(lines)}]")
+    except ValidationError:
+        return []
+    return parsed if len(parsed) == len(lines) else []
 
 
 def _is_json(line: str) -> bool:

@@ -139,6 +139,7 @@ def test_a_cell_under_the_name_of_an_older_version_is_continued(
     save_json(former / CONFIG, {**config, "run_key": old}, 2)
     assert status_of(former)[0] is Status.UNREADABLE
     monkeypatch.setattr("swarmformer.records.aliases.aliases", lambda: {old: spec.run_key})
+    monkeypatch.setattr("swarmformer.records.aliases.former_by_key", lambda: {spec.run_key: [old]})
     assert cell_folder(tmp_path, "base", spec) == former
     assert load_config(former) == ("base", spec) and status_of(former)[0] is Status.INTERRUPTED
     prepare(former, "base", spec)

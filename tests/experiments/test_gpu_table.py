@@ -14,6 +14,7 @@ from swarmformer.records import save_json
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 
 
+@pytest.mark.slow
 def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
     found = measure(Settings(budget_s=0.1, compiled=False), sizes, torch.device("cpu"), SMALL)

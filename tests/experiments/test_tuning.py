@@ -14,7 +14,7 @@ import pytest
 
 from experiments import grid
 from experiments.cells import CellError, identity, prepare, status_of
-from experiments.execute import scheduler
+from experiments.execute import failures
 from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
 from experiments.owner import is_locked
@@ -240,12 +240,12 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     said = capsys.readouterr().out
     assert "trials: COMPLETED 6, FAILED 6" in said and "base: nothing, every trial failed" in said
     assert "PENDING 2" in said and "2 cells without chosen values: base" in said
-    assert scheduler.retry(plan, tmp_path) == 6
+    assert failures.retry(plan, tmp_path) == 6
     assert not (tmp_path / TUNING).exists() and choice_of(plan, tmp_path) is None
     finish(plan, tmp_path, lambda cell: 0.2)
     again = settle(plan, tmp_path)
     assert again is not None and all(arm.chosen is not None for arm in again.arms)
-    assert scheduler.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
+    assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
 
 
 def test_a_plan_is_fixed_once_a_trial_has_started(plan: Plan, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from swarmformer.contracts import Augmentation, Dims
+from swarmformer.data.batching import Batch
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE, Ranks, joined
@@ -72,3 +74,15 @@ def together(order: dict[str, Any], size: int) -> list[int | None]:
             process.kill()
             process.join()
     return [process.exitcode for process in processes]
+
+
+class FailsInTheSecond(Augmentation):
+    """Whatever it is given, the second process raises."""
+
+    def __init__(self, dims: Dims) -> None:
+        pass
+
+    def apply(self, batch: Batch, generator: torch.Generator) -> Batch:
+        if os.environ.get("RANK") == "1":
+            raise ValueError("a fault of this process")
+        return batch

@@ -96,18 +96,19 @@ def _place(what: str) -> str:
 
 
 CASES: dict[str, dict[str, Any]] = {
-    "base": {"ema_decay": 0.9, "ema_warmup": True},
+    "base+gumbel": {"augmentation": "word_dropout", "ema_decay": 0.9, "ema_warmup": True},
+    "base": {},
     "enhanced": {},
-    "base+gumbel": {"augmentation": "word_dropout"},
     "base+coherence_loss": {"micro_batch": 3},
     "transformer": {"objective": "r_drop"},
     "lumenspark": {"objective": "adversarial"},
     "cnn": {"label_smoothing": 0.1},
     "ngrams": {},
 }
+QUICK_STEP, *LONGER = CASES
 
 
-@pytest.mark.parametrize("variant", CASES)
+@pytest.mark.parametrize("variant", [QUICK_STEP, *(pytest.param(name, marks=pytest.mark.slow) for name in LONGER)])
 def test_a_step_reads_nothing_back(variant: str) -> None:
     """Without the fast paths of a CPU, which look at lengths: a GPU has none of them."""
     with use_fast(False):

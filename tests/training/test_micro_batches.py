@@ -14,6 +14,7 @@ from swarmformer.contracts import Dims
 from swarmformer.contracts.component import Component
 from swarmformer.data.batching import Batch
 from swarmformer.errors import MemoryExhaustedError, SpecError, TrainingDivergedError
+from swarmformer.records import Computing
 from swarmformer.spec import TrainSpec
 from swarmformer.training.loop import Trainer
 from tests.helpers import assert_close, no_dropout
@@ -43,7 +44,7 @@ def gradients(trainer: Trainer, batch: Batch) -> tuple[dict[str, float], dict[st
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("size", [pytest.param(1, marks=pytest.mark.slow), 3])
 def test_parts_have_the_gradient_of_the_whole(name: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts of unlike length and number of questions, an emptied one among them, and a last part that is smaller."""
     settings = dict(CASES[name])
@@ -91,7 +92,11 @@ def cramp(trainer: Trainer, room: int, error: BaseException | None = None) -> Cr
 
 @pytest.mark.parametrize(
     "error",
-    [None, MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate")],
+    [
+        None,
+        pytest.param(MemoryError(), marks=pytest.mark.slow),
+        pytest.param(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate"), marks=pytest.mark.slow),
+    ],
     ids=repr,
 )
 def test_memory_that_ends_costs_no_run(tmp_path: Path, error: BaseException | None) -> None:
@@ -101,10 +106,10 @@ def test_memory_that_ends_costs_no_run(tmp_path: Path, error: BaseException | No
     cramped = cramp(trainer, 2, error)
     result = trainer.run()
     assert cramped.seen[:3] == [8, 4, 2] and set(cramped.seen[2:]) == {2}
-    assert trainer.computing.model_dump() == {"processes": (1,), "micro_batch": 2, "reduced": True}
+    assert trainer.computing == Computing(micro_batch=2, reduced=True)
     asked = Trainer(toy_run(lr=0.01, epochs=1, micro_batch=2), DATA, CPU)
     assert torch.equal(asked.run().test_logits_NK, result.test_logits_NK)
-    assert asked.computing.model_dump() == {"processes": (1,), "micro_batch": 2, "reduced": False}
+    assert asked.computing == Computing(micro_batch=2)
 
 
 def test_whatever_else_is_raised_passes() -> None:

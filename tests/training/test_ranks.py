@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import torch
 from torch import Tensor
 
 from swarmformer.errors import SpecError
+from swarmformer.records import Failure, Result, load
 from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import Ranks
+from tests.experiments.conftest import ROOT
+from tests.experiments.test_train import SETTINGS
 from tests.training.members import spec_of, together, train
 from tests.training.test_loop import CPU, DATA, assert_same_run, curve
 from tests.training.toys import toy_run
@@ -29,11 +34,12 @@ TUNED: dict[str, Any] = {
 ROUTING = {"logits": "content", "distance": 0.2, "balance_weight": 0.3, "coherence_weight": 0.1}
 CASES: dict[str, dict[str, Any]] = {
     "tuned": {"train": TUNED, "model": STILL},
-    "dropout": {"train": {**TUNED, "micro_batch": 3}, "reference": {**TUNED, "micro_batch": 3}},
+    "dropout": {"train": TUNED, "draws": True},
     "routing": {"variant": "base+routing", "train": TUNED, "model": {**STILL, "router": ROUTING}},
     "tokens": {"train": {"batch_size": 6, "lr": 0.01}, "model": {**STILL, "pooling": "tokens"}, "tokens": True},
-    "pretraining": {"train": {"stages": [{"name": "masked_tokens", "candidates": 0}, "supervised"], "micro_batch": 4}},
+    "pretraining": {"train": {"stages": ["masked_tokens", "supervised"], "batch_size": 8}, "draws": True},
 }
+"""Where random numbers are drawn, one process must compute as many parts as there are processes."""
 
 
 def tensors(folder: Path, order: dict[str, Any]) -> dict[str, Tensor]:
@@ -56,7 +62,9 @@ def assert_same_curve(first: Path, second: Path, tolerance: float = 1e-6) -> Non
     [("tuned", 2), *(pytest.param(case, size, marks=pytest.mark.slow) for case in CASES for size in (2, 3))],
 )
 def test_several_processes_train_as_one_does(case: str, size: int, tmp_path: Path) -> None:
-    order = {**CASES[case], "folder": str(tmp_path / "many")}
+    order: dict[str, Any] = {**CASES[case], "folder": str(tmp_path / "many")}
+    if order.pop("draws", False):
+        order["train"] = {**order["train"], "micro_batch": -(-order["train"]["batch_size"] // size)}
     assert together(order, size) == [0] * size, (tmp_path / "many" / "output-0").read_text()
     alone = {**order, "folder": str(tmp_path / "one")}
     train(alone)
@@ -95,6 +103,30 @@ def test_a_process_that_fails_ends_the_others_with_its_cause(tmp_path: Path) -> 
     assert (tmp_path / "error-1").read_text() == "ValueError: a fault of this process"
     told = (tmp_path / "error-0").read_text()
     assert told == "PeerFailedError: process 1 of 2 failed: ValueError: a fault of this process"
+
+
+@pytest.mark.slow
+def test_torchrun_writes_once_goes_on_alone_and_says_what_failed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "swarmformer"]
+    words = ["variant=base", "device=cpu", *SETTINGS]
+
+    def started(name: str, *more: str) -> subprocess.CompletedProcess[str]:
+        own = ["train", "with", f"runs={tmp_path / name}", *more]
+        return subprocess.run([*command, *own, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
+
+    assert started("two").returncode == 0
+    (cell,) = (tmp_path / "two").iterdir()
+    result = load(cell / "result.json", Result)
+    assert result.computing is not None and result.computing.processes == (2,)
+    assert [path.name for path in (cell / "sacred").iterdir()] == ["1"]
+    assert (cell / "log.txt").read_text().count("test accuracy") == 1
+    again = started("two")
+    assert again.returncode == 0 and "finished before" in again.stdout
+    failed = started("failed", "train.augmentation=tests.training.members:FailsInTheSecond")
+    (cell,) = (tmp_path / "failed").iterdir()
+    assert failed.returncode != 0 and not (cell / "result.json").exists()
+    cause = load(cell / "failure.json", Failure).cause
+    assert cause == "PeerFailedError: process 1 of 2 failed: ValueError: a fault of this process"
 
 
 def test_what_no_several_processes_can_do_is_refused() -> None:

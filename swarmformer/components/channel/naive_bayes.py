@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -98,5 +97,7 @@ def likeliest_scale(
         if logit_TC.shape[1] == 1:
             return float(F.binary_cross_entropy_with_logits(logit_TC[:, 0], labels_T.double()))
         return float(F.cross_entropy(logit_TC, labels_T))
+
+    from scipy.optimize import minimize_scalar  # here: half a second, which few commands need
 
     return float(minimize_scalar(surprise, bounds=(0.0, 1.0), method="bounded", options={"xatol": ROUGHLY}).x)

@@ -65,10 +65,10 @@ class Hierarchical(Cluster):
         norm, levels = nn.Identity() if norm is None else norm, max(1, size).bit_length() - 1
         weight_BC1 = influence(c_BCD, mask_BC, signal_BC)
         leaves = [tensor.split(1 << levels, dim=1) for tensor in (c_BCD, weight_BC1)]
-        tops = [t.new_empty(t.shape[0], len(leaves[0]), t.shape[2]) for t in (c_BCD, weight_BC1)]
-        for at, (c, w) in enumerate(zip(*leaves, strict=True)):
-            tops[0][:, at : at + 1], tops[1][:, at : at + 1] = self._climb(self._update(c, norm), w, levels, norm)[1:]
-        roots = self._tree(*tops, norm).split(1, dim=1)
+        h, w = (t.new_empty(t.shape[0], len(leaves[0]), t.shape[2]) for t in (c_BCD, weight_BC1))
+        for at, (c, own) in enumerate(zip(*leaves, strict=True)):
+            h[:, at : at + 1], w[:, at : at + 1] = self._climb(self._update(c, norm), own, levels, norm)[1:]
+        roots = self._tree(h, w, norm).split(1, dim=1)
         masks = [None] * len(roots) if mask_BC is None else mask_BC.unsqueeze(-1).split(1 << levels, dim=1)
         for c, w, root, mask in zip(*leaves, roots, masks, strict=True):
             z = self._descend(self._climb(self._update(c, norm), w, levels, norm)[0], root, norm)

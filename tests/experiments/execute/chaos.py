@@ -47,17 +47,37 @@ class Chaos:
         self.drivers.append(driver)
         return driver
 
-    def rage(self, kills: int, pause_s: tuple[float, float]) -> None:
-        """Kill so many of its processes, one after another; as long as cells are left there is a driver."""
+    def rage(self, kills: int, pause_s: float = 2.0, timeout_s: float = 600) -> None:
+        """Kill so many of its processes, each a while after the cells got further than they were at the kill before."""
         while sum(self.killed.values()) < kills:
-            self.drivers = [driver for driver in self.drivers if driver.poll() is None]
-            if len(self.drivers) < 1 or (len(self.drivers) < 2 and self.random.random() < 0.1):
-                self.drive()
-            time.sleep(self.random.uniform(*pause_s))
+            before, until = self._reached(), time.monotonic() + timeout_s
+            while self._reached() == before:
+                assert time.monotonic() < until, "the grid stands still"
+                self._keep_driven()
+                time.sleep(0.1)
+            time.sleep(self.random.uniform(0, pause_s))
             self.look()
-            victims = list(self.processes())
-            if victims:
-                self._kill(*self.random.choice(victims))
+            victims = dict[str, list[psutil.Process]]()
+            for kind, process in self.processes():
+                victims.setdefault(kind, []).append(process)
+            if victims:  # a kind first: there are more cells than drivers
+                kind = self.random.choice(sorted(victims))
+                self._kill(kind, self.random.choice(victims[kind]))
+
+    def _keep_driven(self) -> None:
+        """There is always a driver, and at times a second one."""
+        self.drivers = [driver for driver in self.drivers if driver.poll() is None]
+        if not self.drivers or (len(self.drivers) == 1 and self.random.random() < 0.001):
+            self.drive()
+
+    def _reached(self) -> list[tuple[str, int]]:
+        """When each checkpoint and result was written."""
+        found = list[tuple[str, int]]()
+        for name in (RESULT, "checkpoint.safetensors"):
+            for path in self.runs.glob(f"*/*/{name}"):
+                with suppress(FileNotFoundError):
+                    found.append((str(path), path.stat().st_mtime_ns))
+        return sorted(found)
 
     def finish(self, timeout_s: float) -> int:
         """One more driver, left alone; its exit status."""

@@ -36,7 +36,7 @@ MINUTE = 1 / 60
 def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A prepared cell whose supervisor looks often."""
     monkeypatch.setattr(supervise, "LOOK_S", 0.05)
-    monkeypatch.setattr(supervise, "GRACE_S", 1.0)
+    monkeypatch.setattr(supervise, "GRACE_S", 3.0)
     folder = tmp_path / "cell"
     prepare(folder, "base", resolve_run("base", [(SMALL, "test")], seed=3))
     save(folder / PROGRESS, Progress(step=7, steps=9, first_step=0, seconds=1.0))
@@ -117,9 +117,9 @@ def eat(arguments: Any, tell: Tell) -> None:
 
 
 def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Path) -> None:
-    assert supervised(cell, hold_the_interpreter, silent_minutes=0.3 * MINUTE) == FAILED
+    assert supervised(cell, hold_the_interpreter, silent_minutes=1.5 * MINUTE) == FAILED
     failure = load(cell / FAILURE, Failure)
-    assert failure.cause == "hung: ended after 0.005 minutes without a sign of life"
+    assert failure.cause == "hung: ended after 0.025 minutes without a sign of life"
     assert "hold_the_interpreter" in failure.traceback and failure.resumable
     (cell / FAILURE).unlink()
     assert supervised(cell, sleep, minutes=0.3 * MINUTE) == FAILED

@@ -23,7 +23,7 @@ from swarmformer import cli, registry
 
 LIMIT_S, PATIENCE_S = 20.0, 240.0
 """Seconds of CPU that a case may take, and of the clock, where others need the machine too."""
-MEMORY = 3 << 30
+MEMORY = 1 << 30
 """Bytes that a case may take beside what its process has: what asks for more would take all that there is."""
 PRELOADED = ("swarmformer.cli.predict", "swarmformer.cli.check", "swarmformer.cli.show", "swarmformer.cli.components",
              "swarmformer.cli.export", "swarmformer.cli.variants", "swarmformer.cli.evaluate", "swarmformer.pipeline",

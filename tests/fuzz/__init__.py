@@ -114,7 +114,8 @@ def _in_child(batch: Sequence[tuple[int, Case]], folder: Path, writer: int) -> N
 
 def run_case(case: Case, run: Callable[[Case], int] = lambda case: cli.main(case.words)) -> Outcome:
     """Run one in the working folder: its whole command, or what else ``run`` makes of it."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True)
+                for errors in ("strict", "backslashreplace"))  # fmt: skip
     status, fault = None, ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from swarmformer.errors import ComponentError, SpecError, suggest
 
 OPTIONS = ConfigDict(extra="forbid", strict=True, validate_default=True, protected_namespaces=())
+MOST_FAULTS = 20
+"""Told at once."""
 M = TypeVar("M", bound=BaseModel)
 Locate = Callable[[tuple[str, ...]], str]
 """Maps the path of a key to words that say where it was written."""
@@ -140,7 +142,8 @@ def validate(
         return model.model_validate_json(_as_json(values, path, locate))
     except ValidationError as error:
         known = known if known is not None else list(model.model_fields)
-        lines = [_explain(fault, path, locate, known) for fault in error.errors()]
+        lines = [_explain(fault, path, locate, known) for fault in error.errors()[:MOST_FAULTS]]
+        lines += [f"and {error.error_count() - MOST_FAULTS} more faults"] * (error.error_count() > MOST_FAULTS)
         raise SpecError("\n".join(lines)) from None
 
 

@@ -71,7 +71,7 @@ KINDS: dict[str, type[CurveLine]] = {
     "stage_train": StageLine,
     "stage_validation": StageLine,
 }
-_LINES: TypeAdapter[list[CurveLine]] = TypeAdapter(
+_LINES: Any = TypeAdapter(
     list[Annotated[TrainLine | ValidationLine | TestLine | StageLine, Discriminator("kind")]]
 )
 
@@ -106,7 +106,7 @@ def _all_parsed(lines: list[str]) -> list[CurveLine]:
         parsed = _LINES.validate_json(f"[{','.join(lines)}]")
     except ValidationError:
         return []
-    return parsed if len(parsed) == len(lines) else []
+    return list(parsed) if len(parsed) == len(lines) else []
 
 
 def _is_json(line: str) -> bool:

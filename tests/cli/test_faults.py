@@ -88,7 +88,8 @@ def test_nothing_on_a_command_line_is_unpickled_or_made_an_object(
 
 @pytest.mark.waits
 def test_outputs_that_take_no_more_end_a_command_quietly() -> None:
-    words = [sys.executable, "-c", "import sys; from swarmformer.cli import main; sys.exit(main(['variants']))"]
+    code = "import sys; from swarmformer.cli.command import exit_status; sys.exit(exit_status(lambda: print('words')))"
+    words = [sys.executable, "-c", code]
     reader, writer = os.pipe()
     os.close(reader)
     closed = subprocess.Popen(words, stdout=writer, stderr=subprocess.PIPE, cwd=ROOT, text=True)

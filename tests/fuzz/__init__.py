@@ -23,7 +23,7 @@ from swarmformer import cli, registry
 
 LIMIT_S, PATIENCE_S = 20.0, 240.0
 """Seconds of CPU that a case may take, and of the clock, where others need the machine too."""
-MEMORY = 3 << 30
+MEMORY = 1 << 30
 """Bytes that a case may take beside what its process has: what asks for more would take all that there is."""
 PRELOADED = ("swarmformer.cli.predict", "swarmformer.cli.check", "swarmformer.cli.show", "swarmformer.cli.components",
              "swarmformer.cli.export", "swarmformer.cli.variants", "swarmformer.cli.evaluate", "swarmformer.pipeline",
@@ -114,7 +114,8 @@ def _in_child(batch: Sequence[tuple[int, Case]], folder: Path, writer: int) -> N
 
 def run_case(case: Case, run: Callable[[Case], int] = lambda case: cli.main(case.words)) -> Outcome:
     """Run one in the working folder: its whole command, or what else ``run`` makes of it."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors, write_through=True)
+                for errors in ("strict", "backslashreplace"))  # fmt: skip
     status, fault = None, ""
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

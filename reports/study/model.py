@@ -7,11 +7,11 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -135,14 +135,20 @@ class Arm:
     unlike: str = ""
     exercised: Exercised = field(default_factory=Exercised)
     text_metrics: Mapping[str, Interval] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
+    """Those of ``runs`` as plain lists, where they are at hand; ``column`` has them anyway."""
 
     @property
     def n(self) -> int:
         return len(self.runs)
 
+    def column(self, name: str) -> Sequence[Any]:
+        """A fact of every run; in a thousandth of the time that pandas takes for it."""
+        return self.columns[name] if name in self.columns else self.runs[name].tolist()
+
     def sources_of(self, seeds: Collection[int]) -> Sources:
         """Of the runs with these seeds; of all of the arm where it has none of them."""
-        pairs = zip(self.runs["where"], self.runs["seed"], strict=True)
+        pairs = zip(self.column("where"), self.column("seed"), strict=True)
         return tuple(where for where, seed in pairs if seed in seeds) or self.sources
 
     @property

@@ -46,7 +46,7 @@ def correct_of(
 
 def _answers(folder: Path, arm: Arm, results: Mapping[str, Result | None]) -> dict[int, Answers]:
     """Empty where a run has no predictions."""
-    pairs = zip(arm.runs["seed"], arm.runs["where"], strict=True)
+    pairs = zip(arm.column("seed"), arm.column("where"), strict=True)
     read = {int(seed): read_predictions(folder / Path(where).name, results.get(where)) for seed, where in pairs}
     present = {seed: _ordered(predictions) for seed, predictions in read.items() if predictions is not None}
     return present if len(present) == len(read) else {}

@@ -59,4 +59,4 @@ def _scalar(value: Any) -> str:
     if isinstance(value, float):
         text = repr(value)
         return text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
-    return json.dumps(value)
+    return str(value) if type(value) is int else json.dumps(value)

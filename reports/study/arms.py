@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -36,14 +37,13 @@ def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[tuple[A
 
 def _by_arm(runs: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, Columns]]:
     """The runs of each arm, and the same as lists: every column is read once, not once for every arm."""
-    whole = runs.to_dict("list")
-    places: dict[str, list[int]] = {}
-    for place, arm in enumerate(whole["arm"]):
-        places.setdefault(arm, []).append(place)
-    return {
-        arm: (runs.iloc[mine], {str(name): [values[place] for place in mine] for name, values in whole.items()})
-        for arm, mine in places.items()
-    }
+    runs = runs.sort_values("arm", kind="stable")  # slices of what lies together are cheap
+    whole, found = runs.to_dict("list"), dict[str, tuple[pd.DataFrame, Columns]]()
+    for arm, places in groupby(range(len(runs)), key=whole["arm"].__getitem__):
+        mine = list(places)
+        part = slice(mine[0], mine[-1] + 1)
+        found[arm] = runs.iloc[part], {str(name): values[part] for name, values in whole.items()}
+    return found
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -23,6 +23,9 @@ from .exercise import Exercised
 from .read import Cell
 from .registration import Pair
 from .tuning import Tuned
+
+if TYPE_CHECKING:  # it is made of what stands here
+    from .predictions import Read
 
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
@@ -183,7 +186,8 @@ class GridStudy:
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
-    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order.
+    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
+    was read of its predictions.
     """
 
     name: str
@@ -209,6 +213,7 @@ class GridStudy:
     matched: tuple[Pair, ...] = ()
     timing: str = ""
     tuned: tuple[Tuned, ...] = ()
+    answers: Read | None = field(default=None, compare=False)
 
     def arm(self, name: str) -> Arm | None:
         """The first of this name."""

@@ -78,8 +78,8 @@ def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
 
 def arm_curves(grid: GridStudy, arm: Arm) -> list[Path]:
     """Where the curves of an arm's runs are, in the order of its seeds, if they have any."""
-    places = arm.runs.sort_values("seed")["where"] if arm.n else ()
-    return [grid.folder / Path(where).name / CURVE for where in places]
+    by_seed = sorted(zip(arm.column("seed"), arm.column("where"), strict=True)) if arm.n else []
+    return [grid.folder / Path(where).name / CURVE for _, where in by_seed]
 
 
 def lines_of(grid: GridStudy, arm: Arm) -> Iterator[list[CurveLine]]:

@@ -3,7 +3,6 @@ which are given beside the runs: evidence itself keeps names alone."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from swarmformer.records import UnreadableFileError, read_predictions
+from swarmformer.records import UnreadableFileError
 
 from ..errors import ReportError
 from ..kinds import Strict
 from ..study.model import GridStudy, Study
+from ..study.predictions import Asked, Read
 from ..study.read import Cell
-from .runs import cell_folder
 
 MOST_TEXTS = 2000
 """Of one set of examples, unless the caller says otherwise."""
@@ -28,32 +27,40 @@ MOST_CHARACTERS = 3000
 
 @dataclass(frozen=True)
 class Answered:
-    """A completed run with its predictions; ``digest`` is of the names and labels that it was asked."""
+    """A completed run with its predictions."""
 
     grid: GridStudy
     cell: Cell
-    digest: str
-    names: np.ndarray
-    labels: np.ndarray
+    asked: Asked
     answers: np.ndarray
+
+    @property
+    def digest(self) -> str:
+        """Of the names and labels that it was asked."""
+        return self.asked.digest
+
+    @property
+    def names(self) -> np.ndarray:
+        return self.asked.names
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.asked.labels
 
 
 def answered(study: Study) -> tuple[list[Answered], list[str]]:
     """All runs that keep predictions, and the files that cannot be read."""
-    runs, problems, first = list[Answered](), list[str](), dict[str, tuple[np.ndarray, np.ndarray]]()
+    runs, problems = list[Answered](), list[str]()
     for grid in study.grids:
+        read = grid.answers or Read(grid.folder)
         for cell in sorted((cell for cell in grid.cells if cell.result), key=lambda cell: cell.where):
             try:
-                predictions = read_predictions(cell_folder(grid, cell), cell.result)
+                found = read.of(cell.where, cell.result)
             except UnreadableFileError as error:
                 problems.append(f"{cell.where}/{error.path.name}: {error.reason}")
                 continue
-            if predictions is not None:
-                names, labels = predictions.names, predictions.labels
-                asked = "\n".join(names.tolist()).encode("utf-8", "surrogatepass") + labels.astype("<i8").tobytes()
-                digest, answers = hashlib.sha256(asked).hexdigest()[:12], predictions.logits_NK.argmax(axis=1)
-                # One list of names for all that were asked the same: a thousand runs would fill the memory with them.
-                runs.append(Answered(grid, cell, digest, *first.setdefault(digest, (names, labels)), answers))
+            if found is not None:
+                runs.append(Answered(grid, cell, found.asked, found.given))
     return runs, problems
 
 

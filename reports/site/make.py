@@ -61,7 +61,8 @@ def make_site(
     sets = _examples(runs, known, most, parts)
     for run in (run for each in sets for run in each["runs"]):
         run["alike"] = [facts[run["where"]][key] for key in ("code", "device", "data_key")]
-    tables = [table for definition in definitions for table in definition.tables(study) if definition.table != "arms"]
+    others = [definition for definition in definitions if definition.table != "arms"]  # those have a table of their own
+    tables = [table for definition in others for table in definition.tables(study)]
     drawings = drawings_of(study, definitions)
     rows = arm_rows(study, sources)
     listed = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+-]+)*|\d+\.\d+\.\d+[A-Za-z0-9.+-]*")
@@ -15,24 +15,36 @@ _RESERVED = re.compile(r"(?i:true|false|yes|no|on|off|null|y|n)")
 
 def yaml_text(value: Any) -> str:
     """JSON values only: texts, finite numbers, true, false, null, lists, mappings with texts for keys."""
-    return "\n".join(_lines(value, "")) + "\n"
+    lines = list[str]()
+    _write(value, "", "", lines)
+    return "\n".join(lines) + "\n"
 
 
-def _lines(value: Any, indent: str) -> Iterator[str]:
+def _write(value: Any, start: str, indent: str, lines: list[str]) -> None:
+    """Append the lines of a value; ``start`` begins the first of them, ``indent`` the others."""
     if isinstance(value, dict) and value:
         for key, part in value.items():
-            if isinstance(part, dict | list | tuple) and part:
-                yield f"{indent}{_scalar(key)}:"
-                yield from _lines(part, indent if isinstance(part, list | tuple) else f"{indent}  ")
+            head = f"{start}{_text(key)}:"
+            if isinstance(part, dict | list) and part:
+                lines.append(head)
+                deeper = indent if isinstance(part, list) else f"{indent}  "
+                _write(part, deeper, deeper, lines)
             else:
-                yield f"{indent}{_scalar(key)}: {_scalar(part)}"
-    elif isinstance(value, list | tuple) and value:
+                lines.append(f"{head} {_scalar(part)}")
+            start = indent
+    elif isinstance(value, list) and value:
         for part in value:
-            first, *rest = _lines(part, f"{indent}  ")
-            yield f"{indent}- {first[len(indent) + 2 :]}"
-            yield from rest
+            _write(part, f"{start}- ", f"{indent}  ", lines)
+            start = indent
     else:
-        yield f"{indent}{_scalar(value)}"
+        lines.append(f"{start}{_scalar(value)}")
+
+
+@lru_cache(10_000)
+def _text(text: str) -> str:
+    """Plain where that is the same text again; thousands of records have the same keys and names."""
+    is_plain = _PLAIN.fullmatch(text) and not _RESERVED.fullmatch(text)
+    return text if is_plain else f'"{"".join(map(_escaped, text))}"'
 
 
 def _escaped(character: str) -> str:
@@ -43,9 +55,8 @@ def _escaped(character: str) -> str:
 
 def _scalar(value: Any) -> str:
     if isinstance(value, str):
-        is_plain = _PLAIN.fullmatch(value) and not _RESERVED.fullmatch(value)
-        return value if is_plain else f'"{"".join(map(_escaped, value))}"'
+        return _text(value)
     if isinstance(value, float):
         text = repr(value)
         return text.replace("e", ".0e", 1) if "e" in text and "." not in text else text
-    return json.dumps(value)
+    return str(value) if type(value) is int else json.dumps(value)

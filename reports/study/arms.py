@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -20,18 +21,29 @@ from .read import Cell, Grid
 from .runs import MEASURES, Parted
 
 SIZE = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length", "parameters_channel")
-NEEDED = ("seed", "run_key", "variant", *MEASURES, *SIZE)
-"""Columns that an arm is made of; read once each, as pandas takes longer for it than for all the rest."""
+Columns = Mapping[str, Sequence[Any]]
 
 
 def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[tuple[Arm, ...], tuple[Arm, ...]]:
     """Every arm of a task, the plan's order first, one without runs too, with nothing measured; and runs that are
     unlike those, as arms of their own."""
     runs, known = parted.kept, Known.of(grid)
-    by_arm, none = dict(iter(runs.groupby("arm", sort=False))), runs.iloc[:0]
-    arms = [_arm(known, name, by_arm.get(name, none), metric) for name in _names(grid, task)]
-    others = [_arm(known, str(unlike["arm"].iloc[0]), unlike, metric, words) for words, unlike in parted.others]
+    by_arm, none = _by_arm(runs), (runs.iloc[:0], {name: [] for name in runs})
+    arms = [_arm(known, name, *by_arm.get(name, none), metric) for name in _names(grid, task)]
+    others = [_arm(known, str(unlike["arm"].iloc[0]), unlike, unlike.to_dict("list"), metric, words)
+              for words, unlike in parted.others]  # fmt: skip
     return tuple(arms), tuple(others)
+
+
+def _by_arm(runs: pd.DataFrame) -> dict[str, tuple[pd.DataFrame, Columns]]:
+    """The runs of each arm, and the same as lists: every column is read once, not once for every arm."""
+    runs = runs.sort_values("arm", kind="stable")  # slices of what lies together are cheap
+    whole, found = runs.to_dict("list"), dict[str, tuple[pd.DataFrame, Columns]]()
+    for arm, places in groupby(range(len(runs)), key=whole["arm"].__getitem__):
+        mine = list(places)
+        part = slice(mine[0], mine[-1] + 1)
+        found[arm] = runs.iloc[part], {str(name): values[part] for name, values in whole.items()}
+    return found
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,9 @@ class Known:
             latencies=latencies_of(grid.costs),
         )
 
-    def cells_of(self, runs: pd.DataFrame) -> list[Cell]:
-        """Those of these runs, in the grid's order."""
-        return [self.cells[where] for where in sorted(runs["where"], key=self.places.__getitem__)]
+    def cells_of(self, runs: Iterable[str]) -> list[Cell]:
+        """Those of the runs at these places, in the grid's order."""
+        return [self.cells[where] for where in sorted(runs, key=self.places.__getitem__)]
 
 
 def _names(grid: Grid, task: str) -> list[str]:
@@ -73,13 +85,12 @@ def _names(grid: Grid, task: str) -> list[str]:
     return [arm for arm, known in tasks.items() if task in known or not known]
 
 
-def _arm(known: Known, name: str, runs: pd.DataFrame, metric: str, unlike: str = "") -> Arm:
+def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: str, unlike: str = "") -> Arm:
     grid, planned = known.grid, known.planned.get(name)
-    sources = tuple(runs["where"]) or ((f"{grid.folder.name}/{PLAN}",) if planned else ())
-    column = {name: runs[name].tolist() for name in (*NEEDED, metric)}
+    sources = tuple(column["where"]) or ((f"{grid.folder.name}/{PLAN}",) if planned else ())
     key = str(column["run_key"][0]) if len(runs) else planned.run_key if planned else ""
     size = _size(column, planned, sources)
-    cells = known.cells_of(runs)
+    cells = known.cells_of(column["where"])
     by_seed = sorted(zip(column["seed"], column[metric], strict=True))
     return Arm(
         name=name,
@@ -99,6 +110,7 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, metric: str, unlike: str =
         model=known.models.get(name, ""),
         unlike=unlike,
         exercised=exercised([cell.result for cell in cells if cell.result], cells[0].slots if cells else {}),
+        columns=column,
         text_metrics=_text_metrics([cell.result.metrics.test for cell in cells if cell.result]),
     )
 
@@ -111,7 +123,7 @@ def _text_metrics(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
     return {name: interval for name, interval in intervals.items() if interval is not None}
 
 
-def _size(column: Mapping[str, list[Any]], planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
+def _size(column: Columns, planned: PlannedArm | None, sources: tuple[str, ...]) -> Size | None:
     """As measured, else as planned."""
     if column["seed"]:
         total, without, flops, length, channel = (int(column[name][0]) for name in SIZE)

@@ -15,7 +15,7 @@ from .costs import check_costs, timing_note
 from .effects import designs
 from .families import families
 from .model import GridStudy, Study
-from .predictions import correct_of
+from .predictions import Read, correct_of
 from .read import Grid, Status, read_runs
 from .registration import followed, matched_pairs
 from .runs import Parted, part, tidy
@@ -59,7 +59,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     data_key = "; ".join(sorted(set(parted.kept["data_key"]) or ({grid.floors.data_key} if grid.floors else set())))
     known = references(grid, every, task, data_key)
     results = {cell.where: cell.result for cell in grid.cells}
-    correct, unusable = correct_of(grid.folder, arms, results) if metric == "accuracy" else ({}, [])
+    answers = Read(grid.folder)
+    correct, unusable = correct_of(answers, arms, results) if metric == "accuracy" else ({}, [])
     cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
     (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
     tuned, checked = tuned_arms(grid), checked_selection(grid.folder, cells)
@@ -93,6 +94,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         matched=pairs,
         timing=timing_note(grid.costs, [speed for arm in arms for speed in arm.speeds.values()]),
         tuned=tuned,
+        answers=answers,
     )  # fmt: skip
 
 

@@ -56,8 +56,8 @@ def _references(grid: GridStudy) -> list[str]:
 
 def _cut(grid: GridStudy) -> str:
     """Examples that lost their ends."""
-    frames = [arm.runs for arm in (*grid.arms, *grid.others) if arm.n]
-    most = {split: max((int(runs[f"truncated_{split}"].max()) for runs in frames), default=0) for split in c.SPLITS}
+    arms = [arm for arm in (*grid.arms, *grid.others) if arm.n]
+    most = {split: max((int(max(arm.column(f"truncated_{split}"))) for arm in arms), default=0) for split in c.SPLITS}
     if not any(most.values()):
         return ""
     return f"Examples cut at the length limit (most in any run): {', '.join(f'{k} {v:,}' for k, v in most.items())}."

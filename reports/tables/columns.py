@@ -316,7 +316,7 @@ def provenance(key: str, head: str) -> Cells:
     """Of the runs; printed where it differs."""
 
     def entry(line: Line) -> Entry:
-        runs = "; ".join(sorted(set(line.arm.runs[key]))) if line.arm and line.arm.n else ""
+        runs = "; ".join(sorted(set(line.arm.column(key)))) if line.arm and line.arm.n else ""
         text = line.reference.data_key if line.reference and key == "data_key" else runs
         return Entry(runs or MISSING if line.arm else "", {key: text}, line.sources)
 
@@ -331,7 +331,7 @@ def measures(line: Line) -> Entry:
     if line.arm and line.arm.n:
         keys = ("test_examples", *(f"truncated_{split}" for split in SPLITS))
         raw = {name: value for name, value in line.arm.means.items() if name != "accuracy"}
-        raw |= {key: int(line.arm.runs[key].iloc[0]) for key in keys}
+        raw |= {key: int(line.arm.column(key)[0]) for key in keys}
     return Entry("", raw, line.sources)
 
 

@@ -87,11 +87,15 @@ def write_like(trained: Trained, cell: Cell, folder: Path, rng: np.random.Genera
     prepare(place, cell.arm, cell.spec)
     records.save_predictions(place, records.Predictions(asked.names, asked.labels, logits))
     test = metrics(asked.labels, logits)
-    own = {**identity(cell.arm, cell.spec), "metrics": trained.result.metrics.model_copy(update={"test": test}),
-           "seconds": records.Seconds(train=rng.uniform(50, 60), total=rng.uniform(60, 70))}  # fmt: skip
+    own: dict[str, object] = {
+        **identity(cell.arm, cell.spec),
+        "metrics": trained.result.metrics.model_copy(update={"test": test}),
+        "seconds": records.Seconds(train=rng.uniform(50, 60), total=rng.uniform(60, 70)),
+    }
     lines = [records.TrainLine(step=step, loss=2 / step, norm=1.0, lr=0.001) for step in range(1, LINES)]
     lines += [line.model_copy(update=dict(test)) if line.kind == "test" else line for line in trained.curve]
     (place / records.CURVE).write_text("".join(line.to_line() for line in lines), encoding="utf-8")
+    own["files"] = records.hashes_of(place, (records.CURVE, records.PREDICTIONS))
     records.save(place / records.ENVIRONMENT, trained.environment, flush=False)
     records.save(place / records.RESULT, trained.result.model_copy(update=own), flush=False)
 

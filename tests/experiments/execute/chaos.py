@@ -47,7 +47,7 @@ class Chaos:
         self.drivers.append(driver)
         return driver
 
-    def rage(self, kills: int, pause_s: float = 2.0, timeout_s: float = 600) -> None:
+    def rage(self, kills: int, pause_s: float = 5.0, timeout_s: float = 600) -> None:
         """Kill so many of its processes, each a while after the cells got further than they were at the kill before."""
         while sum(self.killed.values()) < kills:
             before, until = self._reached(), time.monotonic() + timeout_s
@@ -113,7 +113,7 @@ class Chaos:
         if process.pid in {driver.pid for driver in self.drivers}:
             return "driver"
         if "forkserver" not in line and "_submit" not in line:
-            return "place" if "ray::" in line else "other"
+            return "place" if "ray::" in line else "controller" if "submitit.local" in line else "other"
         if os.getpgid(process.pid) == process.pid:
             return "cell"
         above = process.parent()

@@ -41,7 +41,7 @@ class CrossEntropy(Objective):
 
     def loss(self, forward: Forward, batch: Batch) -> Loss:
         output = forward(batch)
-        if not (self.apart and self.training):
+        if not (self.apart and self.training and output.addends):  # check_model sees to it that there are some
             return Loss(self._truth(batch, output.logits_BK))
         model, channel = (self._truth(batch, logits_BK) for logits_BK in output.addends)
         return Loss(model + channel, {"model": model, "channel": channel})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..render.table import Row
 from ..study.model import Arm, GridStudy, Study
+from ..study.read import Cell
 from ..tables.arms import arms
 
 COLUMNS = (
@@ -37,24 +38,40 @@ class Levels(NamedTuple):
 def arm_rows(study: Study, sources: Any) -> list[dict[str, Any]]:
     """The rows of the ``arms`` tables, with raw values to sort by and the names of each entry's sources."""
     return [
-        _record(grid, row, arm, sources)
+        _record(grid, row, arm, known, sources)
         for grid, table in zip(study.grids, arms(study), strict=True)
+        for known in [Known(levels(grid), _cells(grid))]
         for row, arm in zip_longest(table.rows, (*grid.arms, *grid.others))
     ]
 
 
-def _record(grid: GridStudy, row: Row, arm: Arm | None, sources: Any) -> dict[str, Any]:
+class Known(NamedTuple):
+    """Of a grid, by arm: its factors, and its cells."""
+
+    levels: Mapping[str, Levels]
+    cells: Mapping[str, Sequence[Cell]]
+
+
+def _cells(grid: GridStudy) -> dict[str, list[Cell]]:
+    cells: dict[str, list[Cell]] = {}
+    for cell in grid.cells:
+        if cell.arm is not None:
+            cells.setdefault(cell.arm, []).append(cell)
+    return cells
+
+
+def _record(grid: GridStudy, row: Row, arm: Arm | None, known: Known, sources: Any) -> dict[str, Any]:
     about = row.entries[0].raw
-    mine = levels(grid).get(arm.name, Levels()) if arm else Levels()
+    mine = known.levels.get(arm.name, Levels()) if arm else Levels()
     return {
         "kind": about["kind"], "arm": about["name"], "grid": grid.name, "task": grid.task, "isBase": about["is_base"],
         "on": sorted(mine.on), "off": sorted(mine.off), "detail": arm.unlike if arm else "",
         **{key: _amount(row, key, sources.name) for key, _, _ in COLUMNS if key != "status"},
-        "status": _status(grid, arm, sources.name) if arm else {"text": ""},
+        "status": _status(grid, known.cells.get(arm.name, ()), sources.name) if arm else {"text": ""},
     }  # fmt: skip
 
 
-def _amount(row: Row, key: str, name: Callable[[Iterable[str]], str]) -> dict[str, Any]:
+def _amount(row: Row, key: str, name: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
     """text: as shown; value: what it is sorted by; low, high: its interval; from: name of its sources."""
     entry = next((entry for entry in row.entries if key in entry.raw), None)
     if entry is None:
@@ -66,14 +83,13 @@ def _amount(row: Row, key: str, name: Callable[[Iterable[str]], str]) -> dict[st
     return {"text": text, **{key: value for key, value in full.items() if value not in (None, "")}}
 
 
-def _status(grid: GridStudy, arm: Arm, name: Callable[[Iterable[str]], str]) -> dict[str, Any]:
-    """How many of the arm's cells are completed, and what became of the others."""
-    cells = [cell for cell in grid.cells if cell.arm == arm.name]
+def _status(grid: GridStudy, cells: Sequence[Cell], name: Callable[[tuple[str, ...]], str]) -> dict[str, Any]:
+    """How many of an arm's cells are completed, and what became of the others."""
     counts = {status: sum(str(cell.status) == status for cell in cells) for status in grid.counts}
     done = counts.pop("COMPLETED")
     others = [f"{count} {status.lower()}" for status, count in counts.items() if count]
     text = ", ".join([f"{done} of {len(cells)}", *others])
-    return {"text": text, "value": done / max(1, len(cells)), "from": name(cell.where for cell in cells)}
+    return {"text": text, "value": done / max(1, len(cells)), "from": name(tuple(cell.where for cell in cells))}
 
 
 def levels(grid: GridStudy) -> Mapping[str, Levels]:
@@ -82,11 +98,14 @@ def levels(grid: GridStudy) -> Mapping[str, Levels]:
     ``base+windowed`` has windowed on, ``enhanced-windowed`` off; the other arms of the same stem have it the other way.
     """
     parts = {arm.name: _parts(arm.variant) for arm in grid.arms}
-    named = {}
-    for arm, (stem, plus, minus) in parts.items():
-        others = [other for other in parts.values() if other[0] == stem]
-        added, removed = (frozenset[str]().union(*(other[side] for other in others)) for side in (1, 2))
-        named[arm] = Levels(plus | (removed - minus), minus | (added - plus))
+    added, removed = dict[str, set[str]](), dict[str, set[str]]()
+    for stem, plus, minus in parts.values():
+        added.setdefault(stem, set()).update(plus)
+        removed.setdefault(stem, set()).update(minus)
+    named = {
+        arm: Levels(plus | (removed[stem] - minus), minus | (added[stem] - plus))
+        for arm, (stem, plus, minus) in parts.items()
+    }
     for design in grid.effects:
         for arm, on in design.levels.items():
             named[arm] = Levels(frozenset(on), frozenset(design.factors) - frozenset(on))

@@ -40,7 +40,7 @@ class Answered:
 
 def answered(study: Study) -> tuple[list[Answered], list[str]]:
     """All runs that keep predictions, and the files that cannot be read."""
-    runs, problems = list[Answered](), list[str]()
+    runs, problems, first = list[Answered](), list[str](), dict[str, tuple[np.ndarray, np.ndarray]]()
     for grid in study.grids:
         for cell in sorted((cell for cell in grid.cells if cell.result), key=lambda cell: cell.where):
             try:
@@ -52,7 +52,8 @@ def answered(study: Study) -> tuple[list[Answered], list[str]]:
                 names, labels = predictions.names, predictions.labels
                 asked = "\n".join(names.tolist()).encode("utf-8", "surrogatepass") + labels.astype("<i8").tobytes()
                 digest, answers = hashlib.sha256(asked).hexdigest()[:12], predictions.logits_NK.argmax(axis=1)
-                runs.append(Answered(grid, cell, digest, names, labels, answers))
+                # One list of names for all that were asked the same: a thousand runs would fill the memory with them.
+                runs.append(Answered(grid, cell, digest, *first.setdefault(digest, (names, labels)), answers))
     return runs, problems
 
 
@@ -65,7 +66,7 @@ def example_sets(runs: Sequence[Answered]) -> Iterator[tuple[dict[str, Any], lis
         first = members[0]
         record = {
             "id": f"{folder}/{digest}", "grid": first.grid.name, "task": first.cell.task, "count": len(first.names),
-            "part": f"examples/{digest}",
+            "digest": digest,
             "runs": [{"where": run.cell.where, "arm": run.cell.arm, "seed": run.cell.seed} for run in members],
         }  # fmt: skip
         if len(members) > 1:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pandas import isna
 
 from swarmformer.records import load_json
 
@@ -17,22 +17,28 @@ from ..report import drawings_of
 from ..study.model import GridStudy, Study
 from .arms import COLUMNS, arm_rows
 from .examples import MOST_TEXTS, Answered, Texts, answered, example_sets, most_divided, read_texts
-from .runs import FILES, run_record, yaml_text
+from .packs import Packs, json_text, script
+from .runs import FILES, run_record
+from .yaml_text import yaml_text
 
 HERE = Path(__file__).parent
 PAGES = environment(HERE / "templates", autoescape=True)
-# "<" could end a script element or open a comment in it, "&" an entity. In JSON they stand in strings alone.
-ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
-
 
 class Sources:
     """Lists of sources, each under a digest of its content: the same list has the same name in every page."""
 
     def __init__(self) -> None:
         self.lists: dict[str, list[str]] = {}
+        self._named: dict[int, tuple[tuple[str, ...], str]] = {}
 
-    def name(self, sources: Iterable[str]) -> str:
-        """The name of this list of sources; empty for an empty list."""
+    def name(self, sources: tuple[str, ...]) -> str:
+        """The name of this list of sources; empty for an empty list. One that thousands of numbers share is read once:
+        what is kept with its name stays the only one of its ``id``."""
+        if id(sources) not in self._named:
+            self._named[id(sources)] = sources, self._name(sources)
+        return self._named[id(sources)][1]
+
+    def _name(self, sources: Iterable[str]) -> str:
         listed = list(dict.fromkeys(sources))
         name = hashlib.sha256("\n".join(listed).encode("utf-8", "surrogatepass")).hexdigest()[:12] if listed else ""
         self.lists |= {name: listed} if listed else {}
@@ -49,16 +55,16 @@ def make_site(
     """
     runs, problems = answered(study)
     known = {task: read_texts(path, task, runs) for task, path in sorted((texts or {}).items())}
-    sources, parts = Sources(), dict[str, Any]()
-    records = [*_runs(study, parts), *_files(study, parts)]
+    sources, parts = Sources(), Packs()
+    facts = {fact["where"]: fact for fact in study.runs.to_dict("records")}
+    records = [*_runs(study, facts, parts), *_files(study, parts)]
     sets = _examples(runs, known, most, parts)
-    facts = study.runs.set_index("where")
     for run in (run for each in sets for run in each["runs"]):
-        run["alike"] = facts.loc[run["where"], ["code", "device", "data_key"]].tolist()
+        run["alike"] = [facts[run["where"]][key] for key in ("code", "device", "data_key")]
     tables = [table for definition in definitions for table in definition.tables(study) if definition.table != "arms"]
     drawings = drawings_of(study, definitions)
     rows = arm_rows(study, sources)
-    parts["index"] = {
+    listed = {
         "columns": [dict(zip(("key", "head", "unit"), column, strict=True)) for column in COLUMNS], "rows": rows,
         "records": records, "sets": sets, "tables": {
             table.name: [[sources.name(row.entries[index].sources) for index in table.printed] for row in table.rows]
@@ -73,50 +79,32 @@ def make_site(
     )  # fmt: skip
     return {
         "index.html": utf8(index),
-        **{f"data/{key}.js": script(key, value) for key, value in parts.items()},
+        "data/index.js": script("index", json_text(listed)),
+        **parts.files(),
         **{f"figures/{each.name}.svg": each.draw()[f"{each.name}.svg"] for each in drawings},
         **{path.relative_to(HERE).as_posix(): path.read_bytes()
            for path in sorted((HERE / "static").rglob("*")) if path.is_file()},
     }  # fmt: skip
 
 
-def script(key: str, value: object) -> bytes:
-    """A script that puts ``value`` under ``key`` into the page's map ``PARTS``: what a page opened as a file can read.
-
-    The value is parsed from a JSON text and not written as an object literal, in which the key ``__proto__`` would
-    not be a key. Everything beyond ASCII is escaped. Numbers that are not finite become null.
-    """
-    text = json.dumps(json.dumps(_finite(value), allow_nan=False, separators=(",", ":")))
-    return f"(window.PARTS ??= new Map()).set({json.dumps(key)}, JSON.parse({text}));\n".translate(ESCAPES).encode()
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _runs(study: Study, parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _runs(study: Study, facts: Mapping[str, Mapping[Any, Any]], parts: Packs) -> Iterator[dict[str, Any]]:
     """What a link can open; the records themselves go into ``parts``."""
     cells = {cell.where: (grid, cell) for grid in study.grids for cell in grid.cells if cell.arm is not None}
-    facts = study.runs.set_index("where")
+    template = PAGES.get_template("run.html.j2")
     for where, (grid, cell) in cells.items():
-        key = f"runs/{len(parts):05}"
         record = run_record(grid, cell)
-        html = PAGES.get_template("run.html.j2").render(run=record, cell=cell, fact=facts.loc[where].dropna().to_dict())
-        parts[key] = {"html": html, "curves": record["curves"]}
+        known = {name: value for name, value in facts[where].items() if not isna(value)}
+        html = template.render(run=record, cell=cell, fact=known)
+        key = parts.add({"html": html, "curves": record["curves"]})
         accuracy = cell.result.metrics.test.accuracy if cell.result else None
         about = {"arm": cell.arm, "seed": cell.seed, "status": str(cell.status), "accuracy": accuracy}
         yield {"source": where, "part": key, **about}
 
 
-def _files(study: Study, parts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _files(study: Study, parts: Packs) -> Iterator[dict[str, Any]]:
     for source, text in {source: text for grid in study.grids for source, text in _own(grid)}.items():
-        key = f"files/{len(parts):05}"
-        parts[key] = {"html": PAGES.get_template("file.html.j2").render(source=source, text=text), "curves": []}
-        yield {"source": source, "part": key}
+        html = PAGES.get_template("file.html.j2").render(source=source, text=text)
+        yield {"source": source, "part": parts.add({"html": html, "curves": []})}
 
 
 def _own(grid: GridStudy) -> Iterator[tuple[str, str]]:
@@ -134,20 +122,22 @@ def _classes(run: Answered) -> list[str]:
 
 
 def _examples(
-    runs: Sequence[Answered], texts: Mapping[str, Texts], most: int, parts: dict[str, Any]
+    runs: Sequence[Answered], texts: Mapping[str, Texts], most: int, parts: Packs
 ) -> list[dict[str, Any]]:
-    sets, by_digest = [], dict[str, list[Answered]]()
+    sets, by_digest = list[dict[str, Any]](), dict[str, list[Answered]]()
     for record, members in example_sets(runs):
         sets.append(record)
         for of_run, run in zip(record["runs"], members, strict=True):
             by_digest.setdefault(run.digest, []).append(run)
-            of_run["part"] = f"answers/{len(parts):05}"
-            parts[of_run["part"]] = run.answers.tolist()
+            of_run["part"] = parts.add(run.answers.tolist())
+    asked = dict[str, str]()
     for digest, members in by_digest.items():
         task = texts.get(str(members[0].cell.task))
         shown, divided = most_divided(members, task, most) if task else ([], 0)
-        parts[f"examples/{digest}"] = {
+        asked[digest] = parts.add({
             "names": members[0].names.tolist(), "labels": members[0].labels.tolist(),
             "divided": divided, "texts": shown, "classes": _classes(members[0]),
-        }  # fmt: skip
+        })  # fmt: skip
+    for record in sets:
+        record["part"] = asked[record.pop("digest")]
     return sets

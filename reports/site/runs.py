@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from swarmformer.records import (
     CONFIG,
     COSTS,
     ENVIRONMENT,
     FAILURE,
     FLOORS,
+    OF_TEXT,
     PLAN,
     REGISTERED,
     RESULT,
@@ -26,11 +25,14 @@ from swarmformer.records import (
 
 from ..study.model import GridStudy
 from ..study.read import Cell
+from .yaml_text import yaml_text
 
 FILES = (PLAN, REGISTERED, FLOORS, COSTS)
 """Of a grid's own."""
 MOST_POINTS = 400
 """Of a curve; a longer one is thinned, and the page says so."""
+BESIDE = ("kind", "step", "epoch", "n")
+"""Of a line, what is no measure."""
 FIRST = ("train loss", "validation accuracy", "validation loss")
 """The curves that most ask for."""
 Content = TypeVar("Content")
@@ -56,12 +58,6 @@ def cell_folder(grid: GridStudy, cell: Cell) -> Path:
     return grid.folder / Path(cell.where).parts[1]
 
 
-def yaml_text(value: Any) -> str:
-    """A record to be read and copied."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as fast where libyaml is there
-    return str(yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100))
-
-
 def _read(function: Callable[[Path], Content], path: Path, otherwise: Content, problems: list[str]) -> Content:
     """What ``function`` reads from ``path``; where it cannot, ``otherwise``, and ``problems`` says why."""
     try:
@@ -80,8 +76,9 @@ def curves(lines: Sequence[CurveLine]) -> list[dict[str, Any]]:
     """Every measure of every kind of line, over steps; ``every`` is 1 where no point was left out."""
     points: dict[str, list[tuple[int, float]]] = {}
     for line in lines:
-        for name, value in line.model_dump(exclude={"kind", "step", "epoch", "n"}).items():
-            points.setdefault(f"{line.kind} {name}", []).append((line.step, value))
+        for name, value in line:
+            if name not in BESIDE and (value is not None or name not in OF_TEXT):
+                points.setdefault(f"{line.kind} {name}", []).append((line.step, value))
     names = [*(name for name in FIRST if name in points), *sorted(points.keys() - set(FIRST))]
     return [_curve(name, points[name]) for name in names]
 

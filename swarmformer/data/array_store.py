@@ -19,7 +19,11 @@ BLOCK = 1 << 22
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
-    """Write ``<name>.npy`` files and the manifest into a temporary folder and rename it to ``folder``."""
+    """Write ``<name>.npy`` files and the manifest into a temporary folder and rename it to ``folder``.
+
+    Raises:
+        DataError: it cannot be written; nothing is left of it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
@@ -30,8 +34,11 @@ def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], manifest: Mappi
         (temporary / MANIFEST).write_text(json.dumps({**content, "checksum": _text_checksum(content)}, indent=1))
         temporary.chmod(0o755)  # mkdtemp keeps others out, but caches are shared
         temporary.rename(folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DataError(f"{folder} cannot be written: {error}; make room, or set another folder "
+                            "(SWARMFORMER_CACHE)") from error  # fmt: skip
         raise
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import save as serialised
 from swarmformer.contracts import Model
 from swarmformer.data.cut import Cut
 from swarmformer.data.task import Task
-from swarmformer.data.tokenizer import BERT, load_tokenizer, pad_id
+from swarmformer.data.tokenizer import BERT, load_tokenizer, pad_id, size_of
 from swarmformer.errors import SpecError
 from swarmformer.hub import lumenspark, published
 from swarmformer.hub.card import card_of
@@ -24,6 +24,7 @@ from swarmformer.hub.source import CARD, CONFIG, weights_file
 from swarmformer.hub.text import TOKENIZER, TextReader, read_any
 from swarmformer.hub.weights import WEIGHTS, filled, load_state, shapes_of, with_state
 from swarmformer.records import Result, write_bytes_atomically
+from swarmformer.records.base import sealed
 from swarmformer.spec import RunSpec
 
 
@@ -69,7 +70,7 @@ def save(complete: CompleteModel, folder: str | Path) -> None:
     if complete.card:
         write_bytes_atomically(folder / CARD, complete.card.encode())
     config = config_of(complete, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
-    text = json.dumps(config.model_dump(mode="json"), indent=1, ensure_ascii=False)
+    text = json.dumps(sealed(config.model_dump(mode="json")), indent=1, ensure_ascii=False)
     write_bytes_atomically(folder / CONFIG, (text + "\n").encode())
 
 
@@ -114,6 +115,9 @@ def read(
     model, config = _model_of(weights, source, variant, trust_code)
     if isinstance(config, ModelConfig):
         text = None if config.text is None else TextReader.of_config(config.text, _checked_file(weights, config))
+        if text is not None and size_of(text.tokenizer) > model.dims.vocab_size:
+            file, knows = weights.with_name(TOKENIZER), model.dims.vocab_size
+            raise SpecError(f"{file}: {size_of(text.tokenizer):,} tokens, for a model that knows {knows:,}")
         card = weights.with_name(CARD)
         words = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         return CompleteModel(model, config.classes, text, config.task, config.origin, words)

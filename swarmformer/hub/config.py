@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError
-from swarmformer.records.base import Record, RunKey, Share, first_problem
+from swarmformer.records.base import CHECKSUM, Record, RunKey, Share, first_problem, unsealed
 from swarmformer.records.run import SplitMetrics
 from swarmformer.spec import ModelSpec
 
@@ -98,7 +98,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     """The mapping in a config.json; None where there is no file, or something else in it.
 
     Raises:
-        SpecError: it is no JSON.
+        SpecError: it is no JSON, or not what was written.
     """
     if not path.is_file():
         return None
@@ -108,7 +108,12 @@ def read_json(path: Path) -> dict[str, Any] | None:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise SpecError(f"{path}: not JSON: {error}") from None
-    return content if isinstance(content, dict) else None
+    if not isinstance(content, dict):
+        return None
+    if (found := unsealed(content)) is None:
+        raise SpecError(f"{path}: not what was written: its {CHECKSUM} differs; copy or download it again, or take the "
+                        f"key {CHECKSUM} out where you changed the file yourself")  # fmt: skip
+    return found
 
 
 def checked(content: Mapping[str, Any], path: Path) -> ModelConfig:

@@ -79,8 +79,7 @@ def save_json(path: Path, content: Mapping[str, Any], schema: int = 1, *, flush:
     Raises:
         ValueError: a number that is not finite.
     """
-    plain = json.loads(json.dumps({"schema": schema, **content}, allow_nan=False))
-    text = json.dumps({**plain, CHECKSUM: _checksum(_canonical(plain))}, indent=1)
+    text = json.dumps(sealed({"schema": schema, **content}), indent=1)
     write_bytes_atomically(path, (text + "\n").encode(), flush=flush)
 
 
@@ -130,6 +129,18 @@ def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
     if told is not None and told != _checksum(_canonical(raw)):
         raise UnreadableFileError(path, f"not what was written: its checksum differs; {REMEDY}")
     return raw, text, told is not None
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as JSON has it, with its checksum."""
+    plain = json.loads(json.dumps(content, allow_nan=False))
+    return {**plain, CHECKSUM: _checksum(_canonical(plain))}
+
+
+def unsealed(raw: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The content of a mapping whose checksum, where it has one, agrees; None where it does not."""
+    content = {key: value for key, value in raw.items() if key != CHECKSUM}
+    return content if raw.get(CHECKSUM) in (None, _checksum(_canonical(content))) else None
 
 
 def _canonical(raw: Mapping[str, Any]) -> str:

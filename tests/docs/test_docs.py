@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -43,8 +44,12 @@ def test_generated_parts_are_current() -> None:
 
 
 def test_a_changed_default_makes_the_card_stale(monkeypatch: pytest.MonkeyPatch) -> None:
-    defaults: Any = WindowedAttention.__init__.__kwdefaults__
-    monkeypatch.setitem(defaults, "window", 17)
+    published: Any = WindowedAttention.__init__
+    changed = FunctionType(published.__code__, published.__globals__, closure=published.__closure__)
+    changed.__dict__.update(published.__dict__)
+    changed.__annotations__ = published.__annotations__
+    changed.__kwdefaults__ = {**published.__kwdefaults__, "window": 17}
+    monkeypatch.setattr(WindowedAttention, "__init__", changed)  # options are read once a constructor
     options = next(match[0] for match in generate.REGION.finditer(CARDS["windowed"]) if match[2] == "options")
     assert generate.rendered("windowed", options) != options
 

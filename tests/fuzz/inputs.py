@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import random
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import yaml
 
@@ -255,10 +257,14 @@ def _model(name: str, damage: str, seed: float) -> None:
 @cache
 def _whole_model() -> dict[str, bytes]:
     from swarmformer import hub
+    from swarmformer.settings import DATA_VARIABLE
+    from tests.data.toy_tasks import WORDS
     from tests.hub.models import complete_model
 
-    hub.save(complete_model(num_layers=1), "saved")
-    return {path.name: path.read_bytes() for path in Path("saved").iterdir()}
+    _written("saved/data/bert-base-uncased-vocab.txt", ("\n".join(WORDS) + "\n").encode())
+    with mock.patch.dict(os.environ, {DATA_VARIABLE: str(Path("saved/data").resolve())}):
+        hub.save(complete_model(num_layers=1), "saved")
+    return {path.name: path.read_bytes() for path in Path("saved").iterdir() if path.is_file()}
 
 
 MAKERS: dict[str, Callable[[random.Random], Iterator[Case]]] = {

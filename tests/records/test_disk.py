@@ -40,7 +40,7 @@ def _predictions(path: Path) -> None:
 
 
 def _model(path: Path) -> None:
-    hub.save(complete_model(num_layers=1), path)
+    hub.save(complete_model(num_layers=1, vocab_size=30522), path)
 
 
 KINDS: dict[str, Kind] = {
@@ -72,7 +72,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 def test_a_full_disk_stops_a_write_and_leaves_what_was_there(tmp_path: Path, kind: str) -> None:
     write, read = KINDS[kind]
     place = tmp_path / "place"
-    with full_disk(), pytest.raises(OSError, match=r"File too large|requested and"):
+    with full_disk(), pytest.raises((OSError, DataError), match=r"File too large|cannot be written: .* make room"):
         write(place)
     assert not [path for path in contents(tmp_path) if path.name != "tokenizer.json"], "no half of anything"
     if kind == "cache":  # is never written over

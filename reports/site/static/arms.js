@@ -2,6 +2,8 @@
 
 const NAMES = ["arm", "grid", "task"];
 const LAST = { alignEmptyValues: "bottom" };
+/** Rows that a browser draws all at once; of more, those in sight. */
+const MOST_DRAWN = 300;
 
 /** The table of arms: Tabulator sorts and draws, the state says how. */
 const arms = {
@@ -52,8 +54,9 @@ const arms = {
 
   start() {
     arms.widest = 1.25 * Math.max(1e-9, ...INDEX.rows.map((row) => Math.abs(row.difference.value ?? 0)));
+    const sight = INDEX.rows.length > MOST_DRAWN ? { renderVertical: "virtual", height: "75vh" } : { renderVertical: "basic" };
     arms.table = new Tabulator("#arm-table", {
-      data: INDEX.rows, columns: arms.columns(), layout: "fitData", renderVertical: "basic", renderHorizontal: "basic",
+      data: INDEX.rows, columns: arms.columns(), layout: "fitData", renderHorizontal: "basic", ...sight,
       columnDefaults: { headerSortTristate: true, minWidth: 60, resizable: false }, placeholder: "No arm is left: clear a filter.",
     });
     arms.table.on("dataSorted", (sorters) => {

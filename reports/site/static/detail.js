@@ -12,17 +12,19 @@ const detail = {
     const dialog = document.getElementById("detail");
     const [source, list] = [state.get("open"), state.get("from")];
     if (!source && !list) return dialog.close();
-    const content = source ? await detail.record(source) : detail.list(list);
+    const [content, curves] = source ? await detail.record(source) : [detail.list(list), []];
     if (source !== state.get("open") || list !== state.get("from")) return; // something else was asked for meanwhile
     const back = source && list ? el("p", {}, link({ open: "" }, "← all runs of this number")) : "";
     dialog.lastElementChild.replaceChildren(back, content);
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
-    detail.curves(dialog, window.PARTS.get(detail.known(source)?.part)?.curves ?? []);
+    detail.curves(dialog, curves);
   },
 
+  records: new Map(INDEX.records.map((record) => [record.source, record])),
+
   /** @param {string} source */
-  known: (source) => INDEX.records.find((record) => record.source === source),
+  known: (source) => detail.records.get(source),
 
   /** @param {string} head @param {...any} content */
   said: (head, ...content) => el("div", {}, el("h2", { id: "detail-head" }, head), ...content),
@@ -42,15 +44,16 @@ const detail = {
     return el("li", {}, link({ open: source }, el("code", {}, source)), about);
   },
 
-  /** What the templates made of a record; they escape all that is not theirs. @param {string} source */
+  /** What the templates made of a record, and its curves; they escape all that is not theirs. @param {string} source */
   async record(source) {
     const known = detail.known(source);
-    if (!known) return detail.said("Not on this page", el("code", {}, source));
+    if (!known) return [detail.said("Not on this page", el("code", {}, source)), []];
     try {
-      const parsed = new DOMParser().parseFromString((await load(known.part)).html, "text/html");
-      return el("div", {}, ...parsed.body.childNodes);
+      const { html, curves } = await load(known.part);
+      const parsed = new DOMParser().parseFromString(html, "text/html");
+      return [el("div", {}, ...parsed.body.childNodes), curves];
     } catch (error) {
-      return detail.said(source, el("p", { class: "warning" }, error.message));
+      return [detail.said(source, el("p", { class: "warning" }, error.message)), []];
     }
   },
 

@@ -57,16 +57,28 @@ function link(changes, ...children) {
   return el("a", { href: `#${new URLSearchParams(changes)}` }, ...children);
 }
 
+/** The files of the data that were asked for. @type {Map<string, Promise<any[]>>} */
+const packs = new Map();
+
 /**
- * A part of the data, read when it is asked for: a script, as a page opened as a file may not fetch.
- * @param {string} key @returns {Promise<any>}
+ * A part of the data, whose file is read when it is asked for: a script, as a page opened as a file may not fetch.
+ * @param {string} key file and place in it @returns {Promise<any>}
  */
-function load(key) {
-  if (window.PARTS.has(key)) return Promise.resolve(window.PARTS.get(key));
+async function load(key) {
+  const [pack, place] = key.split("/");
+  if (!packs.has(pack)) packs.set(pack, read(pack));
+  return (await packs.get(pack))[Number(place)];
+}
+
+/** @param {string} pack @returns {Promise<any[]>} */
+function read(pack) {
   return new Promise((resolve, reject) => {
-    const script = el("script", { src: `data/${key}.js` });
-    script.addEventListener("load", () => resolve(window.PARTS.get(key)));
-    script.addEventListener("error", () => reject(new Error(`data/${key}.js cannot be read`)));
+    const script = el("script", { src: `data/${pack}.js` });
+    script.addEventListener("load", () => resolve(window.PARTS.get(pack)));
+    script.addEventListener("error", () => {
+      packs.delete(pack); // so that it is tried again
+      reject(new Error(`data/${pack}.js cannot be read`));
+    });
     document.head.append(script);
   });
 }

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+import yaml
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reports.definition import for_any_runs, read_definitions
 from reports.page import main
-from reports.site.make import make_site, script
+from reports.site.make import make_site
+from reports.site.packs import Packs, json_text, script
+from reports.site.yaml_text import yaml_text
 from reports.study.build import study
 from tests.reports import synthetic_runs as runs
 from tests.reports.site.site_evidence import (
@@ -57,7 +60,11 @@ def made(*folders: Path, mix: Sequence[str] = (), **options: Any) -> dict[str, b
 
 
 def parts_of(site: dict[str, bytes]) -> dict[str, Any]:
-    return dict(value_of(content.decode()) for name, content in site.items() if name.startswith("data/"))
+    """Key of a part → its value; ``index`` has the keys."""
+    files = dict(value_of(content.decode()) for name, content in site.items() if name.startswith("data/"))
+    packed = {key: value for key, value in files.items() if key != "index"}
+    parts = {f"{pack}/{place}": part for pack, values in packed.items() for place, part in enumerate(values)}
+    return {"index": files["index"], **parts}
 
 
 @pytest.fixture
@@ -67,13 +74,13 @@ def grid(tmp_path: Path) -> Path:
 
 @given(key=TEXT, value=JSON)
 def test_no_text_gets_out_of_a_script(key: str, value: object) -> None:
-    text = script(key, value).decode()
+    text = script(key, json_text(value)).decode()
     assert text.isascii() and text.count("\n") == 1 and not set("<>&") & set(text)
     assert value_of(text) == (key, value)
 
 
 def test_what_is_not_finite_is_missing() -> None:
-    text = script("x", {"loss": [1.5, float("nan"), float("inf")]}).decode()
+    text = script("x", json_text({"loss": [1.5, float("nan"), float("inf")]})).decode()
     assert value_of(text)[1] == {"loss": [1.5, None, None]}
 
 
@@ -122,7 +129,7 @@ def test_the_same_evidence_gives_the_same_bytes_anywhere(grid: Path, tmp_path: P
     command = [sys.executable, "-m", "reports.page", moved, "--out", second, "--texts", f"listops={texts}"]
     subprocess.run(list(map(str, command)), check=True, cwd=ROOT, capture_output=True)  # other hash seeds
     content = [{p.relative_to(d): p.read_bytes() for p in d.rglob("*") if p.is_file()} for d in (first, second)]
-    assert content[0] == content[1] and len(content[0]) > 20
+    assert content[0] == content[1] and 15 < len(content[0]) < 25
     assert not any(str(tmp_path).encode() in data for data in content[0].values())
 
 
@@ -147,6 +154,35 @@ def test_every_entry_of_a_table_names_its_sources(grid: Path) -> None:
     assert index["tables"]
     for rows in index["tables"].values():
         assert {name for row in rows for name in row} - {""} <= index["sources"].keys()
+
+
+@given(st.lists(st.one_of(JSON, st.text(min_size=30)), max_size=12))
+@settings(max_examples=50, deadline=None)
+def test_parts_are_packed_into_few_files_and_found_by_their_keys(values: list[Any]) -> None:
+    packs = Packs(most=100)
+    keys = [packs.add(value) for value in values]
+    files = {name: value_of(content.decode())[1] for name, content in packs.files().items()}
+    sizes = [len(json_text(value)) for value in values]
+    for key, value in zip(keys, values, strict=True):
+        pack, place = key.split("/")
+        assert files[f"data/{pack}.js"][int(place)] == json.loads(json_text(value))
+    assert len(files) <= 1 + 2 * sum(sizes) / 100, "two files side by side are more than one may hold"
+
+
+@given(JSON)
+@settings(max_examples=200, deadline=None)
+@example({"2.13.0+cpu": "2.13.0", "1.5": "1.5", "1e-3": "1.0e-3", "2020-01-02": "12:30:45", "off": "Null", "<<": "="})
+@example(["", " a", "a ", "a: b", "a #b", "- a", "? a", "0x1f", "1_000", "a - b", "é", "\U0001da8c", "\ufeff", {}, []])
+@example([[1, [2, {"a": [{"b": []}]}]], {"c": {"d": [[]]}}, 1e300, 5e-324, -0.0, 10**30])
+def test_a_record_as_yaml_is_read_as_what_it_is(value: Any) -> None:
+    plain = json.loads(json.dumps(value).replace("\\ud800", ""))
+    assert yaml.safe_load(yaml_text(plain)) == plain
+
+
+def test_a_record_is_laid_out_as_pyyaml_does_it() -> None:
+    value = {"model": {"name": "swarmformer", "dims": {"d_model": 48}, "heads": [1, 2], "none": {}},
+             "train": [{"lr": 1e-06, "by": "accuracy"}, {"lr": 0.5}], "compile": False, "of": None}  # fmt: skip
+    assert yaml_text(value) == yaml.dump(value, sort_keys=False)
 
 
 def test_runs_of_other_code_are_not_among_a_numbers_sources(grid: Path) -> None:
@@ -187,7 +223,7 @@ def test_the_same_folder_name_twice_is_refused(grid: Path, tmp_path: Path, capsy
 def test_texts_are_those_of_the_most_divided_examples(grid: Path, tmp_path: Path) -> None:
     texts = {"listops": write_texts(tmp_path / "texts.jsonl")}
     site = parts_of(made(grid, texts=texts, most=10))
-    (examples,) = [value for key, value in site.items() if key.startswith("examples/")]
+    (examples,) = [site[one["part"]] for one in site["index"]["sets"]]
     given_ = [answers(arm, seed) for arm, seeds in ACCURACIES.items() for seed in seeds]
     divided = [at for at in range(len(NAMES)) if len({int(answer[at]) for answer in given_}) > 1]
     right = {at: sum(int(answer[at] == labels()[at]) for answer in given_) for at in divided}

@@ -28,7 +28,7 @@ def arms_of(grid: Grid, task: str, parted: Parted, metric: str) -> tuple[tuple[A
     """Every arm of a task, the plan's order first, one without runs too, with nothing measured; and runs that are
     unlike those, as arms of their own."""
     runs, known = parted.kept, Known.of(grid)
-    by_arm, none = _by_arm(runs), (runs.iloc[:0], {name: [] for name in runs})
+    by_arm, none = _by_arm(runs), (runs.iloc[:0], {str(name): list[Any]() for name in runs})
     arms = [_arm(known, name, *by_arm.get(name, none), metric) for name in _names(grid, task)]
     others = [_arm(known, str(unlike["arm"].iloc[0]), unlike, unlike.to_dict("list"), metric, words)
               for words, unlike in parted.others]  # fmt: skip

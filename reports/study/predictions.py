@@ -72,7 +72,7 @@ class Read:
         """
         if where not in self.answers:
             found = read_predictions(self.folder / Path(where).name, result)
-            self.answers[where] = found and self._answers(found.names, found.labels, found.logits_NK)
+            self.answers[where] = self._answers(found.names, found.labels, found.logits_NK) if found else None
         return self.answers[where]
 
     def _answers(self, names: np.ndarray, labels: np.ndarray, logits_NK: np.ndarray) -> Answers:

@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar, get_type_hints
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from swarmformer.errors import SpecError, suggest
-from swarmformer.registry import imported
+from swarmformer.extras import imported
 
 from .errors import ReportError
 

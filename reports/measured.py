@@ -147,7 +147,7 @@ class Environment(Measured):
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
-        return {"schema": schema, "starts": [raw]}
+        return {"schema": schema, "starts": [raw]} if schema == 1 else raw
 
 
 def read_growth(folder: Path) -> Growth:

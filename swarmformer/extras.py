@@ -1,8 +1,9 @@
-"""Optional dependencies: an extra names them, and the error for one that is missing names the extra."""
+"""Imports on demand: what an extra installs, and what a path names; a fault tells what to do. Without torch."""
 
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 from swarmformer.errors import SpecError
 
@@ -18,3 +19,18 @@ def require(extra: str, *modules: str) -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise SpecError(f"this needs {module} ({error}): pip install 'swarmformer[{extra}]'") from None
+
+
+def imported(path: str) -> Any:
+    """What ``package.module:name`` names. Importing a module runs it: this is asked for, or not done at all.
+
+    Raises:
+        SpecError: it cannot be imported, in whatever way it fails.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except SystemExit as end:  # nothing was done, so that this is no success whatever its status
+        raise SpecError(f"module {module!r} ends the program when it is imported (sys.exit({end.code!r}))") from None
+    except Exception as error:
+        raise SpecError(f"{type(error).__name__}: {error}") from error

@@ -20,11 +20,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from swarmformer import contracts
 from swarmformer.data.task import Task
 from swarmformer.errors import ComponentError, SpecError, suggest
+from swarmformer.extras import imported
 from swarmformer.schema import Option, options_of
 
 GROUP = "swarmformer.components"
@@ -275,18 +276,3 @@ def _from_path(slot: str, path: str, place: str) -> type:
     except (SpecError, ComponentError) as error:
         raise SpecError(f"{place}{slot} {path!r} cannot be used: {error}") from error
     return cls
-
-
-def imported(path: str) -> Any:
-    """What ``package.module:name`` names. Importing a module runs it: this is asked for, or not done at all.
-
-    Raises:
-        SpecError: it cannot be imported, in whatever way it fails.
-    """
-    module, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except SystemExit as end:  # nothing was done, so that this is no success whatever its status
-        raise SpecError(f"module {module!r} ends the program when it is imported (sys.exit({end.code!r}))") from None
-    except Exception as error:
-        raise SpecError(f"{type(error).__name__}: {error}") from error

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from swarmformer import registry
 from swarmformer.contracts import Strict
@@ -47,6 +48,14 @@ class TrainBudget(Strict):
         False, description="read test after each epoch as the authors did, into a figure of its own that is no result"
     )
     checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")
+
+    @field_validator("compile", mode="before")
+    @classmethod
+    def _one_fault(cls, value: object) -> object:
+        """Instead of a fault for each thing that it could be."""
+        if isinstance(value, bool) or value == "auto":
+            return value
+        raise PydanticCustomError("compile", "Input should be true, false or 'auto'")
 
 
 KEYS = (*TrainBudget.model_fields, *USUAL, STAGES)

@@ -13,6 +13,7 @@ from typing import Any
 from swarmformer import registry
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import SpecError
+from swarmformer.extras import imported
 from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
 
 
@@ -69,6 +70,6 @@ def _named(name: str, slot: str | None) -> Report:
 
 def _imported(path: str) -> Any:
     try:
-        return registry.imported(path)
+        return imported(path)
     except SpecError as error:
         raise SpecError(f"{path!r} cannot be imported: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,12 +26,16 @@ def grid(tmp_path: Path) -> tuple[Any, Path]:
         (cell / "model" / "model.safetensors").write_text("weights")
         found = result(arm, seed, 0.5, metrics={"validation": metrics(accuracy), "test": metrics(1 - accuracy)})
         (cell / "result.json").write_text(json.dumps(found))
-    cells = [
-        SimpleNamespace(arm=arm, spec=SimpleNamespace(seed=seed), folder=lambda at, n=f"{arm}-s{seed}": at / n)
-        for arm, seed in ACCURACIES
-    ]
-    arms = [SimpleNamespace(name="a"), SimpleNamespace(name="b")]
-    return SimpleNamespace(arms=arms, cells=lambda: iter(cells), metric="accuracy"), tmp_path
+
+    def cells_by_arm(only: str | None = None) -> Iterator[list[Any]]:
+        for arm in ("a", "b"):
+            if only in (None, arm):
+                yield [
+                    SimpleNamespace(spec=SimpleNamespace(seed=seed), folder=lambda at, n=f"{arm}-s{seed}": at / n)
+                    for seed in range(3)
+                ]
+
+    return SimpleNamespace(cells_by_arm=cells_by_arm, metric="accuracy"), tmp_path
 
 
 def kept(folder: Path) -> set[str]:

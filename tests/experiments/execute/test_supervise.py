@@ -111,8 +111,11 @@ def hold_the_interpreter(arguments: Any, tell: Tell) -> None:
 
 
 def eat(arguments: Any, tell: Tell) -> None:
-    block = bytearray(400 * 10**6)
-    block[:: 4096 // 8] = b"x" * len(block[:: 4096 // 8])
+    """More and more: a fork has of its parent's memory only what is no file's, whatever the parent holds."""
+    blocks = list[bytes]()
+    while len(blocks) < 40:
+        blocks.append(b"x" * 10**8)
+        time.sleep(0.05)
     time.sleep(600)
 
 
@@ -125,7 +128,7 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
     assert supervised(cell, sleep, minutes=0.3 * MINUTE) == FAILED
     assert load(cell / FAILURE, Failure).cause == "ended at its limit of 0.005 minutes"
     (cell / FAILURE).unlink()
-    size = supervise._size(os.getpid())  # a fork has the memory of its parent
+    size = supervise._size(os.getpid())
     assert supervised(cell, eat, memory_gb=size + 0.2) == FAILED
     assert re.fullmatch(r"ended at its limit of \S+ GB of memory: it held \S+", load(cell / FAILURE, Failure).cause)
 

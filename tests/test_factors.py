@@ -23,6 +23,14 @@ from tests.helpers import prefix_mask
 EIGHT = ("windowed", "multi_head", "routing", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "gumbel")
 SIZES = {"vocab_size": 30, "d_model": 16, "cluster_size": 2, "seq_len": 16, "num_classes": 3}
 COMBINATIONS = [chosen for count in range(9) for chosen in combinations(EIGHT, count)]
+QUICK = ((0, 1, 2, 3, 6), (0, 1, 4, 5, 7))
+"""Generators of a quarter of resolution V: of any four factors all combinations; the others are slow."""
+
+
+def by_speed(chosen: tuple[str, ...]) -> Any:
+    """A parameter, slow unless it belongs to the quarter."""
+    even = all(sum(EIGHT[place] in chosen for place in words) % 2 == 0 for words in QUICK)
+    return pytest.param(chosen, marks=[] if even else pytest.mark.slow)
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def test_enhanced_comes_at_both_published_sizes(size: str) -> None:
     assert spec(f"enhanced_{size}-pyramid")["pyramid"]["name"] == "constant", "inherited factors can be taken out"
 
 
-@pytest.mark.parametrize("chosen", COMBINATIONS, ids=lambda chosen: "+".join(chosen) or "base")
+@pytest.mark.parametrize("chosen", map(by_speed, COMBINATIONS), ids=lambda chosen: "+".join(chosen) or "base")
 def test_all_combinations_build_and_train(chosen: tuple[str, ...]) -> None:
     torch.manual_seed(0)
     model = swarmformer.build_model("+".join(("base", *chosen)), dims=SIZES).train()

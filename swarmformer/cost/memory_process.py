@@ -28,6 +28,7 @@ from swarmformer.cost.memory import CALLS, MemoryAnswer, MemoryOrder, MemoryRow
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.timing import synchronize
 from swarmformer.ops.switch import use_fast
+from swarmformer.seeding import seed_all
 from swarmformer.spec import ModelSpec, TrainSpec
 
 Method = Literal["VmHWM", "ru_maxrss"]
@@ -85,7 +86,7 @@ def _highest() -> int:
 
 def _measure(order: MemoryOrder) -> MemoryAnswer:
     torch.set_num_threads(order.threads)
-    torch.manual_seed(0)
+    seed_all(0)
     device = torch.device(order.device)
     model = assemble(ModelSpec.from_dict(order.model)).to(device)
     batch = random_batch(model, order.batch, order.length, device=device, seed=0)

@@ -21,6 +21,7 @@ from swarmformer.cost.memory import in_fresh_process
 from swarmformer.cost.memory_process import limit_growth, peak_of
 from swarmformer.cost.probe import check_output, random_inputs
 from swarmformer.cost.timing import no_garbage_collection, now_s, synchronize
+from swarmformer.seeding import seed_all
 from swarmformer.spec import ModelSpec
 
 WARM_UP_PIECES, START_S = 4, 120.0
@@ -64,7 +65,7 @@ def measure_streamed(order: StreamOrder, timeout_s: float) -> StreamRow:
 
 def _measure(order: StreamOrder) -> StreamRow:
     torch.set_num_threads(order.threads)
-    torch.manual_seed(0)
+    seed_all(0)
     device = torch.device(order.device)
     model = assemble(ModelSpec.from_dict(order.model)).to(device).eval()
     if order.limit_bytes is not None:

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from swarmformer import registry
 from swarmformer.contracts import Dims
 from swarmformer.models.parts import Parts
 from swarmformer.schema import check_options
+from swarmformer.seeding import seed_all
 from swarmformer.spec import ComponentSpec
 from swarmformer.testing.require import NotApplicableError
 from swarmformer.variants import load_variant
@@ -67,7 +68,7 @@ class Case:
         Raises:
             NotApplicableError: it refuses a combination of options that the kit made up.
         """
-        torch.manual_seed(seed)
+        seed_all(seed)
         component = self.make(**more)
         if isinstance(component, torch.nn.Module):
             component.eval()
@@ -105,7 +106,7 @@ class Case:
         chosen = {slot: self.parts.get(slot, usual[slot]) for slot in slots}
         return {slot: ComponentSpec.from_dict(slot, part, (slot,), lambda path: "") for slot, part in chosen.items()}
 
-    @property
+    @cached_property
     def honours_mask(self) -> bool:
         """What the component says of itself."""
         return bool(getattr(self.build(), "honours_mask", True))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from swarmformer import registry
+from swarmformer.seeding import seed_all
 from swarmformer.testing.case import Case
 from swarmformer.testing.outcome import Outcome, Status
 from swarmformer.testing.require import NotApplicableError, ViolationError
@@ -42,7 +43,7 @@ class Check:
     def run(self, case: Case) -> Outcome:
         """Try it on a case; the caller's random state stays as it was."""
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
+            seed_all(0)
             status, detail = self._verdict(case)
         return Outcome(case.component, str(case), dict(case.options), self.name, status, detail)
 

@@ -9,6 +9,7 @@ import torch
 from swarmformer.assembly import assemble
 from swarmformer.contracts import Model
 from swarmformer.data.batching import Batch
+from swarmformer.seeding import seed_all
 from swarmformer.testing.case import DIMS, PARTS_FROM
 from swarmformer.testing.drive import inputs, prefix_mask
 from swarmformer.testing.require import require
@@ -20,7 +21,7 @@ LENGTHS = [12, 1, 7, 2, 12, 5]
 
 def small_model(seed: int = 0) -> Model:
     """The variant whose parts models are tried with, at the sizes of the kit."""
-    torch.manual_seed(seed)
+    seed_all(seed)
     return assemble(load_variant(PARTS_FROM).model_spec().model_copy(update={"dims": DIMS}))
 
 

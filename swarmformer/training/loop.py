@@ -26,6 +26,7 @@ from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
 from swarmformer.records import Computing
+from swarmformer.seeding import seed_all
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.average import Average
@@ -85,7 +86,7 @@ class Trainer:
         self.spec, self.device, self.on_step, self.ranks = spec, device, on_step, ranks
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
-        torch.manual_seed(spec.seed)
+        seed_all(spec.seed)
         self.model = assemble(spec.model)
         validation = data.splits["validation"]
         check_answers(self.model, spec, validation.questions is not None, validation.text_bytes is not None)
@@ -150,7 +151,7 @@ class Trainer:
 
     def run(self) -> TrainResult:
         """Train, or go on training, to the end."""
-        torch.manual_seed(self.spec.seed)
+        seed_all(self.spec.seed)
         if self._goes_on():
             self._resume()
         done, ranks = self.progress, self.ranks

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from swarmformer.contracts.component import Over
 from swarmformer.data.batching import Batch
+from swarmformer.seeding import seed_all
 
 NO_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
 """Words of the errors that torch has no class of its own for."""
@@ -60,7 +61,7 @@ def shares(batch: Batch, count: int, rank: int = 0, ranks: int = 1) -> Iterator[
 def draw_by_place(*place: int) -> None:
     """Random numbers from here on follow from the place alone: whoever computes a part draws the same for it."""
     seed = np.random.SeedSequence(place).generate_state(1, np.uint64)[0]
-    torch.manual_seed(int(seed) >> 1)
+    seed_all(int(seed) >> 1)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

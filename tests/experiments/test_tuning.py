@@ -260,6 +260,7 @@ def test_a_plan_is_fixed_once_a_trial_has_started(plan: Plan, tmp_path: Path) ->
 
 
 @pytest.mark.waits
+@pytest.mark.slow
 def test_a_killed_grid_goes_on_and_chooses_as_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:
     tune = {"values": {"train.lr": [0.0003, 0.001, 0.003, 0.01]}, "seeds": [100]}
     train = {"epochs": 4, "batch_size": 16, "checkpoint_seconds": 0.0}

@@ -15,7 +15,10 @@ from tests.processes import ROOT, Done, run_forked
 
 pytestmark = pytest.mark.waits
 
-GUIDES = sorted((ROOT / "docs" / "guide").glob("*.md"))
+LONG = ("generate", "serve-and-export")
+"""What they use has tests of its own: tests/generation, tests/export and tests/serve."""
+GUIDES = [pytest.param(path, id=path.stem, marks=[pytest.mark.slow] * (path.stem in LONG))
+          for path in sorted((ROOT / "docs" / "guide").glob("*.md"))]  # fmt: skip
 BLOCK = re.compile(r"^```(\S+)(?: (\S+))?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PIP = """#!/bin/sh
 shift
@@ -38,7 +41,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guide", GUIDES)
 def test_a_guide_can_be_followed(guide: Path, tmp_path: Path, environment: dict[str, str]) -> None:
     """A block that names a file is that file; a block of bash is run; others are only to be read."""
     folder = tmp_path / "work"

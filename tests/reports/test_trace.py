@@ -15,8 +15,9 @@ from reports.trace import main, trace
 from tests.reports import synthetic_runs as runs
 
 
-@pytest.fixture
-def report(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    tmp_path = tmp_path_factory.mktemp("traced")
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.3, 1: 0.4}, "x": {0: 0.5}}, [0, 1])
     runs.write(grid / "floors.json", runs.floors("majority"))
     runs.write(grid / "costs.json", {**runs.costs(runs.latency("x", 1)), "machine": {"cpu": "Test 9000"}})
@@ -61,11 +62,13 @@ def test_floors_and_latencies_come_from_files(report: Path) -> None:
 
 
 def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> None:
-    moved = shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}_moved"))
-    shutil.rmtree(tmp_path / "demo")
-    assert folders(trace(moved / "report" / "arms_demo.md", 1, 2)) == ["demo/base-0", "demo/base-1"]
+    moved = shutil.copytree(report.parent, tmp_path / "moved")
+    found = trace(moved / "report" / "arms_demo.md", 1, 2)
+    assert folders(found) == ["demo/base-0", "demo/base-1"]
+    assert all(Path(source["folder"]).resolve().is_relative_to(moved.resolve()) for source in found.sources)
+    shutil.rmtree(moved / "demo")
     with pytest.raises(ReportError, match=r"demo/base-0: gone.*put the runs back"):
-        trace(report / "arms_demo.md", 1, 2)
+        trace(moved / "report" / "arms_demo.md", 1, 2)
 
 
 @pytest.mark.parametrize(

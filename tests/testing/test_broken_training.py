@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from swarmformer import registry
 from swarmformer.testing import Status, check_component
 from tests.testing import broken_texts as texts
 from tests.testing import broken_training as broken
@@ -48,9 +47,3 @@ def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], 
     report = check_component(cls)
     failed = {outcome.check for outcome in report.of(Status.FAILED)}
     assert must <= failed <= must | may, report
-
-
-@pytest.mark.parametrize("slot", ["objective", "optimiser", "augmentation", "text_augmentation", "stage"])
-def test_what_is_built_in_passes(slot: str) -> None:
-    for entry in registry.list_components(slot):
-        check_component(entry.load(), slot).raise_for_failures()

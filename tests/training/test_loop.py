@@ -64,7 +64,7 @@ def assert_same_run(first: Path, second: Path, spec: RunSpec, data_key: str = "t
     assert curve(first) == curve(second)
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("ema", [pytest.param(0.0, marks=pytest.mark.slow), 0.9])
 @pytest.mark.parametrize("every_step", [True, False])
 @pytest.mark.parametrize("stops", [(1,), (7,), (5, 10), (3, 4, 12), (14,), (15,)])
 def test_a_stopped_run_ends_as_one_that_was_never_stopped(

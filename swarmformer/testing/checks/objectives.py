@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from swarmformer.seeding import seed_all
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
 from swarmformer.testing.require import NotApplicableError, assert_close, require, require_finite
@@ -55,7 +56,7 @@ def loss_in_evaluation_is_deterministic(case: Case) -> None:
     objective, forward = case.build(), passes(small_model().eval())
     losses = []
     for seed in (1, 2):
-        state = torch.manual_seed(seed).get_state()
+        state = seed_all(seed).get_state()
         losses.append(objective.loss(forward, small_batch()).total)
         require(torch.equal(state, torch.get_rng_state()), "evaluation draws random numbers")
     require(torch.equal(*losses), "two evaluations of one batch differ")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Assignment
+from swarmformer.seeding import seed_all
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import inputs, lengths_for, masks, prefix_mask, usual_length
@@ -136,7 +137,7 @@ def losses_leave_pads_out(case: Case) -> None:
 
 
 def _seeded(router: Any, x_BND: Tensor, mask_BN: Tensor) -> dict[str, Tensor]:
-    torch.manual_seed(5)
+    seed_all(5)
     assignment = router(x_BND, mask_BN, DIMS.cluster_size)
     signal = assignment.signal_BC
     signals = {} if signal is None else {"signal_BC": torch.nan_to_num(signal, nan=float("nan"), neginf=-1e9)}

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from swarmformer.registry import leading_of
 from swarmformer.schema import options_of
+from swarmformer.seeding import seed_all
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
 from swarmformer.testing.drive import TENSOR_SLOTS, apply, inputs, prefix_mask, usual_length
@@ -19,7 +20,7 @@ from swarmformer.testing.require import NotApplicableError, require
 def _result(case: Case, component: Any, seed: int = 0) -> Tensor:
     """Of the usual input, after seeding torch."""
     x, mask = _usual(case)
-    torch.manual_seed(seed)
+    seed_all(seed)
     with torch.no_grad():
         return apply(case.slot, component, x, mask)
 
@@ -36,7 +37,7 @@ def eval_is_deterministic(case: Case) -> None:
     first, second = _result(case, component, seed=1), _result(case, component, seed=2)
     require(torch.equal(first, second), "two evaluations of one input differ")
     moved = torch.get_rng_state()
-    require(torch.equal(moved, torch.manual_seed(2).get_state()), "evaluation draws random numbers")
+    require(torch.equal(moved, seed_all(2).get_state()), "evaluation draws random numbers")
 
 
 @check(*TENSOR_SLOTS)

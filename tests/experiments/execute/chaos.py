@@ -47,15 +47,21 @@ class Chaos:
         self.drivers.append(driver)
         return driver
 
-    def rage(self, kills: int, pause_s: float = 5.0, timeout_s: float = 600) -> None:
-        """Kill so many of its processes, each a while after the cells got further than they were at the kill before."""
+    def rage(self, kills: int, cells: int, pause_s: float = 5.0, timeout_s: float = 600) -> None:
+        """Kill so many of its processes, each a while after the cells got further than they were at the kill before.
+
+        The while ends where cells finish faster than processes are killed: the last kill falls before the last cells.
+        """
         while sum(self.killed.values()) < kills:
             before, until = self._reached(), time.monotonic() + timeout_s
             while self._reached() == before:
                 assert time.monotonic() < until, "the grid stands still"
                 self._keep_driven()
                 time.sleep(0.1)
-            time.sleep(self.random.uniform(0, pause_s))
+            until = time.monotonic() + self.random.uniform(0, pause_s)
+            while time.monotonic() < until and len(self.finished) * kills < 0.9 * cells * sum(self.killed.values()):
+                time.sleep(0.05)
+                self.look()
             self.look()
             victims = dict[str, list[psutil.Process]]()
             for kind, process in self.processes():

@@ -119,7 +119,7 @@ def test_whoever_is_killed_nothing_is_lost_or_counted_twice(executor: str, tmp_p
     whole = Path(os.environ.get("SWARMFORMER_WHOLE_GRID", tmp_path / "whole"))
     assert start(path, "local", whole).finish(3000) == 0
     chaos = start(path, executor, seed=len(executor))
-    chaos.rage(KILLS)
+    chaos.rage(KILLS, cells=2 * SEEDS)
     unfinished = 2 * SEEDS - len(chaos.finished)
     status = chaos.finish(1500)
     print(f"{executor}: killed {chaos.killed}; {unfinished} cells unfinished after the last kill")

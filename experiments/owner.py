@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -48,8 +48,8 @@ class Owner(Document):
 class Hold:
     """A cell that is this process's own, until ``held`` ends."""
 
-    def __init__(self, folder: Path, locks: ExitStack) -> None:
-        self.folder, self.locks = folder, locks
+    def __init__(self, folder: Path, locks: ExitStack, lost: Callable[[], None]) -> None:
+        self.folder, self.locks, self.lost = folder, locks, lost
         self.owner = Owner(token=uuid4().hex, host=_host(), process=os.getpid(), born=_born(os.getpid()))
         self.inode = (folder / LOCK).stat().st_ino
         self.ended = Event()
@@ -72,7 +72,7 @@ class Hold:
                     self.check()
                     os.utime(self.folder / OWNER)
             except CellBusyError:
-                os.kill(os.getpid(), signal.SIGTERM)
+                self.lost()
                 return
 
     def _look_after(self) -> None:
@@ -89,9 +89,16 @@ class Hold:
             save(self.folder / OWNER, self.owner, flush=False)
 
 
+def _stop_here() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 @contextmanager
-def held(folder: Path, timeout: float = 0) -> Iterator[Hold]:
+def held(folder: Path, timeout: float = 0, lost: Callable[[], None] = _stop_here) -> Iterator[Hold]:
     """The cell for this process alone.
+
+    Args:
+        lost: what is done, in another thread, once the cell is another process's; this one stops unless told.
 
     Raises:
         CellBusyError: another process works on it.
@@ -103,7 +110,7 @@ def held(folder: Path, timeout: float = 0) -> Iterator[Hold]:
             raise CellBusyError(f"{folder}: another process works on this cell") from None
         if lives_here(folder) or _lives_elsewhere(folder):
             raise CellBusyError(f"{folder}: another process works on this cell; somebody deleted its lock")
-        hold = Hold(folder, locks)
+        hold = Hold(folder, locks, lost)
         save(folder / OWNER, hold.owner, flush=False)
         beating = Thread(target=hold.beat, daemon=True)
         beating.start()

@@ -43,7 +43,7 @@ from swarmformer.records import (
 )
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
-from swarmformer.training.ranks import ALONE, Ranks
+from swarmformer.training.ranks import ALONE, Ranks, is_from_outside
 from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
@@ -308,12 +308,6 @@ def storable(text: str) -> str:
     """Text of a component as a file can hold it and a terminal may show it."""
     plain = text.encode("utf-8", "backslashreplace").decode()
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in plain)
-
-
-def is_from_outside(error: BaseException) -> bool:
-    """Whether an error lay outside of the run, so that its checkpoint is good: no room on a disk or in memory."""
-    full = "not enough memory" in str(error)  # torch's allocator on a CPU raises a RuntimeError
-    return isinstance(error, OSError | MemoryError | torch.OutOfMemoryError) or full
 
 
 @contextmanager

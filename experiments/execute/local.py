@@ -101,7 +101,10 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def run(module: str, arguments: Sequence[str], output: Path, environment: dict[str, str]) -> None:
-    """In the new process: a module's ``main`` with its output in a file."""
+    """In the new process: a module's ``main`` with its output in a file, and signals that mean what they usually do."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # under submitit they would put its own job back into the queue
+    for number in (signal.SIGUSR2, signal.SIGCONT):
+        signal.signal(number, signal.SIG_IGN)
     _end_with_parents()
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, 1)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
+import signal
 import sys
 import tempfile
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,7 @@ from .local import Local
 from .supervise import BUSY
 
 logger = logging.getLogger("swarmformer.grid")
-LOOK_S, GRACE_S = 0.5, 25.0
+LOOK_S, GRACE_S, WAIT_S = 0.5, 25.0, 120.0
 LOST = 1
 """Exit status of a job whose places were lost too often."""
 ENDS = (TRIAL, FAILURE, RESULT)
@@ -64,7 +67,7 @@ class Place:
 
     def start(self, module: str, arguments: tuple[str, ...], output: str, cell: str, files: Files | None) -> None:
         """Begin a job; with ``files``, on a copy of its cell."""
-        self.scratch, self.sent = None, {}
+        self._clear()
         if files is not None:
             self.scratch = Path(tempfile.mkdtemp(prefix="swarmformer-")) / Path(cell).name
             for name, content in files.items():
@@ -78,11 +81,21 @@ class Place:
     def look(self) -> tuple[int | None, Files]:
         """Exit status of the job once it has ended, and the files that it wrote since the last look."""
         status = next(iter(self.local.ended().values()), None)
-        return status, {} if self.scratch is None else self._written(self.scratch, status is not None)
+        files = {} if self.scratch is None else self._written(self.scratch, status is not None)
+        if status is not None:
+            self._clear()
+        return status, files
 
     def stop(self) -> None:
-        """End the job; it keeps its checkpoint."""
+        """End the job; it keeps its checkpoint, a copy of a cell what has been sent of it."""
         self.local.cancel()
+        self._clear()
+
+    def _clear(self) -> None:
+        """Leave nothing of a copy on the node."""
+        if self.scratch is not None:
+            shutil.rmtree(self.scratch.parent, ignore_errors=True)
+        self.scratch, self.sent = None, {}
 
     def _written(self, scratch: Path, over: bool) -> Files:
         # The checkpoint first: a curve that is longer than it is cut, one that is shorter has a hole.
@@ -90,10 +103,11 @@ class Place:
         found = Files()
         for name in dict.fromkeys(names):
             path = scratch / name
-            if not path.exists() or path.name.startswith(".") or name in (LOCK, OWNER) or (name in ENDS and not over):
+            if path.name.startswith(".") or name in (LOCK, OWNER) or (name in ENDS and not over):
                 continue
-            if (now := _signature(path)) != self.sent.get(name):
-                found[name], self.sent[name] = path.read_bytes(), now
+            with suppress(FileNotFoundError):  # a cell that ends removes its checkpoint
+                if (now := _signature(path)) != self.sent.get(name):
+                    found[name], self.sent[name] = path.read_bytes(), now
         return found
 
 
@@ -104,12 +118,15 @@ def _signature(path: Path) -> tuple[int, int]:
 
 @dataclass(eq=False)
 class Running:
-    """A job and the place where it runs; ``lost`` places before; of a streamed cell the hold on it."""
+    """A job and the place where it runs; ``lost`` places before; ``since`` when it waits for an answer, and whether it
+    was ``told``; of a streamed cell the hold on it."""
 
     job: Job
     place: Any
     reply: Any = None
     lost: int = 0
+    since: float = field(default_factory=time.monotonic)
+    told: bool = False
     hold: Hold | None = None
     locks: ExitStack = field(default_factory=ExitStack)
 
@@ -126,18 +143,17 @@ class Ray(Executor):
         self.running: list[Running] = []
         self.ended: dict[Job, int] = {}
         self.here = Local(1, device, threads)  # of a grid that streams: what is not a cell
-        if (gpus := self._gpus()) and not self.ray.cluster_resources().get("GPU"):
-            raise SpecError(f"executor 'ray': no node has a GPU, and a cell is to have {gpus:g}; see --option gpus=")
+        cpus, gpus = self._cpus(), self._gpus()
+        if not _room(self.ray, cpus, gpus):
+            raise SpecError(f"executor 'ray': no node has {cpus:g} CPUs and {gpus:g} GPUs, which a cell is to have; "
+                            "see --threads, --device cpu, --option cpus= and gpus=")  # fmt: skip
 
     @classmethod
     def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """As many as the cluster has room for."""
         said: Options = options or Options.model_validate({})
-        found = _connected(said).cluster_resources()
-        room = found.get("CPU", 1) / (said.cpus or max(threads, 1))
-        if device != "cpu" and found.get("GPU"):
-            room = min(room, found["GPU"] / (said.gpus or 1))
-        return max(1, min(int(room), jobs))
+        ray = _connected(said)
+        return max(1, min(_room(ray, _cpus(said, threads), _gpus(ray, said, device)), jobs))
 
     def submit(self, job: Job) -> None:
         if self.options.stream and job.folder is None:
@@ -146,7 +162,7 @@ class Ray(Executor):
         one = Running(job, None)
         if self.options.stream and job.folder is not None:
             try:
-                one.hold = one.locks.enter_context(held(job.folder))
+                one.hold = one.locks.enter_context(held(job.folder, lost=lambda: None))  # ``_look`` asks for each cell
             except CellBusyError:
                 self.ended[job] = BUSY
                 return
@@ -154,6 +170,8 @@ class Ray(Executor):
         self._start(one)
 
     def ask(self) -> dict[Job, int]:
+        while self.idle:  # whoever asks has submitted all that there is room for: what waits on the cluster needs it
+            self.ray.kill(self.idle.pop())
         while True:
             for one in list(self.running):
                 self._look(one)
@@ -180,35 +198,43 @@ class Ray(Executor):
         one.place = self.idle.pop() if self.idle else self._place()
         files = None if one.hold is None else _files(one.hold.folder)
         one.reply = one.place.start.remote(job.module, job.arguments, str(job.output), cell, files)
+        one.since, one.told = time.monotonic(), False
 
     def _place(self) -> Any:
         package = Path(__file__).resolve().parents[2]
         carried = {key: value for key, value in os.environ.items() if key.startswith(CARRIED)}
         carried["PYTHONPATH"] = os.pathsep.join(filter(None, [str(package), os.environ.get("PYTHONPATH", "")]))
         options = {
-            "num_cpus": self.options.cpus or max(self.threads, 1), "num_gpus": self._gpus(),
+            "num_cpus": self._cpus(), "num_gpus": self._gpus(),
             "runtime_env": {"env_vars": carried},
         }  # fmt: skip
         return self.ray.remote(Place).options(**options).remote(self.device, self.threads, os.getcwd())
 
+    def _cpus(self) -> float:
+        return _cpus(self.options, self.threads)
+
     def _gpus(self) -> float:
-        if self.options.gpus is not None or self.device == "cpu":
-            return self.options.gpus or 0.0
-        return 1.0 if self.ray.cluster_resources().get("GPU") else 0.0
+        return _gpus(self.ray, self.options, self.device)
 
     def _look(self, one: Running) -> None:
         """Take what a place has told; put up another one where it is gone."""
         if not self.ray.wait([one.reply], timeout=0)[0]:
+            if not one.told and time.monotonic() - one.since > WAIT_S:
+                one.told = True
+                logger.warning("%s: no answer for %g s: the cluster has no room for %g CPUs and %g GPUs yet, or a "
+                               "node is lost", one.job.title, WAIT_S, self._cpus(), self._gpus())  # fmt: skip
             return
+        one.since, one.told = time.monotonic(), False
         try:
             status, files = self.ray.get(one.reply) or (None, {})
             if one.hold is not None:
+                one.hold.check()
                 _write(one.hold, files)
-        except CellBusyError:
-            status = BUSY
-        except self.ray.exceptions.RayTaskError as error:
+        except (CellBusyError, self.ray.exceptions.RayTaskError) as error:
             logger.error("%s: %s", one.job.title, error)
-            status = LOST
+            self.ray.kill(one.place)  # its job may run on: no other begins beside it
+            self._end(one, BUSY if isinstance(error, CellBusyError) else LOST, good=False)
+            return
         except self.ray.exceptions.RayError as error:
             one.lost += 1
             again = one.lost <= self.options.retries
@@ -239,11 +265,35 @@ def _connected(said: Options) -> Any:
 
     if not ray.is_initialized():
         here: dict[str, Any] = {} if said.address else {"include_dashboard": False}
+        ours = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address=said.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise SpecError(f"executor 'ray': no cluster at {said.address!r}: {error}") from None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)  # Ray's own ends the program before the grid has stopped its cells
     return ray
+
+
+def _cpus(said: Options, threads: int) -> float:
+    return said.cpus or max(threads, 1)
+
+
+def _gpus(ray: Any, said: Options, device: str) -> float:
+    if said.gpus is not None or device == "cpu":
+        return said.gpus or 0.0
+    return 1.0 if ray.cluster_resources().get("GPU") else 0.0
+
+
+def _room(ray: Any, cpus: float, gpus: float) -> int:
+    """Places that all nodes have room for; a share of a GPU is of one GPU."""
+    found = 0
+    for node in (node["Resources"] for node in ray.nodes() if node["Alive"]):
+        room = int(node.get("CPU", 0) / cpus)
+        if gpus:
+            room = min(room, int(node.get("GPU", 0)) * int(1 / gpus) if gpus < 1 else int(node.get("GPU", 0) / gpus))
+        found += room
+    return found
 
 
 def _files(folder: Path) -> Files:
@@ -254,8 +304,6 @@ def _files(folder: Path) -> Files:
 
 def _write(hold: Hold, files: Files) -> None:
     """Of a streamed cell, what has come: the checkpoint behind its curve, how it ended last."""
-    if files:
-        hold.check()
     for name in sorted(files, key=lambda name: (name in ENDS, name == CHECKPOINT)):
         (hold.folder / name).parent.mkdir(parents=True, exist_ok=True)
         if name in ENDS:

@@ -105,7 +105,9 @@ class Supervisor:
     def _watch(self, process: BaseProcess, word: connection.Connection) -> tuple[int | None, str]:
         """Until the process has ended: what it told, and why it was ended, where it was."""
         told, told_s, cause = None, 0.0, ""
-        while not connection.wait([process.sentinel], LOOK_S):
+        while process.exitcode is None:  # the sentinel alone is kept open by whatever the cell forked
+            if connection.wait([process.sentinel], LOOK_S):
+                continue
             self._count()
             told = _read(word) if told is None else told
             told_s += 0.0 if told is None else LOOK_S

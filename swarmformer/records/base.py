@@ -60,6 +60,11 @@ class Document(Record):
         """The content of a file with an older ``schema`` (1 or more) as this version writes it."""
         return raw
 
+    @classmethod
+    def checksum_of(cls, raw: dict[str, Any]) -> str:
+        """What a file of this content has in ``checksum``, where it has one."""
+        return _checksum(_canonical(raw))
+
 
 def save(path: Path, document: Document, *, flush: bool = True) -> None:
     """Write a file atomically: a reader sees the old one or the new one, never a half.
@@ -90,7 +95,7 @@ def load(path: Path, model: type[DocumentT]) -> DocumentT:
         UnreadableFileError: it is no JSON, not what was written, has a schema number of another version, or is not
             what ``model`` says.
     """
-    raw, text, sealed = _read(path)
+    raw, text, sealed = _read(path, model)
     schema = raw.get("schema")
     if not isinstance(schema, int) or isinstance(schema, bool) or not 1 <= schema <= model.SCHEMA:
         raise UnreadableFileError(path, f"schema {schema!r}; this version reads schema 1 to {model.SCHEMA}")
@@ -113,7 +118,7 @@ def load_json(path: Path) -> dict[str, Any]:
     return _read(path)[0]
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
+def _read(path: Path, model: type[Document] = Document) -> tuple[dict[str, Any], str, bool]:
     """A file's mapping without its checksum, its text as it stands, whose order a reader keeps, and whether a checksum
     was there, which then agrees."""
     try:
@@ -126,7 +131,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str, bool]:
     if not isinstance(raw, dict):
         raise UnreadableFileError(path, "schema None: it holds no mapping")
     told = raw.pop(CHECKSUM, None)
-    if told is not None and told != _checksum(_canonical(raw)):
+    if told is not None and told != model.checksum_of(raw):
         raise UnreadableFileError(path, f"not what was written: its checksum differs; {REMEDY}")
     return raw, text, told is not None
 

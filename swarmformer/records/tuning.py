@@ -6,10 +6,11 @@ evidence. The choice is a function of the finished trials and nothing else.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .base import Count, Document, Positive, Record, RunKey, Share, load, save
 from .environment import Supplier
@@ -106,6 +107,15 @@ class Tuning(Document):
     options: dict[str, tuple[Value, ...]]
     seeds: tuple[int, ...]
     arms: tuple[TunedArm, ...]
+
+    @classmethod
+    def checksum_of(cls, raw: dict[str, Any]) -> str:
+        """Schema 1 had a checksum already, of another text."""
+        if raw.get("schema") != 1:
+            return super().checksum_of(raw)
+        content = {key: value for key, value in raw.items() if key != "schema"}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def choose(tried: Sequence[Tried]) -> tuple[int | None, tuple[int, ...]]:

@@ -115,8 +115,9 @@ class Trainer:
     def _goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from, for all processes alike."""
         here = self.checkpoint is not None and self.checkpoint.exists()
-        if self.ranks.agreed(here) and not here:
-            raise SpecError(f"{self.checkpoint}: the first process sees it, process {self.ranks.rank} does not: all "
+        if (there := bool(self.ranks.agreed(here))) != here:
+            first, own = ("sees it", "does not") if there else ("does not see it", "does")
+            raise SpecError(f"{self.checkpoint}: the first process {first}, process {self.ranks.rank} {own}: all "
                             "processes of a run need the same folder, on a file system that they share")  # fmt: skip
         return here
 

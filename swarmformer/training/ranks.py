@@ -6,6 +6,7 @@ one process may compute its share in more parts than another. The first process,
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +30,19 @@ LAST_WORDS = timedelta(seconds=20)
 
 
 class PeerFailedError(SwarmformerError):
-    """Another process of the run failed; says why."""
+    """Another process of the run failed; says why, and whether the cause lay ``outside`` of the run."""
+
+    def __init__(self, cause: str, outside: bool) -> None:
+        super().__init__(cause)
+        self.outside = outside
+
+
+def is_from_outside(error: BaseException) -> bool:
+    """Whether an error lay outside of the run, so that its checkpoint is good: no room on a disk or in memory."""
+    if isinstance(error, PeerFailedError):
+        return error.outside
+    full = "not enough memory" in str(error)  # torch's allocator on a CPU raises a RuntimeError
+    return isinstance(error, OSError | MemoryError | torch.OutOfMemoryError) or full
 
 
 @dataclass(frozen=True)
@@ -101,7 +114,7 @@ class Ranks:
     def _lost(self, error: RuntimeError) -> Exception:
         with suppress(RuntimeError):
             self.store.wait([CAUSE], timedelta(seconds=2))
-            return PeerFailedError(self.store.get(CAUSE).decode())
+            return PeerFailedError(**json.loads(self.store.get(CAUSE)))
         line = (str(error).splitlines() or ["no word"])[0]
         logger.error("process %d of %d: another ended or cannot be reached (%s)", self.rank, self.size, line)
         return InterruptedRunError(f"another of {self.size} processes ended or cannot be reached: {line}")
@@ -111,7 +124,7 @@ class Ranks:
         if self.size > 1 and not isinstance(error, PeerFailedError | InterruptedRunError | KeyboardInterrupt):
             cause = f"process {self.rank} of {self.size} failed: {type(error).__name__}: {error}"
             with suppress(RuntimeError):
-                self.store.compare_set(CAUSE, "", cause)
+                self.store.compare_set(CAUSE, "", json.dumps({"cause": cause, "outside": is_from_outside(error)}))
 
     def leave(self) -> None:
         """End it: whoever still waits for this process is told; the others give the first time to write."""

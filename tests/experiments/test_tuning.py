@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -227,6 +228,23 @@ def test_a_choice_that_was_changed_by_hand_is_refused(plan: Plan, tmp_path: Path
     record = json.loads((tmp_path / TUNING).read_text())
     record["arms"][0]["chosen"] = 0
     (tmp_path / TUNING).write_text(json.dumps(record))
+    with pytest.raises(UnreadableFileError, match="its checksum differs"):
+        read_tuning(tmp_path)
+
+
+def test_a_choice_of_the_first_schema_is_read_and_held_to_its_checksum(plan: Plan, tmp_path: Path) -> None:
+    """Its checksum was of another text: without the schema, and characters as they are."""
+    finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+    settle(plan, tmp_path)
+    now = read_tuning(tmp_path)
+    record = json.loads((tmp_path / TUNING).read_text()) | {"grid": "größe"}
+    content = {key: value for key, value in record.items() if key not in ("checksum", "schema")}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    old = {**content, "schema": 1, "checksum": hashlib.sha256(text.encode()).hexdigest()}
+    (tmp_path / TUNING).write_text(json.dumps(old))
+    then = read_tuning(tmp_path)
+    assert now and then and then.arms == now.arms
+    (tmp_path / TUNING).write_text(json.dumps({**old, "rule": "another"}))
     with pytest.raises(UnreadableFileError, match="its checksum differs"):
         read_tuning(tmp_path)
 

@@ -7,17 +7,19 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+from torch.distributed import HashStore
 
-from swarmformer.errors import SpecError
+from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.records import Failure, Result, load
 from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
 from swarmformer.training.loop import Trainer
-from swarmformer.training.ranks import Ranks
+from swarmformer.training.ranks import PeerFailedError, Ranks, is_from_outside
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.members import spec_of, together, train
@@ -137,3 +139,25 @@ def test_what_no_several_processes_can_do_is_refused() -> None:
     trainer.ranks = Ranks(0, 2)
     with pytest.raises(SpecError, match="cannot be trained by several processes: the loss of objective 'adversarial'"):
         trainer._check_ranks()
+
+
+@pytest.mark.parametrize("here", [False, True])
+def test_a_checkpoint_that_some_see_and_some_do_not_is_refused(here: bool, tmp_path: Path) -> None:
+    """Whichever of them does not, none goes on alone."""
+    trainer = Trainer(toy_run(), DATA, CPU, tmp_path)
+    trainer.ranks = SimpleNamespace(rank=1, agreed=lambda value: int(not here))  # type: ignore[assignment]
+    if here:
+        (tmp_path / "checkpoint.safetensors").write_bytes(b"")
+    with pytest.raises(SpecError, match="process 1 does" + (": all" if here else " not: all")):
+        trainer._goes_on()
+
+
+@pytest.mark.parametrize(
+    ("error", "outside"), [(MemoryExhaustedError("full"), True), (OSError(28, "full"), True), (ValueError("x"), False)]
+)
+def test_what_lay_outside_in_one_process_did_so_for_all(error: Exception, outside: bool) -> None:
+    store = HashStore()
+    Ranks(1, 2, store=store).tell(error)
+    told = Ranks(0, 2, store=store)._lost(RuntimeError("connection closed"))
+    assert isinstance(told, PeerFailedError) and str(told) == f"process 1 of 2 failed: {type(error).__name__}: {error}"
+    assert is_from_outside(error) is is_from_outside(told) is outside

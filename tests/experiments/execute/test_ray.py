@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -57,6 +58,98 @@ def test_a_copy_of_a_cell_comes_back_file_by_file_its_end_last(tmp_path: Path, m
         with pytest.raises(CellBusyError):
             _write(hold, {"result.json": b""})
     assert written == ["run.json", "result.json"]
+
+
+def test_a_copy_leaves_nothing_on_its_node(tmp_path: Path) -> None:
+    place: Any = object.__new__(Place)
+    place.local, place.sent, place.scratch = Recorder(), {}, None
+    left = []
+    for status in (None, 0):
+        place.start("worker", (), str(tmp_path / "output.txt"), str(tmp_path / "cell"), {"config.json": b"{}"})
+        left.append(place.scratch.parent)
+        place.local.status = status
+        place.look()
+    assert len(set(left)) == 2 and not any(folder.exists() for folder in left)
+
+
+class Crowded:
+    """A cluster with room for one place, whose jobs end at the second look; ``faulty`` looks raise before that."""
+
+    class exceptions:  # noqa: N801 - as Ray has it
+        class RayError(Exception):
+            pass
+
+        class RayTaskError(RayError):
+            pass
+
+    def __init__(self, faulty: int = 0) -> None:
+        self.faulty, self.places, self.killed = faulty, list[Any](), list[Any]()
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": False, "Resources": {"CPU": 64.0}}]
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 2.0}
+
+    def remote(self, *arguments: Any) -> Any:
+        if arguments == (Place,):
+            return self
+        place = SimpleNamespace(free=True)
+        for name in ("start", "look"):
+            setattr(place, name, SimpleNamespace(remote=lambda *words, name=name: (place, name)))
+        self.places.append(place)
+        return place
+
+    def options(self, **words: Any) -> Crowded:
+        return self
+
+    def wait(self, replies: list[Any], timeout: float) -> tuple[list[Any], list[Any]]:
+        ready = [reply for reply in replies if reply[0] is self.places[0]]
+        return ready, [reply for reply in replies if reply not in ready]
+
+    def get(self, reply: Any) -> Any:
+        place, name = reply
+        if name == "start":
+            assert place.free, "a job beside another"
+            place.free = False
+            return None
+        if self.faulty:
+            self.faulty -= 1
+            raise self.exceptions.RayTaskError("no room on the disk")
+        place.free = True
+        return 0, {}
+
+    def kill(self, place: Any) -> None:
+        self.places.remove(place)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("faulty", [0, 1])
+def test_who_waits_for_room_gets_it_and_a_faulty_place_gets_no_other_job(
+    faulty: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = Crowded(faulty)
+    monkeypatch.setattr("experiments.execute.ray._connected", lambda said: cluster)
+    monkeypatch.setattr("experiments.execute.ray.LOOK_S", 0.01)
+    executor = find_executor("ray")(2, "cpu", 1, options_of(find_executor("ray"), "ray", []))
+    jobs = [Job(str(number), "worker", (str(number),), Path("output.txt")) for number in range(4)]
+    waiting, running, ended = [*jobs], list[Job](), dict[Job, int]()
+    while waiting or running:
+        while waiting and len(running) < 2:
+            running.append(waiting.pop(0))
+            executor.submit(running[-1])
+        now = executor.ask()
+        ended |= now
+        running = [job for job in running if job not in now]
+    assert sorted(ended.values()) == [0] * (4 - faulty) + [1] * faulty
+
+
+def test_a_cell_that_no_node_has_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.execute.ray._connected", lambda said: Crowded())
+    ray = find_executor("ray")
+    assert ray.default_workers(9, "cpu", 1, options_of(ray, "ray", [])) == 2
+    with pytest.raises(SpecError, match="no node has 3 CPUs and 0 GPUs"):
+        ray(1, "cpu", 1, options_of(ray, "ray", ["cpus=3.0"]))
 
 
 class Recorder:

@@ -30,7 +30,7 @@ QUICK = ((0, 1, 2, 3, 6), (0, 1, 4, 5, 7))
 def by_speed(chosen: tuple[str, ...]) -> Any:
     """A parameter, slow unless it belongs to the quarter."""
     even = all(sum(EIGHT[place] in chosen for place in words) % 2 == 0 for words in QUICK)
-    return pytest.param(chosen, marks=[] if even else pytest.mark.slow)
+    return pytest.param(chosen, id="+".join(chosen) or "base", marks=[] if even else pytest.mark.slow)
 
 
 def spec(name: str) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def test_enhanced_comes_at_both_published_sizes(size: str) -> None:
     assert spec(f"enhanced_{size}-pyramid")["pyramid"]["name"] == "constant", "inherited factors can be taken out"
 
 
-@pytest.mark.parametrize("chosen", map(by_speed, COMBINATIONS), ids=lambda chosen: "+".join(chosen) or "base")
+@pytest.mark.parametrize("chosen", [by_speed(chosen) for chosen in COMBINATIONS])
 def test_all_combinations_build_and_train(chosen: tuple[str, ...]) -> None:
     torch.manual_seed(0)
     model = swarmformer.build_model("+".join(("base", *chosen)), dims=SIZES).train()

@@ -24,6 +24,7 @@ from .yaml_text import yaml_text
 HERE = Path(__file__).parent
 PAGES = environment(HERE / "templates", autoescape=True)
 
+
 class Sources:
     """Lists of sources, each under a digest of its content: the same list has the same name in every page."""
 

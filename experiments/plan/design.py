@@ -42,6 +42,9 @@ class DesignSpec(Strict):
         "", description="of a fraction, in pyDOE3's notation (`a b c d bcd acd abd abc`), instead of a resolution"
     )
     model: Patch = Field({}, description="laid over the model of every arm of the design")
+    when: dict[str, Patch] = Field(
+        {}, description="factor → patch laid over the model of the arms that have it, for options of its own components"
+    )
     data: Patch = Field({}, description="laid over their data")
     train: Patch = Field({}, description="laid over their training")
 
@@ -49,6 +52,8 @@ class DesignSpec(Strict):
     def _fits(self) -> DesignSpec:
         if len(set(self.factors)) < len(self.factors):
             raise ValueError("a factor is given twice")
+        if unknown := sorted(set(self.when) - set(self.factors)):
+            raise ValueError(f"when: {', '.join(unknown)}: not among the factors: {', '.join(self.factors)}")
         if self.kind != "fractional" and (self.resolution is not None or self.generators):
             raise ValueError(f"resolution and generators are for fractional designs, not for {self.kind}")
         if self.resolution is not None and self.generators:

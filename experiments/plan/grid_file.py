@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from swarmformer.contracts import Strict
+from swarmformer.merge import Tree
 from swarmformer.records import Primary
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
@@ -19,7 +20,7 @@ from swarmformer.variants import Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
 from ..limits import Limits
-from ..plan.design import DesignSpec, levels_of, variant_of
+from ..plan.design import DesignSpec, Levels, levels_of, variant_of
 from ..plan.matched import MatchedSpec
 from ..plan.tune import Candidate, TuneSpec, check_apart, check_free, patch_of
 
@@ -138,9 +139,19 @@ def arms_of(grid: GridSpec) -> list[ArmSpec]:
 
 def designed_arms(design: DesignSpec) -> list[ArmSpec]:
     """The arms of a design, in the order of ``levels_of``."""
-    patches = {section: getattr(design, section) for section in SECTIONS}
-    names = [variant_of(design, levels) for levels in levels_of(design)]
-    return [ArmSpec(name=name, variant=name, **patches) for name in names]
+    levels = levels_of(design)
+    names = [variant_of(design, on) for on in levels]
+    return [
+        ArmSpec(name=name, variant=name, model=_model(design, on), data=design.data, train=design.train)
+        for name, on in zip(names, levels, strict=True)
+    ]
+
+
+def _model(design: DesignSpec, on: Levels) -> Patch:
+    tree = Tree()
+    for patch in (design.model, *(design.when.get(factor, {}) for factor in on)):
+        tree.merge(patch, "")
+    return tree.values
 
 
 def resolve_arm(grid: GridSpec, arm: ArmSpec, where: str) -> RunSpec:

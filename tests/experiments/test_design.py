@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from experiments.plan import load_plan
 from experiments.plan.design import DesignSpec, levels_of, resolution_of, variant_of
+from experiments.plan.grid_file import designed_arms
 from swarmformer.errors import SpecError
 
 Grid = Callable[..., Path]
@@ -70,6 +71,7 @@ def test_resolution_is_the_length_of_the_shortest_word(generators: str, resoluti
         ({"kind": "fractional", "factors": ["a", "b", "c"], "resolution": 4, "generators": "a b ab"}, "not both"),
         ({"kind": "factorial", "factors": [f"f{i}" for i in range(11)]}, "take a fractional design"),
         ({"kind": "one_in", "factors": []}, "at least 1"),
+        ({"kind": "one_in", "factors": ["a"], "when": {"b": {"norm": "layer_norm"}}}, "b: not among the factors: a"),
     ],
 )
 def test_a_design_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:
@@ -103,6 +105,18 @@ def test_designs_share_their_arms(tiny_grid: Grid) -> None:
     }
     for chosen in plan.designs:
         assert set(chosen.levels) <= set(names)
+
+
+def test_a_patch_of_a_factor_lies_over_the_arms_that_have_it() -> None:
+    spec = design(
+        "one_out", ["windowed", "multi_head"], base="enhanced", model={"local": {"dropout": 0.2}},
+        when={"windowed": {"local": {"head_width": 32}}, "multi_head": {"cluster": {"head_width": 16}}},
+    )  # fmt: skip
+    assert {arm.name: arm.model for arm in designed_arms(spec)} == {
+        "enhanced": {"local": {"dropout": 0.2, "head_width": 32}, "cluster": {"head_width": 16}},
+        "enhanced-windowed": {"local": {"dropout": 0.2}, "cluster": {"head_width": 16}},
+        "enhanced-multi_head": {"local": {"dropout": 0.2, "head_width": 32}},
+    }
 
 
 DESIGN_FAULTS: list[tuple[dict[str, Any], str]] = [

@@ -1,4 +1,4 @@
-"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry|export GRID``.
+"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry|export|seal|unseal GRID``.
 
 plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
@@ -6,6 +6,9 @@ status  where every cell stands and how far those are that run, also from anothe
 retry   set aside what failed or cannot be read (nothing is deleted) and run it; a cell whose cause lay outside of it,
         as a full disk or a limit, goes on from its checkpoint
 export  curves, options and results into a folder of TensorBoard or MLflow
+seal    all records of a finished grid in one file, DIR/runs.parquet, to keep, commit and report; of predictions it has
+        what was answered
+unseal  lay a sealed grid out again as the folder DIR; status, export and reports read a sealed one as it is
 
 A grid that says tune: runs its trials first, then its cells with the values that they chose.
 """
@@ -85,6 +88,10 @@ def _parser() -> argparse.ArgumentParser:
         elif name == "export":
             one.add_argument("--to", required=True, choices=KINDS, help="whose folder it becomes")
             one.add_argument("out", type=Path, metavar="DIR", help="the folder; brought up to date where it is there")
+        elif name in ("seal", "unseal"):
+            one.add_argument("out", type=Path, metavar="DIR", help="the folder; made where it is not there")
+        if name == "seal":
+            one.add_argument("--finished-only", action="store_true", help="leave out what neither finished nor failed")
     return parser
 
 
@@ -111,6 +118,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser.parse_args(words_of(arguments))
         options.grid = grid_path(options.grid)
         options.folder = options.runs / options.grid.stem
+        if options.command in ("status", "export"):
+            options.folder = records.opened(options.folder)
+        elif options.command != "unseal" and (options.folder / records.ARCHIVE).exists():
+            raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
+                            f"{options.grid.stem} --runs {options.runs} DIR, or name other --runs")  # fmt: skip
         status: int = options.run(options)
         return status
 
@@ -140,6 +152,18 @@ def _export(options: argparse.Namespace) -> int:
     if plan is None:
         raise SpecError(f"{options.folder}: no plan here to export; see --runs, or run the grid first")
     export_grid(plan, options.folder, options.to, options.out)
+    return 0
+
+
+def _seal(options: argparse.Namespace) -> int:
+    path = records.seal(options.folder, options.out, finished_only=options.finished_only)
+    print(f"{path}: {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _unseal(options: argparse.Namespace) -> int:
+    records.unseal(options.folder, options.out)
+    print(f"laid out in {options.out}")
     return 0
 
 
@@ -206,7 +230,9 @@ def _retry(options: argparse.Namespace) -> int:
 
 
 Command = Callable[[argparse.Namespace], int]
-COMMANDS: dict[str, Command] = {"plan": _plan, "status": _status, "run": _run, "retry": _retry, "export": _export}
+COMMANDS: dict[str, Command] = {
+    "plan": _plan, "status": _status, "run": _run, "retry": _retry, "export": _export, "seal": _seal, "unseal": _unseal,
+}  # fmt: skip
 
 
 if __name__ == "__main__":

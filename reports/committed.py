@@ -15,12 +15,12 @@ from swarmformer.yaml import safe_load
 from . import cost, figures, readme
 from .definition import read_definitions
 from .errors import ReportError
-from .report import RUNS, Report, make_report, same_runs, write_report
+from .report import Report, make_report, write_report
 from .study.build import study
 
 NAME = "reports.yaml"
 FOLDER = Path(__file__).resolve().parent
-NOT_COMPARED = "Figures were compared by the data that they are drawn from, as SVG and PNG differ with matplotlib."
+NOT_COMPARED = "Figures were compared by the data that they are drawn from, as SVG differs with matplotlib."
 SHOWN = 160
 """Characters of a line that a difference shows."""
 
@@ -39,8 +39,8 @@ class Entry(BaseModel):
 def differences() -> Iterator[str]:
     """What differs between the committed reports of a checkout and what their evidence gives.
 
-    Tables and data of figures byte for byte, results.parquet by content; files that are missing or that no report has;
-    the tables of ``reports.cost``, and what ``reports.readme`` fills. Raises ReportError where a report cannot be made.
+    Tables, sources and (by their checksums) the data of figures; files that are missing or that no report has; the
+    tables of ``reports.cost``, and what ``reports.readme`` fills. Raises ReportError where a report cannot be made.
     """
     for out, report in _reports():
         present = _present(out)
@@ -95,7 +95,7 @@ def _reports() -> Iterator[tuple[Path, Report]]:
     for entry in entries:
         evidence = study([FOLDER / runs for runs in entry.runs], entry.mix)
         out = FOLDER / entry.out
-        yield out, make_report(evidence, read_definitions(only=entry.tables), out)
+        yield out, make_report(evidence, read_definitions(only=entry.tables), out).committed()
 
 
 def _present(out: Path) -> set[str]:
@@ -107,15 +107,9 @@ def _where(path: Path) -> str:
 
 
 def _differs(path: Path, made: bytes) -> Iterator[str]:
-    """The first line that differs; of a Parquet file, whether its table does."""
+    """The first line that differs."""
     if not path.exists():
         yield f"{_where(path)}: missing"
-    elif path.name == RUNS:
-        try:
-            if not same_runs(made, path):
-                yield f"{_where(path)}: holds another table than the runs give"
-        except (OSError, ValueError) as error:  # pyarrow's errors are of these
-            yield f"{_where(path)}: not a table: {error}"
     else:
         lines = enumerate(zip_longest(path.read_bytes().split(b"\n"), made.split(b"\n")), 1)
         first = next(((number, old, new) for number, (old, new) in lines if old != new), None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmformer.records import CONFIG, ENVIRONMENT, FAILURE, RESULT, UnreadableFileError, load_json
+from swarmformer.records import ARCHIVE, CONFIG, ENVIRONMENT, FAILURE, RESULT, UnreadableFileError, load_json, opened
 
 from .errors import ReportError
 from .measured import RESULTS
@@ -17,12 +17,12 @@ from .render import Table
 from .study.model import Study
 from .study.read import read_runs
 
-NAME, SCHEMA = "sources.json", 2
+NAME, SCHEMA = "sources.json", 3
 REPORTS = Path(__file__).parent
 
 
-def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
-    """The content of sources.json in the folder ``home``.
+def sources_json(tables: Sequence[Table], drawn_from: Mapping[str, str], study: Study, home: Path) -> str:
+    """The content of sources.json in the folder ``home``. ``drawn_from``: figure → SHA-256 of its data as CSV.
 
     Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
     """
@@ -45,15 +45,16 @@ def sources_json(tables: Sequence[Table], study: Study, home: Path) -> str:
         described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
     record = {
         "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
-        "sets": [[number[source] for source in of_set] for of_set in sets], "tables": described,
+        "sets": [[number[source] for source in of_set] for of_set in sets], "figures": dict(drawn_from),
+        "tables": described,
     }  # fmt: skip
     return _lines(record, depth=4) + "\n"
 
 
 def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:
     names = Counter(name for name, _ in {(grid.name, grid.folder) for grid in study.grids})
-    folders = {grid.name: grid.folder for grid in study.grids if names[grid.name] == 1}
-    folders |= {grid.folder.name: grid.folder for grid in study.grids}
+    folders = {grid.name: grid.home for grid in study.grids if names[grid.name] == 1}
+    folders |= {grid.folder.name: grid.home for grid in study.grids}
     roots = {}
     for first in sorted({root_of(source) for source in sources}):
         places = [folders.get(first), RESULTS / first, REPORTS / first]
@@ -86,23 +87,25 @@ def origin(source: str, root: Path) -> dict[str, Any]:
     source: as in an entry; root: where its first part lies. Raises ReportError where it is gone or cannot be read.
     """
     path, _, key = source.partition("#")
-    place = root.joinpath(*path.split("/")[1:])
-    if not place.exists():
-        raise ReportError(f"{source}: gone: there is no {place}; put the runs back, or make the report again")
     try:
+        place = opened(root).joinpath(*path.split("/")[1:])
+        below = place.relative_to(opened(root)).as_posix()
+        shown = str(place) if opened(root) == root else f"{root / ARCHIVE}: {below}"
+        if not place.exists():
+            raise ReportError(f"{source}: gone: there is no {shown}; put the runs back, or make the report again")
         if place.is_dir():
-            return _run(source, place)
-        return {"source": source, "file": str(place), **({"entry": key} if key else {}), **_measured(place)}
+            return _run(source, place, shown)
+        return {"source": source, "file": shown, **({"entry": key} if key else {}), **_measured(place)}
     except UnreadableFileError as error:
         raise ReportError(str(error)) from error
 
 
-def _run(source: str, folder: Path) -> dict[str, Any]:
+def _run(source: str, folder: Path, shown: str) -> dict[str, Any]:
     if not any((folder / name).exists() for name in (CONFIG, RESULT, FAILURE)):
-        raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
+        raise ReportError(f"{source}: gone: {shown} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
     environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
-    said = {"source": source, "folder": str(folder), "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
+    said = {"source": source, "folder": shown, "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
     result = cell.result
     if result is None:
         said["cause"] = cell.cause
@@ -113,7 +116,7 @@ def _run(source: str, folder: Path) -> dict[str, Any]:
             "device": result.device, "precision": result.precision or "not recorded",
             "started at": result.started_at or "not recorded",
         }  # fmt: skip
-    return {**said, "config": str(folder / CONFIG), **_machine(environment)}
+    return {**said, "config": f"{shown}/{CONFIG}", **_machine(environment)}
 
 
 def _measured(file: Path) -> dict[str, Any]:

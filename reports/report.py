@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
@@ -34,26 +35,33 @@ class Drawing:
     figure: figures.Figure
     frame: pd.DataFrame
 
-    def draw(self) -> dict[str, bytes]:
+    def draw(self, formats: Sequence[str] = figures.FORMATS) -> dict[str, bytes]:
         """File name → content."""
         painted = self.figure.draw(self.frame, self.title)
-        return {f"{self.name}.{suffix}": figures.drawn(painted, suffix) for suffix in figures.FORMATS}
+        return {f"{self.name}.{suffix}": figures.drawn(painted, suffix) for suffix in formats}
 
 
 @dataclass(frozen=True)
 class Report:
-    """``files`` has all but what ``drawings`` give."""
+    """``files`` has all but what ``drawings`` give, each drawn in every one of ``formats``."""
 
     files: dict[str, bytes]
     drawings: tuple[Drawing, ...]
     status: str
     arms: tuple[Table, ...]
+    formats: tuple[str, ...] = figures.FORMATS
 
     @property
     def names(self) -> set[str]:
         """Of all files, drawn ones too."""
-        drawn = (f"{drawing.name}.{suffix}" for drawing in self.drawings for suffix in figures.FORMATS)
+        drawn = (f"{drawing.name}.{suffix}" for drawing in self.drawings for suffix in self.formats)
         return {*self.files, *drawn}
+
+    def committed(self) -> Report:
+        """Without what ``python -m reports.build`` makes of the committed runs again: a table as Markdown, a figure as
+        SVG, and what they were made of."""
+        files = {name: content for name, content in self.files.items() if name.endswith(".md") or name == SOURCES}
+        return replace(self, files={name: files[name] for name in files if name != STATUS}, formats=("svg",))
 
     def shown(self, width: int) -> str:
         """What a terminal of ``width`` characters shows: status and arms."""
@@ -72,9 +80,10 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     status = TEXTS.get_template("status.md.j2").render(grids=study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
-    named += [(f"{drawing.name}.csv", utf8(csv_text(drawing.frame)))
-              for drawing in drawings]  # fmt: skip
-    named += [(SOURCES, utf8(sources_json(tables, study, home)))]
+    data = [(drawing.name, utf8(csv_text(drawing.frame))) for drawing in drawings]
+    named += [(f"{name}.csv", text) for name, text in data]
+    drawn_from = {name: sha256(text).hexdigest() for name, text in data}
+    named += [(SOURCES, utf8(sources_json(tables, drawn_from, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
         raise ReportError(f"two files of the report would be named {twice[0]}: rename a grid or a definition")
@@ -91,7 +100,6 @@ def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing
         except ReportError as error:
             raise ReportError(f"{definition.name}.yaml: {error}") from error
     return [drawing for drawing in made if not drawing.frame.empty]
-
 
 
 def runs_parquet(runs: pd.DataFrame) -> bytes:
@@ -118,15 +126,11 @@ def _type(column: str) -> pa.DataType:
     return pa.float64() if column in MEASURES else pa.string()
 
 
-def same_runs(first: bytes, second: Path) -> bool:
-    """Whether two Parquet files hold the same table, whichever version of the library wrote them."""
-    return pq.read_table(pa.BufferReader(first)).equals(pq.read_table(second))
-
-
 def write_report(report: Report, out: Path) -> None:
     """Draw the figures, then write all files into ``out``; files that are there already are left or replaced.
 
     Raises ReportError, with everything left as it was, where that is not possible.
     """
-    drawn = {name: content for drawing in report.drawings for name, content in drawing.draw().items()}
+    drawn = {name: content for drawing in report.drawings
+             for name, content in drawing.draw(report.formats).items()}  # fmt: skip
     write_together(out, {**report.files, **drawn})

@@ -7,8 +7,8 @@ of a table of a committed report. ROW and COLUMN count the table's body from 1, 
 of its own.
 
 ``sources.json`` beside the tables holds: roots, first part of a source → folder or file, relative to its own folder;
-sources, every one once; sets, numbers of sources that an entry has together; tables, name → title, columns (head,
-whether printed, names in the CSV) and rows of [text, number of its set].
+sources, every one once; sets, numbers of sources that an entry has together; figures, name → SHA-256 of its data;
+tables, name → title, columns (head, whether printed, names in the CSV) and rows of [text, number of its set].
 """
 
 from __future__ import annotations

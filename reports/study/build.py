@@ -68,6 +68,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     return GridStudy(
         name=grid.name,
         folder=grid.folder,
+        home=grid.home,
         task=task,
         base=grid.base,
         metric=metric,

@@ -180,7 +180,8 @@ class Reference:
 class GridStudy:
     """One grid and task: its alike runs, what was compared, and what a reader must know before trusting it.
 
-    name: of the grid; folder: where it lies, whose name its sources begin with. effects: one family of main effects
+    name: of the grid; folder: where its records are read, whose name its sources begin with; home: where it lies, which
+    is another place if it is sealed. effects: one family of main effects
     and one of interactions per factorial design. others: completed runs left out for being unlike, each an arm of its
     own, so that nothing is lost. references: those of the grid, then what other grids measured on the same data.
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
@@ -192,6 +193,7 @@ class GridStudy:
 
     name: str
     folder: Path
+    home: Path
     task: str
     base: str | None
     metric: str

@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarmformer.records import Result, UnreadableFileError, read_predictions
+from swarmformer.records import Answers, Asked, Result, UnreadableFileError, read_answers
 
 from .model import Arm
 
 Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
 """Arm → seed → right or wrong per example, in one order."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The examples of a test split, as the runs have them. ``digest``: of names and labels."""
-
-    digest: str
-    names: NDArray[np.str_]
-    labels: NDArray[np.int64]
-
-    @cached_property
-    def order(self) -> NDArray[np.int64]:
-        """Of the names."""
-        return np.argsort(self.names, kind="stable")
-
-    def are(self, other: Asked) -> bool:
-        """Whether both are the same examples with the same labels, in any order."""
-        return self.digest == other.digest or (
-            np.array_equal(self.names[self.order], other.names[other.order])
-            and np.array_equal(self.labels[self.order], other.labels[other.order])
-        )
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a run answered to each of them, [n]."""
-
-    asked: Asked
-    given: NDArray[np.int32]
-
-    @property
-    def right(self) -> NDArray[np.bool_]:
-        """In the order of the names."""
-        return (self.given == self.asked.labels)[self.asked.order]
 
 
 @dataclass
@@ -71,15 +35,11 @@ class Read:
             UnreadableFileError: damaged, or of another result.
         """
         if where not in self.answers:
-            found = read_predictions(self.folder / Path(where).name, result)
-            self.answers[where] = self._answers(found.names, found.labels, found.logits_NK) if found else None
+            found = read_answers(self.folder / Path(where).name, result)
+            if found is not None:
+                found = replace(found, asked=self._asked.setdefault(found.asked.digest, found.asked))
+            self.answers[where] = found
         return self.answers[where]
-
-    def _answers(self, names: np.ndarray, labels: np.ndarray, logits_NK: np.ndarray) -> Answers:
-        content = "\n".join(names.tolist()).encode("utf-8", "surrogatepass") + labels.astype("<i8").tobytes()
-        digest = hashlib.sha256(content).hexdigest()[:12]
-        asked = self._asked.setdefault(digest, Asked(digest, names, labels))
-        return Answers(asked, logits_NK.argmax(axis=1).astype(np.int32))
 
 
 def correct_of(read: Read, arms: Sequence[Arm], results: Mapping[str, Result | None]) -> tuple[Correct, list[str]]:

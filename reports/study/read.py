@@ -1,4 +1,4 @@
-"""Run folders → what is in them. Nothing is created, changed or deleted here."""
+"""Run folders, sealed ones too → what is in them. Nothing in them is created, changed or deleted here."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Cell:
 class Grid:
     """One folder of cells.
 
+    folder: where its records are read. home: where it lies, which is another place if it is sealed into one file.
     planned: arms of its plan, where it has a readable one, with the values that ``tuning`` chose.
     unplanned: cell folders that the plan does not name, left
     out of every table.
@@ -58,6 +59,7 @@ class Grid:
 
     folder: Path
     cells: tuple[Cell, ...]
+    home: Path
     planned: tuple[records.PlannedArm, ...]
     unplanned: tuple[str, ...]
     plan: records.Plan | None
@@ -89,18 +91,22 @@ def read_runs(paths: Sequence[Path]) -> list[Grid]:
             only = asked.setdefault(path.parent, set())
             if only is not None:
                 only.add(path.name)
-        elif (path / PLAN).is_file() or _cell_names(path):
+        elif _is_grid(path) or _cell_names(path):
             asked[path] = None
         else:
             raise ReportError(_nothing_here(path))
     return [read_grid(folder, only) for folder, only in asked.items()]
 
 
-def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
-    """Read one folder of cells; ``only`` restricts it to the cells of these names.
+def read_grid(home: Path, only: set[str] | None = None) -> Grid:
+    """Read one folder of cells, or what a grid was sealed into; ``only`` restricts it to the cells of these names.
 
-    Raises ReportError where one of them is a trial, or has a seed that tuned.
+    Raises ReportError where one of them is a trial, or has a seed that tuned, and where an archive is damaged.
     """
+    try:
+        folder = records.opened(home)
+    except UnreadableFileError as error:
+        raise ReportError(str(error)) from error
     bad: list[Cell] = []
     plan = _optional(folder / PLAN, records.Plan, bad)
     registration = _optional(folder / records.REGISTERED, records.Registration, bad)
@@ -124,7 +130,7 @@ def read_grid(folder: Path, only: set[str] | None = None) -> Grid:
     cells = [_read_cell(folder / name, planned, configs.get(name)) for name, planned in wanted.items()]
     _refuse_seeds(folder, cells, plan, tuning)
     unplanned = tuple(sorted(set(present) - wanted.keys()))
-    return Grid(folder, (*cells, *bad), arms, unplanned, plan, registration, floors, costs, tuning)
+    return Grid(folder, (*cells, *bad), home, arms, unplanned, plan, registration, floors, costs, tuning)
 
 
 def _tuning(folder: Path, bad: list[Cell]) -> records.Tuning | None:
@@ -241,6 +247,10 @@ def _optional(path: Path, model: type[DocumentT], bad: list[Cell]) -> DocumentT 
         return None
 
 
+def _is_grid(path: Path) -> bool:
+    return any((path / name).is_file() for name in (PLAN, records.ARCHIVE))
+
+
 def _is_cell(path: Path) -> bool:
     try:
         return any((path / name).exists() for name in (CONFIG, RESULT, FAILURE, TRIAL))
@@ -255,8 +265,11 @@ def _cell_names(folder: Path) -> list[str]:
 
 
 def _nothing_here(path: Path) -> str:
+    if (path.parent / records.ARCHIVE).is_file():
+        return (f"{path}: its grid is sealed into {records.ARCHIVE}; name the grid, or lay it out: swarmformer grid "
+                f"unseal {path.parent} FOLDER")  # fmt: skip
     if not path.is_dir():
         return f"{path}: no such folder. Name a grid folder, a folder that holds cells, or a cell."
-    grids = sorted(child.name for child in path.iterdir() if (child / PLAN).is_file())
+    grids = sorted(child.name for child in path.iterdir() if _is_grid(child))
     hint = f" It holds grids; name those: {', '.join(grids)}." if grids else ""
     return f"{path}: neither a grid ({PLAN}) nor a cell ({CONFIG}), and it holds no cells.{hint}"

@@ -6,10 +6,12 @@ floors.json, costs.json         baselines and oracles of its task; seconds of it
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
                                 (of running text losses.npz)
 config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
+runs.parquet                    all of a finished grid, sealed into one file
 progress.json                   how far a cell or a trial that runs is
 """
 
 from .aliases import former_keys, todays_key
+from .archive import ARCHIVE, ArchiveError, opened, seal, unseal
 from .base import (
     Count,
     Document,
@@ -27,6 +29,7 @@ from .base import (
 from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
 from .curve import CURVE, KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
+from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, REGISTERED
 from .plan import (
     DECIDED,
     FACTORIALS,
@@ -49,10 +52,14 @@ from .plan import (
     plan_hash,
 )
 from .predictions import (
+    ANSWERS,
     LOSSES,
     PREDICTIONS,
+    Answers,
+    Asked,
     Predictions,
     TokenLosses,
+    read_answers,
     read_losses,
     read_predictions,
     save_predictions,
@@ -96,6 +103,3 @@ from .tuning import (
     read_tuning,
     save_tuning,
 )
-
-PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"
-CONFIG, FAILURE, ENVIRONMENT = "config.json", "failure.json", "environment.json"

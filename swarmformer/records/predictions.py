@@ -6,8 +6,9 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from .base import UnreadableFileError, in_a_line, write_bytes_atomically
 from .run import RESULT, Result, check_file
 
 PREDICTIONS, LOSSES = "predictions.npz", "losses.npz"
+ANSWERS, ASKED = "answers.npz", "asked_{}.npz"
+"""What an archive keeps of predictions, laid out: of a cell, and the examples of a grid by their digest."""
 CHECKSUM = "sha256"
 REPAIR = "restore it from a copy, or delete the cell's result.json and run the grid again"
 LARGEST = 1 << 31
@@ -33,9 +36,14 @@ class Predictions:
     logits_NK: np.ndarray
 
     @property
+    def given(self) -> np.ndarray:
+        """The class that was answered, [n]."""
+        return self.logits_NK.argmax(axis=1).astype(np.int32)
+
+    @property
     def correct(self) -> np.ndarray:
         """Whether each answer is right, [n]."""
-        return self.logits_NK.argmax(axis=1) == self.labels
+        return self.given == self.labels
 
     @property
     def loss(self) -> float:
@@ -48,6 +56,49 @@ class Predictions:
     def arrays(self) -> dict[str, np.ndarray]:
         """As they are stored."""
         return {"names": self.names, "labels": self.labels, "logits": self.logits_NK}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The examples of a test split: ``names`` [n] and ``labels`` [n]."""
+
+    names: np.ndarray
+    labels: np.ndarray
+
+    @classmethod
+    def of(cls, names: Sequence[str], labels: Sequence[int]) -> Asked:
+        return cls(np.array(names, dtype=np.str_), np.array(labels, dtype=np.int64))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of names and labels, in their order."""
+        content = "\n".join(self.names.tolist()).encode("utf-8", "surrogatepass") + self.labels.astype("<i8").tobytes()
+        return hashlib.sha256(content).hexdigest()[:12]
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """Of the names."""
+        return np.argsort(self.names, kind="stable")
+
+    def are(self, other: Asked) -> bool:
+        """Whether both are the same examples with the same labels, in any order."""
+        return self.digest == other.digest or (
+            np.array_equal(self.names[self.order], other.names[other.order])
+            and np.array_equal(self.labels[self.order], other.labels[other.order])
+        )
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a run answered to each of them: classes, ``given`` [n]."""
+
+    asked: Asked
+    given: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether each is right, [n], in the order of the names."""
+        return (self.given == self.asked.labels)[self.asked.order]
 
 
 @dataclass(frozen=True)
@@ -96,6 +147,46 @@ def read_predictions(cell: Path, result: Result | None = None) -> Predictions | 
         _agrees(path, "accuracy", found.correct.mean(), told.accuracy, 1e-9)
         _agrees(path, "loss", found.loss, told.loss, LOSS_TOLERANCE)
     return found
+
+
+def save_asked(grid: Path, asked: Asked) -> None:
+    """Write examples for the answers of the cells of a grid's folder, under their digest."""
+    np.savez(grid / ASKED.format(asked.digest), names=asked.names, labels=asked.labels)
+
+
+def save_answers(cell: Path, digest: str, given: Sequence[int]) -> None:
+    """Write what a cell answered to the examples of this digest, which lie in the folder above."""
+    np.savez(cell / ANSWERS, asked=np.array(digest), given=np.array(given, dtype=np.int32))
+
+
+def read_answers(cell: Path, result: Result | None = None) -> Answers | None:
+    """What a cell answered: of its predictions, or as an archive laid it out; None where it has neither.
+
+    Args:
+        result: of the cell, where it is at hand: number and accuracy of the answers must be those in it.
+
+    Raises:
+        UnreadableFileError: damaged, or of another result.
+    """
+    found = read_predictions(cell, result)
+    if found is not None:
+        return Answers(Asked(found.names, found.labels), found.given)
+    path = cell / ANSWERS
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            digest, given = str(stored["asked"]), stored["given"]
+        with np.load(cell.parent / ASKED.format(digest), allow_pickle=False) as stored:
+            answers = Answers(Asked(stored["names"], stored["labels"]), given)
+    except Exception as error:  # zipfile and numpy fail in any way over damaged bytes
+        raise UnreadableFileError(path, f"damaged ({in_a_line(error)}); {REPAIR}") from error
+    if answers.asked.digest != digest:
+        raise UnreadableFileError(path, f"the examples beside it are others; {REPAIR}")
+    if result is not None:
+        _agrees(path, "examples", len(given), result.metrics.test.n, 0)
+        _agrees(path, "accuracy", answers.right.mean(), result.metrics.test.accuracy, 1e-9)
+    return answers
 
 
 def read_losses(cell: Path, result: Result | None = None) -> TokenLosses | None:

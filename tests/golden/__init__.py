@@ -19,10 +19,10 @@ from swarmformer.run_key import content_of
 from swarmformer.schema import default_options
 from swarmformer.spec import SPEC_VERSION, DataSpec, RunSpec, TrainSpec
 from swarmformer.variants import list_variants, load_factors, resolve_run
+from tests import committed
 
 HERE = Path(__file__).parent
 KEYS, DEFAULTS = HERE / "keys.yaml", HERE / "defaults.yaml"
-RESULTS = HERE.parents[1] / "reports" / "results"
 GRIDS = HERE.parents[1] / "experiments" / "grids"
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
 
@@ -55,7 +55,7 @@ def _as_json(value: Any) -> Any:
 
 def committed_runs() -> Iterator[tuple[Path, str, RunSpec]]:
     """The config.json of every committed run, with the key it was written with and its specification of today."""
-    for path in sorted(RESULTS.rglob("config.json")):
+    for path in committed.every("config.json"):
         config = json.loads(path.read_text())
         given = {"variant": config["variant"], "seed": config["seed"], **config["spec"]}
         yield path, config["run_key"], RunSpec.from_dict(given)

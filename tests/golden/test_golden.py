@@ -13,7 +13,7 @@ from experiments.plan.grid_file import arms_of, designed_arms, read_grid, resolv
 from experiments.status import Status
 from swarmformer.data import tokenizer
 from swarmformer.records.aliases import aliases, todays_key
-from tests import golden
+from tests import committed, golden
 
 BERT_VOCABULARY = 30522
 RAISE = "a default changed, so that old keys would mean something else: raise the VERSION of that part"
@@ -49,12 +49,12 @@ def test_aliases_lead_to_todays_keys_and_not_further() -> None:
     assert not set(aliases()) & set(aliases().values())
 
 
-GRIDS = sorted(path for path in golden.GRIDS.glob("*.yaml") if (golden.RESULTS / path.stem).is_dir())
+GRIDS = sorted(path for path in golden.GRIDS.glob("*.yaml") if (committed.RESULTS / path.stem).is_dir())
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
 def test_committed_runs_are_cells_of_todays_grid_and_not_run_anew(path: Path) -> None:
-    grid, folder = read_grid(path), golden.RESULTS / path.stem
+    grid, folder = read_grid(path), committed.runs_of(path.stem)
     arms = [*arms_of(grid), *(arm for design in grid.designs for arm in designed_arms(design))]
     specs = {arm.name: resolve_arm(grid, arm, str(path)) for arm in arms}
     runs = [json.loads(file.read_text()) for file in folder.glob("*/config.json")]

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from swarmformer import records
+from tests import committed
 
-RESULTS = Path(__file__).parents[2] / "reports" / "results"
 KINDS: dict[str, type[records.Document]] = {
     "result.json": records.Result,
     "config.json": records.Config,
@@ -44,20 +44,19 @@ def test_reads_what_it_wrote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), KINDS.items(), ids=list(KINDS))
 def test_reads_every_committed_file(name: str, kind: type[records.Document]) -> None:
-    paths = list(RESULTS.rglob(name))
+    paths = list(committed.every(name))
     assert paths
     for path in paths:
         records.load(path, kind)
 
 
 def test_reads_every_committed_curve_and_prediction() -> None:
-    cells = [path.parent for path in RESULTS.rglob("result.json")]
-    assert all(records.read_curve(cell) for cell in cells)
-    predictions = {cell: found for cell in cells if (found := records.read_predictions(cell)) is not None}
-    assert predictions
-    for cell, found in predictions.items():
-        result = records.load(cell / "result.json", records.Result)
-        assert found.correct.mean() == pytest.approx(result.metrics.test.accuracy)
+    results = {path.parent: records.load(path, records.Result) for path in committed.every("result.json")}
+    assert all(records.read_curve(cell, result) for cell, result in results.items())
+    answers = {cell: found for cell, result in results.items() if (found := records.read_answers(cell, result))}
+    assert answers
+    for cell, found in answers.items():
+        assert found.right.mean() == pytest.approx(results[cell].metrics.test.accuracy)
 
 
 def test_reads_former_words(tmp_path: Path) -> None:

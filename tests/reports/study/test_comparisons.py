@@ -14,11 +14,10 @@ from reports.statistics.verdict import holm
 from reports.study.build import study
 from reports.study.families import versus
 from reports.study.model import Contrast, Design, GridStudy, Verdict
+from tests.committed import SEALED
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_design import FACTORS, write_design
 
-RESULTS = Path(__file__).resolve().parents[3] / "reports" / "results"
-COMMITTED = sorted(path.parent for path in RESULTS.glob("*/plan.json"))
 PRIMARY = {"metric": "accuracy", "margin_points": 0.3}
 
 
@@ -149,11 +148,11 @@ def test_a_design_that_is_not_complete_in_any_seed_has_effects_without_numbers(t
 
 @pytest.fixture(scope="module")
 def committed() -> tuple[GridStudy, ...]:
-    return study(COMMITTED).grids
+    return study(SEALED).grids
 
 
 def test_every_comparison_of_the_committed_grids_has_one_verdict(committed: tuple[GridStudy, ...]) -> None:
-    assert len(committed) == len(COMMITTED) > 5
+    assert len(committed) == len(SEALED) > 5
     for grid in committed:
         contrasts = list(grid.contrasts())
         assert max(Counter(one.key for one in contrasts).values(), default=1) == 1, grid.name

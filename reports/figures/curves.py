@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import pandas as pd
@@ -12,9 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
-from swarmformer.records import CURVE, CurveLine, UnreadableFileError, read_curve
-
 from ..statistics.interval import mean_interval
+from ..study.curves import lines_of
 from ..study.model import Arm, GridStudy, Study
 from .kind import Figure, bounds, figure, label
 from .look import line_styles, name_levels
@@ -72,23 +70,8 @@ class Curves(Figure):
 
 def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     """curve.jsonl of an arm's runs, in the order of its seeds, without those that are missing or cannot be read."""
-    curves = (pd.DataFrame([line.model_dump() for line in lines]) for lines in lines_of(grid, arm))
+    curves = (pd.DataFrame([line.model_dump() for line in lines]) for lines in lines_of(grid, arm).values())
     return [curve for curve in curves if not curve.empty]
-
-
-def arm_curves(grid: GridStudy, arm: Arm) -> list[Path]:
-    """Where the curves of an arm's runs are, in the order of its seeds, if they have any."""
-    by_seed = sorted(zip(arm.column("seed"), arm.column("where"), strict=True)) if arm.n else []
-    return [grid.folder / Path(where).name / CURVE for _, where in by_seed]
-
-
-def lines_of(grid: GridStudy, arm: Arm) -> Iterator[list[CurveLine]]:
-    """The same as lines."""
-    for path in arm_curves(grid, arm):
-        try:
-            yield read_curve(path.parent, grid.results.get(f"{grid.folder.name}/{path.parent.name}"))
-        except UnreadableFileError:
-            continue  # the figure counts the curves that it has, and says so
 
 
 def banded(curves: Sequence[pd.DataFrame], kind: str, column: str, band: Band) -> Iterator[dict[str, Any]]:

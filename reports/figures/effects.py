@@ -64,12 +64,14 @@ class Effects(OfDesigns):
 
     order: Literal[1, 2] = 2
     """1: main effects, and what stands for them, alone; 2: two-factor interactions too."""
+    simple: bool = True
+    """Below a main effect that depends on another factor what stands for it."""
 
     def read(self, study: Study) -> Iterator[dict[str, Any]]:
         for head, grid, design in self.designs(study):
             interactions = design.interactions.contrasts if self.order == 2 else ()
             for contrast in (*design.main.contrasts, *interactions):
-                for each in (contrast, *contrast.simple):
+                for each in (contrast, *(contrast.simple if self.simple else ())):
                     yield {**head, "margin": grid.margin, "of": contrast.name, **_row(each)}
 
     def height(self, row: pd.DataFrame) -> float:

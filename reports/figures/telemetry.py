@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from pydantic import Field
 
+from ..study.curves import arm_curves, lines_of
 from ..study.model import Arm, GridStudy, Study
-from .curves import Band, arm_curves, band_note, banded, curves_of, lines_of, plot_bands, seeds
+from .curves import Band, band_note, banded, curves_of, plot_bands, seeds
 from .kind import Figure, figure, label, said
 from .look import line_style
 
@@ -92,9 +94,10 @@ def _routed(grid: GridStudy) -> dict[str, Arm]:
 
 def _has_telemetry(grid: GridStudy, arm: Arm) -> bool:
     """Read whole only where something like a name of it stands: most arms of most grids route nothing."""
-    return any(map(_names_any, arm_curves(grid, arm))) and any(
-        TELEMETRY.fullmatch(name) for lines in lines_of(grid, arm) for line in lines for name in line.model_extra or ()
-    )
+    if not any(map(_names_any, arm_curves(grid, arm).values())):
+        return False
+    lines = chain.from_iterable(lines_of(grid, arm).values())
+    return any(TELEMETRY.fullmatch(name) for line in lines for name in line.model_extra or ())
 
 
 def _names_any(curve: Path) -> bool:

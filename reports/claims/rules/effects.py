@@ -37,9 +37,13 @@ InGrid = tuple[GridStudy, Contrast]
 
 @register("effect")
 class Effect(Rule):
-    """The main effect of a factor in every factorial or fractional design that was run."""
+    """The main effect of a factor in every factorial or fractional design that was run.
+
+    also: other factors that make the same claim, as one whose mechanism is let act.
+    """
 
     factor: str
+    also: tuple[str, ...] = ()
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
@@ -48,7 +52,7 @@ class Effect(Rule):
             for grid in study.grids
             for design in grid.effects
             for contrast in design.main.contrasts
-            if contrast.name == self.factor and contrast.interval is not None
+            if contrast.name in (self.factor, *self.also) and contrast.interval is not None
         ]
         absent = "no completed runs of a factorial or fractional design with this factor"
         return judged(effects, self.claimed) if effects else untestable(absent)

@@ -49,6 +49,13 @@ def test_the_study_alone_says_what_an_effect_is() -> None:
     assert "demo: +2.00 [+1.00, +3.00] points, p Holm 0.020, undecided" in found.figures
 
 
+def test_a_factor_of_the_same_claim_counts_where_it_is_named() -> None:
+    both = study(grid("one", contrast("routing", BETTER)), grid("two", contrast("routing_released", SAME)))
+    assert judged({"rule": "effect", "factor": "routing"}, both).measured == "better: one"
+    found = judged({"rule": "effect", "factor": "routing", "also": ["routing_released"]}, both)
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "better: one; equivalent: two"
+
+
 def test_an_effect_that_depends_is_told_by_its_simple_effects() -> None:
     simple = (contrast("windowed without layer_norm", BETTER), contrast("windowed with layer_norm", SAME))
     main = contrast("windowed", DEPENDS, reason="interacts with layer_norm", simple=simple)

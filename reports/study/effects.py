@@ -9,6 +9,7 @@ from swarmformer import records
 
 from ..statistics.contrast import Values, pooled_spread
 from ..statistics.factorial import Effect, Term, factorial_effects, simple_effect
+from ..statistics.power import detectable_difference
 from ..statistics.verdict import is_interaction_there, is_significant, judge
 from ..words import MINUS, percent, plural
 from .exercise import idle_factor
@@ -74,10 +75,13 @@ def _design(measured: Measured) -> Design:
         _dependent(contrast, depends[factor], simple[factor], measured) if factor in depends else contrast
         for factor, contrast in zip(factors, main, strict=True)
     )
+    spread = pooled_spread([effect.estimate for effect in effects])
+    seeds = max((len(effect.estimate.by_seed) for effect in effects), default=0)
     return Design(
         kind=design.kind, factors=design.factors, levels=design.levels, generators=design.generators,
         resolution=design.resolution, main=Family(f"main effects{measured.suffix}", None, main),
-        interactions=Family(f"interactions{measured.suffix}", None, interactions), power=_power(effects),
+        interactions=Family(f"interactions{measured.suffix}", None, interactions), power=_power(spread, seeds),
+        seeds=seeds, detectable=None if spread is None else detectable_difference(spread, seeds),
     )  # fmt: skip
 
 
@@ -131,9 +135,7 @@ def named(term: Term) -> str:
     return " × ".join(term)
 
 
-def _power(effects: Sequence[Effect]) -> str:
-    spread = pooled_spread([effect.estimate for effect in effects])
-    seeds = max((len(effect.estimate.by_seed) for effect in effects), default=0)
+def _power(spread: float | None, seeds: int) -> str:
     head = f"{plural(seeds, 'seed')} with every arm"
     if spread is None:
         return f"{head}: no interval and no power without two."

@@ -266,8 +266,11 @@ class GridStudy:
 
 @dataclass(frozen=True)
 class Design:
-    """A factorial or fractional design and its effects. levels: arm → factors that are on in it. power: one sentence on
-    what an effect must have to be found."""
+    """A factorial or fractional design and its effects.
+
+    levels: arm → factors that are on in it. power: one sentence on what an effect must have to be found; detectable:
+    that size, None where nothing is known of it. seeds: with which every arm is completed.
+    """
 
     kind: str
     factors: tuple[str, ...]
@@ -277,6 +280,8 @@ class Design:
     main: Family
     interactions: Family
     power: str
+    detectable: float | None = None
+    seeds: int = 0
 
 
 @dataclass(frozen=True)

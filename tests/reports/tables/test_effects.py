@@ -65,3 +65,21 @@ def test_every_verdict_is_the_studys_own(tmp_path: Path) -> None:
     said = {(row.entries[0].raw["kind"], row.entries[0].raw["effect"]): row.entries[4].text for row in table.rows}
     assert said == {(one.kind, one.name): one.verdict for one in seen.contrasts() if one.kind != "difference"}
     assert np.all([len(row.entries[1].text) <= 40 for row in table.rows])
+
+
+def test_an_overview_has_every_effect_of_every_task(tmp_path: Path) -> None:
+    first = write_design(tmp_path / "one", {("a",): 0.05}, factors=("a", "b"), resolution=None, noise=0.001)
+    other = write_design(tmp_path / "two", {}, factors=("b", "c"), resolution=None, noise=0.001, seeds=(0, 1), draw=1)
+    (table,) = tables("overview", first, other)
+    effects = {grid: rows_of(tables("effects", grid, order=1)[0], "effect") for grid in (first, other)}
+    assert texts(table, 0) == ["a", "b", "c", "registered margin", "found with 80 % power", "seeds with every arm"]
+    heads = ["listops (one)", "listops (two)"]
+    assert [column.head for column in table.columns[1:]] == [f"{head}, points" for head in heads]
+    rows = rows_of(table, "factor")
+    for grid, head in zip((first, other), heads, strict=True):
+        for factor, effect in effects[grid].items():
+            assert rows[factor][f"{head} estimate"] == effect["estimate"]
+            assert rows[factor][f"{head} verdict"] == effect["verdict"]
+    assert entry(table, "factor", "a", f"{heads[0]} estimate").text.endswith("] better")
+    assert entry(table, "factor", "c", f"{heads[0]} estimate").text == ""
+    assert texts(table, 2)[-3:] == ["±0.30", texts(table, 2)[-2], "2"] and float(texts(table, 2)[-2]) > 0.1

@@ -1,0 +1,65 @@
+"""``overview``: every main effect of every factorial design, a row a factor and a column a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..render.table import MISSING, Column, Entry, Row, Table
+from ..study.model import Design, GridStudy, Study
+from ..words import percent, with_bounds
+from . import table
+
+InGrid = tuple[GridStudy, Design]
+
+
+@table("overview")
+def overview(study: Study) -> list[Table]:
+    """One table over all designs; nothing where there is none."""
+    designs = [(grid, design) for grid in study.grids for design in grid.effects]
+    return [_table(designs)] if designs else []
+
+
+def _table(designs: Sequence[InGrid]) -> Table:
+    factors = dict.fromkeys(factor for _, design in designs for factor in design.factors)
+    heads = _heads(designs)
+    rows = [Row((Entry(factor, {"factor": factor}),
+                 *(_effect(head, design, factor) for head, (_, design) in zip(heads, designs, strict=True))))
+            for factor in factors]  # fmt: skip
+    margins = [f"±{percent(grid.margin)}" if grid.margin else MISSING for grid, _ in designs]
+    rows += [
+        _told("registered margin", heads, margins),
+        _told("found with 80 % power", heads, [_found(design) for _, design in designs], ruled=False),
+        _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], ruled=False),
+    ]
+    notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
+    columns = (Column("factor", is_code=True), *(Column(f"{head}, points") for head in heads))
+    return Table("", "on test accuracy", columns, tuple(rows), notes=tuple(notes))
+
+
+def _heads(designs: Sequence[InGrid]) -> list[str]:
+    """The task, and the grid where several are of one task."""
+    tasks = [grid.task for grid, _ in designs]
+    return [grid.task if tasks.count(grid.task) == 1 else f"{grid.task} ({grid.name})" for grid, _ in designs]
+
+
+def _effect(head: str, design: Design, factor: str) -> Entry:
+    """``+0.74 [−0.76, +2.25] undecided``"""
+    # A grid's second design has its number behind the names of its effects.
+    contrast = next((one for one in design.main.contrasts if one.name.partition(" (")[0] == factor), None)
+    keys = {f"{head} estimate": None, f"{head} low": None, f"{head} high": None, f"{head} verdict": None}
+    if contrast is None or contrast.interval is None:
+        return Entry(MISSING if contrast else "", keys)
+    verdict = "" if contrast.verdict is None else f" {contrast.verdict}"
+    interval = contrast.interval
+    raw = dict(zip(keys, (interval.mean, interval.low, interval.high, verdict.strip() or None), strict=True))
+    return Entry(f"{with_bounds(interval, '+')}{verdict}", raw, contrast.sources)
+
+
+def _found(design: Design) -> str:
+    return MISSING if design.detectable is None else percent(design.detectable)
+
+
+def _told(what: str, heads: Sequence[str], texts: Sequence[str], *, ruled: bool = True) -> Row:
+    """A fact of every design, below the effects."""
+    entries = (Entry(text, {f"{head} {what}": text}) for head, text in zip(heads, texts, strict=True))
+    return Row((Entry(what, {"factor": what}), *entries), ruled=ruled)

@@ -1,4 +1,4 @@
-"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry|export|seal|unseal GRID``.
+"""Plan, run and watch a grid: ``swarmformer grid plan|run|status|retry|export|seal GRID``, ``unseal DIR``.
 
 plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
@@ -6,9 +6,9 @@ status  where every cell stands and how far those are that run, also from anothe
 retry   set aside what failed or cannot be read (nothing is deleted) and run it; a cell whose cause lay outside of it,
         as a full disk or a limit, goes on from its checkpoint
 export  curves, options and results into a folder of TensorBoard or MLflow
-seal    all records of a finished grid in one file, DIR/runs.parquet, to keep, commit and report; of predictions it has
-        what was answered
-unseal  lay a sealed grid out again as the folder DIR; status, export and reports read a sealed one as it is
+seal    the records of a finished grid in one file, DIR/runs.parquet, to keep, commit and report; of predictions it has
+        what was answered, and no weights
+unseal  lay a sealed grid out again as a folder of cells; status, export and reports read a sealed one as it is
 
 A grid that says tune: runs its trials first, then its cells with the values that they chose.
 """
@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     for name, run in COMMANDS.items():
         one = commands.add_parser(name, help=argparse.SUPPRESS)
         one.set_defaults(run=run)
+        if name == "unseal":
+            one.add_argument("sealed", type=Path, metavar="SEALED", help="runs.parquet, or the folder that it lies in")
+            one.add_argument("out", type=Path, metavar="DIR", help="a new folder")
+            continue
         one.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
         one.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
         if name in ("run", "retry"):
@@ -88,9 +92,8 @@ def _parser() -> argparse.ArgumentParser:
         elif name == "export":
             one.add_argument("--to", required=True, choices=KINDS, help="whose folder it becomes")
             one.add_argument("out", type=Path, metavar="DIR", help="the folder; brought up to date where it is there")
-        elif name in ("seal", "unseal"):
-            one.add_argument("out", type=Path, metavar="DIR", help="the folder; made where it is not there")
-        if name == "seal":
+        elif name == "seal":
+            one.add_argument("out", type=Path, metavar="DIR", help="a folder elsewhere; made where it is not there")
             one.add_argument("--finished-only", action="store_true", help="leave out what neither finished nor failed")
     return parser
 
@@ -116,13 +119,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> int:
         options = parser.parse_args(words_of(arguments))
-        options.grid = grid_path(options.grid)
-        options.folder = options.runs / options.grid.stem
-        if options.command in ("status", "export"):
-            options.folder = records.opened(options.folder)
-        elif options.command != "unseal" and (options.folder / records.ARCHIVE).exists():
-            raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
-                            f"{options.grid.stem} --runs {options.runs} DIR, or name other --runs")  # fmt: skip
+        if options.command != "unseal":
+            options.grid = grid_path(options.grid)
+            options.folder = options.runs / options.grid.stem
+            if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
+                raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid "
+                                f"unseal {options.folder} DIR, or name other --runs")  # fmt: skip
         status: int = options.run(options)
         return status
 
@@ -143,26 +145,33 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    print_status(_current_plan(options.grid, options.folder), options.folder)
+    folder = records.opened(options.folder)
+    sealed = plan_on_disk(folder) if folder != options.folder else None
+    print_status(sealed or _current_plan(options.grid, folder), folder)
     return 0
 
 
 def _export(options: argparse.Namespace) -> int:
-    plan = plan_on_disk(options.folder)
+    folder = records.opened(options.folder)
+    plan = plan_on_disk(folder)
     if plan is None:
         raise SpecError(f"{options.folder}: no plan here to export; see --runs, or run the grid first")
-    export_grid(plan, options.folder, options.to, options.out)
+    export_grid(plan, folder, options.to, options.out)
     return 0
 
 
 def _seal(options: argparse.Namespace) -> int:
-    path = records.seal(options.folder, options.out, finished_only=options.finished_only)
-    print(f"{path}: {path.stat().st_size:,} bytes")
+    sealed = records.seal(options.folder, options.out, finished_only=options.finished_only)
+    print(f"{sealed.path}: {sealed.path.stat().st_size:,} bytes")
+    for cell in sealed.left_out:
+        print(f"left out, neither finished nor failed: {cell}")
+    for folder in sealed.weights:
+        print(f"not in it: {folder}; copy what you want to keep")
     return 0
 
 
 def _unseal(options: argparse.Namespace) -> int:
-    records.unseal(options.folder, options.out)
+    records.unseal(options.sealed, options.out)
     print(f"laid out in {options.out}")
     return 0
 

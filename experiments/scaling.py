@@ -6,8 +6,9 @@ alone and together, at 256 to 16,384 tokens. Keys: variants (the first is what t
 lengths, batch, threads, precision, mode (forward or training), budget_s (seconds to time), call_s (a pass that
 takes longer is missing), min_repeats, device, runs, name, seed, and any key below model and train.
 
-With ``piece=4096`` texts of any length are read that many tokens at a time (swarmformer.long), in bounded memory and to
-the same logits: ``with piece=4096 variants=[base+windowed+hierarchical] lengths=[16384,1048576] min_repeats=1
+With ``piece=4096`` texts of any length are read that many tokens at a time (swarmformer.long), to the same logits, with
+one state a token and cluster in memory:
+``with piece=4096 variants=[base+windowed+hierarchical] lengths=[16384,1048576] min_repeats=1
 call_s=900``. Every row is measured in a fresh process and kept, so that the same command goes on where it was stopped.
 """
 

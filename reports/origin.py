@@ -89,23 +89,25 @@ def origin(source: str, root: Path) -> dict[str, Any]:
     path, _, key = source.partition("#")
     try:
         place = opened(root).joinpath(*path.split("/")[1:])
-        below = place.relative_to(opened(root)).as_posix()
-        shown = str(place) if opened(root) == root else f"{root / ARCHIVE}: {below}"
+        sealed = {} if opened(root) == root else {"archive": str(root / ARCHIVE)}
         if not place.exists():
-            raise ReportError(f"{source}: gone: there is no {shown}; put the runs back, or make the report again")
+            where = f"it in {sealed['archive']}" if sealed else str(place)
+            raise ReportError(f"{source}: gone: there is no {where}; put the runs back, or make the report again")
         if place.is_dir():
-            return _run(source, place, shown)
-        return {"source": source, "file": shown, **({"entry": key} if key else {}), **_measured(place)}
+            return _run(source, place, sealed or {"folder": str(place)})
+        named = sealed or {"file": str(place)}
+        return {"source": source, **named, **({"entry": key} if key else {}), **_measured(place)}
     except UnreadableFileError as error:
         raise ReportError(str(error)) from error
 
 
-def _run(source: str, folder: Path, shown: str) -> dict[str, Any]:
+def _run(source: str, folder: Path, named: dict[str, str]) -> dict[str, Any]:
+    """``named``: where it lies, as it is shown: its folder, or the archive that its grid is sealed into."""
     if not any((folder / name).exists() for name in (CONFIG, RESULT, FAILURE)):
-        raise ReportError(f"{source}: gone: {shown} holds no run; put it back, or make the report again")
+        raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
     environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
-    said = {"source": source, "folder": shown, "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
+    said = {"source": source, **named, "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
     result = cell.result
     if result is None:
         said["cause"] = cell.cause
@@ -116,7 +118,8 @@ def _run(source: str, folder: Path, shown: str) -> dict[str, Any]:
             "device": result.device, "precision": result.precision or "not recorded",
             "started at": result.started_at or "not recorded",
         }  # fmt: skip
-    return {**said, "config": f"{shown}/{CONFIG}", **_machine(environment)}
+    config = {"config": str(folder / CONFIG)} if "folder" in named else {}
+    return {**said, **config, **_machine(environment)}
 
 
 def _measured(file: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
+from swarmformer.merge import leaves
 
 MAX_ARMS = 1024
 Patch = dict[str, Any]
@@ -54,6 +55,7 @@ class DesignSpec(Strict):
             raise ValueError("a factor is given twice")
         if unknown := sorted(set(self.when) - set(self.factors)):
             raise ValueError(f"when: {', '.join(unknown)}: not among the factors: {', '.join(self.factors)}")
+        _check_when(self.when)
         if self.kind != "fractional" and (self.resolution is not None or self.generators):
             raise ValueError(f"resolution and generators are for fractional designs, not for {self.kind}")
         if self.resolution is not None and self.generators:
@@ -61,6 +63,19 @@ class DesignSpec(Strict):
         if self.kind == "factorial" and 2 ** len(self.factors) > MAX_ARMS:
             raise ValueError(f"2^{len(self.factors)} arms are more than {MAX_ARMS}; take a fractional design")
         return self
+
+
+def _check_when(when: dict[str, Patch]) -> None:
+    """Which arm has an option must not hang on the order of factors, nor what a component is on a patch for options."""
+    set_by: dict[tuple[str, ...], tuple[str, Any]] = {}
+    for factor, patch in when.items():
+        for path, value in leaves(patch):
+            if path[-1] == "name":
+                named = ".".join(path)
+                raise ValueError(f"when: {factor}: {named}: options alone; another component is another factor")
+            other, before = set_by.setdefault(path, (factor, value))
+            if before != value:
+                raise ValueError(f"when: {other} and {factor} set {'.'.join(path)} to different values")
 
 
 def levels_of(design: DesignSpec) -> list[Levels]:

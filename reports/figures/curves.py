@@ -70,7 +70,7 @@ class Curves(Figure):
 
 def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     """curve.jsonl of an arm's runs, in the order of its seeds, without those that are missing or cannot be read."""
-    curves = (pd.DataFrame([line.model_dump() for line in lines]) for lines in lines_of(grid, arm).values())
+    curves = (pd.DataFrame([line.model_dump() for line in lines]) for _, lines in lines_of(grid, arm))
     return [curve for curve in curves if not curve.empty]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -96,7 +95,7 @@ def _has_telemetry(grid: GridStudy, arm: Arm) -> bool:
     """Read whole only where something like a name of it stands: most arms of most grids route nothing."""
     if not any(map(_names_any, arm_curves(grid, arm).values())):
         return False
-    lines = chain.from_iterable(lines_of(grid, arm).values())
+    lines = (line for _, of_run in lines_of(grid, arm) for line in of_run)
     return any(TELEMETRY.fullmatch(name) for line in lines for name in line.model_extra or ())
 
 

@@ -116,7 +116,7 @@ def read_texts(path: Path, task: str, answered: Sequence[Answered]) -> Texts:
     texts = Texts(task, path, by_name)
     if not any(texts.of(name) is not None for run in _of_task(task, answered) for name in run.names.tolist()):
         raise ReportError(f"{path}: none of its names is of a test example of task {task}. Names are like those in "
-                          "predictions.npz.")  # fmt: skip
+                          "predictions.npz of a run.")  # fmt: skip
     return texts
 
 

@@ -83,7 +83,7 @@ def make_site(
         "index.html": utf8(index),
         "data/index.js": script("index", json_text(listed)),
         **parts.files(),
-        **{f"figures/{each.name}.svg": each.draw()[f"{each.name}.svg"] for each in drawings},
+        **{f"figures/{each.name}.svg": each.draw(("svg",))[f"{each.name}.svg"] for each in drawings},
         **{path.relative_to(HERE).as_posix(): path.read_bytes()
            for path in sorted((HERE / "static").rglob("*")) if path.is_file()},
     }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from swarmformer.records import CURVE, CurveLine, UnreadableFileError, read_curve
@@ -15,12 +16,10 @@ def arm_curves(grid: GridStudy, arm: Arm) -> dict[int, Path]:
     return {int(seed): grid.folder / Path(where).name / CURVE for seed, where in by_seed}
 
 
-def lines_of(grid: GridStudy, arm: Arm) -> dict[int, list[CurveLine]]:
-    """The lines of each, without those that are missing or cannot be read."""
-    found = dict[int, list[CurveLine]]()
+def lines_of(grid: GridStudy, arm: Arm) -> Iterator[tuple[int, list[CurveLine]]]:
+    """Seed and lines of each, without those that are missing or cannot be read."""
     for seed, path in arm_curves(grid, arm).items():
         try:
-            found[seed] = read_curve(path.parent, grid.results.get(f"{grid.folder.name}/{path.parent.name}"))
+            yield seed, read_curve(path.parent, grid.results.get(f"{grid.folder.name}/{path.parent.name}"))
         except UnreadableFileError:
             continue  # whoever shows curves counts those that there are, and says so
-    return found

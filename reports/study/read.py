@@ -267,7 +267,7 @@ def _cell_names(folder: Path) -> list[str]:
 def _nothing_here(path: Path) -> str:
     if (path.parent / records.ARCHIVE).is_file():
         return (f"{path}: its grid is sealed into {records.ARCHIVE}; name the grid, or lay it out: swarmformer grid "
-                f"unseal {path.parent} FOLDER")  # fmt: skip
+                f"unseal {path.parent} DIR")  # fmt: skip
     if not path.is_dir():
         return f"{path}: no such folder. Name a grid folder, a folder that holds cells, or a cell."
     grids = sorted(child.name for child in path.iterdir() if _is_grid(child))

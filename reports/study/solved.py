@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 from scipy.stats import fisher_exact
 
@@ -11,24 +11,29 @@ from swarmformer.records import CurveLine, ValidationLine
 from ..statistics.interval import Interval, wilson
 from ..statistics.verdict import holm
 from .curves import lines_of
-from .model import Arm, GridStudy
+from .model import Arm, GridStudy, Reference, Sources
 
 
 @dataclass(frozen=True)
 class Count:
     """The seeds of an arm that solve a task, and those that do not.
 
-    by_seed: test accuracy; line: from which a seed has solved it. steps: of the seeds that solve it, the first
-    validation at the line, where there was one. p, p_holm: Fisher's exact test of the counts against those of the base,
-    and after Holm's correction over the arms; None for the base, and where there is none.
+    by_seed: test accuracy; line: from which a seed has solved it, by the oracle. steps: of the seeds that solve it, the
+    first validation at the line; None where validation was never there. p, p_holm: Fisher's exact test of the counts
+    against those of the base, and after Holm's correction over the arms; None for the base, and where there is none.
     """
 
     arm: Arm
     line: float
+    oracle: Reference
     by_seed: dict[int, float]
-    steps: tuple[int, ...]
-    p: float | None = field(default=None)
-    p_holm: float | None = field(default=None)
+    steps: tuple[int | None, ...]
+    p: float | None = None
+    p_holm: float | None = None
+
+    @property
+    def sources(self) -> Sources:
+        return (*self.arm.sources, *self.oracle.sources)
 
     @property
     def solved(self) -> list[float]:
@@ -49,27 +54,28 @@ def counts(grid: GridStudy, share: float) -> list[Count]:
 
     share: of the best oracle's test accuracy, from which a seed counts as having solved the task.
     """
-    line = share * _oracle(grid)
-    found = [_count(grid, arm, line) for arm in grid.arms if arm.n] if line else []
+    oracle = _oracle(grid)
+    if oracle is None:
+        return []
+    found = [_count(grid, arm, oracle, share) for arm in grid.arms if arm.n]
     base = next((count for count in found if count.arm.is_base), None)
     p_values = [_against(count, base) for count in found]
-    return [
-        Count(count.arm, line, count.by_seed, count.steps, p, p_holm)
-        for count, p, p_holm in zip(found, p_values, holm(p_values), strict=True)
-    ]
+    corrected = zip(found, p_values, holm(p_values), strict=True)
+    return [replace(count, p=p, p_holm=p_holm) for count, p, p_holm in corrected]
 
 
-def _oracle(grid: GridStudy) -> float:
-    """Test accuracy of the best oracle; 0 where there is none."""
+def _oracle(grid: GridStudy) -> Reference | None:
+    """The best one on the grid's own test split."""
     known = [one for one in grid.references if one.kind == "oracle" and one.split == "test"]
-    return max((one.accuracy.mean for one in known if one.data_key == grid.data_key), default=0.0)
+    mine = [one for one in known if one.data_key == grid.data_key]
+    return max(mine, key=lambda one: one.accuracy.mean, default=None)
 
 
-def _count(grid: GridStudy, arm: Arm, line: float) -> Count:
+def _count(grid: GridStudy, arm: Arm, oracle: Reference, share: float) -> Count:
+    line = share * oracle.accuracy.mean
     by_seed = dict(zip(map(int, arm.column("seed")), arm.column("accuracy"), strict=True))
-    curves = lines_of(grid, arm)
-    first = [_first(curves[seed], line) for seed in curves if by_seed[seed] >= line]
-    return Count(arm, line, by_seed, tuple(step for step in first if step is not None))
+    steps = (_first(lines, line) for seed, lines in lines_of(grid, arm) if by_seed[seed] >= line)
+    return Count(arm, line, oracle, by_seed, tuple(steps))
 
 
 def _first(lines: list[CurveLine], line: float) -> int | None:

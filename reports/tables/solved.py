@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import mean, median
 
-from ..render.table import MISSING, Column, Entry, Row, Table
-from ..study.model import GridStudy, Study
+from ..render.table import Column, Entry, Row, Table
+from ..study.model import GridStudy, Sources, Study
 from ..study.solved import Count, counts
 from ..words import p_value, percent, with_bounds
 from . import columns as c
@@ -35,35 +35,45 @@ def _table(grid: GridStudy, of_arms: Sequence[Count], share: float) -> Table:
     notes = (
         f"Solved: test accuracy of {percent(of_arms[0].line)} % or more, {share:g} of the best oracle's. Share: of the "
         "seeds, with Wilson's interval. Steps: of the seeds that solve it, the first validation at that line: median "
-        "[least, most].",
-        f"p: Fisher's exact test of the counts against {grid.base}." if has_base else "No base is named, so no p.",
+        "[least, most]; a seed that solves the test split without one is not in it.",
+        f"p: Fisher's exact test of the counts against {grid.base}." if has_base else "No run of a base, so no p.",
         *grid.notes,
     )
     columns = tuple(Column(head, is_code=head == "arm") for head in HEADS)
-    return Table(grid.name, c.title(grid), columns, tuple(map(_row, of_arms)), grid.warnings, notes)
+    base = [source for count in of_arms if count.arm.is_base for source in count.sources]
+    every = tuple(dict.fromkeys(source for count in of_arms for source in count.sources))
+    rows = tuple(_row(count, base, every) for count in of_arms)
+    return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
 
 
-def _row(count: Count) -> Row:
-    arm, steps = count.arm, {"steps_median": median(count.steps) if count.steps else None}
-    entries = [
-        Entry(arm.name, {"arm": arm.name, "variant": arm.variant}),
-        Entry(f"{len(count.solved)} of {len(count.by_seed)}",
-              {"solved": len(count.solved), "seeds": len(count.by_seed)}),
-        Entry(with_bounds(count.share), c.bounds("share", count.share)),
-        Entry(_steps(count.steps), steps),
-        _accuracy("accuracy_solved", count.solved), _accuracy("accuracy_unsolved", count.unsolved),
-        _p("p", count.p), _p("p_holm", count.p_holm),
-    ]  # fmt: skip
-    return Row(tuple(Entry(entry.text, entry.raw, arm.sources) for entry in entries))
+def _row(count: Count, base: Sequence[str], every: Sources) -> Row:
+    """``every``: sources of the whole family, which Holm's correction is made over."""
+    arm, sources = count.arm, count.sources
+    both = tuple(dict.fromkeys((*sources, *base)))
+    counted = {"solved": len(count.solved), "seeds": len(count.by_seed)}
+    return Row((
+        Entry(arm.name, {"arm": arm.name, "variant": arm.variant}, arm.sources),
+        Entry(f"{len(count.solved)} of {len(count.by_seed)}", counted, sources),
+        Entry(with_bounds(count.share), c.bounds("share", count.share), sources),
+        _steps([step for step in count.steps if step is not None], sources),
+        _accuracy("accuracy_solved", count.solved, sources), _accuracy("accuracy_unsolved", count.unsolved, sources),
+        _p("p", count.p, both), _p("p_holm", count.p_holm, every),
+    ))  # fmt: skip
 
 
-def _steps(steps: Sequence[int]) -> str:
-    return f"{median(steps):,.0f} [{min(steps):,}, {max(steps):,}]" if steps else MISSING
+def _steps(steps: Sequence[int], sources: Sources) -> Entry:
+    keys = ("steps_median", "steps_least", "steps_most")
+    if not steps:
+        return c.missing(*keys, sources=sources)
+    values = (median(steps), min(steps), max(steps))
+    return Entry(f"{values[0]:,.0f} [{values[1]:,}, {values[2]:,}]", dict(zip(keys, values, strict=True)), sources)
 
 
-def _accuracy(key: str, of_seeds: Sequence[float]) -> Entry:
-    return Entry(percent(mean(of_seeds)), {key: mean(of_seeds)}) if of_seeds else Entry(MISSING, {key: None})
+def _accuracy(key: str, of_seeds: Sequence[float], sources: Sources) -> Entry:
+    if not of_seeds:
+        return c.missing(key, sources=sources)
+    return Entry(percent(mean(of_seeds)), {key: mean(of_seeds)}, sources)
 
 
-def _p(key: str, p: float | None) -> Entry:
-    return Entry("" if p is None else p_value(p), {key: p})
+def _p(key: str, p: float | None, sources: Sources) -> Entry:
+    return Entry("", {key: None}) if p is None else Entry(p_value(p), {key: p}, sources)

@@ -7,6 +7,7 @@ config.json, result.json, failure.json, environment.json, curve.jsonl, predictio
                                 (of running text losses.npz)
 config.json, trial.json, failure.json, environment.json, curve.jsonl                        a trial, which only tunes
 runs.parquet                    all of a finished grid, sealed into one file
+answers.npz, asked_*.npz        what such a file keeps of predictions, laid out: of a cell; the examples, beside cells
 progress.json                   how far a cell or a trial that runs is
 """
 

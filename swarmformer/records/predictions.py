@@ -181,8 +181,8 @@ def read_answers(cell: Path, result: Result | None = None) -> Answers | None:
             answers = Answers(Asked(stored["names"], stored["labels"]), given)
     except Exception as error:  # zipfile and numpy fail in any way over damaged bytes
         raise UnreadableFileError(path, f"damaged ({in_a_line(error)}); {REPAIR}") from error
-    if answers.asked.digest != digest:
-        raise UnreadableFileError(path, f"the examples beside it are others; {REPAIR}")
+    if answers.asked.digest != digest or given.shape != answers.asked.labels.shape or given.dtype.kind not in "iu":
+        raise UnreadableFileError(path, f"no answers to the examples that lie beside it; {REPAIR}")
     if result is not None:
         _agrees(path, "examples", len(given), result.metrics.test.n, 0)
         _agrees(path, "accuracy", answers.right.mean(), result.metrics.test.accuracy, 1e-9)

@@ -17,7 +17,9 @@ from experiments.planned import grid_path
 from experiments.properties import next_token, norms
 from reports import build, cost, page, readme, trace
 from swarmformer import cli
+from swarmformer.records import unseal
 from swarmformer.settings import data_dir
+from tests.committed import RESULTS
 from tests.processes import ROOT, run_forked
 
 pytestmark = pytest.mark.waits
@@ -48,8 +50,11 @@ def without_hours(name: str, words: list[str], scratch: Path) -> list[str]:
         pytest.importorskip(words[words.index("--to") + 1])
         pytest.importorskip("sqlalchemy" if "mlflow" in words else "tensorboard")
         return [*words[:-1], str(scratch)]
-    if name == "grid" and words[0] in ("seal", "unseal"):  # of what is committed, to somewhere else
-        return [*words[:2], "--runs", "reports/results", str(scratch)] if words[0] == "unseal" else ["--help"]
+    if name == "grid" and words[0] == "unseal":
+        return [*words[:-1], str(scratch)]
+    if name == "grid" and words[0] == "seal":
+        unseal(RESULTS / words[1], scratch / words[1])
+        return [*words[:2], "--runs", str(scratch), str(scratch / "sealed")]
     if name in ("grid", "experiments.grid") and "demo" not in words[1]:
         assert grid_path(words[1]).is_file(), "tests/experiments/test_plan.py builds every grid that is shipped"
         return ["--help"]

@@ -72,6 +72,11 @@ def test_resolution_is_the_length_of_the_shortest_word(generators: str, resoluti
         ({"kind": "factorial", "factors": [f"f{i}" for i in range(11)]}, "take a fractional design"),
         ({"kind": "one_in", "factors": []}, "at least 1"),
         ({"kind": "one_in", "factors": ["a"], "when": {"b": {"norm": "layer_norm"}}}, "b: not among the factors: a"),
+        (
+            {"kind": "one_in", "factors": ["a", "b"], "when": {"a": {"dropout": 0.1}, "b": {"dropout": 0.2}}},
+            "a and b set dropout to different values",
+        ),
+        ({"kind": "one_in", "factors": ["a"], "when": {"a": {"local": {"name": "x"}}}}, r"local\.name: options alone"),
     ],
 )
 def test_a_design_that_cannot_be_is_refused(options: dict[str, Any], message: str) -> None:

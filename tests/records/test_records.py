@@ -31,8 +31,8 @@ def floors(**changes: Any) -> records.Floors:
     return records.Floors(**{"task": "toy", "data_key": "d", "floors": (row,), **changes})
 
 
-def test_needs_no_torch() -> None:
-    code = "import sys, swarmformer.records; sys.exit('torch' in sys.modules)"
+def test_needs_neither_torch_nor_pyarrow() -> None:
+    code = "import sys, swarmformer.records; sys.exit(bool({'torch', 'pyarrow'} & {*sys.modules}))"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

@@ -12,8 +12,8 @@ import pytest
 from reports.build import build
 from reports.errors import ReportError
 from reports.trace import main, trace
-from swarmformer.records import ARCHIVE, RESULT
-from tests.committed import RESULTS, runs_of
+from swarmformer.records import ARCHIVE
+from tests.committed import RESULTS
 from tests.reports import synthetic_runs as runs
 
 
@@ -103,7 +103,7 @@ def test_a_name_alone_is_looked_for_in_the_committed_reports() -> None:
     found = trace(Path("arms_demo"), 1, 2)
     assert found.row == "base" and found.sources
     for source in found.sources:
-        archive, _, cell = source["folder"].partition(": ")
-        assert Path(archive) == RESULTS / "demo" / ARCHIVE and (runs_of("demo") / cell / RESULT).is_file()
+        assert Path(source["archive"]) == RESULTS / "demo" / ARCHIVE and "folder" not in source
+        assert source["status"] == "COMPLETED" and source["torch"]
     with pytest.raises(ReportError, match="in no committed report"):
         trace(Path("arms_nowhere"), 1, 2)

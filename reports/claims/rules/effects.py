@@ -96,7 +96,7 @@ class Versus(Rule):
 def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
     """See the module. Needs at least one comparison."""
     verdict = ruling(_holds(contrast.verdict, claimed) for _, contrast in comparisons)
-    figures = joined(f"{grid.name}: {_figures(contrast)}" for grid, contrast in comparisons)
+    figures = joined(f"{_place(grid, contrast, comparisons)}: {_figures(contrast)}" for grid, contrast in comparisons)
     sources = once(source for _, contrast in comparisons for source in contrast.sources)
     return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
 
@@ -117,11 +117,17 @@ def _figures(contrast: Contrast) -> str:
     return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
 
 
+def _place(grid: GridStudy, contrast: Contrast, comparisons: Sequence[InGrid]) -> str:
+    """The grid, and the factor where not all are of one."""
+    same = len({each.name for _, each in comparisons if each.kind == "main"}) < 2
+    return grid.name if same else f"{grid.name}, {contrast.name}"
+
+
 def _short(comparisons: Sequence[InGrid]) -> str:
     """``better: fraction_imdb; undecided: fraction_streams``; how many grids where their names are too many."""
     named: dict[str, list[str]] = {}
     for grid, contrast in comparisons:
-        named.setdefault(_word(contrast), []).append(grid.name)
+        named.setdefault(_word(contrast), []).append(_place(grid, contrast, comparisons))
     text = "; ".join(f"{word}: {', '.join(grids)}" for word, grids in named.items())
     return text if len(text.split()) <= WORDS else _counted(comparisons)
 

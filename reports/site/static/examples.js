@@ -30,7 +30,7 @@ const examples = {
     for (const key of ["a", "b"]) examples.select(key, names.map((name) => [name, name]), state.get(key));
     examples.select("seed", seeds.map((one) => [one, one]), seed);
     document.getElementById("pair").hidden = !INDEX.sets.length;
-    if (!INDEX.sets.length) return examples.say("No two runs of one grid keep predictions of the same examples (predictions.npz).");
+    if (!INDEX.sets.length) return examples.say("No two runs of one grid keep what they answered to the same examples.");
     if (!runs[0] || !runs[1]) return examples.say(a.length && b.length ? "These two arms share no seed." : "Choose two arms.");
     const hash = location.hash;
     try {

@@ -40,6 +40,7 @@ def test_seeds_are_counted_by_a_share_of_the_oracle(grid: Path) -> None:
     # Of 8 seeds 3 solve the task: the chance that all 3, or none, are among the 4 of x.
     assert x.p == pytest.approx(hypergeom(8, 3, 4).pmf(3) + hypergeom(8, 3, 4).pmf(0))
     assert base.p is None and x.p_holm == x.p
+    assert "demo/floors.json" in x.sources
     _, strict = counts(study([grid]).grids[0], 1.0)
     assert strict.solved == [0.99]
 

@@ -1,7 +1,8 @@
 """``python -m reports.readme``: write tables of committed reports into README.md and docs/*.md.
 
 A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of ``NAME.md``
-below reports/results (``arms_demo``, ``table3_streams``, ``cost/speed``), and a link to its notes.
+below reports/results (``arms_demo``, ``table3_streams``, ``cost/speed``), and a link to its notes. Of a long table
+``<!-- table1 only accuracy, F1:begin -->`` shows the rows that have one of these texts in a cell.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from .errors import ReportError
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("reports") / "results"
-PLACE = re.compile(r"<!-- ([\w/+-]+):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
+PLACE = re.compile(r"<!-- (([\w/+-]+)(?: only ([^:\n]+))?):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
 
 
 def filled_files() -> dict[Path, str]:
@@ -34,11 +35,12 @@ def filled_files() -> dict[Path, str]:
 
 
 def _fill(path: Path, place: re.Match[str]) -> str:
-    name = place[1]
-    return f"<!-- {name}:begin -->\n\n{_section(name, path)}\n\n<!-- {name}:end -->"
+    mark, name, only = place.groups()
+    rows = [text.strip() for text in only.split(",")] if only else []
+    return f"<!-- {mark}:begin -->\n\n{_section(name, rows, path)}\n\n<!-- {mark}:end -->"
 
 
-def _section(name: str, path: Path) -> str:
+def _section(name: str, only: Sequence[str], path: Path) -> str:
     found = [file for file in sorted((ROOT / RESULTS).rglob(f"{Path(name).name}.md"))
              if file.with_suffix("").as_posix().endswith(f"/{name}")]  # fmt: skip
     if len(found) != 1:
@@ -46,7 +48,13 @@ def _section(name: str, path: Path) -> str:
         raise ReportError(f"{path.name} asks for {name}, but there is "
                           f"{f'more than one: {listed}' if found else f'no {name}.md below {RESULTS}'}")  # fmt: skip
     lines = found[0].read_text(encoding="utf-8").splitlines()
-    table = "\n".join(line for line in lines if line.startswith("|"))
+    head, rule, *rows = [line for line in lines if line.startswith("|")]
+    if only:
+        cells = {row: {cell.strip(" `") for cell in row.split("|")} for row in rows}
+        if absent := [text for text in only if not any(text in found for found in cells.values())]:
+            raise ReportError(f"{path.name} asks for {absent[0]} of {name}, which has no such row")
+        rows = [row for row in rows if cells[row] & set(only)]
+    table = "\n".join((head, rule, *rows))
     return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)})"
 
 

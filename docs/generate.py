@@ -1,8 +1,8 @@
 """Write the generated parts of the pages below docs: ``python docs/generate.py``; with ``--check`` only look.
 
 A page is written by hand, but for what lies between ``<!-- generated:begin NAME WORD … -->`` and
-``<!-- generated:end -->``: that comes from the registry, ``variants/factors.yaml`` and models built without weights.
-NAME is one of ``WRITERS``, the words are its arguments.
+``<!-- generated:end -->``: that comes from the registry, ``variants/factors.yaml``, models built without weights and
+what was measured of norms. NAME is one of ``WRITERS``, the words are its arguments.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from docs import card, grid_keys, index, training_options
+from docs import card, grid_keys, index, norms, training_options
 
 PAGES = Path(__file__).resolve().parent / "components"
-MORE = [PAGES.parent / name for name in ("grids.md", "training.md")]
+MORE = [PAGES.parent / name for name in ("architecture.md", "grids.md", "training.md")]
 REGION = re.compile(r"(<!-- generated:begin ([^>]*?) -->\n)(.*?)(<!-- generated:end -->)", re.DOTALL)
 MARKER = "<!-- generated:"
 WRITERS: dict[str, Callable[..., str]] = {
@@ -24,7 +24,7 @@ WRITERS: dict[str, Callable[..., str]] = {
     for writer in (
         card.summary, card.options, card.cost, card.beside, card.run,
         index.cards, index.left_out, index.lengths, index.slots, index.sizes, index.components,
-        training_options.budget, training_options.ingredients, grid_keys.grid_keys,
+        training_options.budget, training_options.ingredients, grid_keys.grid_keys, norms.norms,
     )
 }  # fmt: skip
 

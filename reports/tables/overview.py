@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Design, GridStudy, Study
@@ -20,7 +20,7 @@ def overview(study: Study) -> list[Table]:
 
 
 def _table(designs: Sequence[InGrid]) -> Table:
-    factors = dict.fromkeys(factor for _, design in designs for factor in design.factors)
+    factors = _beside_their_like(dict.fromkeys(factor for _, design in designs for factor in design.factors))
     heads = _heads(designs)
     rows = [Row((Entry(factor, {"factor": factor}),
                  *(_effect(head, design, factor) for head, (_, design) in zip(heads, designs, strict=True))))
@@ -32,8 +32,15 @@ def _table(designs: Sequence[InGrid]) -> Table:
         _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], ruled=False),
     ]
     notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
-    columns = (Column("factor", is_code=True), *(Column(f"{head}, points") for head in heads))
+    columns = (Column("factor"), *(Column(f"{head}, points") for head in heads))
     return Table("", "on test accuracy", columns, tuple(rows), notes=tuple(notes))
+
+
+def _beside_their_like(factors: Iterable[str]) -> list[str]:
+    """In the order of the designs, but ``routing_released`` beside ``routing``."""
+    names = list(factors)
+    return sorted(names, key=lambda name: next(
+        place for place, other in enumerate(names) if name.startswith(other) or other.startswith(name)))  # fmt: skip
 
 
 def _heads(designs: Sequence[InGrid]) -> list[str]:

@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from experiments.cells import cell_folder, status_of
-from experiments.plan.grid_file import arms_of, designed_arms, read_grid, resolve_arm
+from experiments.plan.grid_file import arms_of, candidates_of, designed_arms, read_grid, resolve_arm
 from experiments.status import Status
 from swarmformer.data import tokenizer
+from swarmformer.records import PLAN, Plan, chosen_plan, load, read_tuning
 from swarmformer.records.aliases import aliases, todays_key
 from tests import committed, golden
 
@@ -56,12 +57,15 @@ GRIDS = sorted(path for path in golden.GRIDS.glob("*.yaml") if (committed.RESULT
 def test_committed_runs_are_cells_of_todays_grid_and_not_run_anew(path: Path) -> None:
     grid, folder = read_grid(path), committed.runs_of(path.stem)
     arms = [*arms_of(grid), *(arm for design in grid.designs for arm in designed_arms(design))]
-    specs = {arm.name: resolve_arm(grid, arm, str(path)) for arm in arms}
+    tuning = read_tuning(folder)
+    chosen = {each.arm: each.chosen for each in tuning.arms} if tuning else {}
+    specs = {arm.name: candidates_of(grid, arm, str(path))[chosen[arm.name] or 0].spec if tuning
+             else resolve_arm(grid, arm, str(path)) for arm in arms}  # fmt: skip
     runs = [json.loads(file.read_text()) for file in folder.glob("*/config.json")]
     assert runs
     for run in runs:
         spec = specs[run["arm"]].model_copy(update={"seed": run["seed"]})
         assert todays_key(run["run_key"]) == spec.run_key, run["arm"]
         assert status_of(cell_folder(folder, run["arm"], spec)) == (Status.COMPLETED, "")
-    planned = json.loads((folder / "plan.json").read_text())["arms"]
-    assert {todays_key(arm["run_key"]) for arm in planned} <= {spec.run_key for spec in specs.values()}
+    planned = chosen_plan(load(folder / PLAN, Plan), tuning).arms
+    assert {arm.run_key for arm in planned} <= {spec.run_key for spec in specs.values()}

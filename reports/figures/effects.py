@@ -34,7 +34,8 @@ class OfDesigns(Figure):
 
     rows: ClassVar = ["line"]
     beside: ClassVar = "panel"
-    side_by_side: ClassVar[int]
+    side_by_side: int
+    """Designs in a row."""
 
     def designs(self, study: Study) -> Iterator[tuple[dict[str, Any], GridStudy, Design]]:
         """Each design with what its rows begin with; its number where the grid has several."""
@@ -59,7 +60,7 @@ class Effects(OfDesigns):
     cannot tell from this one, joined by " = ", a minus before those that enter negated.
     """
 
-    side_by_side: ClassVar = 3
+    side_by_side: int = 3
     shares_y: ClassVar = True
 
     order: Literal[1, 2] = 2
@@ -87,7 +88,7 @@ class Effects(OfDesigns):
     def plot(self, axis: Axes, cell: pd.DataFrame, row: pd.DataFrame) -> None:
         """Effects in points; those of all grids beside each other are sorted by their mean, main effects first."""
         places, runs = _places(row), cell["runs"].max()
-        axis.set_title(wrapped(said(cell), 66 // row["panel"].nunique()))
+        axis.set_title(wrapped(said(cell), 72 // row["panel"].nunique()))
         axis.set_xlabel(f"test {cell['metric'].iloc[0]}, points\n{runs} runs")
         axis.axvline(0, color="black", linewidth=0.8, zorder=1)
         margin = 100 * cell["margin"].iloc[0]

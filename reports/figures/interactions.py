@@ -31,7 +31,7 @@ class Interactions(OfDesigns):
     its value and interval are turned over. Verdicts are of the sum.
     """
 
-    side_by_side: ClassVar = 2
+    side_by_side: int = 2
     has_one_key: ClassVar = True
     inches: ClassVar = 3.8
 

@@ -12,7 +12,7 @@ progress.json                   how far a cell or a trial that runs is
 """
 
 from .aliases import former_keys, todays_key
-from .archive import ARCHIVE, ArchiveError, opened, seal, unseal
+from .archive import ARCHIVE
 from .base import (
     Count,
     Document,
@@ -88,6 +88,7 @@ from .run import (
     check_file,
     hashes_of,
 )
+from .sealing import ArchiveError, opened, seal, unseal
 from .tuning import (
     RULE,
     TRIAL,

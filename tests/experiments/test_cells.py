@@ -21,8 +21,9 @@ from experiments.status import Status
 from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save, save_json
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
+from tests.committed import runs_of
 
-[COMMITTED] = (Path(__file__).parents[2] / "reports" / "results" / "streams").glob("original-s0-*")
+[COMMITTED] = runs_of("streams").glob("original-s0-*")
 SMALL = {"model": {"dims": {"d_model": 8, "seq_len": 16}}, "data": {"task": "listops"}}
 
 

@@ -18,9 +18,10 @@ from experiments.owner import lock_of
 from experiments.status import Status
 from swarmformer.errors import SpecError
 from swarmformer.records import FAILURE, PLAN, RESULT, Failure, Plan, load, read_curve, save
+from tests import committed
 from tests.experiments.conftest import ROOT
 
-DEMO = ROOT / "reports" / "results" / "demo"
+DEMO = committed.runs_of("demo")
 DONE, FAILED, STOPPED, RUNNING = (
     "base-s0-abf46dae", "base-s1-abf46dae", "base+windowed-s0-516de28a", "base+windowed-s1-516de28a"
 )  # fmt: skip

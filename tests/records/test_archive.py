@@ -158,11 +158,12 @@ def test_a_report_of_a_sealed_grid_is_that_of_its_folder(grid: Path, tmp_path: P
     assert command.main(shlex.split(advice)) == 0 and (tmp_path / "again" / "base-0" / RESULT).is_file()
 
 
-def test_no_byte_of_an_archive_changes_unseen(grid: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stride", [1201, pytest.param(67, marks=pytest.mark.slow)])
+def test_no_byte_of_an_archive_changes_unseen(stride: int, grid: Path, tmp_path: Path) -> None:
     path, out = seal(grid, tmp_path / "sealed").path, tmp_path / "out"
     unseal(path.parent, out)
     whole, found, expected = path.read_bytes(), 0, files(out)
-    for bit in range(0, 8 * len(whole), 409):
+    for bit in range(0, 8 * len(whole), stride):
         path.write_bytes(flipped(whole, bit))
         shutil.rmtree(out)
         try:
@@ -177,7 +178,7 @@ def test_no_byte_of_an_archive_changes_unseen(grid: Path, tmp_path: Path) -> Non
             }
             result_of = read_answers(out / "base-0")
             assert result_of is not None and result_of.given.tolist() == [1, 0, 1, 0]
-    assert found > 30
+    assert found > 5
 
 
 def test_a_cell_that_still_runs_is_refused_or_left_out(grid: Path, tmp_path: Path) -> None:

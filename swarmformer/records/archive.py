@@ -10,7 +10,8 @@ asked       predictions: which row says what was asked
 answers     predictions: the class given to each example, in that order
 
 and a row for each set of examples (``file`` is ``asked``, ``asked`` its digest) with their ``names`` (UTF-8) and
-``labels``. Weights, checkpoints, sacred's records and what the processes printed are not in it.
+``labels``. ``rows_sha256`` in the file's metadata is over all rows. Weights, checkpoints, sacred's records and what the
+processes printed are not in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .base import REMEDY, UnreadableFileError, in_a_line
 from .curve import CURVE
@@ -33,6 +36,7 @@ if TYPE_CHECKING:  # pyarrow takes longer to import than all else here
 
 ARCHIVE = "runs.parquet"
 ASKED = "asked"
+CHECKSUM = "rows_sha256"
 LOG = "log.txt"
 OF_GRID = (PLAN, REGISTERED, TUNING, FLOORS, COSTS)
 OF_CELL = (CONFIG, ENVIRONMENT, CURVE, LOG, RESULT, TRIAL, FAILURE, LOSSES)
@@ -64,7 +68,10 @@ def packed(rows: Sequence[Row]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema, buffer = _schema(), pa.BufferOutputStream()
+    schema, buffer, digest = _schema(), pa.BufferOutputStream(), hashlib.sha256()
+    for row in rows:
+        _add_to(digest, row)
+    schema = schema.with_metadata({CHECKSUM: digest.hexdigest()})
     columns = [pa.array([row.get(column.name) for row in rows], column.type) for column in schema]
     pq.write_table(pa.Table.from_arrays(columns, schema=schema), buffer, compression="zstd", compression_level=LEVEL,
                    data_page_size=1 << 26, write_page_checksum=True)  # fmt: skip
@@ -78,7 +85,7 @@ def rows_of(path: Path) -> Iterator[Row]:
         UnreadableFileError: damaged, no archive, a row that no grid wrote or that is there twice, or more than
             ``LARGEST`` bytes.
     """
-    known, size = set[tuple[str, str, str]](), 0
+    known, size, digest, told = set[tuple[str, str, str]](), 0, hashlib.sha256(), _told(path)
     for row in _stored(path):
         identity = (row["cell"], row["file"], row["asked"] or "")
         fault = "is in it twice" if identity in known else _fault(row)
@@ -88,7 +95,31 @@ def rows_of(path: Path) -> Iterator[Row]:
         size += _size(row)
         if size > LARGEST:
             raise UnreadableFileError(path, f"would unpack to more than {LARGEST:,} bytes")
+        _add_to(digest, row)
         yield row
+    if digest.hexdigest() != told:
+        raise UnreadableFileError(path, f"not what was written: its checksum differs; {REMEDY}")
+
+
+def _told(path: Path) -> str:
+    """The checksum over all rows that the file has."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return (pq.read_schema(path).metadata or {}).get(CHECKSUM.encode(), b"").decode("ascii", "replace")
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UnreadableFileError(path, f"damaged ({in_a_line(error)}); {REMEDY}") from error
+
+
+def _add_to(digest: hashlib._Hash, row: Row) -> None:
+    """All of a row but its content, which ``sha256`` stands for."""
+    words = (row.get(key) or "" for key in ("cell", "file", "sha256", "asked"))
+    digest.update("\0".join(words).encode() + b"\0")
+    for key, kind in (("answers", "<i4"), ("labels", "<i8")):
+        values = row.get(key)
+        digest.update(b"" if values is None else np.asarray(values, dtype=kind).tobytes())
+    digest.update(b"\0".join(row.get("names") or ()))
 
 
 def _stored(path: Path) -> Iterator[Row]:

@@ -246,8 +246,15 @@ def test_answers_must_be_to_the_examples_beside_them(grid: Path, tmp_path: Path)
     table = pq.read_table(path)
     rows = [{**row, "answers": row["answers"] and row["answers"][:2]} for row in table.to_pylist()]
     pq.write_table(table.from_pylist(rows, schema=table.schema), path)
+    with pytest.raises(UnreadableFileError, match="not what was written"):
+        unseal(path, tmp_path / "out")
+    whole = seal(grid, tmp_path / "whole").path
+    unseal(whole, tmp_path / "out")
+    answers = next((tmp_path / "out" / "base-0").glob(ANSWERS))
+    with np.load(answers) as stored:
+        np.savez(answers, asked=stored["asked"], given=stored["given"][:2])
     with pytest.raises(UnreadableFileError, match="no answers to the examples"):
-        read_answers(opened(tmp_path / "sealed") / "base-0")
+        read_answers(answers.parent)
 
 
 def test_the_command_seals_lays_out_and_refuses_to_run(

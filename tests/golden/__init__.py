@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from swarmformer import registry
+from swarmformer.once import once
 from swarmformer.records.aliases import ALIASES
 from swarmformer.run_key import content_of
 from swarmformer.schema import default_options
@@ -30,7 +31,8 @@ TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
 def shipped_keys() -> dict[str, str]:
     """Variant, or base with a factor → run key on one small task."""
     names = [*list_variants(), *(f"base+{factor}" for factor in load_factors())]
-    return {name: resolve_run(name, [(TASK, "golden")]).run_key for name in names}
+    with once():
+        return {name: resolve_run(name, [(TASK, "golden")]).run_key for name in names}
 
 
 def shipped_defaults() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from experiments.cells import cell_folder, status_of
 from experiments.plan.grid_file import arms_of, candidates_of, designed_arms, read_grid, resolve_arm
 from experiments.status import Status
 from swarmformer.data import tokenizer
+from swarmformer.once import once
 from swarmformer.records import PLAN, Plan, chosen_plan, load, read_tuning
 from swarmformer.records.aliases import aliases, todays_key
 from tests import committed, golden
@@ -59,13 +60,15 @@ def test_committed_runs_are_cells_of_todays_grid_and_not_run_anew(path: Path) ->
     arms = [*arms_of(grid), *(arm for design in grid.designs for arm in designed_arms(design))]
     tuning = read_tuning(folder)
     chosen = {each.arm: each.chosen for each in tuning.arms} if tuning else {}
-    specs = {arm.name: candidates_of(grid, arm, str(path))[chosen[arm.name] or 0].spec if tuning
-             else resolve_arm(grid, arm, str(path)) for arm in arms}  # fmt: skip
+    with once():
+        specs = {arm.name: candidates_of(grid, arm, str(path))[chosen[arm.name] or 0].spec if tuning
+                 else resolve_arm(grid, arm, str(path)) for arm in arms}  # fmt: skip
+    keys = {arm: spec.run_key for arm, spec in specs.items()}
     runs = [json.loads(file.read_text()) for file in folder.glob("*/config.json")]
     assert runs
     for run in runs:
         spec = specs[run["arm"]].model_copy(update={"seed": run["seed"]})
-        assert todays_key(run["run_key"]) == spec.run_key, run["arm"]
-        assert status_of(cell_folder(folder, run["arm"], spec)) == (Status.COMPLETED, "")
+        assert todays_key(run["run_key"]) == keys[run["arm"]], run["arm"]
+        assert status_of(cell_folder(folder, run["arm"], spec, keys[run["arm"]])) == (Status.COMPLETED, "")
     planned = chosen_plan(load(folder / PLAN, Plan), tuning).arms
-    assert {arm.run_key for arm in planned} <= {spec.run_key for spec in specs.values()}
+    assert {arm.run_key for arm in planned} <= {*keys.values()}

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,7 +20,7 @@ from swarmformer.cost.parts import count_parameters
 from swarmformer.data.encoded import EncodedData, Split, load_encoded
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
-from swarmformer.errors import DataError, TrainingDivergedError
+from swarmformer.errors import DataError
 from swarmformer.hub.source import KEPT
 from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
@@ -43,19 +40,14 @@ from swarmformer.records import (
 )
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
-from swarmformer.training.ranks import ALONE, Ranks, is_from_outside
+from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
-from .cells import (
-    CellFailedError,
-    InterruptedRunError,
-    check_precision,
-    identity,
-    prepare,
-)
+from .cells import CellFailedError, check_precision, identity, prepare
+from .faults import failure_recorded, log_to
 from .follow import StepsTold
-from .owner import CellBusyError, Hold, held
+from .owner import Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
@@ -111,7 +103,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[H
             raise CellFailedError(f"{folder}: failed before; retry=True of `swarmformer train`, or `swarmformer grid "
                                   "retry`, sets the failure aside and tries again")  # fmt: skip
         prepare(folder, arm, spec, trial=mark == TRIAL)
-        with _log_file(folder / "log.txt"), _failure_recorded(folder, arm, spec):
+        with log_to(folder / "log.txt"), failure_recorded(folder, arm, spec):
             return work(hold)
 
 
@@ -269,57 +261,6 @@ def load_data(spec: RunSpec) -> EncodedData:
                 "changed in between; plan it anew"
             )
     return data
-
-
-@contextmanager
-def _failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
-    """Write failure.json for errors; an interruption leaves the cell to be continued."""
-    try:
-        yield
-    except InterruptedRunError:
-        logger.info("interrupted; the same command goes on from the last checkpoint")
-        raise
-    except CellBusyError:
-        raise
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            raise  # Ctrl-C where nobody has made it an interruption of ours
-        step = error.step if isinstance(error, TrainingDivergedError) else None
-        cause = cause_of(error)
-        logger.error("FAILED: %s", cause)
-        records.save(folder / FAILURE, records.Failure(
-            **identity(arm, spec), cause=cause, step=step, traceback=storable(traceback.format_exc()),
-            resumable=is_from_outside(error),
-        ))  # fmt: skip
-        if not isinstance(error, Exception):
-            raise CellFailedError(f"{folder}: {cause}") from error
-        raise
-
-
-def cause_of(error: BaseException) -> str:
-    """What stopped a run, in a line."""
-    if isinstance(error, SystemExit):
-        return f"sys.exit({storable(repr(error.code))}) was called"
-    words = " ".join(storable(str(error)).split())
-    return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__} was raised"
-
-
-def storable(text: str) -> str:
-    """Text of a component as a file can hold it and a terminal may show it."""
-    plain = text.encode("utf-8", "backslashreplace").decode()
-    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in plain)
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()
 
 
 def use_threads(threads: int) -> None:

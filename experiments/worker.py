@@ -18,10 +18,11 @@ from swarmformer.training.ranks import is_from_outside
 from .cells import InterruptedRunError, is_trial, load_config
 from .execute.failures import record_failure
 from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
+from .faults import cause_of, storable
 from .limits import Limits
 from .owner import CellBusyError
 from .progress import terminal_log
-from .runner import cause_of, run_cell, run_trial, storable, use_threads
+from .runner import run_cell, run_trial, use_threads
 from .store import Config, make_experiment, run_recorded
 
 DEFAULTS: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}

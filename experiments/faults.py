@@ -1,0 +1,73 @@
+"""What a run leaves when something stops it: its log, and failure.json with the cause."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from swarmformer import records
+from swarmformer.errors import InterruptedRunError, TrainingDivergedError
+from swarmformer.records import FAILURE
+from swarmformer.spec import RunSpec
+from swarmformer.training.ranks import is_from_outside
+
+from .cells import CellFailedError, identity
+from .owner import CellBusyError
+
+logger = logging.getLogger("swarmformer")
+
+
+@contextmanager
+def failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
+    """Write failure.json for errors; an interruption leaves the cell to be continued."""
+    try:
+        yield
+    except InterruptedRunError:
+        logger.info("interrupted; the same command goes on from the last checkpoint")
+        raise
+    except CellBusyError:
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            raise  # Ctrl-C where nobody has made it an interruption of ours
+        step = error.step if isinstance(error, TrainingDivergedError) else None
+        cause = cause_of(error)
+        logger.error("FAILED: %s", cause)
+        records.save(folder / FAILURE, records.Failure(
+            **identity(arm, spec), cause=cause, step=step, traceback=storable(traceback.format_exc()),
+            resumable=is_from_outside(error),
+        ))  # fmt: skip
+        if not isinstance(error, Exception):
+            raise CellFailedError(f"{folder}: {cause}") from error
+        raise
+
+
+def cause_of(error: BaseException) -> str:
+    """What stopped a run, in a line."""
+    if isinstance(error, SystemExit):
+        return f"sys.exit({storable(repr(error.code))}) was called"
+    words = " ".join(storable(str(error)).split())
+    return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__} was raised"
+
+
+def storable(text: str) -> str:
+    """Text of a component as a file can hold it and a terminal may show it."""
+    plain = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in plain)
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Have all that is logged in this file too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from swarmformer.errors import SpecError
 from swarmformer.records import todays_key, write_bytes_atomically
+from swarmformer.training.ranks import Ranks
 
 FORMAT = "3"
 SHA256 = "sha256"
@@ -97,6 +98,20 @@ def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
         raise SpecError(f"{path}: not what was written: its checksum differs; move it away to start this run anew")
     found = json.loads(metadata["progress"])
     return tensors, Progress(**{**found, "curve": tuple(found["curve"])})
+
+
+def seen_by_all(path: Path, ranks: Ranks) -> bool:
+    """Whether there is a checkpoint, for all processes of a run alike.
+
+    Raises:
+        SpecError: some see it and some do not.
+    """
+    here = path.exists()
+    if (there := bool(ranks.agreed(here))) != here:
+        first, own = ("sees it", "does not") if there else ("does not see it", "does")
+        raise SpecError(f"{path}: the first process {first}, process {ranks.rank} {own}: all processes of a run need "
+                        "the same folder, on a file system that they share")  # fmt: skip
+    return here
 
 
 def _digest(tensors: Tensors, metadata: dict[str, str]) -> str:

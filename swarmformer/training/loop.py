@@ -11,7 +11,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,11 @@ from swarmformer.records import Computing
 from swarmformer.seeding import seed_all
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.average import Average
-from swarmformer.training.evaluate import evaluate, objective_loss
-from swarmformer.training.fast import compiles, products_in_tf32
+from swarmformer.training.evaluate import evaluate
+from swarmformer.training.fast import products_in_tf32
 from swarmformer.training.journal import Journal, check_finite, diverged
+from swarmformer.training.judge import SplitJudge
+from swarmformer.training.learner import Learner
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.stage_run import make_batches, stage_runs
@@ -44,24 +45,6 @@ LOG_STEPS = 20
 PRECISIONS = tuple(DTYPES)
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
-
-
-@dataclass(frozen=True)
-class SplitJudge:
-    """Measures ``model``, which may be the moving average of the trainer's."""
-
-    trainer: Trainer
-    model: Model
-
-    def metrics(self, split: str = "validation") -> Metrics:
-        return self.trainer.evaluate(self.model, split)[0]
-
-    def loss(self, split: str = "validation") -> Metrics:
-        trainer = self.trainer
-        batches, objective = trainer.batches[split], trainer.now.ingredients.objective
-        precision, ranks = trainer.now.train.precision, trainer.ranks
-        loss = objective_loss(self.model, objective, batches, trainer.device, precision, ranks)
-        return {"loss": loss, "n": len(batches.split.labels)}
 
 
 class Trainer:
@@ -113,17 +96,17 @@ class Trainer:
                 raise SpecError(f"stage {stage.name!r} cannot be trained by several processes: {why}")
 
     def _goes_on(self) -> bool:
-        """Whether there is a checkpoint to go on from, for all processes alike."""
-        here = self.checkpoint is not None and self.checkpoint.exists()
-        if (there := bool(self.ranks.agreed(here))) != here:
-            first, own = ("sees it", "does not") if there else ("does not see it", "does")
-            raise SpecError(f"{self.checkpoint}: the first process {first}, process {self.ranks.rank} {own}: all "
-                            "processes of a run need the same folder, on a file system that they share")  # fmt: skip
-        return here
+        """Whether there is a checkpoint to go on from."""
+        return self.checkpoint is not None and ckpt.seen_by_all(self.checkpoint, self.ranks)
 
     def _chosen_precision(self, train: TrainSpec) -> str:
         chosen = chosen_precision(self.spec, self.model, train) if self.ranks.first else PRECISIONS[0]
         return PRECISIONS[self.ranks.agreed(PRECISIONS.index(chosen))]
+
+    @property
+    def step(self) -> TrainingStep:
+        """The optimiser step of the stage that is trained."""
+        return self.learner.step
 
     @property
     def precision(self) -> str:
@@ -164,7 +147,7 @@ class Trainer:
                 while self.place < self.now.end:
                     self._epoch()
                     self._validate()
-            self.model.load_state_dict(self.best)
+            self.model.load_state_dict(self.learner.best)
             if self.now is self.stages[-1]:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
@@ -211,16 +194,8 @@ class Trainer:
 
     def _prepare(self) -> None:
         """Make ready for the stage that the progress names; it starts from the weights that are there."""
-        self.now = now = self.stages[self.progress.stage]
-        objective = now.ingredients.objective
-        optimiser = now.ingredients.optimiser.build([self.model, objective], self.device)
-        micro_batch = self.progress.micro_batch or now.train.micro_batch
-        compiled = compiles(now.train, self.device, now.steps, objective)
-        train = now.train.model_copy(update={"compile": compiled})
-        self.step = TrainingStep(self.model, objective, optimiser, train, self.ranks, micro_batch,
-                                 must_compile=now.train.compile is True)  # fmt: skip
-        self.average = Average(self.model, now.train) if now.train.ema_decay else None
-        self.best: dict[str, Tensor] = {}
+        self.now = self.stages[self.progress.stage]
+        self.learner = Learner.of_stage(self.model, self.now, self.device, self.ranks, self.progress.micro_batch)
 
     def _epoch(self) -> None:
         """Train to the end of the epoch (or of the stage), from wherever the progress stands."""
@@ -262,8 +237,8 @@ class Trainer:
         record = self.step(batch.to(self.device), (self.spec.seed, self.progress.step))
         if self.step.micro_batch != now.train.micro_batch:
             self.progress.micro_batch = self.step.micro_batch
-        if self.average is not None:
-            self.average.update_parameters(self.model)
+        if self.learner.average is not None:
+            self.learner.average.update_parameters(self.model)
         return record
 
     def _log(self, records: list[Record]) -> None:
@@ -287,7 +262,7 @@ class Trainer:
     def _validate(self) -> None:
         done, now = self.progress, self.now
         self.ranks.align(self.model.buffers())  # what followed the texts alone, each process its own
-        judged: Any = self.average.module if self.average is not None else self.model
+        judged = self.learner.judged
         metrics = now.stage.validate(SplitJudge(self, judged))
         numbers = [*metrics.values(), now.stage.score(metrics)]
         self._check(all(map(math.isfinite, numbers)), f"the validation gives {metrics}, score {numbers[-1]}")
@@ -295,7 +270,7 @@ class Trainer:
         done.validations.append(metrics)
         if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
             done.best, done.best_epoch = metrics, done.epoch
-            self.best = {name: tensor.detach().clone() for name, tensor in judged.state_dict().items()}
+            self.learner.keep_best()
         elif self._out_of_patience():
             logger.info("no better for %d epochs: the stage ends", done.epoch - done.best_epoch)
             done.stopped.append(done.epoch)
@@ -329,15 +304,7 @@ class Trainer:
         if self.checkpoint is None or not self.ranks.first:
             return
         self.progress.curve = self.journal.mark()
-        self.progress.optimiser, state = ckpt.split_state(self.step.optimiser.state_dict())
-        tensors = {
-            **ckpt.prefixed("model", self.model.state_dict()),
-            **ckpt.prefixed("objective", self.step.objective.state_dict()),
-            **ckpt.prefixed("best", self.best),
-            **ckpt.prefixed("optimiser", state),
-            **ckpt.prefixed("rng", ckpt.rng_tensors(self.device)),
-            **(ckpt.prefixed("average", self.average.state_dict()) if self.average is not None else {}),
-        }
+        self.progress.optimiser, tensors = self.learner.state(self.device)
         ckpt.save_checkpoint(self.checkpoint, self.identity, tensors, self.progress)
 
     def _resume(self) -> None:
@@ -349,12 +316,5 @@ class Trainer:
         # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
         self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])
         self._prepare()
-        self.model.load_state_dict(ckpt.without_prefix("model", tensors))
-        self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))
-        if self.average is not None:
-            self.average.load_state_dict(ckpt.without_prefix("average", tensors))
-        state = ckpt.joined_state(self.progress.optimiser, ckpt.without_prefix("optimiser", tensors))
-        self.step.optimiser.load_state_dict(state)
-        ckpt.restore_rng(ckpt.without_prefix("rng", tensors), self.device)
-        self.best = {name: t.to(self.device) for name, t in ckpt.without_prefix("best", tensors).items()}
+        self.learner.load_state(self.progress.optimiser, tensors, self.device)
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)

@@ -1,0 +1,74 @@
+"""What changes as a stage is trained, and what of it a checkpoint keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from swarmformer.contracts import Model
+from swarmformer.training import checkpoint as ckpt
+from swarmformer.training.average import Average
+from swarmformer.training.fast import compiles
+from swarmformer.training.ranks import Ranks
+from swarmformer.training.stage_run import StageRun
+from swarmformer.training.step import TrainingStep
+
+
+@dataclass
+class Learner:
+    """A model in a stage: its optimiser step, the moving average where one is kept, and the ``best`` weights so far."""
+
+    model: Model
+    step: TrainingStep
+    average: Average | None
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def of_stage(
+        cls, model: Model, stage: StageRun, device: torch.device, ranks: Ranks, micro_batch: int = 0
+    ) -> Learner:
+        """At the beginning of a stage, from the weights that are there.
+
+        Args:
+            micro_batch: of the stage before, where memory ran out; 0: as the stage asks for.
+        """
+        train, objective = stage.train, stage.ingredients.objective
+        optimiser = stage.ingredients.optimiser.build([model, objective], device)
+        compiled = train.model_copy(update={"compile": compiles(train, device, stage.steps, objective)})
+        step = TrainingStep(model, objective, optimiser, compiled, ranks, micro_batch or train.micro_batch,
+                            must_compile=train.compile is True)  # fmt: skip
+        return cls(model, step, Average(model, train) if train.ema_decay else None)
+
+    @property
+    def judged(self) -> Any:
+        """The model that is validated: the moving average where one is kept."""
+        return self.model if self.average is None else self.average.module
+
+    def keep_best(self) -> None:
+        self.best = {name: tensor.detach().clone() for name, tensor in self.judged.state_dict().items()}
+
+    def state(self, device: torch.device) -> tuple[Any, ckpt.Tensors]:
+        """What of the optimiser is no tensor, and all tensors by path, with those of random generators."""
+        plain, optimiser = ckpt.split_state(self.step.optimiser.state_dict())
+        average = {} if self.average is None else ckpt.prefixed("average", self.average.state_dict())
+        return plain, {
+            **ckpt.prefixed("model", self.model.state_dict()),
+            **ckpt.prefixed("objective", self.step.objective.state_dict()),
+            **ckpt.prefixed("best", self.best),
+            **ckpt.prefixed("optimiser", optimiser),
+            **ckpt.prefixed("rng", ckpt.rng_tensors(device)),
+            **average,
+        }
+
+    def load_state(self, plain: Any, tensors: ckpt.Tensors, device: torch.device) -> None:
+        """Inverse of ``state``."""
+        self.model.load_state_dict(ckpt.without_prefix("model", tensors))
+        self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))
+        if self.average is not None:
+            self.average.load_state_dict(ckpt.without_prefix("average", tensors))
+        self.step.optimiser.load_state_dict(ckpt.joined_state(plain, ckpt.without_prefix("optimiser", tensors)))
+        ckpt.restore_rng(ckpt.without_prefix("rng", tensors), device)
+        self.best = {name: tensor.to(device) for name, tensor in ckpt.without_prefix("best", tensors).items()}

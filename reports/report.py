@@ -34,6 +34,7 @@ class Drawing:
     title: str
     figure: figures.Figure
     frame: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     def draw(self, formats: Sequence[str] = figures.FORMATS) -> dict[str, bytes]:
         """File name → content."""
@@ -96,7 +97,7 @@ def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing
     for definition in (each for each in definitions if each.figure is not None):
         try:
             figure = figures.KINDS.make(str(definition.figure), definition.options)
-            made.append(Drawing(definition.name, definition.title, figure, figure.data(study)))
+            made.append(Drawing(definition.name, definition.title, figure, figure.data(study), definition.notes))
         except ReportError as error:
             raise ReportError(f"{definition.name}.yaml: {error}") from error
     return [drawing for drawing in made if not drawing.frame.empty]

@@ -58,6 +58,12 @@ def ratio(value: float, low: float | None, high: float | None) -> str:
     return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def in_points(found: tuple[float, float]) -> str:
+    """``2.51 to 4.08``; shares differ by no more than 100 points."""
+    low, high = (percent(each) if each < 1 else "more than 100" for each in found)
+    return low if low == high else f"{low} to {high}"
+
+
 def plural(count: int, noun: str) -> str:
     """``1 seed``, ``3 seeds``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 RESAMPLES = 1000
+LEAST_ROUNDS = 5
 CONFIDENCE = 0.95
 
 
@@ -67,10 +68,13 @@ def _local(short: int, long: int, few: Sequence[float], many: Sequence[float]) -
 
 
 def median_ratio(costs: Sequence[float], others: Sequence[float]) -> Interval:
-    """Ratio of the medians of two samples of the same rounds, with a bootstrap interval over the rounds."""
+    """Ratio of the medians of two samples of the same rounds, with a bootstrap interval over the rounds.
+
+    At 5 rounds it covers 93 % instead of 95, at 3 and 2 rounds 73 and 51 %: below 5 there is none.
+    """
     above, below = np.asarray(costs), np.asarray(others)
     ratio = float(np.median(above) / np.median(below))
-    if len(above) < 2:
+    if len(above) < LEAST_ROUNDS:
         return Interval(ratio, None, None)
     rounds = np.random.default_rng(0).integers(len(above), size=(RESAMPLES, len(above)))
     drawn = np.median(above[rounds], axis=1) / np.median(below[rounds], axis=1)

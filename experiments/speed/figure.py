@@ -108,13 +108,12 @@ def judged(row: Row, limits: Mapping[str, Limits]) -> Row:
 
 
 def figure_row(figure: Figure, arms: Mapping[str, Arm], samples: Mapping[str, Samples]) -> Row:
-    """The ratio by medians, and its 20th and 80th percentile over the rounds, in which the arms were neighbours."""
+    """The median of the ratio, and its 20th and 80th percentile, over the rounds, in which the arms were neighbours."""
     known = [name for name in figure.references if name in samples]
     reference = min(known, key=lambda name: samples[name].p50 / arms[name].texts)
     pairs = [_ratio(figure, arms, {n: s.seconds[i] for n, s in samples.items()}, reference) for i in _rounds(samples)]
-    ratio = _ratio(figure, arms, {name: found.p50 for name, found in samples.items()}, reference)
-    p20, p80 = (float(value) for value in np.percentile(pairs, (20, 80)))
-    return judged_figure(figure, reference, ratio, (p20, p80), len(pairs))
+    p20, p50, p80 = (float(value) for value in np.percentile(pairs, (20, 50, 80)))
+    return judged_figure(figure, reference, p50, (p20, p80), len(pairs))
 
 
 def judged_figure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -17,7 +18,7 @@ OPERATIONS: Mapping[str, Callable[[float, float], float]] = {
 
 @dataclass(frozen=True)
 class Amount:
-    """A value between its bounds; a count and a closed form have none but themselves."""
+    """A value between its bounds; of a count and a closed form these are the value itself."""
 
     value: float
     low: float
@@ -30,8 +31,8 @@ class Amount:
 
     @classmethod
     def between(cls, value: float, low: float | None, high: float | None) -> Amount:
-        """An estimate; without bounds it is taken as it stands."""
-        return cls(value, value if low is None else low, value if high is None else high)
+        """An estimate; without bounds nothing is known of where it ends, and nothing follows from it."""
+        return cls(value, -math.inf if low is None else low, math.inf if high is None else high)
 
     def __format__(self, spec: str) -> str:
         """``si``: three digits with a prefix; ``percent``: of a share, two decimals; else Python's."""

@@ -68,7 +68,7 @@ class Interactions(OfDesigns):
 def _cells(design: Design) -> Iterator[dict[str, Any]]:
     letters = iter(ascii_letters)
     for contrast in (*design.main.contrasts, *design.interactions.contrasts):
-        terms = (contrast.name, *contrast.aliases)
+        terms = (" × ".join(contrast.terms), *contrast.aliases)
         group = next(letters) if len(terms) > 1 else None
         for term in terms:
             names = term.removeprefix(MINUS).split(" × ")

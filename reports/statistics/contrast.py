@@ -11,7 +11,7 @@ of the two stand. ``docs/method.md`` has what this covers and costs, and why a p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +30,14 @@ class Estimate:
 
     interval: None where no seed has all arms, without bounds where one has, or where the seeds agree exactly; its
     ``n`` counts seeds. p: two-sided, of a contrast of zero; None where there are no bounds. by_seed: the contrast of
-    every seed that has all arms.
+    every seed that has all arms. error: standard error that gives the interval, with the seeds less one as degrees of
+    freedom; None where there are no bounds.
     """
 
     interval: Interval | None
     p: float | None
     by_seed: Mapping[int, float]
+    error: float | None = None
 
 
 def contrast(values: Values, weights: Mapping[str, float]) -> Estimate:
@@ -51,23 +53,15 @@ def contrast(values: Values, weights: Mapping[str, float]) -> Estimate:
         return Estimate(Interval(mean, None, None, len(seeds)), None, by_seed)
     over_seeds = float(contrasts_S.std(ddof=1)) / math.sqrt(len(seeds)), float(len(seeds) - 1)
     errors = (over_seeds, _over_arms(table_SA, weights_A))
+    usual = t_quantile(len(seeds) - 1)
     half = max(t_quantile(df) * error for error, df in errors)
     p = max(float(2 * special.stdtr(df, -abs(mean) / error)) for error, df in errors)
-    return Estimate(Interval(mean, mean - half, mean + half, len(seeds)), p, by_seed)
+    return Estimate(Interval(mean, mean - half, mean + half, len(seeds)), p, by_seed, half / usual)
 
 
 def difference(values: Values, arm: str, base: str) -> Estimate:
     """``arm − base``, paired by seed."""
     return contrast(values, {arm: 1.0, base: -1.0})
-
-
-def pooled_spread(estimates: Sequence[Estimate]) -> float | None:
-    """Standard deviation over seeds, pooled over contrasts; None where none has two seeds."""
-    several = [list(each.by_seed.values()) for each in estimates if len(each.by_seed) > 1]
-    if not several:
-        return None
-    squares = sum(float(np.var(values)) * len(values) for values in several)
-    return math.sqrt(squares / sum(len(values) - 1 for values in several))
 
 
 def _over_arms(table_SA: NDArray[np.float64], weights_A: NDArray[np.float64]) -> tuple[float, float]:

@@ -87,11 +87,23 @@ def wilson(share: float, n: int) -> Interval:
     return Interval(share, float(bounds.low), float(bounds.high), n)
 
 
+def over_examples(share: Interval, n: int) -> Interval:
+    """The interval of a mean share over runs, tested on the same ``n`` examples, for other examples too: Wilson's for
+    these examples is added to it, in squares; without bounds where it has none."""
+    if share.low is None or share.high is None:
+        return share
+    drawn = wilson(share.mean, n)
+    low, high = ((drawn.mean - (drawn.low or 0.0)), ((drawn.high or 1.0) - drawn.mean))
+    low, high = math.hypot(share.mean - share.low, low), math.hypot(share.high - share.mean, high)
+    return Interval(share.mean, max(0.0, share.mean - low), min(1.0, share.mean + high), share.n)
+
+
 def independent_difference(a: Interval, b: Interval) -> Interval:
     """``a − b`` of two estimates that were made apart, from their intervals; without bounds where one has none.
 
     Takes the two as independent: where they share examples, and so rise and fall together, it is too wide, which is
-    the safe side. ``n`` is that of ``a``. For two shares with Wilson intervals it is Newcombe's interval.
+    the safe side, as long as both intervals are over examples (``over_examples``). ``n`` is that of ``a``. For two
+    shares with Wilson intervals it is Newcombe's interval.
 
     Source: G. Y. Zou and A. Donner, "Construction of confidence limits about effect measures: a general approach",
     2008; R. G. Newcombe, "Interval estimation for the difference between independent proportions", 1998.

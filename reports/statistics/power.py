@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import cache
 
 from scipy import stats
 from scipy.optimize import brentq
 
-from .interval import LEVEL
+from .contrast import Estimate
+from .verdict import ALPHA
 
 POWER = 0.8
+FAR = 1_000.0
+"""A critical value beside which the noise of a mean counts for nothing, only that of its error."""
 
 
-def detectable_difference(spread: float, seeds: int) -> float:
-    """Smallest true contrast that a two-sided t test at 5 % finds four times in five, in the unit of ``spread``.
+def detectable_difference(error: float, seeds: int, comparisons: int = 1) -> float:
+    """Smallest true contrast that a two-sided t test at 5 % finds four times in five, in the unit of ``error``.
 
-    spread: standard deviation over seeds of a contrast, such as a paired difference. seeds: two or more.
+    error: standard error of the contrast, with ``seeds`` − 1 degrees of freedom. seeds: two or more. comparisons: of
+    the family; the level is that of Holm's first step, so that it is found even where it is the only one.
 
-    ``spread`` is itself an estimate: with three seeds it is easily wrong by a factor of two, and so is this.
+    ``error`` is itself an estimate: with three seeds it is easily wrong by a factor of two, and so is this.
     """
+    return error * _in_errors(seeds, comparisons)
+
+
+def detectable_range(estimates: Sequence[Estimate]) -> tuple[float, float] | None:
+    """The least and the most of what the contrasts of a family could have found, each by its own error; None where
+    none was tested."""
+    tested = [(each.error, len(each.by_seed)) for each in estimates if each.error is not None]
+    found = [detectable_difference(error, seeds, len(tested)) for error, seeds in tested]
+    return (min(found), max(found)) if found else None
+
+
+@cache
+def _in_errors(seeds: int, comparisons: int) -> float:
     df = seeds - 1
-    critical = float(stats.t.isf((1 - LEVEL) / 2, df))
+    critical = float(stats.t.isf(ALPHA / comparisons / 2, df))
+    if critical > FAR:
+        return critical * math.sqrt(float(stats.chi2.ppf(POWER, df)) / df)
 
     def excess(distance: float) -> float:
         # Both tails as upper ones: far out nct.cdf, and with it the power functions of statsmodels, is NaN.
@@ -29,4 +50,4 @@ def detectable_difference(spread: float, seeds: int) -> float:
     high = 1.0
     while excess(high) < 0:
         high *= 2
-    return spread / math.sqrt(seeds) * float(brentq(excess, 0.0, high))
+    return float(brentq(excess, 0.0, high))

@@ -61,9 +61,10 @@ def judge(
 
     Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
     small to matter. Better or worse where it lies off zero and ``p_holm`` is below 0.05. Else undecided. No spread
-    observed is no certainty: without bounds nothing is decided. An interaction is there or undecided. A main effect
-    whose factor interacts depends: its simple effects say what holds. Whatever the interval, a mechanism that was not
-    exercised is neither better nor equivalent: what differs comes of something else, such as more parameters.
+    observed is no certainty: without bounds nothing is decided. An interaction is there or undecided; as it is half
+    of what two simple effects differ by, it is held to half the margin. A main effect whose factor interacts depends:
+    its simple effects say what holds. Whatever the interval, a mechanism that was not exercised is neither better nor
+    equivalent: what differs comes of something else, such as more parameters.
 
     Rates, for an interval that covers as it promises: in a family without any difference "better" or "worse" is said
     at most 5 % of the time; with a true difference of ±margin "equivalent" is said at most 2.5 % of the time (two
@@ -82,7 +83,7 @@ def judge(
     if interacts_with:
         verdict, reason = Verdict.DEPENDS, f"interacts with {' or '.join(dict.fromkeys(interacts_with))}"
     else:
-        verdict, reason = _of_interval(interval, p_holm, margin)
+        verdict, reason = _of_interval(interval, p_holm, margin / 2 if is_interaction else margin)
     if is_interaction:
         is_there = verdict in (Verdict.BETTER, Verdict.WORSE)
         verdict = Verdict.INTERACTS if is_there else Verdict.UNDECIDED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -65,7 +66,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
     tuned, checked = tuned_arms(grid), checked_selection(grid.folder, cells)
     said = tuning_notes(tuned, grid) if grid.tuning else untuned_notes(cells)
-    return GridStudy(
+    made = GridStudy(
         name=grid.name,
         folder=grid.folder,
         home=grid.home,
@@ -97,6 +98,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         tuned=tuned,
         answers=answers,
     )  # fmt: skip
+    return replace(made, notes=(*made.notes, *remarks.below_baseline(made)))
 
 
 def _part(grid: Grid, task: str, runs: pd.DataFrame, mix: Collection[str]) -> Parted:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from swarmformer import records
 
-from ..statistics.contrast import Values, pooled_spread
+from ..statistics.contrast import Values
 from ..statistics.factorial import Effect, Term, factorial_effects, simple_effect
-from ..statistics.power import detectable_difference
+from ..statistics.power import detectable_range
 from ..statistics.verdict import is_interaction_there, is_significant, judge
-from ..words import MINUS, percent, plural
+from ..words import MINUS, plural
 from .exercise import idle_factor
-from .families import decided, found_with, possible, undecided
+from .families import decided, found_by, possible, undecided
 from .model import Arm, Contrast, Design, Family, Kind, Sources
 
 Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -35,7 +35,7 @@ class Measured:
     def contrast(self, effect: Effect) -> Contrast:
         aliases = tuple((MINUS if sign < 0 else "") + named(alias) for alias, sign in effect.aliases.items())
         kind: Kind = "main" if len(effect.term) == 1 else "interaction"
-        return undecided(kind, named(effect.term) + self.suffix, effect.estimate, self.sources, aliases)
+        return undecided(kind, named(effect.term) + self.suffix, effect.estimate, self.sources, aliases, effect.term)
 
     def decided(self, family: str, contrasts: Sequence[Contrast], factors: Sequence[str] = ()) -> tuple[Contrast, ...]:
         """factors: whose effects these are, in turn; none for interactions."""
@@ -75,13 +75,14 @@ def _design(measured: Measured) -> Design:
         _dependent(contrast, depends[factor], simple[factor], measured) if factor in depends else contrast
         for factor, contrast in zip(factors, main, strict=True)
     )
-    spread = pooled_spread([effect.estimate for effect in effects])
+    of_mains = [effect.estimate for effect in mains]
     seeds = max((len(effect.estimate.by_seed) for effect in effects), default=0)
+    found = found_by(of_mains) or f"{plural(seeds, 'seed')} with every arm: no interval and no power without two"
     return Design(
         kind=design.kind, factors=design.factors, levels=design.levels, generators=design.generators,
         resolution=design.resolution, main=Family(f"main effects{measured.suffix}", None, main),
-        interactions=Family(f"interactions{measured.suffix}", None, interactions), power=_power(spread, seeds),
-        seeds=seeds, detectable=None if spread is None else detectable_difference(spread, seeds),
+        interactions=Family(f"interactions{measured.suffix}", None, interactions), seeds=seeds,
+        power=f"{found[:1].upper()}{found[1:]}.", detectable=detectable_range(of_mains),
     )  # fmt: skip
 
 
@@ -133,11 +134,3 @@ def _dependent(
 def named(term: Term) -> str:
     """``windowed × gumbel``"""
     return " × ".join(term)
-
-
-def _power(spread: float | None, seeds: int) -> str:
-    head = f"{plural(seeds, 'seed')} with every arm"
-    if spread is None:
-        return f"{head}: no interval and no power without two."
-    noise = f"effects spread over seeds by {percent(spread)} points (standard deviation, pooled)"
-    return f"{head}; {noise}: {found_with(spread, seeds)}."

@@ -54,11 +54,22 @@ class Exercised:
 
     def changed_from(self, other: Exercised) -> tuple[Mechanism, ...]:
         """The mechanisms of the slots in which this arm has another component, or other options."""
-        return self.of([slot for slot, chosen in self.slots.items() if chosen != other.slots.get(slot)])
+        return self.of(self.changed_slots(other))
 
-    def idle_against(self, other: Exercised) -> tuple[str, ...]:
-        """Mechanisms in which this arm differs from another and that were not exercised, in words."""
-        return tuple(one.fault for one in self.changed_from(other) if one.is_idle)
+    def changed_slots(self, other: Exercised) -> tuple[str, ...]:
+        """In which this arm has another component than the other one, or other options."""
+        return tuple(slot for slot, chosen in self.slots.items() if chosen != other.slots.get(slot))
+
+    def idle_against(self, other: Exercised, *, several: bool = False) -> tuple[str, ...]:
+        """Mechanisms in which this arm differs from another and that were not exercised, in words.
+
+        several: the two differ in more than one mechanism: none where one of the slots in which they differ acted, or
+        is not known not to, as the difference may come of it.
+        """
+        idle = [one for one in self.changed_from(other) if one.is_idle]
+        if several and {one.slot for one in idle} != {*self.changed_slots(other)}:
+            return ()
+        return tuple(one.fault for one in idle)
 
 
 def exercised(results: Sequence[Result], slots: Slots) -> Exercised:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from swarmformer.records import Design, Plan
 
-from ..statistics.contrast import Estimate, difference, pooled_spread
+from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import within
 from ..statistics.mcnemar import mcnemar
-from ..statistics.power import detectable_difference
+from ..statistics.power import detectable_range
 from ..statistics.verdict import holm, judge
-from ..words import percent, plural
+from ..words import in_points, plural
 from .model import Arm, Contrast, Family, GridStudy, Kind, Sources
 from .predictions import Correct
 
@@ -90,8 +90,10 @@ def _idle(planned: Planned, arms: Mapping[str, Arm]) -> dict[str, tuple[str, ...
     if planned.base not in arms:
         return {}
     base, taken_out = arms[planned.base].exercised, planned.name.startswith(ONE_FACTOR["one_out"])
+    several = not planned.name.startswith(tuple(ONE_FACTOR.values()))
     mine = {name: arms[name].exercised for name in planned.arms if name in arms}
-    return {name: base.idle_against(arm) if taken_out else arm.idle_against(base) for name, arm in mine.items()}
+    return {name: base.idle_against(arm) if taken_out else arm.idle_against(base, several=several)
+            for name, arm in mine.items()}  # fmt: skip
 
 
 def possible(estimate: Estimate) -> Estimate:
@@ -99,11 +101,13 @@ def possible(estimate: Estimate) -> Estimate:
     return replace(estimate, interval=within(estimate.interval, -1, 1))
 
 
-def undecided(kind: Kind, name: str, estimate: Estimate, sources: Sources, aliases: tuple[str, ...] = ()) -> Contrast:
+def undecided(
+    kind: Kind, name: str, estimate: Estimate, sources: Sources, aliases: Sources = (), terms: Sequence[str] = ()
+) -> Contrast:
     """A comparison of no family yet, and so without a verdict."""
     return Contrast(
         kind, name, against="", family="", interval=estimate.interval, p=estimate.p, p_holm=None, verdict=None,
-        reason="", n=len(estimate.by_seed), sources=sources, aliases=aliases,
+        reason="", n=len(estimate.by_seed), sources=sources, aliases=aliases, terms=tuple(terms),
     )  # fmt: skip
 
 
@@ -125,22 +129,20 @@ def decided(
 
 
 def _power(planned: Planned, estimates: Sequence[Estimate]) -> str:
-    spread = pooled_spread(estimates)
-    pairs = [len(estimate.by_seed) for estimate in estimates if len(estimate.by_seed) > 1]
-    if spread is None:
-        return f"Power ({planned.name}): not known, as no arm has two seeds in common with {planned.base}."
-    return (
-        f"Power ({planned.name}): paired differences spread by {percent(spread)} points (standard deviation, pooled "
-        f"over {plural(len(pairs), 'arm')}); {found_with(spread, min(pairs))}."
-    )
+    found = found_by(estimates)
+    return f"Power ({planned.name}): {found or f'not known, as no arm has two seeds in common with {planned.base}'}."
 
 
-def found_with(spread: float, seeds: int) -> str:
-    """What a contrast with this spread over seeds, of which there are two or more, can find."""
-    return (
-        f"with {plural(seeds, 'seed')} a true difference of {percent(detectable_difference(spread, seeds))} points is "
-        "found with 80 % power (one comparison, not corrected)"
-    )
+def found_by(estimates: Sequence[Estimate]) -> str:
+    """What a family of contrasts can find; empty where none has two seeds."""
+    found = detectable_range(estimates)
+    if found is None:
+        return ""
+    tested = [len(each.by_seed) for each in estimates if each.error is not None]
+    few, many, every = min(tested), max(tested), len(tested)
+    seeds = plural(many, "seed") if few == many else f"{few} to {plural(many, 'seed')}"
+    of = f", after Holm's correction over {every}, each by its own spread" if every > 1 else ""
+    return f"with {seeds} a true difference of {in_points(found)} points is found with 80 % power{of}"
 
 
 def versus(grid: GridStudy, arm: str, control: str) -> Contrast:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from swarmformer.records import Plan, Result
 
-from ..statistics.interval import Interval, independent_difference
+from ..statistics.interval import Interval, independent_difference, over_examples
 from ..statistics.verdict import Verdict as Verdict
 from .exercise import Exercised
 from .read import Cell
@@ -39,7 +39,8 @@ class Contrast:
     a difference, else empty. family: whose Holm correction ``p_holm`` is. verdict: None where no margin was
     registered. reason: what the verdict rests on, at most a dozen words. aliases: what the design cannot tell from it,
     a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
-    depends. n: runs, or pairs of a difference. p_mcnemar: secondary, of these trained models only.
+    depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
+    secondary, of these trained models only.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class Contrast:
     sources: Sources
     aliases: tuple[str, ...] = ()
     simple: tuple[Contrast, ...] = ()
+    terms: tuple[str, ...] = ()
     p_mcnemar: float | None = None
 
     @property
@@ -243,9 +245,11 @@ class GridStudy:
         return max(alike, key=lambda each: each.accuracy.mean, default=None)
 
     def above_baseline(self, arm: Arm) -> Interval | None:
-        """Test accuracy of an arm less the best baseline's; from the intervals of the two, taken as independent."""
+        """Test accuracy of an arm less the best baseline's, for other examples too; the two taken as independent."""
         best = self.best_baseline
-        return independent_difference(arm.accuracy, best.accuracy) if best and arm.accuracy else None
+        if best is None or arm.accuracy is None:
+            return None
+        return independent_difference(over_examples(arm.accuracy, best.accuracy.n), best.accuracy)
 
     def contrasts(self) -> Iterator[Contrast]:
         """Every comparison of the grid, simple effects included."""
@@ -268,8 +272,9 @@ class GridStudy:
 class Design:
     """A factorial or fractional design and its effects.
 
-    levels: arm → factors that are on in it. power: one sentence on what an effect must have to be found; detectable:
-    that size, None where nothing is known of it. seeds: with which every arm is completed.
+    levels: arm → factors that are on in it. power: one sentence on what a main effect must have to be found;
+    detectable: least and most of that size over the factors, None where nothing is known of it. seeds: with which
+    every arm is completed.
     """
 
     kind: str
@@ -280,7 +285,7 @@ class Design:
     main: Family
     interactions: Family
     power: str
-    detectable: float | None = None
+    detectable: tuple[float, float] | None = None
     seeds: int = 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..words import listed, percent, plural
-from .model import Reference
+from .model import GridStudy, Reference
 from .read import Cell, Grid, Status
 from .registration import Pair
 
@@ -35,6 +35,15 @@ def data_warnings(known: Sequence[Reference], data_key: str) -> Iterator[str]:
             "Baselines and arms were not all measured on the same data "
             f"(baselines: {'; '.join(sorted(keys))}; arms: {data_key}): compare only rows of the same data."
         )
+
+
+def below_baseline(grid: GridStudy) -> Iterator[str]:
+    """Which arms a predictor without an architecture is ahead of."""
+    best, arms = grid.best_baseline, [arm for arm in grid.arms if arm.accuracy is not None]
+    below = [arm.name for arm in arms if best and arm.accuracy and arm.accuracy.mean < best.accuracy.mean]
+    if best and below:
+        names = f"all {plural(len(below), 'arm')}" if len(below) == len(arms) > 1 else listed(below)
+        yield f"The best baseline, {best.name} ({percent(best.accuracy.mean)} %), is above {names}."
 
 
 def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:

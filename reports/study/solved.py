@@ -30,6 +30,8 @@ class Count:
     steps: tuple[int | None, ...]
     p: float | None = None
     p_holm: float | None = None
+    least_p: float | None = None
+    """What p is where all seeds of the one and none of the other solve it: few seeds cannot be told apart."""
 
     @property
     def sources(self) -> Sources:
@@ -61,7 +63,7 @@ def counts(grid: GridStudy, share: float) -> list[Count]:
     base = next((count for count in found if count.arm.is_base), None)
     p_values = [_against(count, base) for count in found]
     corrected = zip(found, p_values, holm(p_values), strict=True)
-    return [replace(count, p=p, p_holm=p_holm) for count, p, p_holm in corrected]
+    return [replace(count, p=p, p_holm=p_holm, least_p=_least(count, base)) for count, p, p_holm in corrected]
 
 
 def _oracle(grid: GridStudy) -> Reference | None:
@@ -88,3 +90,9 @@ def _against(count: Count, base: Count | None) -> float | None:
     if base is None or count is base:
         return None
     return float(fisher_exact([[len(one.solved), len(one.unsolved)] for one in (count, base)]).pvalue)
+
+
+def _least(count: Count, base: Count | None) -> float | None:
+    if base is None or count is base:
+        return None
+    return float(fisher_exact([[len(count.by_seed), 0], [0, len(base.by_seed)]]).pvalue)

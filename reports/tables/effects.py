@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
 from ..render.table import Column, Entry, Row, Table
+from ..statistics.verdict import Verdict
 from ..study.model import Contrast, Design, GridStudy, Study
 from ..words import plural
 from . import columns as c
@@ -34,17 +36,23 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
             for row in _rows(contrast, ruled=not number)]  # fmt: skip
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
     heads = ("effect of", f"on {c.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
-    notes = (_aliasing(design), *c.reasons(contrasts), design.power, *grid.notes)
+    notes = (_aliasing(design), _heredity(contrasts), *c.reasons(contrasts), design.power, *grid.notes)
     return Table(name, c.title(grid), tuple(map(Column, heads)), tuple(rows), grid.warnings, tuple(filter(None, notes)))
 
 
 def _rows(contrast: Contrast, *, ruled: bool) -> list[Row]:
     """The effect, and the simple effects that stand for one that depends."""
-    names, sources = ", ".join(contrast.aliases), contrast.sources
-    count = Entry(plural(len(contrast.aliases), "term") if names else "", {"aliases": names}, sources)
-    also = (f"This effect is the sum of its own and of {names}.",) if names else ()
-    first = Row((*_effect(contrast, contrast.name), count), also, ruled=ruled)
-    return [first, *(Row((*_effect(simple, f"↳ {simple.name}"), c.BLANK)) for simple in contrast.simple)]
+    of = "This effect is the sum of its own and of {}."
+    simple = "It takes the interaction in its name for the one that acts; this design cannot tell that one from {}."
+    parts = (_row(each, f"↳ {each.name}", simple) for each in contrast.simple)
+    return [_row(contrast, contrast.name, of, ruled=ruled), *parts]
+
+
+def _row(contrast: Contrast, words: str, aliased: str, *, ruled: bool = False) -> Row:
+    """``aliased``: the sentence on what it cannot be told from."""
+    names = ", ".join(contrast.aliases) if contrast.verdict is not Verdict.DEPENDS else ""
+    count = Entry(plural(len(contrast.aliases), "term") if names else "", {"aliases": names}, contrast.sources)
+    return Row((*_effect(contrast, words), count), (aliased.format(names),) if names else (), ruled=ruled)
 
 
 def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
@@ -66,6 +74,20 @@ def _aliasing(design: Design) -> str:
         f"Fraction of resolution {resolution} ({size}, {plural(len(design.factors), 'factor')}{made}): an effect is "
         "the sum of its own and of its aliases', named below. Main effects carry interactions of three factors and "
         "more, which are not named and taken to be zero."
+    )
+
+
+def _heredity(contrasts: Sequence[Contrast]) -> str:
+    """What simple effects rest on; nothing where there are none."""
+    simple = [contrast for contrast in contrasts if contrast.kind == "simple"]
+    if not simple:
+        return ""
+    told = "Simple effects (↳) are looked at because an interaction was found in the same runs."
+    if not any(contrast.aliases for contrast in simple):
+        return told
+    return (
+        f"{told} Of the interactions that the design cannot tell apart the one is taken whose factors have the most "
+        "significant main effects (effect heredity: Hamada and Wu 1992); which others it may be is said below."
     )
 
 

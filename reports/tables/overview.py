@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Design, GridStudy, Study
-from ..words import percent, with_bounds
+from ..words import in_points, percent, with_bounds
 from . import table
 
 InGrid = tuple[GridStudy, Design]
@@ -28,7 +28,7 @@ def _table(designs: Sequence[InGrid]) -> Table:
     margins = [f"±{percent(grid.margin)}" if grid.margin else MISSING for grid, _ in designs]
     rows += [
         _told("registered margin", heads, margins),
-        _told("found with 80 % power", heads, [_found(design) for _, design in designs], ruled=False),
+        _told("smallest effect found with 80 % power", heads, [_found(design) for _, design in designs], ruled=False),
         _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], ruled=False),
     ]
     notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
@@ -51,8 +51,7 @@ def _heads(designs: Sequence[InGrid]) -> list[str]:
 
 def _effect(head: str, design: Design, factor: str) -> Entry:
     """``+0.74 [−0.76, +2.25] undecided``"""
-    # A grid's second design has its number behind the names of its effects.
-    contrast = next((one for one in design.main.contrasts if one.name.partition(" (")[0] == factor), None)
+    contrast = next((one for one in design.main.contrasts if one.terms == (factor,)), None)
     keys = {f"{head} estimate": None, f"{head} low": None, f"{head} high": None, f"{head} verdict": None}
     if contrast is None or contrast.interval is None:
         return Entry(MISSING if contrast else "", keys)
@@ -63,7 +62,7 @@ def _effect(head: str, design: Design, factor: str) -> Entry:
 
 
 def _found(design: Design) -> str:
-    return MISSING if design.detectable is None else percent(design.detectable)
+    return MISSING if design.detectable is None else in_points(design.detectable)
 
 
 def _told(what: str, heads: Sequence[str], texts: Sequence[str], *, ruled: bool = True) -> Row:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from statistics import mean, median
 
 from ..render.table import Column, Entry, Row, Table
+from ..statistics.verdict import ALPHA
 from ..study.model import GridStudy, Sources, Study
 from ..study.solved import Count, counts
 from ..words import p_value, percent, with_bounds
@@ -36,7 +37,7 @@ def _table(grid: GridStudy, of_arms: Sequence[Count], share: float) -> Table:
         f"Solved: test accuracy of {percent(of_arms[0].line)} % or more, {share:g} of the best oracle's. Share: of the "
         "seeds, with Wilson's interval. Steps: of the seeds that solve it, the first validation at that line: median "
         "[least, most]; a seed that solves the test split without one is not in it.",
-        f"p: Fisher's exact test of the counts against {grid.base}." if has_base else "No run of a base, so no p.",
+        _tested(grid.base, of_arms) if has_base else "No run of a base, so no p.",
         *grid.notes,
     )
     columns = tuple(Column(head, is_code=head == "arm") for head in HEADS)
@@ -44,6 +45,17 @@ def _table(grid: GridStudy, of_arms: Sequence[Count], share: float) -> Table:
     every = tuple(dict.fromkeys(source for count in of_arms for source in count.sources))
     rows = tuple(_row(count, base, every) for count in of_arms)
     return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
+
+
+def _tested(base: str | None, of_arms: Sequence[Count]) -> str:
+    """What the test is, and what is the least that it can come to."""
+    said = f"p: Fisher's exact test of the counts against {base}, seeds not taken in pairs."
+    tested = [count for count in of_arms if count.least_p is not None]
+    least = min((count.least_p for count in tested if count.least_p is not None), default=None)
+    if least is None or least * len(tested) < ALPHA:
+        return said
+    corrected = min(1.0, least * len(tested))
+    return f"{said} With so few seeds p cannot fall below {p_value(least)}, after Holm {p_value(corrected)}."
 
 
 def _row(count: Count, base: Sequence[str], every: Sources) -> Row:

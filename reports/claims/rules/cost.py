@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -42,8 +43,8 @@ class Ratios:
     @property
     def short(self) -> str:
         """``forward × 0.49 to 0.56``"""
-        values = [f"{amount.value:.2f}" for amount in self.at.values()]
-        ends = dict.fromkeys((min(values), max(values)))
+        values = [amount.value for amount in self.at.values()]
+        ends = dict.fromkeys(f"{end:.2f}" for end in (min(values), max(values)))
         return f"{self.mode} × {' to '.join(ends)}"
 
     @property
@@ -103,5 +104,5 @@ def _seconds(table: Table, variant: str) -> dict[int, Amount]:
 
 
 def _ratio(amount: Amount) -> str:
-    exact = amount.low == amount.high
-    return ratio(amount.value, None if exact else amount.low, None if exact else amount.high)
+    bounded = amount.low < amount.high and math.isfinite(amount.low)
+    return ratio(amount.value, amount.low if bounded else None, amount.high if bounded else None)

@@ -52,7 +52,7 @@ class Effect(Rule):
             for grid in study.grids
             for design in grid.effects
             for contrast in design.main.contrasts
-            if contrast.name in (self.factor, *self.also) and contrast.interval is not None
+            if contrast.terms[0] in (self.factor, *self.also) and contrast.interval is not None
         ]
         absent = "no completed runs of a factorial or fractional design with this factor"
         return judged(effects, self.claimed) if effects else untestable(absent)

@@ -21,8 +21,9 @@ def contrast(name: str, verdict: Verdict | None, *, reason: str = "", simple: tu
     """A main effect of 2 points with a verdict that the study gave it."""
     interval = Interval(0.02, 0.01, 0.03, 16)
     return Contrast(
-        "main", name, "", "main effects", interval, 0.01, 0.02, verdict, reason, 16, (f"grid/{name}-s0",), simple=simple
-    )
+        "main", name, "", "main effects", interval, 0.01, 0.02, verdict, reason, 16, (f"grid/{name}-s0",),
+        simple=simple, terms=(name,),
+    )  # fmt: skip
 
 
 def grid(name: str, *effects: Contrast, **changes: Any) -> GridStudy:

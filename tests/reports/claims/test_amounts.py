@@ -36,6 +36,12 @@ def test_what_rounding_leaves_open_is_open() -> None:
     assert agrees(TEN, Amount.exact(10.5)) and not agrees(TEN, Amount.exact(10.6))
 
 
+def test_an_estimate_without_bounds_proves_nothing() -> None:
+    found = Amount.between(0.5, None, None)
+    assert below(found, Amount.exact(1)) is None and above(found, Amount.exact(0)) is None
+    assert below(Amount.between(0.5, 0.4, 0.6), Amount.exact(1)) is True
+
+
 def test_amounts_are_printed() -> None:
     texts = (f"{Amount.exact(0.1236):percent}", f"{Amount.exact(1234567):si}", f"{Amount.exact(0.87):.0%}")
     assert texts == ("12.36", "1.23 M", "87 %")

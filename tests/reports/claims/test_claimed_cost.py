@@ -60,6 +60,8 @@ def test_training_counts_where_it_was_measured() -> None:
     assert finding.verdict is Ruling.NOT_CONFIRMED and len(finding.sources) == 2
     assert "FLOPs, training: not less at every length" in finding.why
     assert finding.measured == "FLOPs: forward × 0.50 to 0.80, training × 1.00 to 1.30"
+    finding = cheaper("FLOPs", scaling=growth([2.5, 12.0, 3.0, 4.0], LESS))
+    assert finding.measured == "FLOPs: forward × 2.50 to 12.00", "by size, not by letters"
 
 
 def test_what_was_not_measured_is_not_testable() -> None:

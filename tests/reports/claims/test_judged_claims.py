@@ -114,10 +114,11 @@ def test_points_one_to_nine_come_out_as_their_arithmetic(judged: Judged) -> None
     assert f"{total:,} of 108 M: {100 * (1 - total / 108e6):.2f} %" in judged["parameters_saved"].figures
     assert f"{table:,} of them" in judged["parameters_saved"].figures and round(table / 1e6, 1) == 5.9
     refuted = ("latency_base", "better_than_word_counts", "order_seen", "feedback_ungated", "all_clusters_attended",
-               "complexity_original", "pyramid_quarter", "fewer_parameters_by_architecture", "long_context",
+               "pyramid_quarter", "fewer_parameters_by_architecture", "long_context",
                "next_token_model", "attention_mask_used")  # fmt: skip
     assert {key: judged[key].verdict for key in refuted} == dict.fromkeys(refuted, Ruling.REFUTED)
     assert judged["parameters_saved"].verdict is Ruling.CONFIRMED, "the count itself holds"
+    assert judged["complexity_original"].verdict is Ruling.CONFIRMED, "C² d of N / cluster_size clusters is a square"
 
 
 def test_what_was_not_run_is_not_testable(judged: Judged) -> None:

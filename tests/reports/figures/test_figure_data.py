@@ -125,6 +125,10 @@ def test_a_negated_alias_has_the_value_turned_over(tmp_path: Path) -> None:
     assert frame.loc[("c", "c"), "estimate"] == pytest.approx(0.1)
     assert frame.loc[("a", "b"), "estimate"] == pytest.approx(-0.1)
     assert frame.loc[("a", "b"), "group"] == frame.loc[("c", "c"), "group"]
+    record["designs"] *= 2
+    runs.write(grid / "plan.json", record)
+    both = data("interactions", grid)
+    assert both["panel"].nunique() == 2 and len(both) == 2 * len(frame), "a second design has a map of its own"
 
 
 @pytest.fixture

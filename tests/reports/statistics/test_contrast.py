@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.contrast import contrast, difference, pooled_spread
+from reports.statistics.contrast import contrast, difference
 from reports.statistics.verdict import holm
 from tests.reports.statistics.simulate import values_of
 
@@ -69,13 +69,6 @@ def test_seeds_that_agree_exactly_give_neither_bounds_nor_p(shift: float) -> Non
     found = difference({"a": {0: 0.7 + shift, 1: 0.85 + shift}, "b": {0: 0.7, 1: 0.85}}, "a", "b")
     assert found.interval.mean == pytest.approx(shift)
     assert (found.interval.low, found.interval.high, found.p) == (None, None, None)
-
-
-def test_spread_is_pooled_over_degrees_of_freedom() -> None:
-    values = {"base": {0: 0.0, 1: 0.0, 2: 0.0}, "a": {0: 1.0, 1: 2.0, 2: 3.0}, "b": {0: 0.0, 1: 4.0}, "c": {0: 1.0}}
-    estimates = [difference(values, arm, "base") for arm in "abc"]
-    assert pooled_spread(estimates) == pytest.approx(np.sqrt((2 * 1.0 + 1 * 8.0) / 3))
-    assert pooled_spread(estimates[2:]) is None
 
 
 def test_holm_by_hand() -> None:

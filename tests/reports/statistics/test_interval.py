@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from reports.statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
+from reports.statistics.interval import (
+    Interval,
+    accuracy_interval,
+    independent_difference,
+    mean_interval,
+    over_examples,
+    wilson,
+    within,
+)
+from tests.reports.statistics.simulate import three_errors
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 ACCURACIES = st.lists(st.floats(0, 1), min_size=2, max_size=12).filter(lambda values: np.std(values) > 1e-6)
@@ -53,6 +62,20 @@ def test_an_interval_of_accuracies_is_the_delta_method_on_log_odds() -> None:
     assert found is not None and (found.low, found.high) == pytest.approx(expected)
     # The t interval of the same would end above 100 %.
     assert mean_interval([0.981, 0.986, 0.996]).high > 1
+
+
+def test_an_interval_for_other_examples_covers_a_difference_of_two_predictors() -> None:
+    """An arm over seeds, tested on the examples that a baseline was tested on: each draw has other examples too."""
+    rng, truths, covered = np.random.default_rng(4), (0.86, 0.80), []
+    for _ in range(1000):
+        examples, noise = rng.random((500, 2)), rng.normal(0, 0.02, 4)
+        arm = accuracy_interval([float(np.mean(examples[:, 0] < truths[0] + shift)) for shift in noise])
+        assert arm is not None
+        if arm.half is None:  # four seeds that agree exactly
+            continue
+        found = independent_difference(over_examples(arm, 500), wilson(float(np.mean(examples[:, 1] < truths[1])), 500))
+        covered.append(found.low <= truths[0] - truths[1] <= found.high)
+    assert np.mean(covered) >= 0.95 - three_errors(0.95, 1000)
 
 
 def near_half(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:

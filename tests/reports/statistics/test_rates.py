@@ -99,7 +99,7 @@ def test_paired_differences_cover_whatever_the_arms_spreads(seeds: int, spread: 
 
 def test_the_detectable_difference_is_found_four_times_in_five() -> None:
     rng, draws = np.random.default_rng(5), 1000
-    gain = detectable_difference(np.sqrt(2), 3)
+    gain = detectable_difference(np.sqrt(2 / 3), 3)
     calls = [difference(values_of("ab", rng.normal((gain, 0.0), 1.0, (3, 2))), "a", "b").p < 0.05 for _ in range(draws)]
     assert np.mean(calls) == pytest.approx(0.8, abs=three_errors(0.8, draws))
 

@@ -54,12 +54,14 @@ def test_without_a_margin_there_is_no_verdict_and_one_must_be_positive() -> None
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "p"), [(0.4, 0.9, 0.01), (-0.9, -0.4, 0.01), (-0.2, 0.2, 1.0), (0.1, 0.9, 0.1)]
+    ("low", "high", "p"),
+    [(0.4, 0.9, 0.01), (-0.9, -0.4, 0.01), (-0.2, 0.2, 1.0), (0.1, 0.9, 0.1), (0.05, 0.14, 0.01), (0.1, 0.2, 0.01)],
 )
 def test_an_interaction_is_there_or_undecided(low: float, high: float, p: float) -> None:
+    """Held to half the margin, as simple effects differ by twice the interaction."""
     found = interval(low, high)
     verdict, reason = judge(found, p, MARGIN, is_interaction=True, aliases=["c × d", "−e × f"])
-    is_there = p < 0.05 and not -MARGIN < low < high < MARGIN
+    is_there = p < 0.05 and not -MARGIN / 2 < low < high < MARGIN / 2
     assert verdict is (Verdict.INTERACTS if is_there else Verdict.UNDECIDED)
     assert reason.endswith("; not told from c × d, −e × f")
     assert is_interaction_there(found, p, MARGIN) is is_there

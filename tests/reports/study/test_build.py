@@ -122,10 +122,21 @@ def test_baselines_of_any_grid_on_the_same_data_are_references(tmp_path: Path) -
     assert named["majority"].accuracy == wilson(0.3, 2000) and named["majority"].sources == ("one/floors.json",)
     assert named["oracle"].kind == "oracle" and grid.best_baseline.name == "better"
     above = grid.above_baseline(grid.arm("x"))
-    low, best = grid.arm("x").accuracy, named["better"].accuracy
+    arm, best, drawn = grid.arm("x").accuracy, named["better"].accuracy, wilson(0.52, 2000)
     assert above.mean == pytest.approx(0.52 - 0.35)
-    assert above.low == pytest.approx(above.mean - np.hypot(low.mean - low.low, best.high - best.mean))
+    below = np.sqrt((arm.mean - arm.low) ** 2 + (0.52 - drawn.low) ** 2 + (best.high - best.mean) ** 2)
+    assert above.low == pytest.approx(above.mean - below)
     assert only(second).references[0].sources == ("two/floors.json",)
+
+
+def test_arms_below_the_best_baseline_are_named(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    means = {arm: np.mean(list(of_seeds.values())) for arm, of_seeds in ACCURACIES.items()}
+    (worst, low), *_, (_, high) = sorted(means.items(), key=lambda item: item[1])
+    for accuracy, named in ((low + 0.001, worst), (high + 0.001, f"all {len(means)} arms"), (low - 0.01, None)):
+        runs.write(folder / "floors.json", runs.floors("NB-SVM", accuracy=float(accuracy)))
+        notes = [note for note in only(folder).notes if "best baseline" in note]
+        assert notes == ([f"The best baseline, NB-SVM ({100 * accuracy:.2f} %), is above {named}."] if named else [])
 
 
 def test_baselines_of_other_data_are_shown_and_not_compared_with(tmp_path: Path) -> None:

@@ -93,6 +93,19 @@ def test_of_several_arms_all_must_be_idle_and_unknown_is_not_idle() -> None:
     assert not idle_factor("windowed", [idle]) and not idle_factor("of_a_plug_in", [idle]) and not idle_factor("x", [])
 
 
+def test_a_difference_of_several_mechanisms_has_a_verdict_as_long_as_one_of_them_acted() -> None:
+    def mechanism(slot: str, value: float) -> Mechanism:
+        return Mechanism(slot, "agreement", value, None, 0.9)
+
+    base = Exercised({"router": CHUNKS, "cluster": "a", "local": "same"})
+    changed = {"router": ROUTED, "cluster": "b", "local": "same"}
+    half = Exercised(changed, (mechanism("router", 1.0), mechanism("cluster", 0.5), mechanism("local", 1.0)))
+    none = Exercised(changed, (mechanism("router", 1.0), mechanism("cluster", 1.0)))
+    unknown = Exercised(changed, (mechanism("router", 1.0),))
+    assert half.idle_against(base) and not half.idle_against(base, several=True)
+    assert len(none.idle_against(base, several=True)) == 2 and not unknown.idle_against(base, several=True)
+
+
 def test_the_table_shows_what_was_measured_and_no_column_where_nothing_was(tmp_path: Path) -> None:
     idle = "not exercised: router agreement 1"
     for value, shown in ((0.5, ["exercised"]), (1.0, [idle]), (None, [])):

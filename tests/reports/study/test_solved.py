@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from scipy.stats import hypergeom
@@ -51,6 +52,16 @@ def test_the_table_has_no_mean_over_both_humps(grid: Path) -> None:
     assert shown[1][:2] == ["x", "3 of 4"] and shown[1][3:6] == ["80 [40, 80]", "97.33", "25.00"]
     assert shown[0][3:] == ["—", "—", "25.00", "", ""]
     assert all("79." not in make(table) for make in FORMATS.values())
+
+
+def test_few_seeds_are_told_to_prove_nothing(grid: Path) -> None:
+    """Four against four, all and none: 2 of the 70 ways to choose four of eight."""
+    (table,) = read_definitions(only=["solved"])[0].tables(study([grid]))
+    assert not any("cannot fall below" in note for note in table.notes), "2 / 70 is below 0.05"
+    for seed in (2, 3):
+        rmtree(grid / f"x-{seed}")
+    (table,) = read_definitions(only=["solved"])[0].tables(study([grid]))
+    assert any("p cannot fall below 0.067, after Holm 0.067" in note for note in table.notes), "1 of 15"
 
 
 def test_a_task_without_an_oracle_has_no_table(tmp_path: Path) -> None:

@@ -208,6 +208,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from .plan import load_plan
     from .plan.data import read_data
     from .plan.registration import has_started
+    from .stale import made_by_others
 
     resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
@@ -220,6 +221,8 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     workers = options.workers or executor.default_workers(jobs, options.device, threads, said)
     limits = plan.grid.limits.model_copy(update=Limits.given(options))
     started = executor(workers, options.device, threads, said)
+    for words in made_by_others(plan, options.folder):
+        logger.warning("%s", words)
     runner = Runner(plan, options.grid, options.folder, started, options.threads, limits)
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)

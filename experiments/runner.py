@@ -35,6 +35,7 @@ from swarmformer.records import (
     Predictions,
     Result,
     Start,
+    Supplier,
     TokenLosses,
     Trial,
 )
@@ -134,7 +135,7 @@ class _Trained:
             "data_key": self.data.source_key,
             "code_revision": _joined([start.code_revision for start in starts]),
             "code_hash": _joined([start.code for start in starts]),
-            "suppliers": starts[-1].suppliers,
+            "suppliers": _suppliers(starts),
             "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
             "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
@@ -224,7 +225,7 @@ def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
     starts = (*before, start(device, code, continued=continued))
     records.save(path, Environment(starts=starts))
     own = list(starts[max(number for number, start in enumerate(starts) if number == 0 or not start.continued) :])
-    if len({start.code for start in own}) > 1:
+    if len({start.is_like for start in own}) > 1:
         logger.warning("continuing a run of code %s with %s", own[-2].code_revision, code.revision)
     return own
 
@@ -232,6 +233,15 @@ def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
 def _joined(names: list[str]) -> str:
     """``old+new`` where a run was continued with other code or on another device, so that reports keep it apart."""
     return "+".join(dict.fromkeys(names))
+
+
+def _suppliers(starts: list[Start]) -> tuple[Supplier, ...]:
+    """Those of the last start; their hashes are joined as the code is."""
+    every = [supplier for start in starts for supplier in start.suppliers]
+    return tuple(
+        supplier.model_copy(update={"hash": _joined([one.hash for one in every if one.module == supplier.module])})
+        for supplier in starts[-1].suppliers
+    )
 
 
 def _discard_scratch(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What counts as the same code: a hash over the sources that can change a result, those of plug-ins included.
+"""What counts as the same code: a hash over the sources that can change a result, and one for each plug-in beside it.
 
 Comments, docstrings, blank lines and trailing spaces are left out, so that words part no runs. What is left is hashed
 as text: dumps of syntax trees and tokens of the standard library differ between versions of Python, and take seconds.
@@ -53,10 +53,12 @@ def start(device: torch.device, code: Code, *, continued: bool = False) -> Start
 
 
 def code_of(spec: RunSpec, runner: Iterable[Path] = ()) -> Code:
-    """The code of a run: this library, the files of whoever runs it, and the suppliers of its parts."""
-    suppliers = suppliers_of(spec)
-    parts = [library_hash(), hash_of(runner), *(f"{supplier.module} {supplier.hash}" for supplier in suppliers)]
-    return Code(hash=_short("\n".join(parts)), revision=code_revision(), suppliers=suppliers)
+    """The code of a run: this library with the files of whoever runs it, and beside it the suppliers of its parts.
+
+    Apart, as an arm with a supplier is compared with one without: what both have must be alike.
+    """
+    own = _short(f"{library_hash()}\n{hash_of(runner)}")
+    return Code(hash=own, revision=code_revision(), suppliers=suppliers_of(spec))
 
 
 @cache

@@ -12,7 +12,8 @@ import pandas as pd
 from ..words import listed
 from .read import Cell, Grid
 
-FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "device", "started_at")
+FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "supplied", "device",
+         "started_at")  # fmt: skip
 MEASURES = {
     **{name: f"metrics.test.{name}" for name in ("accuracy", "precision", "recall", "f1", "loss")},
     "validation_accuracy": "metrics.validation.accuracy", "train_s": "seconds.train", "total_s": "seconds.total",
@@ -30,7 +31,8 @@ to be of the same code: the hash, or the revision where there is none."""
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT)
 CONFIGURATION = ["run_key", "computed_in"]
 STRATA = {"data": "data_key", "code": "code", "device": "device"}
-"""What must agree before runs are averaged or paired, by the name that --mix gives it."""
+"""What must agree before runs are averaged or paired, by the name that --mix gives it. Code also by each supplier that
+two runs have in common: an arm with a component of somebody's own is held against one without it."""
 
 
 def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
@@ -83,16 +85,36 @@ def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str])
     planned: run keys of the plan. mix: names of ``STRATA`` in which runs may differ.
     """
     strata = [column for name, column in STRATA.items() if name not in mix]
-    unique = finished.drop_duplicates(["arm", *CONFIGURATION, "seed", *strata])
+    exact = [*strata, *(["supplied"] if "code" in strata else [])]
+    unique = finished.drop_duplicates(["arm", *CONFIGURATION, "seed", *exact])
     repeated = finished.drop(unique.index)
     alike = [group for _, group in unique.groupby(strata, sort=True)] if strata else []
     largest = max(alike, key=len, default=unique)
+    if "code" in strata:
+        largest = largest[largest["supplied"].isin(_of_one_supplier(largest["supplied"]))]
     kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
     beside = unique.drop(kept.index)
-    groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *strata], sort=True)]
-    known = {column: set(kept[column]) for column in (*strata, "run_key")}
+    groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *exact], sort=True)]
+    known = {column: set(kept[column]) for column in (*exact, "run_key")}
     pairs = set(zip(kept["run_key"], kept["computed_in"], strict=True))
     return Parted(kept, tuple((_differs(group, known, pairs), group) for group in groups), repeated)
+
+
+def _of_one_supplier(supplied: pd.Series) -> set[str]:
+    """Those of the texts in which every module has the hash that most runs have it with."""
+    counted = supplied.value_counts(sort=False)
+    found: dict[str, Counter[str]] = {}
+    for text, runs in counted.items():
+        for module, digest in _suppliers(str(text)):
+            found.setdefault(module, Counter())[digest] += int(runs)
+    usual = {module: max(sorted(hashes), key=hashes.__getitem__) for module, hashes in found.items()}
+    return {str(text) for text in counted.index
+            if all(usual[module] == digest for module, digest in _suppliers(str(text)))}  # fmt: skip
+
+
+def _suppliers(supplied: str) -> list[tuple[str, str]]:
+    """Module and hash."""
+    return [(module, digest) for module, _, digest in (one.rpartition(":") for one in supplied.split(",") if one)]
 
 
 def _of_one_configuration(runs: pd.DataFrame, planned: Collection[str]) -> list[int]:
@@ -116,6 +138,8 @@ def _differs(group: pd.DataFrame, known: Mapping[str, set[str]], pairs: set[tupl
     first = group.iloc[0]
     parts = [f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
              if column in known and first[column] not in known[column]]  # fmt: skip
+    if "supplied" in known and not parts and first["supplied"] not in known["supplied"]:
+        parts += [f"{module} {digest}" for module, digest in _suppliers(first["supplied"])]
     if first["run_key"] in known["run_key"] and (first["run_key"], first["computed_in"]) not in pairs:
         parts.append(f"precision {first['computed_in']}")
     return ", ".join(parts) or f"configuration {first['run_key']}"

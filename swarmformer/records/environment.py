@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from .base import Document, Record
@@ -22,11 +23,17 @@ class Supplier(Record):
 
 
 class Code(Record):
-    """``hash`` is over all sources that can change a result, suppliers included; ``revision`` is that of git."""
+    """``hash`` is over all sources that can change a result, but for the suppliers', which have one each; ``revision``
+    is that of git."""
 
     hash: str = ""
     revision: str
     suppliers: tuple[Supplier, ...] = ()
+
+
+def supplied_by(suppliers: Iterable[Supplier]) -> dict[str, str]:
+    """Module → hash."""
+    return {supplier.module: supplier.hash for supplier in suppliers}
 
 
 class Start(Record):
@@ -50,6 +57,11 @@ class Start(Record):
     def code(self) -> str:
         """As of a result."""
         return self.code_hash or self.code_revision
+
+    @property
+    def is_like(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What two starts of one run should have in common: this library's code, and the suppliers'."""
+        return self.code, tuple(sorted(supplied_by(self.suppliers).items()))
 
 
 class Environment(Document):

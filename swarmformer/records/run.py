@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from .base import Count, Document, Natural, Record, Share, UnreadableFileError, in_a_line
-from .environment import Supplier
+from .environment import Supplier, supplied_by
 from .plan import Flops, Identity, Parameters
 
 RESULT = "result.json"
@@ -259,8 +259,14 @@ class Result(RunIdentity):
 
     @property
     def code(self) -> str:
-        """What must agree for two runs to be of the same code: the hash, or the revision where there is none."""
+        """What must agree for two runs to be of the same code: the hash, or the revision where there is none; and of
+        the suppliers of both those that both have (``supplied``)."""
         return self.code_hash or self.code_revision
+
+    @property
+    def supplied(self) -> str:
+        """``module:hash``, set apart by commas, for whoever outside this library supplied a part."""
+        return ",".join(f"{module}:{found}" for module, found in sorted(supplied_by(self.suppliers).items()))
 
 
 def hashes_of(cell: Path, names: Iterable[str]) -> dict[str, str]:

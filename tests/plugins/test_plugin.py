@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.study.build import study
 from tests.processes import ROOT, Done, run_forked
 
 EXAMPLE = ROOT / "examples" / "plugin"
@@ -122,16 +123,34 @@ def test_its_factor_and_its_grid_are_found_by_name(site: Path, tmp_path: Path) -
     assert "2 arms × 3 seeds = 6 cells" in plan.stdout
 
 
-def test_it_trains_two_steps(site: Path, tmp_path: Path) -> None:
-    task = [
-        "data.task=listops", "data.task.num_train=40", "data.task.num_validation=10", "data.task.num_test=10",
-        "data.task.min_length=6", "data.task.max_length=32", "data.task.max_depth=3",
-    ]  # fmt: skip
-    sizes = ["model.dims.d_model=16", "model.dims.seq_len=32", "train.max_steps=2", "train.batch_size=8"]
-    keys = ["variant=mean_field", f"runs={tmp_path}", "device=cpu", *task, *sizes]
-    done = run(site, "-m", "experiments.train", "with", *keys)
+GRID = """
+base: base
+arms: [{name: base, variant: base}, {name: mine, variant: mean_field}]
+seeds: [0, 1]
+primary: {metric: accuracy, margin: 1.0}
+model: {dims: {d_model: 16, seq_len: 32}}
+data:
+  task: {name: listops, num_train: 40, num_validation: 10, num_test: 40, min_length: 6, max_length: 32, max_depth: 3}
+train: {max_steps: 2, batch_size: 8}
+floors: false
+"""
+
+
+def test_a_grid_holds_its_arm_against_one_without_it_and_tells_of_a_changed_source(site: Path, tmp_path: Path) -> None:
+    site = shutil.copytree(site, tmp_path / "site")
+    (tmp_path / "own.yaml").write_text(GRID)
+    grid = ["-m", "experiments.grid", "run", str(tmp_path / "own.yaml"), "--runs", str(tmp_path), "--device", "cpu"]
+    done = run(site, *grid)
     assert done.returncode == 0, done.stderr
-    assert len(list(tmp_path.glob("*/result.json"))) == 1
+    (seen,) = study([tmp_path / "own"]).grids
+    contrast = seen.contrast("difference", "mine", "base")
+    assert contrast is not None and contrast.n == 2 and seen.others == ()
+    source = site / "swarmformer_mean_field" / "__init__.py"
+    source.write_text(source.read_text().replace("self.own(n_BCD) + ", "self.own(n_BCD) - "))
+    again = run(site, *grid)
+    assert again.returncode == 0, again.stderr
+    told = [line for line in again.stderr.splitlines() if "is not what it was when these ran" in line]
+    assert len(told) == 1 and "mine-s0" in told[0] and "base-s0" not in told[0] and "VERSION" in told[0]
 
 
 def test_its_own_tests_run_the_kit(site: Path) -> None:

@@ -86,6 +86,22 @@ def test_the_code_of_runs_is_their_hash_where_they_have_one(tmp_path: Path) -> N
     assert set(study([folder]).runs["code_hash"]) == {"hash-1", "hash-2"}
 
 
+def supplier(digest: str) -> list[dict[str, object]]:
+    return [{"module": "mine", "parts": ["local.mine:Local"], "hash": digest}]
+
+
+def test_an_arm_with_a_component_of_ones_own_is_held_against_one_without_it(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    for seed in (0, 1, 2):
+        runs.write_cell(folder, runs.result("x", seed, ACCURACIES["x"][seed], suppliers=supplier("1111")))
+    grid = only(folder)
+    assert grid.others == () and grid.contrast("difference", "x", "base").n == 3
+    runs.write_cell(folder, runs.result("x", 2, 0.9, suppliers=supplier("2222")))
+    grid = only(folder)
+    assert grid.arm("x").seeds == (0, 1) and [(arm.unlike, arm.seeds) for arm in grid.others] == [("mine 2222", (2,))]
+    assert grid.arm("base").n == 3 and only(folder, mix=("code",)).arm("x").seeds == (0, 1, 2)
+
+
 def test_a_seed_counts_once_and_a_second_configuration_stands_apart(tmp_path: Path) -> None:
     loose = tmp_path / "loose"
     for seed in (0, 1):

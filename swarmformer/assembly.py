@@ -213,8 +213,12 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool
 
 
 def check_task(spec: RunSpec) -> None:
-    """Raise SpecError where a stage trains on texts that the task does not have."""
+    """Raise SpecError where a stage trains on texts that the task does not have, or windows leave tokens out."""
     task: Task = registry.get("task", spec.data.task.name)(**spec.data.task.options)
+    stride, seq_len = getattr(task, "stride", 0), spec.model.dims.seq_len
+    if stride > seq_len:
+        words = f"{stride} is longer than a window of {seq_len} tokens (model.dims.seq_len): tokens would be left out"
+        raise SpecError(f"task {spec.data.task.name!r}: stride {words}", path=("data", "task", "stride"))
     asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
     if asking and not task.has_unlabelled:
         raise SpecError(

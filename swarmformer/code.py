@@ -30,7 +30,8 @@ BESIDE = {
     "code.py", "data/kneser_ney.py", "data/next_token_baselines.py", "data/predictors.py", "environment.py",
     "extras.py", "long.py", "pipeline.py", "variants.py",
 }  # fmt: skip
-"""Of the library, what measures, shows, stores and names: no result depends on it but through the run key."""
+"""Of the library, what measures, shows, stores and names: no result depends on it but through the run key, and the
+precision that ``auto`` stands for, which is recorded."""
 OWN = {"swarmformer", "torch", *sys.stdlib_module_names}
 """Top-level modules that are no suppliers: this library, and what ``packages`` of an environment tells."""
 

@@ -146,13 +146,15 @@ def load(
 
     Args:
         source, variant, revision, trust_code: as for ``swarmformer.hub.read``.
-        device, precision: as for ``TextClassifier``.
+        device, precision: as for ``TextClassifier``; a language model is asked in fp32.
 
     Raises:
         SpecError, DataError: it cannot be read or is not to be trusted; says what to do.
     """
     complete = read(source, variant, revision=revision, trust_code=trust_code)
     if complete.tells_next_token:
+        if precision not in ("auto", "fp32"):
+            raise SpecError(f"precision {precision!r}: a language model is asked in fp32; leave it out")
         return TextGenerator(complete, device)
     return TextClassifier(complete, device, precision)
 

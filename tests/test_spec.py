@@ -49,6 +49,21 @@ def test_to_dict_and_back(variant: str) -> None:
     assert ModelSpec.from_dict(spec.model.to_dict()) == spec.model
 
 
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        ({"data": {"split_seed": -1}}, r"data\.split_seed"),
+        ({"data": {"augment": {"sentence_shuffle": {"name": "recombination"}}}},
+         r"data\.augment\.sentence_shuffle\.name: the key above it is the name"),
+        ({"model": {"name": 5}}, r"model\.name: 5 is no name; available: .*swarmformer"),
+        ({"model": {"name": ["cnn"]}}, r"model\.name: \['cnn'\] is no name"),
+    ],
+)  # fmt: skip
+def test_values_that_no_run_can_have_are_refused(patch: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        run("base", patch)
+
+
 # Run keys.
 
 

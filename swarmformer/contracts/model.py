@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from swarmformer.contracts.component import PASSES, Component, Dims
 from swarmformer.contracts.embedding import Embedding
@@ -131,3 +131,13 @@ class Model(Component, ABC):
 def tells_order(model: Model) -> bool:
     """Whether the logits can depend on the order of tokens beyond who is whose neighbour, on either side alike."""
     return any(part.sees_order for part in (model, *model._parts()))
+
+
+def token_tables(model: Model) -> list[Tensor]:
+    """The weights of ``nn.Embedding`` with one row per entry of the vocabulary, each once."""
+    tables = [
+        module.weight
+        for module in model.modules()
+        if isinstance(module, nn.Embedding) and module.num_embeddings == model.dims.vocab_size
+    ]
+    return list({id(table): table for table in tables}.values())

@@ -12,8 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from swarmformer.contracts import Embedding, Model
+from swarmformer.contracts.model import token_tables
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.parts import token_tables
 from swarmformer.errors import SwarmformerError
 
 TOLERANCE = 1.05

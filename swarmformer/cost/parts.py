@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from swarmformer.contracts import Component, Dims, Model
 from swarmformer.contracts.component import components_within
+from swarmformer.contracts.model import token_tables
 from swarmformer.records import Parameters
 
 
@@ -23,16 +24,6 @@ def count_parameters(model: Model) -> Parameters:
     total = sum(parameter.numel() for parameter in model.parameters()) - channel
     tables = sum(table.numel() for table in token_tables(model))
     return Parameters(total=total, without_embedding=total - tables, channel=channel)
-
-
-def token_tables(model: Model) -> list[Tensor]:
-    """The weights of ``nn.Embedding`` with one row per entry of the vocabulary, each once."""
-    tables = [
-        module.weight
-        for module in model.modules()
-        if isinstance(module, nn.Embedding) and module.num_embeddings == model.dims.vocab_size
-    ]
-    return list({id(table): table for table in tables}.values())
 
 
 def flops_of(slot: str, component: Any, dims: Dims, N: int) -> int:

@@ -156,7 +156,13 @@ def _once(model: Model, of: Mapping[str, Any], measure: Callable[[], Rates]) -> 
         "matmul": matmul_precision(device), "torch": torch.__version__, **of,
     }  # fmt: skip
     path = cache_dir() / "precision" / f"{digest(here)}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".lock").touch()
+    except OSError as error:
+        logger.warning("%s cannot be written (%s): which precision is faster is measured again each time; "
+                       "SWARMFORMER_CACHE names another folder", path.parent, error.strerror)  # fmt: skip
+        return measure()
     with FileLock(path.with_suffix(".lock")):
         if not path.exists():
             rates = measure()

@@ -11,6 +11,8 @@ from swarmformer.data.task import RawSplit
 
 logger = logging.getLogger("swarmformer.data")
 
+USUAL_SHARE = 0.1
+"""Of the training examples, for validation."""
 Drawn = tuple[np.ndarray, Sequence[int]]
 """Mask of the examples drawn, and those that were passed over for want of others of their class."""
 

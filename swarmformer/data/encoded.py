@@ -190,8 +190,14 @@ def load_encoded(
     key, source_key = json_hash(identity), json_hash(common)
     folder = folder_of(task, key)
     if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        lock = folder.with_name(f".{folder.name}.lock")
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.touch()
+        except OSError as error:
+            raise DataError(f"{folder.parent}: cannot be written: {error.strerror}; set SWARMFORMER_CACHE to a folder "
+                            "that can") from None  # fmt: skip
+        with FileLock(lock):
             if not folder.exists():
                 splits, facts = _prepared(task, augment or {}, draw)
                 _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity, "facts": facts})

@@ -22,6 +22,8 @@ class ResidentBatches(Batches):
     def __init__(self, split: Split, *, device: torch.device, **options: Any) -> None:
         super().__init__(split, **options)
         self.device = device
+        if split.questions is not None:
+            return
         columns = (split.ids, split.offsets[:-1], self.sizes, split.labels)
         self.ids, self.starts, self.lengths_of, self.labels = (
             torch.from_numpy(column.astype(np.int64)).to(device) for column in columns

@@ -67,7 +67,12 @@ def windows(tokens: np.ndarray, seq_len: int, stride: int = 0) -> tuple[np.ndarr
     Every token but the first is asked for once. Windows begin ``stride`` tokens apart (0: side by side); each asks
     for what those before it did not, so that with a stride every token but the first ``seq_len`` is predicted from
     ``seq_len`` − ``stride`` + 1 tokens or more.
+
+    Raises:
+        DataError: a stride below 0, or above ``seq_len``, which would leave tokens out.
     """
+    if not 0 <= stride <= seq_len:
+        raise DataError(f"stride must be from 0 (windows side by side) to the {seq_len} tokens of a window: {stride}")
     last, step = len(tokens) - 1, stride or seq_len
     starts, asked = [0], [0]
     while starts[-1] + seq_len < last:

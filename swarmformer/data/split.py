@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from swarmformer.data.draw import drawn, few, numbered
+from swarmformer.data.draw import USUAL_SHARE, drawn, few, numbered
 from swarmformer.data.leakage import HeldOut
 from swarmformer.data.packed import are_distinct
 from swarmformer.data.task import RawSplit, Task
@@ -55,9 +55,8 @@ def load_splits(
     train, validation = raw["train"], raw.get("validation")
     if validation is None:
         train, validation = cut_validation(train, validation_fraction, split_seed, stratify=stratify)
-    elif redrawn:
-        raise DataError("data.split_seed: run, but the task has a validation split of its own: nothing is drawn anew; "
-                        "leave data.split_seed out")  # fmt: skip
+    elif idle := _idle(validation_fraction, redrawn, stratify):
+        raise DataError(f"{idle}, but the task has a validation split of its own: nothing is drawn; leave it out")
     splits = {"train": train, "validation": validation, "test": raw["test"]}
     if not task.next_token:
         _check_classes(train)
@@ -65,6 +64,13 @@ def load_splits(
     if not task.next_token:
         _tell_of_missing(splits, task, is_cut="validation" not in raw)
     return splits
+
+
+def _idle(fraction: float, redrawn: bool, stratify: bool) -> str:
+    """What is asked of a cut that is not made; empty for nothing."""
+    share = {f"validation_fraction: {fraction:g}": fraction != USUAL_SHARE}
+    asked = {"split_seed: run": redrawn, "stratify: true": stratify, **share}
+    return " and ".join(f"data.{words}" for words, is_asked in asked.items() if is_asked)
 
 
 def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawSplit]:

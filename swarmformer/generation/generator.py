@@ -16,7 +16,7 @@ from swarmformer.data.running_text import boundary_id, windows_of
 from swarmformer.data.task import RawSplit
 from swarmformer.data.tokenizer import UNKNOWN, special_ids
 from swarmformer.environment import resolve_device
-from swarmformer.errors import SpecError
+from swarmformer.errors import DataError, SpecError
 from swarmformer.generation.sampling import Sampling
 from swarmformer.hub import CompleteModel
 from swarmformer.hub.pretrained import Pretrained
@@ -105,8 +105,10 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
             stride: how far apart windows begin; 0 for side by side.
 
         Raises:
-            DataError: a text that the tokenizer does not give back.
+            DataError: a text that the tokenizer does not give back, no texts, or a stride that is longer than a window.
         """
+        if not texts:
+            raise DataError("no texts to score: give one or more")
         raw = RawSplit(texts, np.full(len(texts), -1), [f"text {place}" for place in range(len(texts))])
         made = windows_of(raw, "of this model", self.seq_len, stride, self.tokenizer)
         names = np.arange(len(made.questions)).astype(str)

@@ -4,10 +4,10 @@ A specification is made from plain mappings by ``from_dict`` (unknown keys, wron
 of range are refused, with the place of the key) and goes back by ``to_dict``.
 """
 
-from .component import ComponentSpec, nowhere
+from .component import ComponentSpec, Seed, nowhere
 from .data import DataSpec
 from .model import ModelSpec
-from .run import SPEC_VERSION, RunName, RunSpec, Seed
+from .run import SPEC_VERSION, RunName, RunSpec
 from .train import StageSpec, TrainSpec
 
 __all__ = [

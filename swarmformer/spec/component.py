@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from swarmformer import registry
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
 from swarmformer.run_key import Content, part_content
 from swarmformer.schema import Locate, check_options, dotted
+
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+"""What every generator takes that is seeded with it; numpy's takes 32 bits."""
 
 
 def nowhere(path: tuple[str, ...]) -> str:

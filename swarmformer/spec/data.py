@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from swarmformer.contracts import Strict
 from swarmformer.data.cut import Where
+from swarmformer.data.draw import USUAL_SHARE
+from swarmformer.errors import SpecError
 from swarmformer.run_key import Content, departures
-from swarmformer.schema import Locate, validate
+from swarmformer.schema import Locate, dotted, validate
 
-from .component import ComponentSpec, mapping, nowhere, taken
+from .component import ComponentSpec, Seed, mapping, nowhere, taken
 
 
 class DataSpec(Strict):
@@ -23,9 +26,10 @@ class DataSpec(Strict):
         description="`bert`, `bytes`, or the path of a tokenizer.json; tasks with a vocabulary of their own ignore it",
     )
     validation_fraction: float = Field(
-        0.1, gt=0, lt=1, description="share of train that becomes validation, where the source has no such split"
+        USUAL_SHARE, gt=0, lt=1,
+        description="share of train that becomes validation, where the source has no such split",
     )
-    split_seed: int | Literal["run"] = Field(
+    split_seed: Seed | Literal["run"] = Field(
         0, description="of that cut, and of what is added to train; `run`: the run's own seed (Bouthillier et al. 2021)"
     )
     stratify: bool = Field(False, description="draw the same share of every class for validation")
@@ -80,6 +84,10 @@ class _DataOptions(DataSpec):
 def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, ComponentSpec]:
     """``{"name": {option: …}}`` → checked specifications by name; null leaves one out, or all."""
     given = {} if value is None else dict(mapping(value, path, locate))
+    for name, options in given.items():
+        if isinstance(options, Mapping) and "name" in options:
+            place = (*path, str(name), "name")
+            raise SpecError(f"{locate(place)}{dotted(place)}: the key above it is the name; leave this one out")
     return {
         name: ComponentSpec.from_dict("text_augmentation", {"name": name, **options}, (*path, name), locate)
         for name, options in sorted(

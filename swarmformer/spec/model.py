@@ -11,7 +11,7 @@ from swarmformer.errors import SpecError, suggest
 from swarmformer.run_key import Content, part_content
 from swarmformer.schema import Locate, check_options, dotted, options_of, validate
 
-from .component import ComponentSpec, mapping, nowhere, taken
+from .component import ComponentSpec, mapping, names_of, nowhere, taken
 
 CHANNEL, NO_CHANNEL = "channel", "none"
 NONE: tuple[Any, ...] = (NO_CHANNEL, {"name": NO_CHANNEL})
@@ -35,8 +35,11 @@ class ModelSpec(Strict):
             SpecError: naming the file, the key and the nearest names.
         """
         given = dict(mapping(value, path, locate))
-        name = given.pop("name", "swarmformer")
-        family: type[Model] = registry.get("model", name, f"{locate((*path, 'name'))}{dotted((*path, 'name'))}: ")
+        name, place = given.pop("name", "swarmformer"), (*path, "name")
+        where = f"{locate(place)}{dotted(place)}: "
+        if not isinstance(name, str):
+            raise SpecError(f"{where}{name!r} is no name; available: {names_of('model')}")
+        family: type[Model] = registry.get("model", name, where)
         sizes = mapping(taken(given, "dims", path, locate), (*path, "dims"), locate)
         dims = validate(Dims, sizes, (*path, "dims"), locate)
         slots = {

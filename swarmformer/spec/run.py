@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from swarmformer.contracts import Strict
 from swarmformer.data.batching import bucket_lengths
@@ -12,17 +10,13 @@ from swarmformer.once import kept_by
 from swarmformer.run_key import Content, content_of, digest
 from swarmformer.schema import Locate, validate
 
-from .component import mapping, nowhere, taken
+from .component import Seed, mapping, nowhere, taken
 from .data import DataSpec
 from .model import ModelSpec
 from .train import TrainSpec
 
 SPEC_VERSION = 2
 """Part of every run key: raise it when the meaning of a specification changes, or a default of data or training."""
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-"""What every generator takes that is seeded with it; numpy's takes 32 bits."""
 
 
 class RunSpec(Strict):

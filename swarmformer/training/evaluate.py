@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch, Batches
-from swarmformer.errors import SpecError
+from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.training.ranks import ALONE, Ranks
+from swarmformer.training.shares import ran_out_of_memory
 
 
 def autocast(device: torch.device, precision: str) -> Any:
@@ -36,16 +37,42 @@ FORETOLD_CELLS = 1 << 26
 def passes(
     model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Batch, Tensor]]:
-    """Each batch of this process's, on the device, with its logits_MK (fp32); large ones in parts. The model's mode is
-    restored."""
-    training = model.training
+    """Each batch of this process's, on the device, with its logits_MK (fp32); in parts where it is large, or more than
+    the memory holds. The model's mode is restored.
+
+    Raises:
+        MemoryExhaustedError: a single text does not fit.
+    """
+    training, most = model.training, batches.batch_size
     model.eval()
     for batch in _parts(batches, model.dims.num_classes, ranks):
-        here = batch.to(device)
-        with autocast(device, precision):
-            logits = model(here.ids_BN, here.mask_BN)
-        yield here, here.answers(logits).float()
+        waiting = [batch]
+        while waiting:
+            part = waiting.pop()
+            logits_MK = None if len(part.ids_BN) > most else _logits(model, part.to(device), precision)
+            if logits_MK is None:
+                most = min(most, len(part.ids_BN) // 2)
+                waiting += [part.share(1, 2), part.share(0, 2)]
+            else:
+                yield part.to(device), logits_MK
     model.train(training)
+
+
+def _logits(model: Model, here: Batch, precision: str) -> Tensor | None:
+    """logits_MK of a batch on the model's device; None where the memory does not hold it and it can be parted."""
+    try:
+        with autocast(here.ids_BN.device, precision):
+            return here.answers(model(here.ids_BN, here.mask_BN)).float()
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        B, N = here.ids_BN.shape
+        if B == 1:
+            words = f"memory does not hold one text of {N} tokens in evaluation: shorten model.dims.seq_len"
+            raise MemoryExhaustedError(words) from error
+    if here.ids_BN.is_cuda:
+        torch.cuda.empty_cache()  # here: the error held all that the pass had computed
+    return None
 
 
 def _parts(batches: Batches, classes: int, ranks: Ranks) -> Iterator[Batch]:
@@ -160,13 +187,15 @@ class Passes:
 def objective_loss(
     model: Model, objective: Objective, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
 ) -> float:
-    """The mean over a split's answers of an objective in evaluation; both are left in the modes they were in."""
+    """The mean of an objective in evaluation over a split's answers, or over its texts where it is one over rows; both
+    are left in the modes they were in."""
     modes = model.training, objective.training
     model.eval(), objective.eval()
+    over_rows = objective.mean_over == "rows"
     total = torch.zeros((), device=device)
     for rows, length in batches.plan(0)[ranks.rank :: ranks.size]:
         batch = batches.batch(rows, length)
         loss = objective.loss(Passes(model, model.detailed, precision), batch.to(device)).total
-        total += loss * len(batch.labels_M)
+        total += loss * len(batch.ids_BN if over_rows else batch.labels_M)
     model.train(modes[0]), objective.train(modes[1])
-    return float(ranks.add(total)) / len(batches.split.labels)
+    return float(ranks.add(total)) / (len(batches.split) if over_rows else len(batches.split.labels))

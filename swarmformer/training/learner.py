@@ -33,13 +33,13 @@ class Learner:
         """At the beginning of a stage, from the weights that are there.
 
         Args:
-            micro_batch: of the stage before, where memory ran out; 0: as the stage asks for.
+            micro_batch: what memory had room for before, where it ran out; 0: what the stage asks for.
         """
         train, objective = stage.train, stage.ingredients.objective
         optimiser = stage.ingredients.optimiser.build([model, objective], device)
         compiled = train.model_copy(update={"compile": compiles(train, device, stage.steps, objective)})
-        step = TrainingStep(model, objective, optimiser, compiled, ranks, micro_batch or train.micro_batch,
-                            must_compile=train.compile is True)  # fmt: skip
+        at_once = min(filter(None, (micro_batch, train.micro_batch)), default=0)
+        step = TrainingStep(model, objective, optimiser, compiled, ranks, at_once, must_compile=train.compile is True)
         return cls(model, step, Average(model, train) if train.ema_decay else None)
 
     @property

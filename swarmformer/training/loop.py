@@ -78,8 +78,9 @@ class Trainer:
         self.model.to(device)
         self.stages = stage_runs(spec, data, self.model, device)
         size = self.stages[-1].train.eval_batch_size
-        self.batches = {name: make_batches(spec, data, split, device, size) for name, split in data.splits.items()}
-        self.batches["train"] = self.stages[-1].batches
+        judged = {name: split for name, split in data.splits.items() if name != "train"}
+        self.batches = {"train": self.stages[-1].batches}
+        self.batches |= {name: make_batches(spec, data, split, device, size) for name, split in judged.items()}
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.Progress()
@@ -100,7 +101,8 @@ class Trainer:
         return self.checkpoint is not None and ckpt.seen_by_all(self.checkpoint, self.ranks)
 
     def _chosen_precision(self, train: TrainSpec) -> str:
-        chosen = chosen_precision(self.spec, self.model, train) if self.ranks.first else PRECISIONS[0]
+        with products_in_tf32(self.device, train.tf32):
+            chosen = chosen_precision(self.spec, self.model, train) if self.ranks.first else PRECISIONS[0]
         return PRECISIONS[self.ranks.agreed(PRECISIONS.index(chosen))]
 
     @property
@@ -152,8 +154,8 @@ class Trainer:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
-        validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
         with products_in_tf32(self.device, self.now.train.tf32):
+            validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
             precision = self.now.train.precision
             told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
             test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))

@@ -21,7 +21,7 @@ from swarmformer.spec import RunSpec, StageSpec, TrainSpec
 
 @dataclass(frozen=True)
 class StageRun:
-    """``steps`` optimiser steps from ``first_step`` on, and epochs from ``first_epoch`` on, counted through the run."""
+    """``steps`` optimiser steps from ``first_step`` on, counted through the run."""
 
     name: str
     stage: Stage
@@ -30,7 +30,6 @@ class StageRun:
     batches: Batches
     seed: int
     first_step: int
-    first_epoch: int
 
     @property
     def steps(self) -> int:
@@ -41,10 +40,6 @@ class StageRun:
     def end(self) -> int:
         """The steps of the run that are done when the stage is."""
         return self.first_step + self.steps
-
-    @property
-    def end_epoch(self) -> int:
-        return self.first_epoch + -(-self.steps // len(self.batches))
 
     def augmented(self, epoch: int, start: int) -> Iterator[Batch]:
         """The training batches of an epoch from number ``start`` on."""
@@ -68,13 +63,12 @@ def stage_runs(spec: RunSpec, data: EncodedData, model: Model, device: torch.dev
     """
     runs: list[StageRun] = []
     for stage in spec.train.stages:
-        step, epoch = (runs[-1].end, runs[-1].end_epoch) if runs else (0, 0)
-        runs.append(_stage_run(stage, spec, data, model, device, step, epoch))
+        runs.append(_stage_run(stage, spec, data, model, device, runs[-1].end if runs else 0))
     return runs
 
 
 def _stage_run(
-    chosen: StageSpec, spec: RunSpec, data: EncodedData, model: Model, device: torch.device, step: int, epoch: int
+    chosen: StageSpec, spec: RunSpec, data: EncodedData, model: Model, device: torch.device, step: int
 ) -> StageRun:
     train = spec.train.of_stage(chosen)
     stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
@@ -88,7 +82,7 @@ def _stage_run(
     ingredients.objective.fit(texts)
     ingredients.objective.to(device)
     batches = make_batches(spec, data, texts.split, device, train.batch_size, seed=spec.seed)
-    return StageRun(chosen.name, stage, train, ingredients, batches, spec.seed, step, epoch)
+    return StageRun(chosen.name, stage, train, ingredients, batches, spec.seed, step)
 
 
 def make_batches(

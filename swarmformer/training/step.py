@@ -195,4 +195,5 @@ def training_step(model: Model, train: TrainSpec) -> TrainingStep:
     device = next(model.parameters()).device
     made = make_ingredients(train, model.dims)
     objective = made.objective.to(device)
-    return TrainingStep(model, objective, made.optimiser.build([model, objective], device), train)
+    optimiser = made.optimiser.build([model, objective], device)
+    return TrainingStep(model, objective, optimiser, train, micro_batch=train.micro_batch)

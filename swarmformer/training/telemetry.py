@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 
 from swarmformer.contracts import Component, Model
@@ -14,13 +16,22 @@ from swarmformer.training.evaluate import passes
 
 def telemetry(model: Model, batches: Batches, device: torch.device, precision: str) -> tuple[Exercise, ...]:
     """A row per component and measure that it declares, in the order of the model; means over the whole split."""
-    components = {name: part for name, part in components_within(model) if part.measures}
+    components = dict(_measuring(model))
     if not components:
         return ()
     with watching(dict(components)) as watched:
         for _ in passes(model, batches, device, precision):
             pass
     return tuple(row for name, part in components.items() for row in _rows(name, part, watched[name].means))
+
+
+def _measuring(model: Model, prefix: str = "") -> Iterator[tuple[str, Component]]:
+    """By place; those of a model inside the model too, as one beside a channel is."""
+    for name, part in components_within(model, prefix):
+        if part.measures:
+            yield name, part
+        if isinstance(part, Model):
+            yield from _measuring(part, f"{name}.")
 
 
 def _rows(place: str, part: Component, means: dict[str, Mean]) -> list[Exercise]:

@@ -47,6 +47,17 @@ def test_the_faster_is_taken(rates: Rates, faster: str, monkeypatch: pytest.Monk
     assert rates.faster == faster == chosen_precision(spec, assemble(spec.model), spec.train)
 
 
+def test_where_nothing_can_be_kept_it_is_measured_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path / "file"))
+    take(FAST, monkeypatch)
+    spec = toy_run(precision="auto")
+    assert chosen_precision(spec, assemble(spec.model), spec.train) == "bf16"
+    assert "SWARMFORMER_CACHE names another folder" in caplog.text
+
+
 @pytest.mark.parametrize(("rates", "told"), [(SLOW, True), (FAST, False)])
 def test_a_fixed_bf16_that_is_slower_is_told(
     rates: Rates, told: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

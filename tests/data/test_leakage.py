@@ -26,7 +26,7 @@ from swarmformer.data.tasks.sst2 import Sst2
 from swarmformer.errors import DataError, SpecError
 from tests.data.toy_tasks import Toy, make_split
 
-DRAW: dict[str, Any] = {"validation_fraction": 0.2, "split_seed": 0}
+DRAW: dict[str, Any] = {"validation_fraction": 0.1, "split_seed": 0}
 SYNONYMS = "lemma\tpos\tsense\tsynset\tsynonyms\ngood\ta\t1\t1-a\tsound|well made\nfilm\tn\t1\t1-n\tmovie\n"
 
 
@@ -161,7 +161,7 @@ def test_a_task_without_text_is_refused() -> None:
 def test_a_split_of_the_run_is_drawn_by_its_seed_and_shares_its_source(
     toy: Toy, cache: Path, vocabulary: Path
 ) -> None:
-    settings: dict[str, Any] = {"tokenizer": "bert", "seq_len": 8, "validation_fraction": 0.2}
+    settings: dict[str, Any] = {"tokenizer": "bert", "seq_len": 8, "validation_fraction": 0.1}
     fixed = load_encoded(toy, **settings, split_seed=1)
     first, second = (load_encoded(toy, **settings, split_seed=seed, redrawn=True) for seed in (1, 2))
     assert first.source_key == second.source_key != fixed.source_key

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from swarmformer.assembly import check_task
 from swarmformer.data.running_text import boundary_id, running_tokens, windows
 from swarmformer.data.task import RawSplit
 from swarmformer.data.tokenizer import load_tokenizer, train_bpe
-from swarmformer.errors import DataError
+from swarmformer.errors import DataError, SpecError
+from swarmformer.variants import resolve_run
 
 
 def documents(*texts: str) -> RawSplit:
@@ -32,6 +34,17 @@ def test_every_token_is_predicted_once_from_those_before_it(tokens: int, seq_len
         assert np.array_equal(labels[mine], window[questions.positions[mine]] + 1), "what follows the place asked at"
         if stride and row:
             assert questions.positions[mine].min() >= seq_len - stride, "with a past of at least that length"
+
+
+@pytest.mark.parametrize("stride", [-1, 9])
+def test_a_stride_that_leaves_tokens_out_is_refused(stride: int) -> None:
+    with pytest.raises(DataError, match=r"from 0 .* to the 8 tokens"):
+        windows(np.arange(40, dtype=np.int32), 8, stride)
+    task = {"name": "language_model", "stride": 64}
+    spec = resolve_run("transformer_lm", [({"data": {"task": task, "tokenizer": "bytes"},
+                                            "model": {"dims": {"seq_len": 32}}}, "test")])  # fmt: skip
+    with pytest.raises(SpecError, match="stride 64 is longer than a window of 32 tokens"):
+        check_task(spec)
 
 
 def test_documents_stand_between_boundaries_and_come_back() -> None:

@@ -55,10 +55,12 @@ def test_a_fraction_that_leaves_nothing_is_refused(fraction: float) -> None:
 
 def test_a_validation_split_of_the_source_is_kept(toy: Toy) -> None:
     toy.splits["validation"] = make_split("validation", ["x", "y"])
-    splits = load_splits(toy, validation_fraction=0.5, split_seed=0)
+    splits = load_splits(toy, validation_fraction=0.1, split_seed=0)
     assert list(splits) == ["train", "validation", "test"]
     assert splits["validation"].ids == ["validation/0", "validation/1"]
     assert len(splits["train"]) == 20
+    with pytest.raises(DataError, match=r"data\.stratify: true and data\.validation_fraction: 0\.5, but .* of its own"):
+        load_splits(toy, validation_fraction=0.5, split_seed=0, stratify=True)
 
 
 GOOD = make_split("test", ["a", "b", "c"])

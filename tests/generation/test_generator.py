@@ -10,7 +10,7 @@ import torch
 import swarmformer
 from swarmformer.data.cut import Cut
 from swarmformer.data.tokenizer import load_tokenizer
-from swarmformer.errors import SpecError
+from swarmformer.errors import DataError, SpecError
 from swarmformer.generation import TextGenerator
 from swarmformer.hub import CompleteModel, TextReader
 
@@ -124,6 +124,13 @@ def test_special_tokens_are_never_written(generator: TextGenerator) -> None:
     assert len(generator.tokenizer.encode(text, add_special_tokens=False).ids) >= 20 and "[" not in text[:1]
 
 
+def test_what_cannot_be_scored_is_refused(generator: TextGenerator) -> None:
+    with pytest.raises(DataError, match="no texts to score"):
+        generator.score([])
+    with pytest.raises(DataError, match="stride must be from 0"):
+        generator.score(["a text"], stride=-5)
+
+
 def test_a_model_of_another_task_is_refused() -> None:
     for variant in ("base", "transformer"):
         with pytest.raises(SpecError, match="tells no next token"):
@@ -138,3 +145,5 @@ def test_it_is_saved_and_loaded_whole(generator: TextGenerator, tmp_path: Any) -
         assert isinstance(loaded, TextGenerator) and loaded.boundary == generator.boundary
         options: dict[str, Any] = {"max_length": 40, "seed": 5, "top_k": 20}
         assert loaded.generate("é ", **options) == generator.generate("é ", **options)
+    with pytest.raises(SpecError, match="precision 'bf16': a language model is asked in fp32"):
+        swarmformer.load(tmp_path, precision="bf16")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,16 +15,17 @@ import torch
 from torch.nn import functional as F
 
 from swarmformer.assembly import rehearse
-from swarmformer.data.batching import Batch
+from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData, TrainingTexts, Unlabelled
 from swarmformer.errors import SpecError
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.testing.case import DIMS
 from swarmformer.testing.training import passes, small_batch, small_model
+from swarmformer.training.evaluate import objective_loss
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.masked_tokens import MaskedTokens
 from tests.training.test_loop import CPU, StopError, assert_same_run, curve, stop_at
-from tests.training.toys import split, toy_data, toy_run
+from tests.training.toys import split, token_data, toy_data, toy_run
 
 V = DIMS.vocab_size
 MASK, SPECIAL = 3, (0, 1, 2, 3)
@@ -183,10 +185,24 @@ def test_the_stage_names_its_objective_and_is_part_of_the_key() -> None:
     assert TrainSpec.from_dict(chosen.to_dict()) == chosen
 
 
-@pytest.mark.parametrize("variant", ["bag_of_embeddings", "deep_averaging", "cnn", "ngrams"])
-def test_models_without_states_of_tokens_refuse_it(variant: str) -> None:
+@pytest.mark.parametrize(
+    ("variant", "model"),
+    [*((name, {}) for name in ("bag_of_embeddings", "deep_averaging", "cnn", "ngrams")),
+     ("transformer", {"causal": True})],
+)  # fmt: skip
+def test_models_without_states_that_know_both_sides_refuse_it(variant: str, model: dict[str, Any]) -> None:
     with pytest.raises(SpecError, match=r"'masked_tokens' needs a state of every token .* gives none: leave"):
-        rehearse(toy_run(variant, stages=[PRETRAIN, "supervised"]))
+        rehearse(toy_run(variant, model=model, stages=[PRETRAIN, "supervised"]))
+
+
+@pytest.mark.parametrize("data", [toy_data, token_data])
+def test_the_loss_over_a_split_is_the_same_however_texts_are_batched(data: Callable[[], EncodedData]) -> None:
+    """A mean over texts, whatever is asked of each of them."""
+    objective, model, texts = fitted(), small_model(), data().splits["train"]
+    options: dict[str, Any] = {"lengths": (16,), "pad_id": 0, "seed": None}
+    losses = [objective_loss(model, objective, Batches(texts, batch_size=size, **options), CPU, "fp32")
+              for size in (1, 7, 40)]  # fmt: skip
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-5)
 
 
 def test_texts_without_labels_are_refused_where_there_are_none_or_labels_are_needed() -> None:

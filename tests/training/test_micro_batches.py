@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from swarmformer.contracts import Dims
+from swarmformer.contracts import Dims, Model
 from swarmformer.contracts.component import Component
 from swarmformer.data.batching import Batch
+from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import MemoryExhaustedError, SpecError, TrainingDivergedError
 from swarmformer.records import Computing
 from swarmformer.spec import TrainSpec
+from swarmformer.training.evaluate import predict
+from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
+from swarmformer.training.ranks import ALONE
+from swarmformer.training.step import training_step
 from tests.helpers import assert_close, no_dropout
 from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, finish, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
@@ -110,6 +116,40 @@ def test_memory_that_ends_costs_no_run(tmp_path: Path, error: BaseException | No
     asked = Trainer(toy_run(lr=0.01, epochs=1, micro_batch=2), DATA, CPU)
     assert torch.equal(asked.run().test_logits_NK, result.test_logits_NK)
     assert asked.computing == Computing(micro_batch=2)
+
+
+class Narrow(torch.nn.Module):
+    """A model in a memory that holds so many texts at once."""
+
+    def __init__(self, model: Model, room: int) -> None:
+        super().__init__()
+        self.model, self.room, self.dims, self.seen = model, room, model.dims, []
+
+    def forward(self, ids_BN: Tensor, mask_BN: Tensor) -> Tensor:
+        self.seen.append(len(ids_BN))
+        if len(ids_BN) > self.room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to …")
+        return self.model(ids_BN, mask_BN)
+
+
+@pytest.mark.parametrize("data", [toy_data, token_data])
+def test_evaluation_goes_on_with_fewer_texts_where_memory_ends(data: Callable[[], EncodedData]) -> None:
+    model = {} if data is toy_data else {"pooling": "tokens"}
+    trainer = Trainer(toy_run(model=model), data(), CPU)
+    batches, narrow = trainer.batches["test"], Narrow(trainer.model, 5)
+    expected = predict(trainer.model, batches, CPU, "fp32")
+    assert_close("logits", expected, predict(narrow, batches, CPU, "fp32"), atol=1e-6)  # type: ignore[arg-type]
+    assert narrow.seen[0] == 24 and max(narrow.seen[2:]) <= 12 and narrow.seen.count(24) == 1, "it is not tried again"
+    with pytest.raises(MemoryExhaustedError, match=r"does not hold one text of .* shorten"):
+        predict(Narrow(trainer.model, 0), batches, CPU, "fp32")  # type: ignore[arg-type]
+
+
+def test_a_smaller_micro_batch_that_is_asked_for_goes_before_what_there_was_room_for() -> None:
+    trainer = Trainer(toy_run(micro_batch=4), DATA, CPU)
+    for room, expected in ((16, 4), (2, 2), (0, 4)):
+        learner = Learner.of_stage(trainer.model, trainer.now, CPU, ALONE, micro_batch=room)
+        assert learner.step.micro_batch == expected
+    assert training_step(trainer.model, trainer.now.train).micro_batch == 4, "cost is measured on it too"
 
 
 def test_whatever_else_is_raised_passes() -> None:

@@ -18,8 +18,13 @@ from swarmformer.components.router.learned import Learned
 from swarmformer.contracts import Component, Dims
 from swarmformer.contracts.component import components_within
 from swarmformer.contracts.measure import watching
+from swarmformer.spec import ModelSpec
+from swarmformer.training.loop import Trainer
+from swarmformer.training.telemetry import telemetry
 from tests.helpers import prefix_mask
+from tests.training.toys import toy_data, toy_run
 
+CPU = torch.device("cpu")
 D = 8
 DIMS = Dims(vocab_size=40, d_model=D, num_layers=2, cluster_size=4, seq_len=40, num_classes=2)
 
@@ -114,6 +119,16 @@ def test_release_lets_tokens_go_without_training_and_none_is_the_old_arithmetic(
         for module in (held, free):
             module.set_progress(1.0)
         assert weights_off_chunk(held, x) < 0.02 and weights_off_chunk(free, x) > 0.4
+
+
+def test_a_channel_beside_a_model_leaves_its_measures() -> None:
+    spec = toy_run("enhanced")
+    beside = ModelSpec.from_dict({**spec.model.to_dict(), "channel": {"name": "ngrams", "buckets": 64}})
+    data = toy_data()
+    alone, both = (Trainer(spec.model_copy(update={"model": model}), data, CPU) for model in (spec.model, beside))
+    found = [telemetry(trainer.model, trainer.batches["validation"], CPU, "fp32") for trainer in (alone, both)]
+    rows = [[(row.slot, row.component, row.measure) for row in each] for each in found]
+    assert rows[0] and rows[0] == rows[1] and all(row.place.startswith("trunk.") for row in found[1])
 
 
 @pytest.mark.parametrize("variant", ["base", "enhanced", "base+windowed_gate", "base+shuffled"])

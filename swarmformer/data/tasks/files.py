@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from swarmformer.data.classes import Classes, find_classes, label_of
 from swarmformer.data.delimited import Columns, Form, Row, form_of
@@ -141,6 +143,7 @@ class Files(Task):
             "read": {split: found for split, found in forms.items() if any(found)},
             "quote": self.form.quote if self.form.quote != Form().quote else None,
             "test_fraction": self.test_fraction,
+            "test_of": "groups joined by copies" if self.test_fraction and self.group else None,
             "classes": list(self.classes) if self._classes.rewritten else None,
         }
         given = {key: value for key, value in beside.items() if value not in (None, 0, {})}
@@ -172,7 +175,7 @@ class Files(Task):
 
     def _with_test(self, train: RawSplit) -> dict[str, RawSplit]:
         """Train without the share that is set aside as test."""
-        groups = numbered(_alike(train) if train.groups is None else train.groups)
+        groups = numbered(_alike(train)) if train.groups is None else _joined(numbered(train.groups), _alike(train))
         rng = np.random.default_rng(TEST_SEED)
         chosen = drawn(train, self.test_fraction, rng, groups=groups, stratify=True)
         if not chosen.any() or chosen.all():
@@ -247,6 +250,18 @@ def _text(value: Any, place: str, column: str) -> str:
 def _alike(train: RawSplit) -> np.ndarray:
     """What copies of one text have in common; an empty text is nobody's copy."""
     return fingerprints(normalised(text) or f"\0{number}" for number, text in enumerate(train.texts))
+
+
+def _joined(groups: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """Numbers of groups, those in one that share a copy of a text."""
+    copies = numbered(alike)
+    n = len(groups)
+    of_group, of_copy = n + groups, n + groups.max() + 1 + copies  # beside the examples, a node for each
+    rows = np.arange(n)
+    edges = np.concatenate([rows, rows]), np.concatenate([of_group, of_copy])
+    size = int(of_copy.max()) + 1
+    joined = connected_components(coo_array((np.ones(2 * n, dtype=bool), edges), shape=(size, size)), directed=False)[1]
+    return numbered(joined[:n])
 
 
 def _hashes(paths: Sequence[Path]) -> str | list[str]:

@@ -68,8 +68,21 @@ def _masked(q: Tensor, k: Tensor, v: Tensor, allowed: Tensor, added: Tensor | No
         mask = added.to(q.dtype).masked_fill(~mask, float("-inf"))
     if torch.compiler.is_exporting() and q.ndim > 4:
         return _as_written(q, k, v, mask).masked_fill(nobody, 0.0)
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
-    return mixed.masked_fill(nobody, 0.0)
+    if q.ndim > 4:
+        return _of_blocks(q, k, v, mask, dropout_p).masked_fill(nobody, 0.0)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p).masked_fill(nobody, 0.0)
+
+
+def _of_blocks(q_BHGWD: Tensor, k_BHGMD: Tensor, v_BHGMD: Tensor, mask: Tensor, dropout_p: float) -> Tensor:
+    """Blocks as texts of their own: fused kernels take four dimensions, and with five torch takes none of them.
+
+    mask: broadcast over [B, H, G, W, M].
+    """
+    B, _, G, W, _ = q_BHGWD.shape
+    q, k, v = (part.transpose(1, 2).flatten(0, 1) for part in (q_BHGWD, k_BHGMD, v_BHGMD))
+    by_block = mask.expand(B, mask.shape[1], G, W, mask.shape[-1]).transpose(1, 2).flatten(0, 1)
+    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=by_block, dropout_p=dropout_p)
+    return mixed.unflatten(0, (B, G)).transpose(1, 2)
 
 
 def _as_written(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Forward, Loss, Model, Objective, Probability
-from swarmformer.cost.parts import token_tables
+from swarmformer.contracts.model import token_tables
 from swarmformer.errors import SpecError
 from swarmformer.registry import register
 
@@ -87,10 +87,10 @@ class MaskedTokens(Objective):
             self.bias_V.copy_((smoothed_V / smoothed_V.sum()).log())
 
     def check_model(self, model: Model) -> None:
-        if not model.gives_states:
+        if not model.gives_states or model.causal:
             raise SpecError(
-                "needs a state of every token that knows the tokens around it, and this model gives none: leave the "
-                "stage out, or choose another model"
+                "needs a state of every token that knows the tokens on both sides of it, and this model gives none: "
+                "leave the stage out, or choose another model"
             )
         self._table(model)
 

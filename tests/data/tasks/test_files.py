@@ -102,7 +102,7 @@ def test_columns_are_named_and_groups_kept_whole(tmp_path: Path, ending: str) ->
 def test_a_validation_file_is_used_as_it_is(tmp_path: Path) -> None:
     as_jsonl(tmp_path / "validation.jsonl", text=["x"], label=["neg"])
     task = task_of(tmp_path, "csv", validation=str(tmp_path / "validation.jsonl"))
-    splits = load_splits(task, validation_fraction=0.3, split_seed=0)
+    splits = load_splits(task, validation_fraction=0.1, split_seed=0)
     assert splits["validation"].texts == ["x"] and len(splits["train"]) == len(TEXTS)
 
 

@@ -91,6 +91,17 @@ def test_groups_are_kept_whole_when_a_test_split_is_set_aside(write: Write) -> N
     assert 8 <= len(splits["test"]) <= 16
 
 
+def test_copies_join_the_groups_that_share_them_when_a_test_split_is_set_aside(write: Write) -> None:
+    """Twenty films of six reviews; every other review of a film is copied into the next but one of its ten."""
+    rows = [(f"text {film % 10}/{place}" if place % 2 else f"text {film}-{place}", place % 2)
+            for film in range(20) for place in range(6)]  # fmt: skip
+    path = write("all.jsonl", rows, film=[f"film {row // 6}" for row in range(120)])
+    splits = Files(train=path, test_fraction=0.3, group="film").load()
+    train, test = splits["train"], splits["test"]
+    assert not set(train.texts) & set(test.texts) and not set(train.groups or ()) & set(test.groups or ())
+    assert 12 <= len(test) <= 36
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [({}, "data.task.test must name a file, or data.task.test_fraction"), ({"test_fraction": 0.001}, "leaves ")],

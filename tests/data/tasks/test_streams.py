@@ -59,7 +59,7 @@ def accuracy(task: Streams, split: RawSplit) -> dict[str, float]:
 @pytest.mark.parametrize("options", [{}, {"length": 37, "streams": 2}, {"length": 9}], ids=str)
 def test_every_text_by_plain_reading(options: dict[str, Any]) -> None:
     task = Streams(**options, num_train=200, num_validation=20, num_test=20)
-    splits = load_splits(task, validation_fraction=0.5, split_seed=0)
+    splits = load_splits(task, validation_fraction=0.1, split_seed=0)
     for split in splits.values():
         for text in split.texts:
             assert len(text.split(" ")) == options.get("length", 128)

@@ -17,6 +17,7 @@ from swarmformer.cli.command import exit_status, words_of
 from .errors import ReportError
 from .measured import RESULTS, Figure, Growth, Point, Speed, TimedArm, read_growth, read_speed, revision_of
 from .render import FORMATS, Column, Entry, Row, Table
+from .render.table import MISSING
 from .tables.cost import Mode, by_length
 from .words import ratio
 
@@ -110,19 +111,21 @@ def _long(growth: Growth, revision: str) -> list[Table]:
 
 
 def _exponents(title: str, growth: Growth, *notes: str) -> Table:
-    rows = [(fit.variant, *(ratio(each.value, each.low, each.high) for each in (fit.flops, fit.seconds, fit.memory)))
+    rows = [(fit.variant, *(ratio(each.value, each.low, each.high) if each else MISSING
+                            for each in (fit.flops, fit.seconds, fit.memory)))
             for fit in growth.growth]  # fmt: skip
     return _table(title, "variant; FLOPs; seconds; memory", rows, *notes, code=True)
 
 
 def _point(row: Point, growth: Growth) -> tuple[str, ...]:
-    cost = row.cpu_us_per_token or 0.0
+    cost = row.cpu_us_per_token
     shortest = min((each for each in growth.rows if each.variant == row.variant), key=lambda each: each.length)
+    least = shortest.cpu_us_per_token
     tokens = row.length * row.batch
     return (
         f"{row.length:,}", row.variant, f"{row.median_s:,.3g}" if row.median_s < 100 else f"{row.median_s:,.0f}",
-        str(row.repeats), f"{tokens / row.median_s:,.0f}", f"{cost:.3g}",
-        f"{cost / (shortest.cpu_us_per_token or cost):.2f}", f"{row.peak_bytes / 2**30:.2f}",
+        str(row.repeats), f"{tokens / row.median_s:,.0f}", f"{cost:.3g}" if cost else MISSING,
+        f"{cost / least:.2f}" if cost and least else MISSING, f"{row.peak_bytes / 2**30:.2f}",
         f"{row.growth_bytes / tokens:,.0f}",
     )  # fmt: skip
 

@@ -51,12 +51,12 @@ class Point(Record):
 
 
 class Fit(Record):
-    """Fitted exponents of one variant."""
+    """Fitted exponents of one variant; none of memory where a length took none that could be seen."""
 
     variant: str
     flops: Bounded
     seconds: Bounded
-    memory: Bounded
+    memory: Bounded | None = None
 
 
 class Gap(Record):

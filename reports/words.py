@@ -41,7 +41,7 @@ def engineering(value: float) -> str:
 
 
 def three(value: float) -> str:
-    """Three significant digits, or all before the point: ``9.80``, ``1,015``."""
+    """Three significant digits, or all before the point: ``9.80``, ``1,015``; below 1 two decimals."""
     return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
 
 
@@ -55,7 +55,8 @@ def signed(value: float) -> str:
 
 def ratio(value: float, low: float | None, high: float | None) -> str:
     """``0.55 [0.48, 1.59]``"""
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    text = f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    return text.replace("-", MINUS)
 
 
 def in_points(found: tuple[float, float]) -> str:

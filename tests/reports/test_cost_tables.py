@@ -95,6 +95,17 @@ def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
     assert "base at 10,000,000 0.5, 2.0" in text and "code def" in text and "Missing: third at 16,384 tokens" in text
 
 
+def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
+    rows = [{**point("base", length, 1000 * length, 1.0), "piece": 4096} for length in (16384, 10**7)]
+    long = growth([0.5] * 4, [0.5] * 4)
+    long |= {"rows": rows, "growth": [{**fit, "memory": None} for fit in long["growth"]]}
+    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": {"schema": 1, "code_revision": "abc"}})
+    text = written(tmp_path)[tmp_path / "long.md"]
+    last = [cell.strip() for cell in text.splitlines()[5].strip("|").split("|")]
+    assert last[5:7] == ["—", "—"], "processor time"
+    assert re.search(r"^\| `base` .* — +\|$", text, re.MULTILINE), "exponent of memory"
+
+
 def test_an_arm_above_physics_stops_the_report(tmp_path: Path) -> None:
     evidence(tmp_path, **{"figures/figures.json": speed(share=1.2)})
     with pytest.raises(ReportError, match="faster than its machine"):

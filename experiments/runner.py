@@ -17,7 +17,8 @@ from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
-from swarmformer.data.encoded import EncodedData, Split, load_encoded
+from swarmformer.data.encoded import EncodedData, Split
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
 from swarmformer.errors import DataError

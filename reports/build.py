@@ -1,9 +1,9 @@
-"""``python -m reports.build RUNS… --out DIR``: run folders → tables and figures.
+"""``swarmformer report RUNS… --out DIR``: run folders → tables and figures.
 
 Writes ``status.md``, every table and figure that ``reports/definitions/`` defines and RUNS have something to show for
 (``NAME.md``, ``.tex``, ``.csv``, ``.html``; ``NAME.svg``, ``.png``, ``.csv``), ``sources.json`` (what every number is
-made of; see ``reports.trace``) and ``results.parquet`` (the tidy table), and prints what the table of arms says. RUNS
-are grid folders, folders that hold cells, or cells; they are only read. The same input gives the same bytes.
+made of; see ``swarmformer trace``) and ``results.parquet`` (the tidy table), and prints what the table of arms says.
+RUNS are grid folders, folders that hold cells, or cells; they are only read. The same input gives the same bytes.
 
 ``--check`` makes all committed reports again (``reports/reports.yaml``) and fails on any difference; ``--all`` rewrites
 them.

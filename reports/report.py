@@ -59,7 +59,7 @@ class Report:
         return {*self.files, *drawn}
 
     def committed(self) -> Report:
-        """Without what ``python -m reports.build`` makes of the committed runs again: a table as Markdown, a figure as
+        """Without what ``swarmformer report`` makes of the committed runs again: a table as Markdown, a figure as
         SVG, and what they were made of."""
         files = {name: content for name, content in self.files.items() if name.endswith(".md") or name == SOURCES}
         return replace(self, files={name: files[name] for name in files if name != STATUS}, formats=("svg",))

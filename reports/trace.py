@@ -1,4 +1,4 @@
-"""``python -m reports.trace TABLE ROW COLUMN``: the runs, configurations, code and machines behind one number.
+"""``swarmformer trace TABLE ROW COLUMN``: the runs, configurations, code and machines behind one number.
 
 Without ROW and COLUMN the table is shown with its rows and columns counted.
 
@@ -29,6 +29,7 @@ from .errors import ReportError
 from .measured import RESULTS
 from .origin import NAME, REPORTS, SCHEMA, origin, root_of
 from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
+from .words import plural
 
 SUFFIXES = tuple(f".{suffix}" for suffix in FORMATS)
 
@@ -43,10 +44,19 @@ class Traced:
     sources: tuple[dict[str, Any], ...]
 
     def __str__(self) -> str:
+        """What all sources say alike once, then a line for each."""
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
+        if not self.sources:
+            return "\n".join([*lines, "sources: none, it is not made of measurements"])
+        first, *others = self.sources
+        alike = {key: value for key, value in first.items()
+                 if others and all(key in other and other[key] == value for other in others)}  # fmt: skip
+        lines += ["", f"{plural(len(self.sources), 'source')}{', all with' if alike else ''}"]
+        lines += [f"{key}: {value}" for key, value in alike.items()]
         for source in self.sources:
-            lines += ["", *(f"{key}: {value}" for key, value in source.items())]
-        return "\n".join(lines if self.sources else [*lines, "sources: none, it is not made of measurements"])
+            own = [f"{key}: {value}" for key, value in source.items() if key not in alike]
+            lines += ["", *own] if not others else [" | ".join(own)]
+        return "\n".join(lines)
 
 
 def trace(table: Path, row: int, column: int) -> Traced:
@@ -83,7 +93,7 @@ def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     name = _name(table)
     if not (table.parent / NAME).exists():
         if table.parent != Path("."):
-            raise ReportError(f"{table.parent}: no {NAME} there, which a report of python -m reports.build has")
+            raise ReportError(f"{table.parent}: no {NAME} there, which every report has")
         places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
         if len(places) != 1:
             listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
@@ -101,7 +111,7 @@ def _name(path: Path) -> str:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    again = "make the report again with reports.build"
+    again = "make the report again with swarmformer report"
     try:
         record = load_json(folder / NAME)
     except UnreadableFileError as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,13 +19,15 @@ from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimise
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.encoded import UNLABELLED
 from swarmformer.data.task import Task
-from swarmformer.errors import SpecError
+from swarmformer.errors import SpecError, SwarmformerError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
+from swarmformer.records.base import in_a_line
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
+LIBRARY, TORCH = Path(__file__).parent, Path(torch.__file__).parent
 SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
 """Up to these sizes a model is rehearsed with numbers: on the meta device torch does every operation in Python, which
 takes five to ten times as long."""
@@ -164,7 +168,7 @@ def check_lengths(model: Model, lengths: Sequence[int]) -> None:
     """Pass two texts of each length through a model on the meta device; torch's global random state stays as it was.
 
     Raises:
-        SpecError: a length that it cannot take.
+        SpecError: a length that it cannot take, or whatever a component raises, with its place.
     """
     weights, device = _stand_in(model)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -172,8 +176,19 @@ def check_lengths(model: Model, lengths: Sequence[int]) -> None:
             ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
             try:
                 functional_call(model, weights, (ids_BN, ids_BN == 0))
-            except ValueError as error:
-                raise SpecError(f"cannot take {length} tokens: {error}") from error
+            except Exception as error:
+                raise SpecError(_why_not(length, error)) from error
+
+
+def _why_not(length: int, error: Exception) -> str:
+    """Of a pass that raised: our own words where we refused, else the error and the place where somebody's code is."""
+    frames = traceback.extract_tb(error.__traceback__)
+    *_, frame = (frame for frame in frames if not Path(frame.filename).is_relative_to(TORCH))
+    ours = isinstance(error, ValueError) and Path(frame.filename).is_relative_to(LIBRARY)
+    if ours or isinstance(error, SwarmformerError):
+        return f"cannot take {length} tokens: {error}"
+    place = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
+    return f"fails in a trial pass over {length} tokens with {type(error).__name__}: {in_a_line(error)} ({place})"
 
 
 def _stand_in(model: Model) -> tuple[dict[str, Tensor], str]:

@@ -152,6 +152,8 @@ class _Laying:
 
     def check_all_taken_out(self) -> None:
         for factor in self.without:
+            if factor in self.laid:
+                raise SpecError(f"{self.name!r}: puts factor {factor!r} in and takes it out: leave out both")
             if factor not in self.left_out:
                 there = ", ".join([*self.laid, *self.left_out]) or "none"
                 raise SpecError(f"{self.name!r}: has no factor {factor!r} to take out; its factors: {there}")

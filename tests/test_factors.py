@@ -118,12 +118,12 @@ def test_multi_head_and_its_controls_have_as_many_parameters() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("base+windowed-windowed", r"puts factor 'windowed' in and takes it out: leave out both"),
         ("base-windowed", r"has no factor 'windowed' to take out; its factors: none"),
         ("enhanced-positions", r"has no factor 'positions' to take out; its factors: windowed, multi_head"),
         ("enhanced-windwed", r"has no factor 'windwed' to take out"),
         ("enhanced+windowed", r"factor 'windowed' is there already"),
         ("base+windowed+windowed", r"factor 'windowed' is there already"),
-        ("base+windowed-windowed", r"has no factor 'windowed' to take out; its factors: windowed"),
         ("base+routing+shuffled", r"factors 'routing' and 'shuffled' both set model\.router\.name"),
         ("base+tied_qkv+tied_kv", r"factors 'tied_qkv' and 'tied_kv' both set model\.cluster\.tie"),
     ],

@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.encoded import EncodedData
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.settings import DATA_VARIABLE
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from swarmformer.data.cut import Cut
 from swarmformer.data.encode import Tokens
-from swarmformer.data.encoded import Split, encoder
+from swarmformer.data.encoded import Split
+from swarmformer.data.encoding import encoder
 from swarmformer.data.task import RawSplit
 from swarmformer.spec import DataSpec
 from swarmformer.variants import make_task

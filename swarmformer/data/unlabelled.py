@@ -9,7 +9,8 @@ from filelock import FileLock
 
 from swarmformer.data.array_store import read_arrays, write_arrays
 from swarmformer.data.cut import Cut, Where
-from swarmformer.data.encoded import Split, Unlabelled, encoder, folder_of, identity_of
+from swarmformer.data.encoded import Split, Unlabelled
+from swarmformer.data.encoding import encoder, folder_of, identity_of
 from swarmformer.data.files import json_hash
 from swarmformer.data.leakage import EMPTY, fingerprint, written_by
 from swarmformer.data.task import RawSplit, Task

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from swarmformer.assembly import rehearse
 from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.encode import encode_text
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError, SpecError

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swarmformer.data.encoded import EncodedData, load_encoded
+from swarmformer.data.encoded import EncodedData
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError
 from tests.data.toy_tasks import Toy, make_split
@@ -171,7 +172,7 @@ def test_arrays_of_objects_are_not_unpickled(toy: Toy, cache: Path, vocabulary: 
 
 LOAD = """
 import sys
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tasks.{task} import {cls}
 data = load_encoded({cls}({options}), tokenizer="bert", seq_len=16, validation_fraction=0.1, split_seed=0)
 heavy = sorted({{"datasets", "pyarrow", "tokenizers", "sklearn", "pandas"}} & set(sys.modules))

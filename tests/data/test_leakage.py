@@ -15,7 +15,7 @@ from swarmformer.data.augment import Augmentations, Chosen, augmented, check_tex
 from swarmformer.data.augmentations.recombination import Recombination
 from swarmformer.data.augmentations.sentence_shuffle import SentenceShuffle
 from swarmformer.data.augmentations.synonyms import Synonyms
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.leakage import HeldOut, normalised, shared_texts
 from swarmformer.data.split import load_splits, without_copies
 from swarmformer.data.task import RawSplit, Task

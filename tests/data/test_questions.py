@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swarmformer.data.batching import Batches
-from swarmformer.data.encoded import Split, load_encoded
+from swarmformer.data.encoded import Split
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.predictors import compute_predictors, left_out
 from swarmformer.data.questions import Questions
 from swarmformer.data.split import check_splits, load_splits

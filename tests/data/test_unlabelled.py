@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.leakage import normalised
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit

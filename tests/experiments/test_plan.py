@@ -93,6 +93,33 @@ def test_a_variant_that_cannot_take_its_lengths_is_refused(tiny_grid: Grid) -> N
         load_plan(tiny_grid(arms=["original"], base=None, model=sizes))
 
 
+FAULTY = """
+from swarmformer.contracts import Local
+
+
+class Faulty(Local):
+    def __init__(self, dims):
+        super().__init__()
+
+    def forward(self, x_BND, mask_BN=None, norm=None):
+        return x_BND @ x_BND
+
+    def flops(self, B, N):
+        return 0
+"""
+
+
+def test_a_component_that_raises_is_named_with_its_error_and_place(
+    tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "faulty_part.py").write_text(FAULTY)
+    monkeypatch.syspath_prepend(tmp_path)
+    arm = {"name": "mine", "variant": "base", "model": {"local": "faulty_part:Faulty"}}
+    words = r"\(mine\).* fails in a trial pass over \d+ tokens with RuntimeError: .*\(faulty_part\.py, line 10,"
+    with pytest.raises(SpecError, match=words):
+        load_plan(tiny_grid(arms=["base", arm]))
+
+
 def test_planning_needs_no_memory_for_weights(tiny_grid: Grid) -> None:
     sizes = {"dims": {**TINY["model"]["dims"], "d_model": 400_000}}  # 15 matrices of 640 GB
     arm = load_plan(tiny_grid(arms=["base"], model=sizes)).arms[0]

@@ -99,7 +99,8 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
     rows = [{**point("base", length, 1000 * length, 1.0), "piece": 4096} for length in (16384, 10**7)]
     long = growth([0.5] * 4, [0.5] * 4)
     long |= {"rows": rows, "growth": [{**fit, "memory": None} for fit in long["growth"]]}
-    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": {"schema": 1, "code_revision": "abc"}})
+    started = {"schema": 1, "code_revision": "abc"}
+    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
     text = written(tmp_path)[tmp_path / "long.md"]
     last = [cell.strip() for cell in text.splitlines()[5].strip("|").split("|")]
     assert last[5:7] == ["—", "—"], "processor time"

@@ -93,6 +93,9 @@ def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: py
     assert main([str(report / "arms_demo.md"), "1", "2"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("row: base\n") and "code revision: abcdef0\n" in shown
+    *_, first, second = shown.splitlines()
+    assert [line.split(" | ")[0] for line in (first, second)] == ["source: demo/base-0", "source: demo/base-1"]
+    assert "seed: 1" in second and "code revision" not in second, "what all have in common is said once"
     assert main([str(report / "arms_demo.md"), "1", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sources"][1]["source"] == "demo/base-1"
     assert main([str(report / "arms_demo.md"), "99", "2"]) == 1

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from experiments.runner import load_data
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.files import Files

@@ -165,7 +165,7 @@ def test_the_real_reviews(real_data: Callable[[str], Path]) -> None:
 def test_the_real_reviews_are_encoded_within_a_minute(
     real_data: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from swarmformer.data.encoded import load_encoded
+    from swarmformer.data.encoding import load_encoded
 
     real_data("imdb/train.parquet")
     monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path))

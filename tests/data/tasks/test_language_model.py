@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swarmformer.assembly import rehearse
-from swarmformer.data.encoded import load_encoded
+from swarmformer.data.encoding import load_encoded
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.language_model import LanguageModel
 from swarmformer.errors import DataError, SpecError

@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,19 @@ from torch import Tensor
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
 from swarmformer.contracts.objective import why_whole
-from swarmformer.cost.precision import DTYPES, chosen_precision
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
 from swarmformer.records import Computing
 from swarmformer.seeding import seed_all
-from swarmformer.spec import RunSpec, TrainSpec
+from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate
 from swarmformer.training.fast import products_in_tf32
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.judge import SplitJudge
 from swarmformer.training.learner import Learner
+from swarmformer.training.precisions import chosen_precisions, in_precisions
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.stage_run import make_batches, stage_runs
@@ -42,7 +41,6 @@ from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
 LOG_STEPS = 20
-PRECISIONS = tuple(DTYPES)
 OnStep = Callable[[int, int, str], None]
 """Called after every optimiser step with (steps done, steps in all, a few words)."""
 
@@ -86,7 +84,7 @@ class Trainer:
         self.progress = ckpt.Progress()
         self._check_ranks()
         if not self._goes_on():
-            self._compute_in([self._chosen_precision(stage.train) for stage in self.stages])
+            self._compute_in(chosen_precisions(spec, self.model, self.stages, device, ranks))
         self._prepare()
 
     def _check_ranks(self) -> None:
@@ -99,11 +97,6 @@ class Trainer:
     def _goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
         return self.checkpoint is not None and ckpt.seen_by_all(self.checkpoint, self.ranks)
-
-    def _chosen_precision(self, train: TrainSpec) -> str:
-        with products_in_tf32(self.device, train.tf32):
-            chosen = chosen_precision(self.spec, self.model, train) if self.ranks.first else PRECISIONS[0]
-        return PRECISIONS[self.ranks.agreed(PRECISIONS.index(chosen))]
 
     @property
     def step(self) -> TrainingStep:
@@ -177,21 +170,7 @@ class Trainer:
         return metrics, answers
 
     def _compute_in(self, precisions: list[str]) -> None:
-        """Decide what each stage computes in, for good: a run that goes on elsewhere keeps it.
-
-        Raises:
-            SpecError: a stage asks for another than its checkpoint was made in.
-        """
-        for stage, precision in zip(self.stages, precisions, strict=True):
-            if stage.train.precision not in ("auto", precision):
-                raise SpecError(
-                    f"{self.checkpoint}: was computed in {precision}, but train.precision is {stage.train.precision}; "
-                    "set it to auto to go on, or move the checkpoint away to start this run anew"
-                )
-        self.stages = [
-            replace(stage, train=stage.train.model_copy(update={"precision": precision}))
-            for stage, precision in zip(self.stages, precisions, strict=True)
-        ]
+        self.stages = in_precisions(self.stages, precisions, self.checkpoint)
         self.progress.precisions = precisions
 
     def _prepare(self) -> None:

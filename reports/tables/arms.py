@@ -7,7 +7,7 @@ from collections import Counter
 from ..render.table import Table
 from ..study.model import GridStudy, Study
 from . import columns as c
-from . import table
+from . import layout, table
 
 COLUMNS = (
     c.identity, c.accuracy, c.count, c.difference, c.verdict, c.mechanism, c.parameters, c.flops, c.latency(1),
@@ -24,27 +24,27 @@ OF_TEXT = (c.bits_per_byte, c.perplexity)
 def arms(study: Study) -> list[Table]:
     """One table per grid and task: ``NAME_grid``, with the task where a grid has several."""
     tasks = Counter(grid.folder for grid in study.grids)
-    names = Counter(c.title(grid) for grid in study.grids)
+    titles = [layout.title(grid) for grid in study.grids]
     return [
         _table(
             grid,
             f"{grid.name}_{grid.task}" if tasks[grid.folder] > 1 else grid.name,
-            f"{c.title(grid)} ({grid.folder.parent.name})" if names[c.title(grid)] > 1 else c.title(grid),
+            f"{title} ({grid.folder.parent.name})" if titles.count(title) > 1 else title,
         )
-        for grid in study.grids
+        for grid, title in zip(study.grids, titles, strict=True)
     ]
 
 
 def _table(grid: GridStudy, name: str, heading: str) -> Table:
     contrasts = {arm.name: grid.contrast("difference", arm.name, grid.base or "") for arm in grid.arms}
-    lines = [c.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
-    lines += [c.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
-    shown = [*lines, *c.reference_lines(grid, on_its_data=False)]
+    lines = [layout.Line(grid, arm, contrast=contrasts[arm.name]) for arm in grid.arms]
+    lines += [layout.Line(grid, arm, ruled=not place) for place, arm in enumerate(grid.others)]
+    shown = [*lines, *layout.reference_lines(grid, on_its_data=False)]
     of_text = any(one.text_metrics for line in shown for one in (line.arm, line.reference) if one)
-    columns, rows = c.laid_out(shown, (COLUMNS[0], *(OF_TEXT if of_text else ()), *COLUMNS[1:]))
+    columns, rows = layout.laid_out(shown, (COLUMNS[0], *(OF_TEXT if of_text else ()), *COLUMNS[1:]))
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
     decided = [contrast for contrast in contrasts.values() if contrast]
-    notes = (base, *c.reasons(decided), *_references(grid), grid.timing, _cut(grid), *grid.notes)
+    notes = (base, *layout.reasons(decided), *_references(grid), grid.timing, _cut(grid), *grid.notes)
     return Table(name, heading, columns, rows, grid.warnings, tuple(filter(None, notes)))
 
 

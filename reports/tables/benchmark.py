@@ -6,7 +6,7 @@ from ..published import Number, read_published
 from ..render.table import Column, Entry, Row, Table
 from ..study.model import GridStudy, Study
 from . import table
-from .columns import mean, missing, named_grid
+from .layout import mean, missing, named_grid
 
 
 @table("benchmark")

@@ -12,7 +12,7 @@ from ..published import PATH, Claim, Published, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .columns import named_grid
+from .layout import named_grid
 
 COLUMNS = (
     Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),

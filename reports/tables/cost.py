@@ -14,7 +14,8 @@ from ..render.table import Column, Entry, Row, Table, Value
 from ..study.model import Study
 from ..words import engineering, plural, ratio, three
 from . import table
-from .columns import missing, parameters
+from .columns import parameters
+from .layout import missing
 
 Mode = Literal["forward", "training"]
 WORDS: dict[Mode, str] = {"forward": "a forward pass", "training": "a training step"}

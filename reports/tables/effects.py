@@ -11,7 +11,7 @@ from ..statistics.verdict import Verdict
 from ..study.model import Contrast, Design, GridStudy, Study
 from ..words import plural
 from . import columns as c
-from . import table
+from . import layout, table
 
 ROMAN = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
 
@@ -35,9 +35,10 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
     rows = [row for family in families for number, contrast in enumerate(family.contrasts)
             for row in _rows(contrast, ruled=not number)]  # fmt: skip
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
-    heads = ("effect of", f"on {c.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
-    notes = (_aliasing(design), _heredity(contrasts), *c.reasons(contrasts), design.power, *grid.notes)
-    return Table(name, c.title(grid), tuple(map(Column, heads)), tuple(rows), grid.warnings, tuple(filter(None, notes)))
+    heads = ("effect of", f"on {layout.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
+    said = (_aliasing(design), _heredity(contrasts), *layout.reasons(contrasts), design.power, *grid.notes)
+    columns, notes = tuple(map(Column, heads)), tuple(filter(None, said))
+    return Table(name, layout.title(grid), columns, tuple(rows), grid.warnings, notes)
 
 
 def _rows(contrast: Contrast, *, ruled: bool) -> list[Row]:
@@ -58,10 +59,10 @@ def _row(contrast: Contrast, words: str, aliased: str, *, ruled: bool = False) -
 def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
     return (
         Entry(words, {"effect": contrast.name, "kind": contrast.kind}),
-        c.mean("estimate", contrast.interval, contrast.sources, "+"),
-        c.probability("p", contrast.p, contrast.sources),
-        c.probability("p_holm", contrast.p_holm, contrast.sources),
-        c.said(contrast),
+        layout.mean("estimate", contrast.interval, contrast.sources, "+"),
+        layout.probability("p", contrast.p, contrast.sources),
+        layout.probability("p_holm", contrast.p_holm, contrast.sources),
+        layout.said(contrast),
     )
 
 
@@ -93,15 +94,15 @@ def _heredity(contrasts: Sequence[Contrast]) -> str:
 
 def _arms(grid: GridStudy, design: Design, name: str) -> Table:
     """Every arm with its levels (● on, ○ off), then baselines and oracles on the same data."""
-    lines = [c.Line(grid, arm) for arm in grid.arms if arm.name in design.levels]
-    lines += c.reference_lines(grid) if grid.metric == "accuracy" else []
-    levels = [c.Cells(factor, partial(_level, design, factor)) for factor in design.factors]
-    columns, rows = c.laid_out(lines, (c.name, *levels, c.count, c.value, c.parameters, c.flops))
-    return Table(name, f"{c.title(grid)}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
+    lines = [layout.Line(grid, arm) for arm in grid.arms if arm.name in design.levels]
+    lines += layout.reference_lines(grid) if grid.metric == "accuracy" else []
+    levels = [layout.Cells(factor, partial(_level, design, factor)) for factor in design.factors]
+    columns, rows = layout.laid_out(lines, (c.name, *levels, c.count, c.value, c.parameters, c.flops))
+    return Table(name, f"{layout.title(grid)}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
 
 
-def _level(design: Design, factor: str, line: c.Line) -> Entry:
+def _level(design: Design, factor: str, line: layout.Line) -> Entry:
     if line.arm is None:
-        return c.BLANK
+        return layout.BLANK
     is_on = factor in design.levels[line.name]
     return Entry("●" if is_on else "○", {factor: is_on})

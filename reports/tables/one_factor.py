@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..render.table import Table
 from ..study.model import Family, GridStudy, Study
 from . import columns as c
-from . import table
+from . import layout, table
 
 COLUMNS = (
     c.family, c.name, c.factor, c.count, c.value, c.difference, c.p, c.p_holm, c.verdict, c.mechanism, c.p_mcnemar,
@@ -30,13 +30,13 @@ def _families(grid: GridStudy, leave_out: Sequence[str]) -> list[Family]:
 
 
 def _table(grid: GridStudy, families: Sequence[Family]) -> Table:
-    columns, rows = c.laid_out([line for family in families for line in _lines(grid, family)], COLUMNS)
+    columns, rows = layout.laid_out([line for family in families for line in _lines(grid, family)], COLUMNS)
     contrasts = [contrast for family in families for contrast in family.contrasts]
     powers = [family.power for family in families if family.power]
-    notes = (*c.reasons(contrasts), *powers, *grid.notes)
-    return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
+    notes = (*layout.reasons(contrasts), *powers, *grid.notes)
+    return Table(grid.name, layout.title(grid), columns, rows, grid.warnings, notes)
 
 
-def _lines(grid: GridStudy, family: Family) -> list[c.Line]:
-    base = c.Line(grid, grid.arm(str(family.base)), family=family, ruled=True)
-    return [base, *(c.Line(grid, grid.arm(one.name), contrast=one, family=family) for one in family.contrasts)]
+def _lines(grid: GridStudy, family: Family) -> list[layout.Line]:
+    base = layout.Line(grid, grid.arm(str(family.base)), family=family, ruled=True)
+    return [base, *(layout.Line(grid, grid.arm(one.name), contrast=one, family=family) for one in family.contrasts)]

@@ -11,7 +11,7 @@ from pydantic import Field
 from ..render.table import Table
 from ..study.model import GridStudy, Sources, Study
 from . import columns as c
-from . import table
+from . import layout, table
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 COLUMNS = (
@@ -30,14 +30,14 @@ def peers(study: Study, *, peers: Names, ours: Names) -> list[Table]:
     return [_table(task, [line for line in lines if line.grid.task == task]) for task in tasks]
 
 
-def _table(task: str, lines: Sequence[c.Line]) -> Table:
-    sections = list[c.Line]()
+def _table(task: str, lines: Sequence[layout.Line]) -> Table:
+    sections = list[layout.Line]()
     for key in dict.fromkeys(line.grid.data_key for line in lines):
         first, *others = [line for line in lines if line.grid.data_key == key]
-        sections += [replace(first, ruled=True), *others, *c.reference_lines(first.grid)]
-    columns, rows = c.laid_out(sections, COLUMNS)
+        sections += [replace(first, ruled=True), *others, *layout.reference_lines(first.grid)]
+    columns, rows = layout.laid_out(sections, COLUMNS)
     grids = list({line.grid.name: line.grid for line in lines}.values())
-    warnings, notes = ([said for grid in grids for said in c.named_grid(grid, getattr(grid, part))]
+    warnings, notes = ([said for grid in grids for said in layout.named_grid(grid, getattr(grid, part))]
                        for part in ("warnings", "notes"))  # fmt: skip
     return Table(task, f"task {task}", columns, rows, tuple(warnings), tuple(notes))
 
@@ -50,14 +50,14 @@ def is_named(variant: str, names: Sequence[str]) -> bool:
     return any(variant == name or variant.startswith(f"{name}_") for name in names)
 
 
-def _lines(grid: GridStudy, peers: Sequence[str], ours: Sequence[str]) -> list[c.Line]:
+def _lines(grid: GridStudy, peers: Sequence[str], ours: Sequence[str]) -> list[layout.Line]:
     """Arms in the plan's order: those that the options name, and the best of each factorial."""
-    best, lines = _best(grid), list[c.Line]()
+    best, lines = _best(grid), list[layout.Line]()
     for arm in grid.arms:
         named = "peer" if is_named(arm.variant, peers) else "ours" if is_named(arm.variant, ours) else ""
         chosen, runs = best.get(arm.name, ("", ()))
         role = ", ".join(filter(None, (named, chosen)))
-        lines += [c.Line(grid, arm, role=role, also=() if named else runs)] if role else []
+        lines += [layout.Line(grid, arm, role=role, also=() if named else runs)] if role else []
     return lines
 
 

@@ -14,8 +14,8 @@ from ..statistics.interval import Interval, accuracy_interval
 from ..study.model import Study
 from ..words import bounds, engineering, percent, three
 from . import table
-from .columns import bounds as raw_bounds
-from .columns import mean, missing, named_grid
+from .layout import bounds as raw_bounds
+from .layout import mean, missing, named_grid
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 COLUMNS = (

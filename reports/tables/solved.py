@@ -14,8 +14,7 @@ from ..statistics.verdict import ALPHA
 from ..study.model import GridStudy, Sources, Study
 from ..study.solved import Count, counts
 from ..words import p_value, percent, with_bounds
-from . import columns as c
-from . import table
+from . import layout, table
 
 HEADS = ("arm", "seeds that solve it", "share, %", "steps until solved", "accuracy solved, %", "accuracy unsolved, %",
          "p", "p Holm")  # fmt: skip
@@ -44,7 +43,7 @@ def _table(grid: GridStudy, of_arms: Sequence[Count], share: float) -> Table:
     base = [source for count in of_arms if count.arm.is_base for source in count.sources]
     every = tuple(dict.fromkeys(source for count in of_arms for source in count.sources))
     rows = tuple(_row(count, base, every) for count in of_arms)
-    return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
+    return Table(grid.name, layout.title(grid), columns, rows, grid.warnings, notes)
 
 
 def _tested(base: str | None, of_arms: Sequence[Count]) -> str:
@@ -66,7 +65,7 @@ def _row(count: Count, base: Sequence[str], every: Sources) -> Row:
     return Row((
         Entry(arm.name, {"arm": arm.name, "variant": arm.variant}, arm.sources),
         Entry(f"{len(count.solved)} of {len(count.by_seed)}", counted, sources),
-        Entry(with_bounds(count.share), c.bounds("share", count.share), sources),
+        Entry(with_bounds(count.share), layout.bounds("share", count.share), sources),
         _steps([step for step in count.steps if step is not None], sources),
         _accuracy("accuracy_solved", count.solved, sources), _accuracy("accuracy_unsolved", count.unsolved, sources),
         _p("p", count.p, both), _p("p_holm", count.p_holm, every),
@@ -76,14 +75,14 @@ def _row(count: Count, base: Sequence[str], every: Sources) -> Row:
 def _steps(steps: Sequence[int], sources: Sources) -> Entry:
     keys = ("steps_median", "steps_least", "steps_most")
     if not steps:
-        return c.missing(*keys, sources=sources)
+        return layout.missing(*keys, sources=sources)
     values = (median(steps), min(steps), max(steps))
     return Entry(f"{values[0]:,.0f} [{values[1]:,}, {values[2]:,}]", dict(zip(keys, values, strict=True)), sources)
 
 
 def _accuracy(key: str, of_seeds: Sequence[float], sources: Sources) -> Entry:
     if not of_seeds:
-        return c.missing(key, sources=sources)
+        return layout.missing(key, sources=sources)
     return Entry(percent(mean(of_seeds)), {key: mean(of_seeds)}, sources)
 
 

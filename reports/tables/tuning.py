@@ -10,8 +10,7 @@ from ..render.table import MISSING, Column, Entry, Row, Table, Value
 from ..study.model import GridStudy, Study
 from ..study.tuning import Tuned, loss_words
 from ..words import percent
-from . import columns as c
-from . import table
+from . import layout, table
 
 CHOSEN, EDGE = "chosen", "chosen, at the edge"
 
@@ -28,7 +27,7 @@ def _trials(grid: GridStudy) -> Table:
     columns = tuple(Column(head, is_code=not place) for place, head in enumerate(heads))
     rows = tuple(row for tuned in grid.tuned for row in _rows(grid, tuned))
     notes = (*_steps(grid), *_ties(grid), *grid.notes)
-    return Table(grid.name, c.title(grid), columns, rows, grid.warnings, notes)
+    return Table(grid.name, layout.title(grid), columns, rows, grid.warnings, notes)
 
 
 def _rows(grid: GridStudy, tuned: Tuned) -> Iterator[Row]:
@@ -51,7 +50,7 @@ def _rows(grid: GridStudy, tuned: Tuned) -> Iterator[Row]:
 
 def _less(tuned: Tuned, tried: Tried, sources: tuple[str, ...]) -> Entry:
     if tried.score is None or tuned.chosen is None or tuned.chosen.score is None:
-        return c.missing("difference", sources=sources)
+        return layout.missing("difference", sources=sources)
     less = tried.score - tuned.chosen.score
     return Entry("" if tried is tuned.chosen else percent(less, "+"), {"difference": less}, sources)
 
@@ -89,5 +88,5 @@ def _expected(grid: GridStudy) -> Table:
         "of the table before, so that as many as were tried expect less than the best. They are points of a grid, not "
         "drawn at random. A trial that failed counts as 0.",
     )
-    heading = f"{c.title(grid)}: expected validation performance"
+    heading = f"{layout.title(grid)}: expected validation performance"
     return Table(f"{grid.name}_expected", heading, columns, tuple(rows), (), notes)

@@ -152,7 +152,7 @@ def _latency(number: Number, timed: Timed) -> Ours:
     spread, both = Interval(arm.median_s, arm.p20_s, arm.p80_s, arm.repeats), (source, number.source)
     return Ours(
         (
-            Entry(f"{median} ms [{low}, {high}]", raw_bounds("ours", spread), (source,)),
+            Entry(f"{median} ms ({low} to {high})", raw_bounds("ours", spread), (source,)),
             Entry(f"× {arm.median_s / number.plain:,.0f}", {"difference": arm.median_s - number.plain}, both),
             Entry(str(arm.repeats), {"n": arm.repeats}, (source,)),
             Entry(timed.folder, {"grid": timed.folder}, (source,)),

@@ -1,0 +1,53 @@
+"""What README.md says in figures is what committed tables say."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.committed import RESULTS
+from tests.processes import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CARDS = (ROOT / "docs" / "components" / "README.md").read_text(encoding="utf-8")
+CHANGE = r"(\S+(?: %)?)"
+COSTS = re.findall(rf"^\| \d \| \[(\w+)\].*\| {CHANGE} \| {CHANGE} \| {CHANGE} \|$", CARDS, re.MULTILINE)
+"""Of each enhancement its name, and what it changes in parameters and in FLOPs at the two published lengths."""
+DECISIONS = [line.split(" | ") for line in README.splitlines() if re.match(r"\| \[\w+\]\(docs/components/", line)]
+
+
+def table(name: str) -> str:
+    return (RESULTS / "paper" / f"{name}.md").read_text(encoding="utf-8").replace("\\_", "_")
+
+
+def test_figures_stand_in_committed_tables() -> None:
+    found = README[README.index("## What was found") : README.index("## Install")]
+    tables = "\n".join(path.read_text(encoding="utf-8") for path in RESULTS.rglob("*.md"))
+    assert set(re.findall(r"\d+\.\d+", found)) - set(re.findall(r"\d+\.\d+", tables + CARDS)) == set()
+
+
+def test_claims_are_counted() -> None:
+    verdicts = re.findall(r"\| (confirmed|refuted|not confirmed|not testable here) +\|$", table("table6"), re.MULTILINE)
+    said = re.search(
+        r"Of (\d+) published claims (\d+) are confirmed, (\d+) refuted\*\*, (\d+) not confirmed and (\d+)", README
+    )
+    kinds = ("confirmed", "refuted", "not confirmed", "not testable here")
+    assert said and [*map(int, said.groups())] == [len(verdicts), *map(verdicts.count, kinds)]
+
+
+def test_each_enhancement_has_its_row() -> None:
+    assert [re.findall(r"\[(\w+)\]", cells[0])[0] for cells in DECISIONS] == [name for name, *_ in COSTS]
+
+
+@pytest.mark.parametrize(("cells", "cost"), [*zip(DECISIONS, COSTS, strict=True)], ids=[name for name, *_ in COSTS])
+def test_a_row_has_the_costs_of_the_card_and_the_effects_of_table_3(cells: list[str], cost: tuple[str, ...]) -> None:
+    name, parameters, flops, _ = cost
+    assert cells[1:3] == [flops, parameters]
+    for cell, task in zip(cells[3:5], ("digits", "imdb"), strict=True):
+        lines = [line for line in table(f"table3_fraction_{task}").splitlines()
+                 if re.match(rf"\| (?:↳ )?{name}(?:_released)? (?!×)", line)]  # fmt: skip
+        effects = re.findall(r"([+−]\S+ \[\S+ \S+\]) (\w+)", cell)
+        assert effects
+        for effect, verdict in effects:
+            assert any(f"| {effect} |" in " ".join(line.split()) and f"| {verdict} " in line for line in lines), effect

@@ -84,10 +84,10 @@ class GridSpec(Strict):
     description: str = Field("", description="what is asked, in a sentence; stands above the tables")
     base: str | None = Field(None, description="name of the arm that the others are compared with")
     arms: list[Arm] = Field([], description="variants by name, or arms with patches of their own")
-    designs: list[DesignSpec] = Field([], description="arms by design over factors, beside or instead of `arms`")
+    designs: list[DesignSpec] = Field([], description="arms made by a design over factors, beside or instead of `arms`")
     matched: list[MatchedSpec] = Field([], description="pairs of arms that are to cost the same")
     primary: PrimarySpec | None = Field(None, description="what the grid decides by; no verdict without it")
-    seeds: list[Seed] = Field(min_length=1, description="of the runs that count; every arm runs with each")
+    seeds: list[Seed] = Field(min_length=1, description="seeds of the runs that count; every arm runs with each")
     tune: TuneSpec | None = Field(None, description="options tried alike for every arm before the seeds that count")
     model: Patch = Field({}, description="laid over the model of every arm")
     data: Patch = Field({}, description="laid over the data of every arm")
@@ -95,9 +95,9 @@ class GridSpec(Strict):
     floors: bool = Field(True, description="compute majority, NB-SVM and the task's trivial predictors and oracles")
     latency: Latency | None = Field(Latency(), description="time every arm after the runs; null: time none")
     threads: int = Field(
-        1, gt=0, description="of a cell; another number gives another last digit, so runs are compared with their like"
+        1, gt=0, description="CPU threads per run; it changes the last digit, so only equal numbers are compared"
     )
-    limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may take before it is ended")
+    limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may use; then it is stopped")
     keep_weights: bool | Literal["best"] = Field(
         False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
     )

@@ -114,7 +114,9 @@ def test_commands_work(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         pytest.skip("needs make")
     if line.startswith("python docs/"):
         pytest.skip("tests/docs/test_docs.py holds the pages to it")
-    monkeypatch.chdir(folder_with_files(tmp_path / "files") if files else ROOT)
+    folder = folder_with_files(tmp_path / "files") if files else ROOT
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     assert rehearse(line, tmp_path) == 0
 
 

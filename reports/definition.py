@@ -1,6 +1,6 @@
 """A table or figure of the paper, defined in a small file each: ``reports/definitions/NAME.yaml``.
 
-title: Effects of the eight enhancements
+title: Effects of the factors
 table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
 committed: true           # made for committed reports alone, as it needs their measurements

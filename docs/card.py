@@ -67,6 +67,6 @@ def beside(factor: str, *variants: str) -> str:
 
 def run(factor: str) -> str:
     """Commands: the factor alone, and all eight without it."""
-    train = "python -m experiments.train with variant={} data.task=listops data.task.size=lite seed=0"
+    train = "swarmformer train with variant={} data.task=listops data.task.size=lite seed=0"
     alone, without = f"base+{factor}", f"enhanced-{factor}"
     return f"```bash\nswarmformer show {alone}\n{train.format(alone)}\n{train.format(without)}\n```"

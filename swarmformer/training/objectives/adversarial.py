@@ -32,7 +32,7 @@ class Adversarial(Objective):
     moved.
 
     Options:
-        weight: of the loss of the moved texts.
+        weight: how much the loss of the moved texts counts.
         epsilon: length of the step of a text, in deviations.
         virtual: the moved text should have the answer probabilities that it had before, whatever the label: g is that
             of their divergence, at a small random step, and the divergence takes the place of the second loss.

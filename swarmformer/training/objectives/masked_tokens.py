@@ -35,11 +35,11 @@ class MaskedTokens(Objective):
     chosen of a text, then over texts.
 
     Options:
-        share: of the tokens that are told.
+        share: how many of a text's tokens are to be predicted.
         random: share of the chosen that stand as another token.
         unchanged: share of the chosen that stand as they are.
         tied: the head's last table is that of the model's token vectors (Press & Wolf 2017).
-        candidates: told apart from so many tokens alone, 0 for the whole vocabulary: the more frequent half of them is
+        candidates: how many tokens a prediction chooses from, 0: all of them. The more frequent half of them is
             always the same, the other half drawn anew in every step from the rest, for which it stands (importance
             sampling of the softmax's denominator, Bengio & Senécal 2008). In evaluation it is the whole vocabulary.
     """

@@ -24,7 +24,7 @@ class RDrop(Objective):
     has no dropout: the loss is then the cross-entropy.
 
     Options:
-        weight: of the divergence.
+        weight: how much the divergence counts.
         label_smoothing: the share of the target that is spread evenly over all classes.
     """
 

@@ -100,6 +100,9 @@ def test_copies_join_the_groups_that_share_them_when_a_test_split_is_set_aside(w
     train, test = splits["train"], splits["test"]
     assert not set(train.texts) & set(test.texts) and not set(train.groups or ()) & set(test.groups or ())
     assert 12 <= len(test) <= 36
+    every = write("one.jsonl", [("the same text", row % 2) for row in range(40)], film=[f"film {n}" for n in range(40)])
+    with pytest.raises(DataError, match="of 40 examples, of which 40 stay together as they share a 'film'"):
+        Files(train=every, test_fraction=0.3, group="film").load()
 
 
 @pytest.mark.parametrize(

@@ -179,10 +179,10 @@ class Files(Task):
         rng = np.random.default_rng(TEST_SEED)
         chosen = drawn(train, self.test_fraction, rng, groups=groups, stratify=True)
         if not chosen.any() or chosen.all():
-            share, most = f"data.task.test_fraction {self.test_fraction} of {len(train)}", np.bincount(groups).max()
+            share, most = f"test_fraction {self.test_fraction} of {len(train)}", np.bincount(groups).max()
             joined = f", of which {most} stay together as they share a {self.group!r} or a text," if self.group else ""
-            raise DataError(f"task files: {share} examples{joined} leaves train or test empty; change it, or name files "
-                            "for data.task.test")  # fmt: skip
+            raise DataError(f"task files: data.task.{share} examples{joined} leaves train or test empty; change it, or "
+                            "name files for data.task.test")  # fmt: skip
         rows = np.flatnonzero(chosen)
         test = replace(train.take(rows), ids=Names("test", rows))
         return {"train": train.take(np.flatnonzero(~chosen)), "test": test}

@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from swarmformer.contracts import Metrics, Model
-from swarmformer.training.evaluate import objective_loss
-
-if TYPE_CHECKING:
-    from swarmformer.training.loop import Trainer
 
 
 @dataclass(frozen=True)
 class SplitJudge:
-    """Measures ``model``, which may be the moving average of the trainer's."""
+    """Measures ``model``, which may be the moving average of the trainer's, on a split of the run, by name."""
 
-    trainer: Trainer
     model: Model
+    measured: Callable[[Model, str], Metrics]
+    lost: Callable[[Model, str], Metrics]
 
     def metrics(self, split: str = "validation") -> Metrics:
-        return self.trainer.evaluate(self.model, split)[0]
+        return self.measured(self.model, split)
 
     def loss(self, split: str = "validation") -> Metrics:
-        trainer = self.trainer
-        batches, objective = trainer.batches[split], trainer.now.ingredients.objective
-        precision, ranks = trainer.now.train.precision, trainer.ranks
-        loss = objective_loss(self.model, objective, batches, trainer.device, precision, ranks)
-        return {"loss": loss, "n": len(batches.split.labels)}
+        """Of the stage's objective."""
+        return self.lost(self.model, split)

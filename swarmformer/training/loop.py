@@ -27,7 +27,7 @@ from swarmformer.records import Computing
 from swarmformer.seeding import seed_all
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.evaluate import evaluate
+from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.fast import products_in_tf32
 from swarmformer.training.journal import Journal, check_finite, diverged
 from swarmformer.training.judge import SplitJudge
@@ -169,6 +169,12 @@ class Trainer:
             self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
         return metrics, answers
 
+    def _objective_loss(self, model: Model, split: str) -> Metrics:
+        batches, now = self.batches[split], self.now
+        objective, precision = now.ingredients.objective, now.train.precision
+        loss = objective_loss(model, objective, batches, self.device, precision, self.ranks)
+        return {"loss": loss, "n": len(batches.split.labels)}
+
     def _compute_in(self, precisions: list[str]) -> None:
         self.stages = in_precisions(self.stages, precisions, self.checkpoint)
         self.progress.precisions = precisions
@@ -244,7 +250,7 @@ class Trainer:
         done, now = self.progress, self.now
         self.ranks.align(self.model.buffers())  # what followed the texts alone, each process its own
         judged = self.learner.judged
-        metrics = now.stage.validate(SplitJudge(self, judged))
+        metrics = now.stage.validate(SplitJudge(judged, lambda *of: self.evaluate(*of)[0], self._objective_loss))
         numbers = [*metrics.values(), now.stage.score(metrics)]
         self._check(all(map(math.isfinite, numbers)), f"the validation gives {metrics}, score {numbers[-1]}")
         done.epoch, done.batch = done.epoch + 1, 0

@@ -26,7 +26,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> None:
     """Validation accuracies by the number of the epoch within the run, whoever asks."""
 
     def validate(self: Supervised, judge: Any) -> dict[str, float]:
-        return {**METRICS, "accuracy": scores[judge.trainer.progress.epoch]}
+        return {**METRICS, "accuracy": scores[judge.lost.__self__.progress.epoch]}
 
     monkeypatch.setattr(Supervised, "validate", validate)
 

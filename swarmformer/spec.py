@@ -4,11 +4,11 @@ A specification is made from plain mappings by ``from_dict`` (unknown keys, wron
 of range are refused, with the place of the key) and goes back by ``to_dict``.
 """
 
-from .component import ComponentSpec, Seed, nowhere
-from .data import DataSpec
-from .model import ModelSpec
-from .run import SPEC_VERSION, RunName, RunSpec
-from .train import StageSpec, TrainSpec
+from swarmformer.sections.component import ComponentSpec, Seed, nowhere
+from swarmformer.sections.data import DataSpec
+from swarmformer.sections.model import ModelSpec
+from swarmformer.sections.run import SPEC_VERSION, RunName, RunSpec
+from swarmformer.sections.train import StageSpec, TrainSpec
 
 __all__ = [
     "SPEC_VERSION",

@@ -86,7 +86,7 @@ def told(source: str) -> str:
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.rglob("*.py"))[::7], ids=lambda path: path.name)
 def test_agrees_with_the_tokens_of_the_standard_library(path: Path) -> None:
-    source = path.read_text()
+    source = path.read_text().replace("\\\n", " ")  # the tokens do not tell of lines that go on
     assert "".join(without_words(source).replace("\0", "").split()) == told(source)
 
 

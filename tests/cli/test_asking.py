@@ -87,6 +87,16 @@ def test_texts_of_the_command_line_lines_and_standard_input(
     assert capsys.readouterr().out.splitlines() == [second]
 
 
+@pytest.mark.parametrize("length", [300, 5000], ids=["longer than a name", "longer than a path"])
+def test_a_text_longer_than_a_file_may_be_called_is_a_text(
+    model: Path, length: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ("a good film . " * length)[:length]
+    assert cli.main(["predict", str(model), text, "a\0b"]) == 0
+    [answer] = TextClassifier(complete_model("bag_of_embeddings"))([text])
+    assert capsys.readouterr().out.startswith(f"{answer.label}\t{answer.probabilities[answer.label]:.4f}\t")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

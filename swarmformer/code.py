@@ -55,7 +55,8 @@ def start(device: torch.device, code: Code, *, continued: bool = False) -> Start
 def code_of(spec: RunSpec, runner: Iterable[Path] = ()) -> Code:
     """The code of a run: this library, the files of whoever runs it, and the suppliers of its parts."""
     suppliers = suppliers_of(spec)
-    parts = [library_hash(), hash_of(runner), *(f"{supplier.module} {supplier.hash}" for supplier in suppliers)]
+    others = (f"{supplier.module} {supplier.hash}" for supplier in suppliers)
+    parts = [library_hash(), hash_once(tuple(runner)), *others]
     return Code(hash=_short("\n".join(parts)), revision=code_revision(), suppliers=suppliers)
 
 
@@ -64,6 +65,12 @@ def library_hash() -> str:
     """Over the library's own sources, but for those ``BESIDE``; read once in a process."""
     paths = {path.relative_to(LIBRARY): path for path in LIBRARY.rglob("*.py")}
     return hash_of([path for at, path in paths.items() if not {at.parts[0], at.as_posix()} & BESIDE], below=LIBRARY)
+
+
+@cache
+def hash_once(files: tuple[Path, ...]) -> str:
+    """``hash_of``, read once in a process: what runs is what was imported, whatever becomes of the files meanwhile."""
+    return hash_of(files)
 
 
 def hash_of(files: Iterable[Path], below: Path | None = None) -> str:

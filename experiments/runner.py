@@ -137,7 +137,7 @@ class _Trained:
             "suppliers": starts[-1].suppliers,
             "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
-            "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "seconds": {"train": outcome.seconds, "total": self.trainer.passed_before + time.monotonic() - self.began},
             "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,8 @@ def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
 
     def full(path: Path, content: bytes) -> None:
         saved.append(path)
+        if len(saved) == 2:
+            time.sleep(1.0)
         if len(saved) == 4:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         real(path, content)
@@ -86,8 +89,11 @@ def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
         runner.run_cell(cell, "base", spec, "cpu", False)
     assert "No space left on device" in load(cell / FAILURE, Failure).cause
     assert set_failure_aside(cell)
+    began = time.monotonic()
     result = runner.run_cell(cell, "base", spec, "cpu", False)
+    last_start_s = time.monotonic() - began
     assert whole is not None and result is not None and result.metrics == whole.metrics
+    assert result.seconds.total > last_start_s + 0.9, "the second that the first start waited is of the run"
     assert [start.continued for start in load(cell / ENVIRONMENT, Environment).starts] == [False, True]
 
 

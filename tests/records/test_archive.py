@@ -241,6 +241,15 @@ def test_a_row_that_comes_twice_and_a_bomb_are_refused(
         unseal(path, tmp_path / "out")
 
 
+def test_what_could_not_be_opened_again_is_not_sealed(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "LARGEST", 1000)
+    with pytest.raises(ArchiveError, match=r"could not be opened again: would unpack to more than 1,000 bytes"):
+        seal(grid, tmp_path / "new" / "sealed")
+    assert not list((tmp_path / "new").iterdir())
+
+
 def test_answers_must_be_to_the_examples_beside_them(grid: Path, tmp_path: Path) -> None:
     path = seal(grid, tmp_path / "sealed").path
     table = pq.read_table(path)

@@ -128,11 +128,14 @@ def _cells(grid: Path) -> list[Path]:
 
 
 def _missing(grid: Path, cells: list[Path]) -> set[str]:
-    """Planned cells and trials of which there is nothing."""
+    """Planned cells and trials of which there is nothing; an arm all of whose trials failed has no cells."""
     if not (grid / PLAN).exists():
         return set()
-    plan = chosen_plan(load(grid / PLAN, Plan), read_tuning(grid))
-    planned = {cell.cell or f"{cell.arm}, seed {cell.seed}" for cell in plan.cells}
+    tuning = read_tuning(grid)
+    plan = chosen_plan(load(grid / PLAN, Plan), tuning)
+    without_choice = {arm.arm for arm in tuning.arms if arm.chosen is None} if tuning else set()
+    planned = {cell.cell or f"{cell.arm}, seed {cell.seed}" for cell in plan.cells if cell.arm not in without_choice}
+    planned |= {f"{TRIALS}/{trial.cell}" for trial in plan.tuning.trials} if plan.tuning else set()
     return planned - {_below(grid, cell) for cell in cells}
 
 
@@ -176,6 +179,10 @@ def unseal(archive: Path, out: Path) -> None:
     path = archive / ARCHIVE if archive.is_dir() else archive
     if not path.is_file():
         raise ArchiveError(f"{archive}: no {ARCHIVE} here; name the folder of a sealed grid, or the file")
+    if os.path.lexists(out) and not out.is_dir():
+        raise ArchiveError(f"{out}: is a file; name a new folder")
+    if out.is_dir() and out.samefile("."):
+        raise ArchiveError(f"{out}: is the folder that you are in, which cannot be replaced; name a new one")
     if out.is_dir() and any(out.iterdir()):
         raise ArchiveError(f"{out}: there is something in it already; name a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -29,6 +31,7 @@ from swarmformer.records import (
     FAILURE,
     TRIAL,
     TUNING,
+    ArchiveError,
     Failure,
     Metrics,
     Seconds,
@@ -41,6 +44,7 @@ from swarmformer.records import (
     load_json,
     read_tuning,
     save,
+    seal,
 )
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import TINY, run_module
@@ -264,6 +268,25 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     again = settle(plan, tmp_path)
     assert again is not None and all(arm.chosen is not None for arm in again.arms)
     assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
+
+
+def test_a_grid_is_sealed_with_all_its_trials_and_without_the_arms_that_none_gave_a_choice(
+    plan: Plan, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs"
+    finish(plan, folder, lambda cell: None if cell.arm == "base" else 0.3)
+    store_plan(plan, folder)
+    tuning = settle(plan, folder)
+    assert tuning is not None
+    for cell in plan.with_choice(tuning).cells():
+        prepare(cell.folder(folder), cell.arm, cell.spec)
+        failure = Failure(**identity(cell.arm, cell.spec), cause="the loss became nan", step=3)
+        save(cell.folder(folder) / FAILURE, failure)
+    assert seal(folder, tmp_path / "all").left_out == ()
+    lost = sorted((folder / "tuning").iterdir())[-1]
+    shutil.rmtree(lost)
+    with pytest.raises(ArchiveError, match=re.escape(f"tuning/{lost.name}: neither finished nor failed")):
+        seal(folder, tmp_path / "less")
 
 
 def test_a_plan_is_fixed_once_a_trial_has_started(plan: Plan, tmp_path: Path) -> None:

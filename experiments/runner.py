@@ -44,7 +44,7 @@ from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_augmentations, make_task
 
-from .cells import CellFailedError, check_precision, identity, prepare
+from .cells import WITHOUT_MODEL, CellFailedError, check_precision, identity, prepare
 from .faults import failure_recorded, log_to
 from .follow import StepsTold
 from .owner import Hold, held
@@ -75,6 +75,8 @@ def run_cell(
     result = _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights, ranks))
     if result is None:
         ranks.agreed(False)
+        if keep_weights and not (folder / KEPT).is_dir():
+            logger.warning("%s: %s", folder, WITHOUT_MODEL)
     return result
 
 

@@ -13,7 +13,7 @@ from swarmformer import records
 from swarmformer.records import COSTS, PLAN, RESULT, TRIAL, UnreadableFileError
 
 from .. import costs, floors, worker
-from ..cells import CellError, prepare, status_of
+from ..cells import WITHOUT_MODEL, CellError, prepare, status_of
 from ..follow import Outlook
 from ..index import Index
 from ..limits import Limits
@@ -24,7 +24,7 @@ from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
 from .failures import CHECKPOINT, cause_of_exit, record_failure
-from .kept import keep_best
+from .kept import keep_best, lacking
 from .supervise import BUSY, STOPPED
 
 logger = logging.getLogger("swarmformer.grid")
@@ -65,6 +65,8 @@ class Runner:
             jobs = self._tune(jobs)
         self._work_off(list(self.plan.cells()), jobs)
         self._keep_best()
+        for path in lacking(self.plan, self.folder):
+            logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())

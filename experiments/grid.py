@@ -209,9 +209,11 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from .plan.data import read_data
     from .plan.registration import has_started
 
-    resolve_device(options.device)
+    executor = find_executor(options.executor)
+    if not executor.elsewhere:
+        resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
-    plan, executor = load_plan(options.grid), find_executor(options.executor)
+    plan = load_plan(options.grid)
     said = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
         read_data(plan)

@@ -135,6 +135,7 @@ class Ray(Executor):
     """Places on a cluster; see ``Options``."""
 
     Options = Options
+    elsewhere = True
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         super().__init__(workers, device, threads, options)
@@ -144,6 +145,8 @@ class Ray(Executor):
         self.ended: dict[Job, int] = {}
         self.here = Local(1, device, threads)  # of a grid that streams: what is not a cell
         cpus, gpus = self._cpus(), self._gpus()
+        if device == "cuda" and not self.ray.cluster_resources().get("GPU"):
+            raise SpecError("executor 'ray': no node has a GPU, which --device cuda asks for. Use --device cpu or auto")
         if not _room(self.ray, cpus, gpus):
             raise SpecError(f"executor 'ray': no node has {cpus:g} CPUs and {gpus:g} GPUs, which a cell is to have; "
                             "see --threads, --device cpu, --option cpus= and gpus=")  # fmt: skip

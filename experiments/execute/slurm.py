@@ -89,6 +89,7 @@ class Slurm(Executor):
     """Submits to a cluster; see ``Options``."""
 
     Options = Options
+    elsewhere = True
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         super().__init__(workers, device, threads, options)
@@ -131,7 +132,17 @@ class Slurm(Executor):
         for job in jobs:
             job.output.parent.mkdir(parents=True, exist_ok=True)
         beside = jobs[0].folder.parent if jobs[0].folder else jobs[0].output.parent
-        self.running |= zip(jobs, self.to(beside / FOLDER).submit_array(carried), strict=True)
+        self.running |= zip(jobs, self._submitted(beside / FOLDER, carried), strict=True)
+
+    def _submitted(self, folder: Path, carried: list[OnNode]) -> list[Any]:
+        from submitit.core.utils import FailedJobError
+
+        try:
+            return list(self.to(folder).submit_array(carried))
+        except FailedJobError as error:
+            said = " ".join(str(error).split())
+            raise SpecError(f"executor 'slurm': the cluster does not take the jobs: {said}. See --option partition=, "
+                            "account=, gpus= and the others; --device cpu asks for no GPU") from error  # fmt: skip
 
     def to(self, folder: Path) -> Any:
         """submitit's executor with our options, whose files lie in ``folder``."""

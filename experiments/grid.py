@@ -25,7 +25,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from swarmformer import records
-from swarmformer.cli.command import command_parser, words_of
+from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
@@ -101,16 +101,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray, slurm or your own")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the executor")
-    parser.add_argument("--workers", type=_count, default=0, help="cells at once (local: one per GPU or core)")
-    parser.add_argument("--threads", type=_count, default=0, help="of a cell; over threads of the grid file")
+    parser.add_argument("--workers", type=count, default=0, help="cells at once (local: one per GPU or core)")
+    parser.add_argument("--threads", type=count, default=0, help="of a cell; over threads of the grid file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
     Limits.add_flags(parser)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of things")
-    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -49,9 +49,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in HELP:
         print(_overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
-    if os.getcwd() not in sys.path:  # for package.module:Class of the current folder, as under python -m
-        sys.path.append(os.getcwd())
-    return exit_status(lambda: _command(words[0])(words[1:]))
+    return exit_status(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        here = os.getcwd()
+    except FileNotFoundError as error:
+        raise SpecError("the current folder was deleted; change to one that is there") from error
+    if here not in sys.path:  # for package.module:Class of the current folder, as under python -m
+        sys.path.append(here)
+    return _command(words[0])(words[1:])
 
 
 def _command(name: str) -> Command:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from swarmformer.cli.command import at_least_one, count
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ def add_model_options(parser: argparse.ArgumentParser, *, batch_size: bool = Tru
     parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="auto: whichever is faster here")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all that this process may use")
+    parser.add_argument("--threads", type=count, default=0, help="of the processor; 0: all that this process may use")
     words = "texts in a batch" if batch_size else argparse.SUPPRESS
-    parser.add_argument("--batch-size", type=int, default=256, help=words)
+    parser.add_argument("--batch-size", type=at_least_one, default=256, help=words)
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")
@@ -42,7 +43,7 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
     """The classifier that a command line names.
 
     Raises:
-        UsageError: as ``any_model``; or it is a language model.
+        UsageError: it is a language model.
     """
     from swarmformer.pipeline import TextClassifier
 
@@ -53,13 +54,7 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
 
 
 def any_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier | TextGenerator:
-    """The model that a command line names.
-
-    Raises:
-        UsageError: a number of texts or threads that is none.
-    """
-    if options.batch_size < 1 or options.threads < 0:
-        raise UsageError(f"--batch-size {options.batch_size} --threads {options.threads}: a batch has a text at least")
+    """The model that a command line names."""
     if options.threads:
         os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # of the tokenizer, read when it first works
     import torch

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from yaml import YAMLError
 
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
@@ -110,12 +111,16 @@ def chosen_task(words: Sequence[str]) -> dict[str, Any]:
     """A task by its name and KEY=VALUE, as a mapping.
 
     Raises:
-        UsageError: words that are neither.
+        UsageError: words that are neither, or a value that is no YAML.
     """
     options = [word.partition("=") for word in words[1:]]
     if any(not sign for _, sign, _ in options):
         raise UsageError(f"--task {' '.join(words)}: options of a task are KEY=VALUE")
-    return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+    try:
+        return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+    except YAMLError as error:
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise UsageError(f"--task {' '.join(words)}: not YAML: {problem}; put text into quotes") from error
 
 
 def _places(task: Task, classes: Sequence[str], name: str) -> list[int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from swarmformer.cli.asking import warnings_shown
-from swarmformer.cli.command import command_parser, words_of
+from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
     if options.file is not None and options.task:
         raise UsageError("name a FILE or a --task, not both")
-    if options.threads < 0:
-        raise UsageError(f"--threads {options.threads}: a number of threads, or 0")
     import torch
 
     from swarmformer.export.folder import export
@@ -59,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of the task")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts in FILE")
     parser.add_argument("--label", default="label", metavar="COLUMN", help="column of the labels in FILE")
-    parser.add_argument("--threads", type=int, default=0, help="that are timed; 0: all that this process may use")
+    parser.add_argument("--threads", type=count, default=0, help="that are timed; 0: all that this process may use")
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")

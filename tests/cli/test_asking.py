@@ -110,7 +110,8 @@ def test_a_text_longer_than_a_file_may_be_called_is_a_text(
         (["a", "--output", "out.xlsx"], "out.xlsx: not known by its ending; files end in .csv, .tsv, .jsonl, .parquet"),
         (["a", "--output", "no/folder/out.csv"], "there is no folder"),
         (["a", "--keep", "id"], "--keep names columns of a table"),
-        (["a", "--batch-size", "0"], "a batch has a text at least"),
+        (["a", "--batch-size", "0"], "--batch-size: must be at least 1"),
+        (["a", "--threads", "-1"], "--threads: '-1' is no number of things"),
         (["a", "--device", "tpu"], "unknown device 'tpu'"),
     ],
 )
@@ -164,6 +165,7 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("", ["--task", "imbd"], "unknown task 'imbd'. Did you mean 'imdb'"),
         ("", ["--task", "digits", "tset=0.5"], "unknown option. Did you mean 'test'"),
         ("", ["--task", "digits", "seed"], "options of a task are KEY=VALUE"),
+        ("", ["--task", "digits", "test=["], "--task digits test=[: not YAML: "),
         ("", ["--task", "digits"], "has classes 0, 1, 2"),
         ("", ["--task", "mqar"], "asks at tokens"),
         ("", [], "unknown task 'toy'"),

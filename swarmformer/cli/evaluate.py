@@ -57,11 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """Score what a command line asks; 0 when it is printed."""
     from swarmformer.cli.evaluate_text import evaluate_text
-    from swarmformer.data.answers import check_output
+    from swarmformer.data.answers import check_output, check_place
     from swarmformer.pipeline import TextClassifier
     from swarmformer.records import save_json
 
     check_output(options.examples, "--examples")
+    check_place(options.json, "--json")
     model = _own_precision(options)
     if not isinstance(model, TextClassifier):
         return evaluate_text(model, options)

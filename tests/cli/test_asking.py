@@ -169,6 +169,8 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("", ["--task", "digits"], "has classes 0, 1, 2"),
         ("", ["--task", "mqar"], "asks at tokens"),
         ("", [], "unknown task 'toy'"),
+        ("", ["--json", "/no/folder/scores.json"], "--json /no/folder/scores.json: there is no folder"),
+        ("", ["--json", "/"], "error: --json /: is a folder"),
     ],
 )
 def test_what_cannot_be_scored(

@@ -47,12 +47,13 @@ class Asked(NamedTuple):
     names: Sequence[str] = ()
 
 
-def of_file(model: TextClassifier, path: Path, text: str, label: str) -> Asked:
-    """The rows of a table, as they are needed.
+def of_file(model: TextClassifier, path: Path, text: str | None, label: str | None) -> Asked:
+    """The rows of a table, as they are needed, by the columns that it names, or ``text`` and ``label``.
 
     Raises:
         DataError: unreadable, a column that is missing, or a label that the model does not know; says where.
     """
+    text, label = text or "text", label or "label"
     if path.suffix.lower() not in READERS:
         raise DataError(f"{path}: lines of text have no labels; give a file ({', '.join(READERS)}) with columns {text} "
                         f"and {label}")  # fmt: skip
@@ -83,8 +84,9 @@ def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
     return index[name]
 
 
-def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trust_code: bool) -> Asked:
-    """A split of a task; without ``words`` (its name, and options as KEY=VALUE) of that of the model's run.
+def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | None, trust_code: bool) -> Asked:
+    """A split of a task, test unless another is named; without ``words`` (its name, and options as KEY=VALUE) of that
+    of the model's run.
 
     Raises:
         UsageError: the model has no task, or words that cannot be read.
@@ -101,6 +103,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trus
     task: Task = registry.get("task", spec.name)(**spec.options)
     places = _places(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
+    split = split or "test"
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, np.asarray(found.labels).tolist(), strict=True)
     examples = (Example(name, text, places[label]) for name, text, label in named)
@@ -141,9 +144,9 @@ class Stored:
         self.predictions, self.place, self.other, self.most = predictions, 0, 0, 0.0
 
     @classmethod
-    def of(cls, source: str, asked: Asked, split: str) -> Stored | None:
+    def of(cls, source: str, asked: Asked, split: str | None) -> Stored | None:
         """Where the model lies in the folder of its run, and just the run's test split is asked."""
-        if split != "test" or not asked.names or not Path(source).exists():
+        if split not in (None, "test") or not asked.names or not Path(source).exists():
             return None
         kept = weights_file(source).parent
         predictions = read_predictions(kept.parent) if kept.name == KEPT else None

@@ -20,6 +20,7 @@ from swarmformer.records import (
     TRIAL,
     TUNING,
     Document,
+    Tuning,
     UnreadableFileError,
 )
 
@@ -78,13 +79,23 @@ def retry(plan: Plan, folder: Path) -> int:
     """
     cells = list(plan.cells())
     if plan.grid.tune is not None:
-        tuning = choice_of(plan, folder)
+        tuning = _choice_anew(plan, folder)
         found = plan if tuning is None else plan.with_choice(tuning)
         trials = [cell for cell in plan.trials() if cell.arm in found.open_arms]
         if trials and (folder / TUNING).exists():
             set_aside(folder / TUNING)
         cells = [*trials, *found.cells()]
     return sum(set_failure_aside(cell.folder(folder)) for cell in cells)
+
+
+def _choice_anew(plan: Plan, folder: Path) -> Tuning | None:
+    """The choice; one that cannot be read is set aside, as it is made of nothing but the trials."""
+    try:
+        return choice_of(plan, folder)
+    except UnreadableFileError as error:
+        kept = set_aside(folder / TUNING)
+        logger.warning("%s; it is kept as %s, and the choice is made again from the trials", error, kept.name)
+        return choice_of(plan, folder)
 
 
 def set_failure_aside(place: Path) -> bool:

@@ -270,6 +270,20 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
 
 
+def test_a_damaged_choice_is_told_and_made_again_by_a_retry(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+    chosen_before = settle(plan, tmp_path)
+    (tmp_path / TUNING).write_text("{")
+    print_status(plan.record(tmp_path), tmp_path)
+    said = capsys.readouterr().out
+    assert f"UNREADABLE   {tmp_path / TUNING}: " in said and "swarmformer grid retry" in said
+    assert "4 cells without chosen values: base, base+layer_norm" in said, "it goes on to the cells"
+    assert failures.retry(plan, tmp_path) == 0
+    assert (tmp_path / "tuning-1.json").read_text() == "{" and settle(plan, tmp_path) == chosen_before
+
+
 def test_a_grid_is_sealed_with_all_its_trials_and_without_the_arms_that_none_gave_a_choice(
     plan: Plan, tmp_path: Path
 ) -> None:

@@ -41,6 +41,9 @@ if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does
     from .plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
+RUNS = Path("runs")
+LOOKING = ("status", "export")
+"""Commands that write nothing into the grid's folder."""
 
 
 def print_plan(plan: Plan) -> None:
@@ -77,16 +80,17 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("grid", __doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="plan, run, … as above")
     for name, run in COMMANDS.items():
-        one = commands.add_parser(name, help=argparse.SUPPRESS)
+        one = commands.add_parser(name)  # without help: the commands are described above
         one.set_defaults(run=run)
         if name == "unseal":
             one.add_argument("sealed", type=Path, metavar="SEALED", help="runs.parquet, or the folder that it lies in")
             one.add_argument("out", type=Path, metavar="DIR", help="a new folder")
             continue
-        one.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
-        one.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
+        folder = ", or the folder that it ran in" if name in LOOKING else ""
+        one.add_argument("grid", metavar="GRID", help=f"a grid's name (swarmformer variants) or file{folder}")
+        one.add_argument("--runs", type=Path, help=f"parent of the grid's folder (default: {RUNS})")
         if name in ("run", "retry"):
             _add_running(one)
         elif name == "export":
@@ -114,15 +118,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> int:
         options = parser.parse_args(words_of(arguments))
         if options.command != "unseal":
-            options.grid = grid_path(options.grid)
-            options.folder = options.runs / options.grid.stem
-            if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
-                raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid "
-                                f"unseal {options.folder} DIR, or name other --runs")  # fmt: skip
+            _find(options)
         status: int = options.run(options)
         return status
 
     return logged_exit_status(run, "stopped; the same command goes on from here")
+
+
+def _find(options: argparse.Namespace) -> None:
+    """The grid's file and folder; of commands that only look the folder alone may be named.
+
+    Raises:
+        SpecError: no such grid, or it is sealed and the command would write.
+    """
+    looks, named = options.command in LOOKING, Path(options.grid)
+    if looks and options.runs is None and plan_on_disk(records.opened(named)) is not None:
+        options.grid, options.folder = None, named
+        return
+    options.grid = grid_path(options.grid)
+    options.folder = (options.runs or RUNS) / options.grid.stem
+    if not looks and (options.folder / records.ARCHIVE).exists():
+        raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
+                        f"{options.folder} DIR, or name other --runs")  # fmt: skip
 
 
 def _plan(options: argparse.Namespace) -> int:
@@ -140,8 +157,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     folder = records.opened(options.folder)
-    sealed = plan_on_disk(folder) if folder != options.folder else None
-    print_status(sealed or _current_plan(options.grid, folder), folder)
+    as_it_lies = folder != options.folder or options.grid is None
+    plan = plan_on_disk(folder) if as_it_lies else None
+    print_status(plan or _current_plan(options.grid, folder), folder)
     return 0
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarmformer import records
-from swarmformer.records import TRIALS, PlannedCell, UnreadableFileError
+from swarmformer.records import CONFIG, TRIALS, PlannedCell, UnreadableFileError
 
 from .follow import Follower, Outlook, said
 from .index import Index
@@ -21,6 +21,8 @@ from .status import Status
 def print_status(plan: records.Plan, folder: Path, index: Index | None = None) -> Counter[Status]:
     """Trials first; then counts, what runs with the time left, and every cell that is not completed, with its cause."""
     index = index or Index(folder)
+    if not any(folder.glob(f"*/{CONFIG}")) and not any(folder.glob(f"{TRIALS}/*/{CONFIG}")):
+        print(f"nothing has run in {folder} yet")
     if plan.tuning is not None:
         print("trials: ", end="")
         _print_cells(plan.tuning.trials, folder / TRIALS, index)

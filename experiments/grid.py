@@ -54,9 +54,7 @@ def print_plan(plan: Plan) -> None:
         key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
-    for arm in plan.arms:
-        for remark in arm.remarks:
-            print(f"acts otherwise than meant: {arm.name}: {remark}")
+    _print_remarks(plan)
     if (tune := plan.grid.tune) is not None:
         tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
         each = len(list(tune.combinations())) * len(tune.seeds)
@@ -72,6 +70,19 @@ def print_plan(plan: Plan) -> None:
         print(f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})")
     if plan.grid.primary is not None:
         print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
+
+
+def _print_remarks(plan: Plan) -> None:
+    """What cannot act as it is meant to at these sizes, and in which arms."""
+    said = dict[str, list[str]]()
+    for arm in plan.arms:
+        for remark in arm.remarks:
+            said.setdefault(remark, []).append(arm.name)
+    for remark, arms in said.items():
+        print(f"warning: {', '.join(arms)}: {remark}")
+    if said:
+        print("What a warning names cannot act as it is meant to, so that a comparison says little of it: change its "
+              "options or sizes (model: in the grid file), or leave the arm out")  # fmt: skip
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -248,7 +259,7 @@ def _retry(options: argparse.Namespace) -> int:
     from .execute.failures import retry
     from .plan import load_plan
 
-    logger.info("%d cells: what failed or cannot be read set aside", retry(load_plan(options.grid), options.folder))
+    logger.info("set aside %d cells", retry(load_plan(options.grid), options.folder))
     return _run(options)
 
 

@@ -208,6 +208,22 @@ def test_a_folder_is_looked_at_by_its_path(
     assert f"unknown grid '{folder.name}'" in capsys.readouterr().err
 
 
+def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["base", "base+windowed", {"name": "slow", "variant": "base+windowed", "train": {"lr": 0.001}}]
+    assert grid.main(["plan", str(tiny_grid(arms=arms)), "--runs", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if line.startswith("warning: ")]
+    assert lines == [
+        "warning: base+windowed, slow: local: a window of 16 tokens covers every text of 16",
+        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32",
+    ]
+    assert said.out.count("change its options or sizes") == 1 and "attention (" not in said.err
+    assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_help_says_what_the_commands_are_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert grid.main(["--help"]) == 0
     said = capsys.readouterr().out

@@ -86,6 +86,7 @@ class Supervisor:
 
     def _start(self) -> tuple[int | None, str, str]:
         """Run the process once: what it told, or None with how it died and what its stack was then."""
+        self.passed_s, self.silent_s, self.looked = 0.0, 0.0, time.monotonic()  # limits are of one start
         context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
         ours, theirs = context.Pipe(duplex=False)
         with tempfile.TemporaryFile() as stack:

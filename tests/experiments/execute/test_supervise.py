@@ -68,6 +68,14 @@ def leave_in_words(arguments: Any, tell: Tell) -> None:
     sys.exit("gone")
 
 
+def die_late_once(cell: Path, tell: Tell) -> None:
+    time.sleep(0.7)
+    if not (cell / "died").exists():
+        (cell / "died").touch()
+        os._exit(0)
+    tell(DONE)
+
+
 DEATHS = {
     crash: "its process was killed by SIGSEGV",
     leave_quietly: "its process ended with exit status 0 and without a word",
@@ -131,6 +139,11 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
     size = supervise._size(os.getpid())
     assert supervised(cell, eat, memory_gb=size + 0.2) == FAILED
     assert re.fullmatch(r"ended at its limit of \S+ GB of memory: it held \S+", load(cell / FAILURE, Failure).cause)
+
+
+def test_a_limit_of_time_is_of_one_start(cell: Path) -> None:
+    limits = Limits(minutes=1.0 * MINUTE, silent_minutes=1.0 * MINUTE)
+    assert Supervisor(cell, die_late_once, cell, limits).run() == DONE
 
 
 def test_signs_of_life_keep_a_cell_alive_whatever_the_clock_says(cell: Path) -> None:

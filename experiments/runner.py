@@ -47,11 +47,10 @@ from swarmformer.variants import make_augmentations, make_task
 from .cells import WITHOUT_MODEL, CellFailedError, check_precision, identity, prepare
 from .faults import failure_recorded, log_to
 from .follow import StepsTold
-from .owner import Hold, held
+from .owner import GLANCE_S, Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
-LOCK_PATIENCE_S = 2.0
 RUNNER = (Path(__file__),)
 """What of the experiments can change a result."""
 
@@ -95,7 +94,7 @@ def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | Non
 def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT]) -> DoneT | None:
     """Work in a locked and prepared cell that has neither failed nor its mark of completion."""
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder, LOCK_PATIENCE_S) as hold:
+    with held(folder, GLANCE_S) as hold:
         if (folder / mark).exists():
             if mark == RESULT:
                 check_precision(folder, spec)

@@ -25,14 +25,13 @@ from swarmformer.records import (
 )
 
 from ..cells import CellError, Identity, load_config, status_of
-from ..owner import LOCK, CellBusyError, held
+from ..owner import GLANCE_S, LOCK, CellBusyError, held
 from ..plan import Plan
 from ..status import Status
 from ..tuning import choice_of, set_aside
 
 logger = logging.getLogger("swarmformer.grid")
 CHECKPOINT = "checkpoint.safetensors"
-LOCK_PATIENCE_S = 2.0
 WHOLE: dict[str, type[Document]] = {
     RESULT: records.Result, TRIAL: records.Trial, CONFIG: records.Config, ENVIRONMENT: records.Environment,
     FAILURE: records.Failure,
@@ -58,7 +57,7 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
     Nothing is written where it cannot be (a full disk): then the cell is as it was, INTERRUPTED.
     """
     try:
-        with held(folder, LOCK_PATIENCE_S):
+        with held(folder, GLANCE_S):
             if any((folder / name).exists() for name in (RESULT, TRIAL, FAILURE)):
                 return
             config = records.load(folder / CONFIG, records.Config)
@@ -108,7 +107,7 @@ def set_failure_aside(place: Path) -> bool:
         return False
     if (place / LOCK).is_dir():
         set_aside(place / LOCK)
-    with suppress(CellBusyError), held(place):
+    with suppress(CellBusyError), held(place, GLANCE_S):
         damaged = [name for name in WHOLE if not _is_whole(place, name)]
         kept = _goes_on(place) and not {CONFIG, ENVIRONMENT, FAILURE} & {*damaged}
         old = [name for name in (*damaged, *(() if kept else OF_A_RUN)) if name != FAILURE]

@@ -28,7 +28,7 @@ from swarmformer.errors import SpecError
 from swarmformer.extras import require
 from swarmformer.records import CURVE, ENVIRONMENT, FAILURE, RESULT, TRIAL, write_bytes_atomically
 
-from ..owner import LOCK, OWNER, CellBusyError, Hold, held
+from ..owner import GLANCE_S, LOCK, OWNER, CellBusyError, Hold, held
 from . import Executor, Job
 from .failures import CHECKPOINT
 from .local import Local
@@ -165,7 +165,8 @@ class Ray(Executor):
         one = Running(job, None)
         if self.options.stream and job.folder is not None:
             try:
-                one.hold = one.locks.enter_context(held(job.folder, lost=lambda: None))  # ``_look`` asks for each cell
+                hold = held(job.folder, GLANCE_S, lost=lambda: None)  # ``_look`` asks for each cell
+                one.hold = one.locks.enter_context(hold)
             except CellBusyError:
                 self.ended[job] = BUSY
                 return

@@ -17,6 +17,7 @@ from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, Environment, load
 from tests.experiments.conftest import run_module
 from tests.experiments.execute.test_guarantees import STEPWISE, wait_for, write
+from tests.experiments.execute.test_supervise import glanced_at
 from tests.processes import start_forked
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -142,6 +143,15 @@ def test_who_waits_for_room_gets_it_and_a_faulty_place_gets_no_other_job(
         ended |= now
         running = [job for job in running if job not in now]
     assert sorted(ended.values()) == [0] * (4 - faulty) + [1] * faulty
+
+
+def test_a_look_at_a_streamed_cell_makes_it_no_busy_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.execute.ray._connected", lambda said: Crowded())
+    executor: Any = find_executor("ray")(1, "cpu", 1, options_of(find_executor("ray"), "ray", ["stream=true"]))
+    with glanced_at(tmp_path, 0.3):
+        executor.submit(Job("a", "worker", (), tmp_path / "output.txt", folder=tmp_path))
+    assert not executor.ended and len(executor.running) == 1
+    executor.running[0].locks.close()
 
 
 def test_a_cell_that_no_node_has_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +293,27 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@contextmanager
+def glanced_at(cell: Path, seconds: float) -> Iterator[None]:
+    """Somebody looks at the cell for so long, as ``grid status`` does for a moment."""
+    begun = threading.Event()
+
+    def look() -> None:
+        with owner.lock_of(cell):
+            begun.set()
+            time.sleep(seconds)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert begun.wait(10)
+    yield
+    looking.join()
+
+
+def test_a_look_at_a_cell_keeps_no_retry_from_it(cell: Path) -> None:
+    failures.record_failure(cell, "a full disk", resumable=True)
+    with glanced_at(cell, 0.3):
+        assert failures.set_failure_aside(cell)
+    assert not (cell / FAILURE).exists()

@@ -156,7 +156,7 @@ class Ray(Executor):
         """As many as the cluster has room for."""
         said: Options = options or Options.model_validate({})
         ray = _connected(said)
-        return max(1, min(_room(ray, _cpus(said, threads), _gpus(ray, said, device)), jobs))
+        return max(1, min(_room(ray, _cpus(ray, said, threads), _gpus(ray, said, device)), jobs))
 
     def submit(self, job: Job) -> None:
         if self.options.stream and job.folder is None:
@@ -215,7 +215,7 @@ class Ray(Executor):
         return self.ray.remote(Place).options(**options).remote(self.device, self.threads, os.getcwd())
 
     def _cpus(self) -> float:
-        return _cpus(self.options, self.threads)
+        return _cpus(self.ray, self.options, self.threads)
 
     def _gpus(self) -> float:
         return _gpus(self.ray, self.options, self.device)
@@ -279,8 +279,16 @@ def _connected(said: Options) -> Any:
     return ray
 
 
-def _cpus(said: Options, threads: int) -> float:
-    return said.cpus or max(threads, 1)
+def _cpus(ray: Any, said: Options, threads: int) -> float:
+    """Of a cell; a measurement by all threads that there are has the largest node for itself."""
+    if not threads:
+        return max(node.get("CPU", 0.0) for node in _nodes(ray))
+    return said.cpus or threads
+
+
+def _nodes(ray: Any) -> list[dict[str, float]]:
+    """What each has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def _gpus(ray: Any, said: Options, device: str) -> float:
@@ -292,7 +300,7 @@ def _gpus(ray: Any, said: Options, device: str) -> float:
 def _room(ray: Any, cpus: float, gpus: float) -> int:
     """Places that all nodes have room for; a share of a GPU is of one GPU."""
     found = 0
-    for node in (node["Resources"] for node in ray.nodes() if node["Alive"]):
+    for node in _nodes(ray):
         room = int(node.get("CPU", 0) / cpus)
         if gpus:
             room = min(room, int(node.get("GPU", 0)) * int(1 / gpus) if gpus < 1 else int(node.get("GPU", 0) / gpus))
@@ -301,8 +309,9 @@ def _room(ray: Any, cpus: float, gpus: float) -> int:
 
 
 def _files(folder: Path) -> Files:
-    """What a cell goes on from."""
-    wanted = ("config.json", ENVIRONMENT, CHECKPOINT, CURVE, "log.txt", "output.txt")
+    """What a cell goes on from; of sacred's records of former starts what makes it number the next one."""
+    wanted = ["config.json", ENVIRONMENT, CHECKPOINT, CURVE, "log.txt", "output.txt"]
+    wanted += [path.relative_to(folder).as_posix() for path in folder.glob("sacred/*/run.json")]
     return {name: (folder / name).read_bytes() for name in wanted if (folder / name).exists()}
 
 

@@ -155,12 +155,14 @@ class Slurm(Executor):
             raise SpecError(f"executor 'slurm': {error} Try --option cluster=local to rehearse it here") from None
         plain = {
             "name": "swarmformer", "timeout_min": said.minutes, "mem_gb": said.memory_gb,
-            "cpus_per_task": said.cpus or max(self.threads, 1), "gpus_per_node": self._gpus(),
+            "cpus_per_task": said.cpus or self.threads or None, "gpus_per_node": self._gpus(),
         }  # fmt: skip
+        alone = said.cpus is None and not self.threads  # a measurement by all threads that a node has
         of_slurm = {
             "partition": said.partition, "account": said.account, "qos": said.qos, "constraint": said.constraint,
             "signal_delay_s": said.signal_s, "array_parallelism": self.workers,
             "setup": [said.setup] if said.setup else None,
+            "exclusive": alone or None, "srun_args": ["--cpu-bind=none"] if alone else None,
         }  # fmt: skip
         given = {**plain, **{f"slurm_{key}": value for key, value in of_slurm.items()}}
         there.update_parameters(**{key: value for key, value in given.items() if value is not None})

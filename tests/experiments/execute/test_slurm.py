@@ -65,6 +65,18 @@ def test_what_waits_at_once_is_one_array_with_what_was_asked_for(cluster: Path) 
     assert all((cluster / "runs/tiny/slurm" / f"7_{n}_submitted.pkl").exists() for n in range(2)), "on the shared disk"
 
 
+@pytest.mark.parametrize(("words", "asked"), [((), {"exclusive"}), (("cpus=6",), {"cpus-per-task=6"})])
+def test_a_measurement_by_all_threads_has_a_node_for_itself(
+    words: tuple[str, ...], asked: set[str], cluster: Path
+) -> None:
+    executor = slurm(*words).alone(0)
+    executor.submit(Job("latency", "teller", (), cluster / "output.txt", fresh=True))
+    executor._flush()
+    lines = (cluster / "script.sh").read_text().splitlines()
+    said = {line.removeprefix("#SBATCH --") for line in lines if "exclusive" in line or "cpus-per-task" in line}
+    assert said == asked
+
+
 def test_a_place_without_slurm_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     executor = slurm()

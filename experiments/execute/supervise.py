@@ -132,7 +132,7 @@ class Supervisor:
 
     def _signs(self) -> dict[str, tuple[int, int] | None]:
         """Of every file that a living cell writes, when and how long: compared with what it was, not with a clock."""
-        return {name: _signature(self.folder / name) for name in SIGNS}
+        return {name: signature(self.folder / name) for name in SIGNS}
 
     def _overrun(self, process: BaseProcess) -> str:
         limits = self.limits
@@ -151,7 +151,8 @@ def _read(word: connection.Connection) -> int | None:
     return None
 
 
-def _signature(path: Path) -> tuple[int, int] | None:
+def signature(path: Path) -> tuple[int, int] | None:
+    """When a file was written and how long it is; None where it is not there."""
     with suppress(OSError):
         found = path.stat()
         return found.st_mtime_ns, found.st_size

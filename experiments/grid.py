@@ -214,7 +214,8 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
 
 def _run(options: argparse.Namespace) -> int:
     index = Index(options.folder)
-    plain = options.executor == "local" and not options.option and options.device != "cuda"  # else they are checked
+    # What is asked for beyond that is checked, and held against how latency was measured.
+    plain = options.executor == "local" and not options.option and options.device == "auto" and not options.threads
     finished = finished_plan(options.grid, options.folder, index) if plain else None
     if finished is None:
         return _resolve_and_run(options)

@@ -155,7 +155,13 @@ class Runner:
         arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
-            return not costs.is_current(self.folder / COSTS, self.plan)
+            path = self.folder / COSTS
+            if not costs.is_current(path, self.plan):
+                return True
+            if other := costs.otherwise(path, self.threads, self.executor.device):
+                words = "latency is kept as it was measured, on %s; to measure it anew, move %s away"
+                logger.warning(words, other, path)
+            return False
 
         job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
         run_jobs(self.executor.alone(self.threads), [job], self._report)

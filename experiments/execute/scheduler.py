@@ -78,10 +78,21 @@ class Runner:
             jobs = []
         tuning = settle(self.plan, self.folder)
         if tuning is None:
-            logger.error("trials are not finished, so that nothing can be chosen; the same command tries again")
+            self._say_what_keeps_the_choice()
         else:
             self.plan = self.plan.with_choice(tuning)
         return jobs
+
+    def _say_what_keeps_the_choice(self) -> None:
+        found = {self._name(cell): self._status(cell) for cell in self.plan.trials()}
+        damaged = [name for name, status in found.items() if status is Status.UNREADABLE]
+        unfinished = [name for name, status in found.items() if status in UNFINISHED]
+        if damaged:
+            logger.error("nothing is chosen, as trials cannot be read: %s; swarmformer grid retry sets aside what is "
+                         "damaged, and runs them again", ", ".join(damaged))  # fmt: skip
+        if unfinished:
+            logger.error("nothing is chosen, as trials are not finished: %s; the same command tries again",
+                         ", ".join(unfinished))  # fmt: skip
 
     def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
         """The jobs, and of the cells those that are unfinished."""

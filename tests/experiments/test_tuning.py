@@ -17,7 +17,8 @@ import pytest
 
 from experiments import grid
 from experiments.cells import CellError, identity, prepare, status_of
-from experiments.execute import failures
+from experiments.execute import failures, scheduler
+from experiments.execute.local import Local
 from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
 from experiments.owner import is_locked
@@ -268,6 +269,24 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     again = settle(plan, tmp_path)
     assert again is not None and all(arm.chosen is not None for arm in again.arms)
     assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
+
+
+def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+    damaged, unfinished = (cell.folder(tmp_path) for cell in list(plan.trials())[:2])
+    (damaged / TRIAL).write_text("{")
+    (unfinished / TRIAL).unlink()
+    monkeypatch.setattr(scheduler, "run_jobs", lambda executor, jobs, report: [report(job, 143, 0.1) for job in jobs])
+    scheduler.Runner(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
+    told = [record.getMessage() for record in caplog.records if "nothing is chosen" in record.msg]
+    assert told == [
+        f"nothing is chosen, as trials cannot be read: tuning/{damaged.name}; swarmformer grid retry sets aside what "
+        "is damaged, and runs them again",
+        f"nothing is chosen, as trials are not finished: tuning/{unfinished.name}; the same command tries again",
+    ]
+    assert failures.retry(plan, tmp_path) == 1, "and it does"
 
 
 def test_a_damaged_choice_is_told_and_made_again_by_a_retry(

@@ -155,12 +155,12 @@ def _find(options: argparse.Namespace) -> None:
 
 def _plan(options: argparse.Namespace) -> int:
     from .plan import load_plan
-    from .plan.data import read_data
+    from .plan.data import cut_texts, read_data
     from .plan.registration import register
 
     plan = load_plan(options.grid)
     print_plan(plan)
-    for line in read_data(plan):
+    for line in (*read_data(plan), *cut_texts(plan)):
         print(line)
     print(f"registered as {register(plan, options.folder)[:12]} in {options.folder}")
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
@@ -69,14 +69,10 @@ def measure_latency(
         SpecError: no arms, or a number that makes no sense.
         OutputError: an arm whose output is not finite or has the wrong shape.
     """
-    lengths = length if isinstance(length, Mapping) else dict.fromkeys(arms, length)
-    if not batches or min(batches) < 1 or min(lengths.values(), default=1) < 1:
-        raise SpecError(f"batch sizes and length must be at least 1, got batches={list(batches)}, length={length}")
+    lengths = _lengths(arms, batches, length)
     calling = _Calling(mode, precision, train or TrainSpec.from_dict({}), compiled, device, seed)
     end, rows = now_s() + budget_s, []
-    with ExitStack() as stack:
-        stack.enter_context(torch_threads(threads))
-        stack.enter_context(_every_arm_compiled() if compiled else nullcontext())
+    with torch_threads(threads), _every_arm_compiled() if compiled else nullcontext(), ExitStack() as stack:
         for model in arms.values():
             stack.enter_context(evaluating(model.to(device)))
         for done, batch in enumerate(batches):
@@ -88,6 +84,13 @@ def measure_latency(
             )  # fmt: skip
             rows += [Latency(name, batch, lengths[name], row, made.compile_s.get(name)) for name, row in timed.items()]
     return rows
+
+
+def _lengths(arms: Iterable[str], batches: Sequence[int], length: int | Mapping[str, int]) -> Mapping[str, int]:
+    lengths = length if isinstance(length, Mapping) else dict.fromkeys(arms, length)
+    if not batches or min(batches) < 1 or min(lengths.values(), default=1) < 1:
+        raise SpecError(f"batch sizes and length must be at least 1, got batches={list(batches)}, length={length}")
+    return lengths
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from swarmformer.spec import TrainSpec
 class Latency:
     """Seconds of one call on ``batch`` texts of ``length`` tokens; ``arm`` says of which model.
 
-    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code.
+    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code from before; where
+    its graph is that of an arm before it, they share the code.
     """
 
     arm: str

@@ -31,6 +31,9 @@ from .status import Status, glance
 LONGEST = 100
 """Bytes of an arm's name that a folder's name keeps; no usual file system takes more than 255 for all of it."""
 
+WITHOUT_MODEL = "finished before without keeping its model; to train it again, move its result.json away"
+"""Of a cell whose model is asked for too late: nothing that it left could make it."""
+
 
 class CellError(SwarmformerError):
     """A cell folder that holds something else than expected."""

@@ -73,6 +73,17 @@ def is_current(path: Path, plan: Plan) -> bool:
         return False
 
 
+def otherwise(path: Path, threads: int, device: str) -> str:
+    """Where a costs.json that is there was measured, if that is not where it is asked for now; else nothing.
+
+    Args:
+        threads: 0 asks for all that there are, as device ``auto`` for whichever there is: neither asks for another.
+    """
+    there = load(path, Costs)
+    as_asked = threads in (0, there.threads) and (device == "auto" or there.device.startswith(f"{device}:"))
+    return "" if as_asked else f"{there.device}, {there.threads} threads"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Started by the grid."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -15,8 +15,9 @@ from swarmformer.records import FLOORS, Floor, Floors, UnreadableFileError, load
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
+from .data import load_data
 from .plan.grid_file import first_spec, read_grid
-from .runner import load_data, use_threads
+from .runner import use_threads
 
 
 def write_floors(grid: Path, folder: Path) -> None:

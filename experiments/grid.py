@@ -25,7 +25,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from swarmformer import records
-from swarmformer.cli.command import command_parser, words_of
+from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
@@ -41,6 +41,9 @@ if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does
     from .plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
+RUNS = Path("runs")
+LOOKING = ("status", "export")
+"""Commands that write nothing into the grid's folder."""
 
 
 def print_plan(plan: Plan) -> None:
@@ -51,9 +54,7 @@ def print_plan(plan: Plan) -> None:
         key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
-    for arm in plan.arms:
-        for remark in arm.remarks:
-            print(f"acts otherwise than meant: {arm.name}: {remark}")
+    _print_remarks(plan)
     if (tune := plan.grid.tune) is not None:
         tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
         each = len(list(tune.combinations())) * len(tune.seeds)
@@ -71,22 +72,36 @@ def print_plan(plan: Plan) -> None:
         print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
 
 
+def _print_remarks(plan: Plan) -> None:
+    """What cannot act as it is meant to at these sizes, and in which arms."""
+    said = dict[str, list[str]]()
+    for arm in plan.arms:
+        for remark in arm.remarks:
+            said.setdefault(remark, []).append(arm.name)
+    for remark, arms in said.items():
+        print(f"warning: {', '.join(arms)}: {remark}")
+    if said:
+        print("What a warning names cannot act as it is meant to, so that a comparison says little of it: change its "
+              "options or sizes (model: in the grid file), or leave the arm out")  # fmt: skip
+
+
 def _stop(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("grid", __doc__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", help="plan, run, … as above")
     for name, run in COMMANDS.items():
-        one = commands.add_parser(name, help=argparse.SUPPRESS)
+        one = commands.add_parser(name)  # without help: the commands are described above
         one.set_defaults(run=run)
         if name == "unseal":
             one.add_argument("sealed", type=Path, metavar="SEALED", help="runs.parquet, or the folder that it lies in")
             one.add_argument("out", type=Path, metavar="DIR", help="a new folder")
             continue
-        one.add_argument("grid", metavar="GRID", help="a grid's name (swarmformer variants) or file")
-        one.add_argument("--runs", type=Path, default=Path("runs"), help="parent of the grid's folder (default: runs)")
+        folder = ", or the folder that it ran in" if name in LOOKING else ""
+        one.add_argument("grid", metavar="GRID", help=f"a grid's name (swarmformer variants) or file{folder}")
+        one.add_argument("--runs", type=Path, help=f"parent of the grid's folder (default: {RUNS})")
         if name in ("run", "retry"):
             _add_running(one)
         elif name == "export":
@@ -101,16 +116,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--executor", default="local", metavar="NAME", help="local (default), ray, slurm or your own")
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the executor")
-    parser.add_argument("--workers", type=_count, default=0, help="cells at once (local: one per GPU or core)")
-    parser.add_argument("--threads", type=_count, default=0, help="of a cell; over threads of the grid file")
+    parser.add_argument("--workers", type=count, default=0, help="cells at once (local: one per GPU or core)")
+    parser.add_argument("--threads", type=count, default=0, help="of a cell; over threads of the grid file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
     Limits.add_flags(parser)
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of things")
-    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -120,25 +129,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> int:
         options = parser.parse_args(words_of(arguments))
         if options.command != "unseal":
-            options.grid = grid_path(options.grid)
-            options.folder = options.runs / options.grid.stem
-            if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
-                raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid "
-                                f"unseal {options.folder} DIR, or name other --runs")  # fmt: skip
+            _find(options)
         status: int = options.run(options)
         return status
 
     return logged_exit_status(run, "stopped; the same command goes on from here")
 
 
+def _find(options: argparse.Namespace) -> None:
+    """The grid's file and folder; of commands that only look the folder alone may be named.
+
+    Raises:
+        SpecError: no such grid, or it is sealed and the command would write.
+    """
+    looks, named = options.command in LOOKING, Path(options.grid)
+    if looks and options.runs is None and plan_on_disk(records.opened(named)) is not None:
+        options.grid, options.folder = None, named
+        return
+    options.grid = grid_path(options.grid)
+    options.folder = (options.runs or RUNS) / options.grid.stem
+    if not looks and (options.folder / records.ARCHIVE).exists():
+        raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
+                        f"{options.folder} DIR, or name other --runs")  # fmt: skip
+
+
 def _plan(options: argparse.Namespace) -> int:
     from .plan import load_plan
-    from .plan.data import read_data
+    from .plan.data import cut_texts, read_data
     from .plan.registration import register
 
     plan = load_plan(options.grid)
     print_plan(plan)
-    for line in read_data(plan):
+    for line in (*read_data(plan), *cut_texts(plan)):
         print(line)
     print(f"registered as {register(plan, options.folder)[:12]} in {options.folder}")
     return 0
@@ -146,8 +168,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     folder = records.opened(options.folder)
-    sealed = plan_on_disk(folder) if folder != options.folder else None
-    print_status(sealed or _current_plan(options.grid, folder), folder)
+    as_it_lies = folder != options.folder or options.grid is None
+    plan = plan_on_disk(folder) if as_it_lies else None
+    print_status(plan or _current_plan(options.grid, folder), folder)
     return 0
 
 
@@ -191,7 +214,8 @@ def _current_plan(grid: Path, folder: Path) -> records.Plan:
 
 def _run(options: argparse.Namespace) -> int:
     index = Index(options.folder)
-    plain = options.executor == "local" and not options.option and options.device != "cuda"  # else they are checked
+    # What is asked for beyond that is checked, and held against how latency was measured.
+    plain = options.executor == "local" and not options.option and options.device == "auto" and not options.threads
     finished = finished_plan(options.grid, options.folder, index) if plain else None
     if finished is None:
         return _resolve_and_run(options)
@@ -210,9 +234,11 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from .plan.registration import has_started
     from .stale import made_by_others
 
-    resolve_device(options.device)
+    executor = find_executor(options.executor)
+    if not executor.elsewhere:
+        resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
-    plan, executor = load_plan(options.grid), find_executor(options.executor)
+    plan = load_plan(options.grid)
     said = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
         read_data(plan)
@@ -237,7 +263,7 @@ def _retry(options: argparse.Namespace) -> int:
     from .execute.failures import retry
     from .plan import load_plan
 
-    logger.info("%d cells: what failed or cannot be read set aside", retry(load_plan(options.grid), options.folder))
+    logger.info("set aside %d cells", retry(load_plan(options.grid), options.folder))
     return _run(options)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarmformer import records
-from swarmformer.records import TRIALS, PlannedCell
+from swarmformer.records import CONFIG, TRIALS, PlannedCell, UnreadableFileError
 
 from .follow import Follower, Outlook, said
 from .index import Index
@@ -21,6 +21,8 @@ from .status import Status
 def print_status(plan: records.Plan, folder: Path, index: Index | None = None) -> Counter[Status]:
     """Trials first; then counts, what runs with the time left, and every cell that is not completed, with its cause."""
     index = index or Index(folder)
+    if not any(folder.glob(f"*/{CONFIG}")) and not any(folder.glob(f"{TRIALS}/*/{CONFIG}")):
+        print(f"nothing has run in {folder} yet")
     if plan.tuning is not None:
         print("trials: ", end="")
         _print_cells(plan.tuning.trials, folder / TRIALS, index)
@@ -37,8 +39,12 @@ def print_status(plan: records.Plan, folder: Path, index: Index | None = None) -
 
 
 def _print_choice(plan: records.Plan, folder: Path) -> records.Plan:
-    """What is chosen, and the plan with it; nothing where the choice is that of another plan."""
-    tuning = records.read_tuning(folder)
+    """What is chosen, and the plan with it; nothing where the choice is that of another plan, or cannot be read."""
+    try:
+        tuning = records.read_tuning(folder)
+    except UnreadableFileError as error:
+        print(f"  UNREADABLE   {error}; or make the choice again from the trials with swarmformer grid retry")
+        return plan
     if tuning is None or not records.is_of_plan(tuning, plan):
         return plan
     for arm in tuning.arms:

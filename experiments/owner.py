@@ -31,6 +31,9 @@ BEAT_S = 5.0
 PATIENCE_S = 3 * BEAT_S
 """Of a look at an owner on another machine: one that lives touches its file within this time."""
 
+GLANCE_S = 2.0
+"""Patience of whoever takes a cell: a look of ``is_locked``, as of ``grid status``, holds its lock for a moment too."""
+
 
 class CellBusyError(SwarmformerError):
     """Another process works on the cell."""
@@ -124,7 +127,7 @@ def held(folder: Path, timeout: float = 0, lost: Callable[[], None] = _stop_here
 
 
 def lock_of(folder: Path, timeout: float = 0) -> FileLock:
-    """The cell's lock. Workers give it a moment: a glance of ``is_locked`` holds it too."""
+    """The cell's lock; who takes it to work on the cell should have ``GLANCE_S`` of patience."""
     return FileLock(folder / LOCK, timeout=timeout)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,15 +13,11 @@ import numpy as np
 import torch
 
 from swarmformer import hub, records
-from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.code import code_of, start
 from swarmformer.cost.epoch import epoch_flops, flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.data.encoded import EncodedData, Split
-from swarmformer.data.encoding import load_encoded
-from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.environment import device_name, resolve_device
-from swarmformer.errors import DataError
 from swarmformer.hub.source import KEPT
 from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
@@ -44,17 +40,17 @@ from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult
-from swarmformer.variants import make_augmentations, make_task
+from swarmformer.variants import make_task
 
-from .cells import CellFailedError, check_precision, identity, prepare
+from .cells import WITHOUT_MODEL, CellFailedError, check_precision, identity, prepare
+from .data import load_data
 from .faults import failure_recorded, log_to
 from .follow import StepsTold
-from .owner import Hold, held
+from .owner import GLANCE_S, Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
-LOCK_PATIENCE_S = 2.0
-RUNNER = (Path(__file__),)
+RUNNER = (Path(__file__), Path(__file__).with_name("data.py"))
 """What of the experiments can change a result."""
 
 
@@ -77,6 +73,8 @@ def run_cell(
     result = _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights, ranks))
     if result is None:
         ranks.agreed(False)
+        if keep_weights and not (folder / KEPT).is_dir():
+            logger.warning("%s: %s", folder, WITHOUT_MODEL)
     return result
 
 
@@ -95,7 +93,7 @@ def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | Non
 def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT]) -> DoneT | None:
     """Work in a locked and prepared cell that has neither failed nor its mark of completion."""
     folder.mkdir(parents=True, exist_ok=True)
-    with held(folder, LOCK_PATIENCE_S) as hold:
+    with held(folder, GLANCE_S) as hold:
         if (folder / mark).exists():
             if mark == RESULT:
                 check_precision(folder, spec)
@@ -139,7 +137,7 @@ class _Trained:
             "suppliers": _suppliers(starts),
             "device": _joined([str(start.device["name"]) for start in starts]),
             "started_at": starts[0].started_at,
-            "seconds": {"train": outcome.seconds, "total": time.monotonic() - self.began},
+            "seconds": {"train": outcome.seconds, "total": self.trainer.passed_before + time.monotonic() - self.began},
             "files": records.hashes_of(self.folder, (records.CURVE, records.PREDICTIONS, records.LOSSES)),
         }
 
@@ -248,30 +246,6 @@ def _suppliers(starts: list[Start]) -> tuple[Supplier, ...]:
 def _discard_scratch(folder: Path) -> None:
     for name in ("checkpoint.safetensors", PROGRESS):
         (folder / name).unlink(missing_ok=True)
-
-
-def load_data(spec: RunSpec) -> EncodedData:
-    """The encoded task of a run, from the cache where it is there.
-
-    Raises:
-        DataError: missing or malformed data, or other data than the run was planned for.
-    """
-    task = make_task(spec.data)
-    options: dict[str, Any] = {
-        "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
-        "cut": spec.data.cut, "cut_share": spec.data.cut_share,
-    }  # fmt: skip
-    data = load_encoded(task, augment=make_augmentations(spec.data), **options, **spec.data.draw(spec.seed))
-    if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
-        data = replace(data, unlabelled=load_unlabelled(task, **options))
-    for size in ("num_classes", "vocab_size"):
-        planned, found = getattr(spec.model.dims, size), getattr(data, size)
-        if planned != found:
-            raise DataError(
-                f"{size} of task {spec.data.task.name!r} is {found}, but the run was planned with {planned}: the data "
-                "changed in between; plan it anew"
-            )
-    return data
 
 
 def use_threads(threads: int) -> None:

@@ -58,7 +58,7 @@ def code_of(spec: RunSpec, runner: Iterable[Path] = ()) -> Code:
 
     Apart, as an arm with a supplier is compared with one without: what both have must be alike.
     """
-    own = _short(f"{library_hash()}\n{hash_of(runner)}")
+    own = _short(f"{library_hash()}\n{hash_once(tuple(runner))}")
     return Code(hash=own, revision=code_revision(), suppliers=suppliers_of(spec))
 
 
@@ -67,6 +67,12 @@ def library_hash() -> str:
     """Over the library's own sources, but for those ``BESIDE``; read once in a process."""
     paths = {path.relative_to(LIBRARY): path for path in LIBRARY.rglob("*.py")}
     return hash_of([path for at, path in paths.items() if not {at.parts[0], at.as_posix()} & BESIDE], below=LIBRARY)
+
+
+@cache
+def hash_once(files: tuple[Path, ...]) -> str:
+    """``hash_of``, read once in a process: what runs is what was imported, whatever becomes of the files meanwhile."""
+    return hash_of(files)
 
 
 def hash_of(files: Iterable[Path], below: Path | None = None) -> str:

@@ -9,6 +9,7 @@ import os
 import platform
 import re
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -172,7 +173,9 @@ def _cpu_model() -> str:
     return brand or platform.machine()
 
 
+@cache
 def _git_state() -> dict[str, Any] | None:
+    """Of this package's checkout, asked once in a process: a commit made while it runs is not the code that runs."""
     # A virtual environment may lie inside another project's checkout: only a tracked file tells that
     # the revision is this package's own.
     if _git("ls-files", "--error-unmatch", "__init__.py", cwd=_PACKAGE) is None:

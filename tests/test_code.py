@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import sys
 import time
 import tokenize
@@ -10,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from experiments.runner import RUNNER
 from swarmformer import code
-from swarmformer.code import LIBRARY, code_of, hash_of, library_hash, suppliers_of, without_words
+from swarmformer.code import LIBRARY, code_of, hash_of, hash_once, library_hash, suppliers_of, without_words
+from swarmformer.environment import code_revision
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
+from tests.processes import ROOT
 
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}
 SOURCE = '''"""A module."""
@@ -122,10 +126,30 @@ def test_the_runner_belongs_to_it(tmp_path: Path) -> None:
     runner = tmp_path / "runner.py"
     runner.write_text("x = 1\n")
     before = code_of(run(), [runner]).hash
-    runner.write_text("x = 1  # one\n")
-    assert code_of(run(), [runner]).hash == before
-    runner.write_text("x = 2\n")
-    assert code_of(run(), [runner]).hash != before != code_of(run()).hash
+    for text, same in (("x = 1  # one\n", True), ("x = 2\n", False)):
+        runner.write_text(text)
+        assert code_of(run(), [runner]).hash == before, "what runs was read before"
+        hash_once.cache_clear()
+        assert (code_of(run(), [runner]).hash == before) == same
+    assert before != code_of(run()).hash
+
+
+def test_nothing_is_read_of_the_sources_once_the_fork_server_has_them() -> None:
+    """Cells are forked from a process that has imported all they run: edits and commits meanwhile are not of it."""
+    nothing_read = """if True:
+        import experiments.execute.preload
+        from pathlib import Path
+        from experiments.runner import RUNNER
+        from swarmformer import environment
+        from swarmformer.code import code_of
+        from swarmformer.variants import resolve_run
+
+        spec = resolve_run("base", [({"data": {"task": "listops"}}, "test")])
+        environment.subprocess = Path.read_text = None
+        print(code_of(spec, RUNNER).hash, environment.code_revision())
+    """
+    done = subprocess.run([sys.executable, "-c", nothing_read], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.stdout.split() == [code_of(run(), RUNNER).hash, code_revision()], done.stderr
 
 
 def test_no_supplier_but_this_library() -> None:

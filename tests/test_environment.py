@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,14 @@ def git(*arguments: str, cwd: Path) -> str:
     return subprocess.run(
         ("git", *identity, *arguments), cwd=cwd, check=True, capture_output=True, text=True
     ).stdout.strip()
+
+
+@pytest.fixture(autouse=True)
+def git_is_asked_anew() -> Iterator[None]:
+    """What one test found is not what the next one has."""
+    environment._git_state.cache_clear()
+    yield
+    environment._git_state.cache_clear()
 
 
 @pytest.fixture
@@ -74,6 +83,15 @@ def test_staged_and_deleted_source_is_dirty(checkout):
     assert code_revision().endswith("-dirty")
 
 
+def test_a_commit_made_meanwhile_is_not_what_runs(checkout):
+    ran = git("rev-parse", "HEAD", cwd=checkout)
+    assert describe(CPU)["git"] == {"revision": ran, "dirty": False}
+    (checkout / "swarmformer/__init__.py").write_text("new\n")
+    git("commit", "-qam", "more", cwd=checkout)
+    assert git("rev-parse", "HEAD", cwd=checkout) != ran
+    assert describe(CPU)["git"]["revision"] == ran and code_revision() == ran[:12]
+
+
 def test_outside_a_checkout(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "_PACKAGE", tmp_path)
     assert code_revision() == "unknown"
@@ -93,6 +111,7 @@ def test_git_variables_of_a_hook_do_not_mislead(checkout, tmp_path, monkeypatch)
     other.mkdir()
     git("init", "-q", cwd=other)
     expected = code_revision()
+    environment._git_state.cache_clear()
     monkeypatch.setenv("GIT_DIR", str(other / ".git"))
     monkeypatch.setenv("GIT_WORK_TREE", str(other))
     assert code_revision() == expected != "unknown"

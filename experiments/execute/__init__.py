@@ -51,6 +51,8 @@ class Executor(ABC):
 
     Options: ClassVar[type[Strict]] = Strict
     """The model of what else may be said: ``--option KEY=VALUE``."""
+    elsewhere: ClassVar[bool] = False
+    """Whether jobs run on other machines: then whoever starts them need not have the device that is asked for."""
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         self.workers, self.device, self.threads = workers, device, threads

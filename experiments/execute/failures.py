@@ -20,18 +20,18 @@ from swarmformer.records import (
     TRIAL,
     TUNING,
     Document,
+    Tuning,
     UnreadableFileError,
 )
 
 from ..cells import CellError, Identity, load_config, status_of
-from ..owner import LOCK, CellBusyError, held
+from ..owner import GLANCE_S, LOCK, CellBusyError, held
 from ..plan import Plan
 from ..status import Status
 from ..tuning import choice_of, set_aside
 
 logger = logging.getLogger("swarmformer.grid")
 CHECKPOINT = "checkpoint.safetensors"
-LOCK_PATIENCE_S = 2.0
 WHOLE: dict[str, type[Document]] = {
     RESULT: records.Result, TRIAL: records.Trial, CONFIG: records.Config, ENVIRONMENT: records.Environment,
     FAILURE: records.Failure,
@@ -57,7 +57,7 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
     Nothing is written where it cannot be (a full disk): then the cell is as it was, INTERRUPTED.
     """
     try:
-        with held(folder, LOCK_PATIENCE_S):
+        with held(folder, GLANCE_S):
             if any((folder / name).exists() for name in (RESULT, TRIAL, FAILURE)):
                 return
             config = records.load(folder / CONFIG, records.Config)
@@ -78,13 +78,23 @@ def retry(plan: Plan, folder: Path) -> int:
     """
     cells = list(plan.cells())
     if plan.grid.tune is not None:
-        tuning = choice_of(plan, folder)
+        tuning = _choice_anew(plan, folder)
         found = plan if tuning is None else plan.with_choice(tuning)
         trials = [cell for cell in plan.trials() if cell.arm in found.open_arms]
         if trials and (folder / TUNING).exists():
             set_aside(folder / TUNING)
         cells = [*trials, *found.cells()]
     return sum(set_failure_aside(cell.folder(folder)) for cell in cells)
+
+
+def _choice_anew(plan: Plan, folder: Path) -> Tuning | None:
+    """The choice; one that cannot be read is set aside, as it is made of nothing but the trials."""
+    try:
+        return choice_of(plan, folder)
+    except UnreadableFileError as error:
+        kept = set_aside(folder / TUNING)
+        logger.warning("%s; it is kept as %s, and the choice is made again from the trials", error, kept.name)
+        return choice_of(plan, folder)
 
 
 def set_failure_aside(place: Path) -> bool:
@@ -97,7 +107,7 @@ def set_failure_aside(place: Path) -> bool:
         return False
     if (place / LOCK).is_dir():
         set_aside(place / LOCK)
-    with suppress(CellBusyError), held(place):
+    with suppress(CellBusyError), held(place, GLANCE_S):
         damaged = [name for name in WHOLE if not _is_whole(place, name)]
         kept = _goes_on(place) and not {CONFIG, ENVIRONMENT, FAILURE} & {*damaged}
         old = [name for name in (*damaged, *(() if kept else OF_A_RUN)) if name != FAILURE]

@@ -31,6 +31,16 @@ def keep_best(plan: Plan, folder: Path, arm: str | None = None) -> None:
                 _tidy(path, keep=path == best)
 
 
+def lacking(plan: Plan, folder: Path) -> list[Path]:
+    """Finished cells whose model the grid asks for and that kept none: they ran before it asked."""
+    found = list[Path]()
+    for cells in plan.cells_by_arm() if plan.grid.keep_weights else ():
+        finished = [path for cell in cells if ((path := cell.folder(folder)) / RESULT).exists()]
+        without = [path for path in finished if not (path / KEPT).is_dir()]
+        found += without if plan.grid.keep_weights is True or len(without) == len(finished) else []
+    return found
+
+
 def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:
     """Its score on validation (of running text the loss, negated), its seed and its folder."""
     path = cell.folder(folder)

@@ -13,7 +13,7 @@ from swarmformer import records
 from swarmformer.records import COSTS, PLAN, RESULT, TRIAL, UnreadableFileError
 
 from .. import costs, floors, worker
-from ..cells import CellError, prepare, status_of
+from ..cells import WITHOUT_MODEL, CellError, prepare, status_of
 from ..follow import Outlook
 from ..index import Index
 from ..limits import Limits
@@ -24,7 +24,7 @@ from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
 from .failures import CHECKPOINT, cause_of_exit, record_failure
-from .kept import keep_best
+from .kept import keep_best, lacking
 from .supervise import BUSY, STOPPED
 
 logger = logging.getLogger("swarmformer.grid")
@@ -65,6 +65,8 @@ class Runner:
             jobs = self._tune(jobs)
         self._work_off(list(self.plan.cells()), jobs)
         self._keep_best()
+        for path in lacking(self.plan, self.folder):
+            logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
@@ -76,10 +78,21 @@ class Runner:
             jobs = []
         tuning = settle(self.plan, self.folder)
         if tuning is None:
-            logger.error("trials are not finished, so that nothing can be chosen; the same command tries again")
+            self._say_what_keeps_the_choice()
         else:
             self.plan = self.plan.with_choice(tuning)
         return jobs
+
+    def _say_what_keeps_the_choice(self) -> None:
+        found = {self._name(cell): self._status(cell) for cell in self.plan.trials()}
+        damaged = [name for name, status in found.items() if status is Status.UNREADABLE]
+        unfinished = [name for name, status in found.items() if status in UNFINISHED]
+        if damaged:
+            logger.error("nothing is chosen, as trials cannot be read: %s; swarmformer grid retry sets aside what is "
+                         "damaged, and runs them again", ", ".join(damaged))  # fmt: skip
+        if unfinished:
+            logger.error("nothing is chosen, as trials are not finished: %s; the same command tries again",
+                         ", ".join(unfinished))  # fmt: skip
 
     def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
         """The jobs, and of the cells those that are unfinished."""
@@ -153,7 +166,13 @@ class Runner:
         arguments = (str(self.grid_file), "--runs", str(self.folder), "--device", self.executor.device)
 
         def ready() -> bool:
-            return not costs.is_current(self.folder / COSTS, self.plan)
+            path = self.folder / COSTS
+            if not costs.is_current(path, self.plan):
+                return True
+            if other := costs.otherwise(path, self.threads, self.executor.device):
+                words = "latency is kept as it was measured, on %s; to measure it anew, move %s away"
+                logger.warning(words, other, path)
+            return False
 
         job = Job("latency", costs.__name__, arguments, self.folder / "costs.txt", ready, fresh=True)
         run_jobs(self.executor.alone(self.threads), [job], self._report)

@@ -89,6 +89,7 @@ class Slurm(Executor):
     """Submits to a cluster; see ``Options``."""
 
     Options = Options
+    elsewhere = True
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
         super().__init__(workers, device, threads, options)
@@ -131,7 +132,17 @@ class Slurm(Executor):
         for job in jobs:
             job.output.parent.mkdir(parents=True, exist_ok=True)
         beside = jobs[0].folder.parent if jobs[0].folder else jobs[0].output.parent
-        self.running |= zip(jobs, self.to(beside / FOLDER).submit_array(carried), strict=True)
+        self.running |= zip(jobs, self._submitted(beside / FOLDER, carried), strict=True)
+
+    def _submitted(self, folder: Path, carried: list[OnNode]) -> list[Any]:
+        from submitit.core.utils import FailedJobError
+
+        try:
+            return list(self.to(folder).submit_array(carried))
+        except FailedJobError as error:
+            said = " ".join(str(error).split())
+            raise SpecError(f"executor 'slurm': the cluster does not take the jobs: {said}. See --option partition=, "
+                            "account=, gpus= and the others; --device cpu asks for no GPU") from error  # fmt: skip
 
     def to(self, folder: Path) -> Any:
         """submitit's executor with our options, whose files lie in ``folder``."""
@@ -144,12 +155,14 @@ class Slurm(Executor):
             raise SpecError(f"executor 'slurm': {error} Try --option cluster=local to rehearse it here") from None
         plain = {
             "name": "swarmformer", "timeout_min": said.minutes, "mem_gb": said.memory_gb,
-            "cpus_per_task": said.cpus or max(self.threads, 1), "gpus_per_node": self._gpus(),
+            "cpus_per_task": said.cpus or self.threads or None, "gpus_per_node": self._gpus(),
         }  # fmt: skip
+        alone = said.cpus is None and not self.threads  # a measurement by all threads that a node has
         of_slurm = {
             "partition": said.partition, "account": said.account, "qos": said.qos, "constraint": said.constraint,
             "signal_delay_s": said.signal_s, "array_parallelism": self.workers,
             "setup": [said.setup] if said.setup else None,
+            "exclusive": alone or None, "srun_args": ["--cpu-bind=none"] if alone else None,
         }  # fmt: skip
         given = {**plain, **{f"slurm_{key}": value for key, value in of_slurm.items()}}
         there.update_parameters(**{key: value for key, value in given.items() if value is not None})

@@ -86,6 +86,7 @@ class Supervisor:
 
     def _start(self) -> tuple[int | None, str, str]:
         """Run the process once: what it told, or None with how it died and what its stack was then."""
+        self.passed_s, self.silent_s, self.looked = 0.0, 0.0, time.monotonic()  # limits are of one start
         context: Any = multiprocessing.get_context("fork" if FORKS else "spawn")
         ours, theirs = context.Pipe(duplex=False)
         with tempfile.TemporaryFile() as stack:
@@ -131,7 +132,7 @@ class Supervisor:
 
     def _signs(self) -> dict[str, tuple[int, int] | None]:
         """Of every file that a living cell writes, when and how long: compared with what it was, not with a clock."""
-        return {name: _signature(self.folder / name) for name in SIGNS}
+        return {name: signature(self.folder / name) for name in SIGNS}
 
     def _overrun(self, process: BaseProcess) -> str:
         limits = self.limits
@@ -150,7 +151,8 @@ def _read(word: connection.Connection) -> int | None:
     return None
 
 
-def _signature(path: Path) -> tuple[int, int] | None:
+def signature(path: Path) -> tuple[int, int] | None:
+    """When a file was written and how long it is; None where it is not there."""
     with suppress(OSError):
         found = path.stat()
         return found.st_mtime_ns, found.st_size

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from swarmformer.contracts import Strict
 from swarmformer.cost.latency import measure_latency
-from swarmformer.cost.limits import LimitError, judge
+from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.probe import OutputError, Precision
@@ -39,7 +39,7 @@ from ..progress import print_tables
 from ..settings import check_keys, defaults_of
 from ..store import Config, make_experiment, run_command_line
 from .command import as_json, new_folder, write_start
-from .measured import CostArm, Missing, arm_at
+from .measured import CostArm, Missing, Timed, arm_at
 
 EPOCH_TEXTS = 22_500
 """IMDb's training texts without the tenth that is validation."""
@@ -106,22 +106,33 @@ def measure(
     settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
-    todo, rows, missing = list(cases(sizes, settings.compiled)), [], []
+    todo, timed, missing = list(cases(sizes, settings.compiled)), list[tuple[Case, Timed]](), []
     arms = {size: _arm(size, patch) for size in sizes}
     limits: dict[str, Limits] = {}
     end = now_s() + settings.budget_s
     for done, case in enumerate(todo):
-        with products_in_tf32(device, case.tf32):
-            if case.computes_in not in limits:
-                started = now_s()
-                limits[case.computes_in] = _limits(arms, case.precision, device)
-                end += now_s() - started
-            try:
-                budget_s = max(0.0, end - now_s()) / (len(todo) - done)
-                rows.append(_row(case, arms[case.size], device, budget_s, limits[case.computes_in]))
-            except (torch.OutOfMemoryError, LimitError, OutputError) as error:
-                missing.append({**_named(case), "reason": f"{type(error).__name__}: {str(error).splitlines()[0]}"})
+        if case.computes_in not in limits:
+            started = now_s()
+            limits[case.computes_in] = _limits(arms, case, device)
+            end += now_s() - started
+        try:
+            budget_s = max(0.0, end - now_s()) / (len(todo) - done)
+            timed.append((case, _timed(case, arms[case.size], device, budget_s)))
+        except (torch.OutOfMemoryError, OutputError) as error:
+            missing.append(_gap(case, error))
+    for word, case in {case.computes_in: case for case, _ in timed}.items():  # a clock may have risen meanwhile
+        limits[word] = limits[word].raised_by(_limits(arms, case, device))
+    rows = []
+    for case, row in timed:
+        try:
+            rows.append(row.judged(limits[case.computes_in], {}))
+        except LimitError as error:
+            missing.append(_gap(case, error))
     return {"limits": {word: as_json(found) for word, found in limits.items()}, "rows": rows, "missing": missing}
+
+
+def _gap(case: Case, error: Exception) -> dict[str, Any]:
+    return {**_named(case), "reason": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
 
 
 def _arm(size: Size, patch: Mapping[str, Any]) -> CostArm:
@@ -131,11 +142,13 @@ def _arm(size: Size, patch: Mapping[str, Any]) -> CostArm:
     return found
 
 
-def _limits(arms: Mapping[Size, CostArm], precision: Precision, device: torch.device) -> Limits:
+def _limits(arms: Mapping[Size, CostArm], case: Case, device: torch.device) -> Limits:
+    """Of the machine, for what a case computes in."""
     models = [arm.build_without_weights() for arm in arms.values()]
     works = [arm.work(size.training, "forward", device) for size, arm in arms.items()]
     rows = [size.length * texts for size in arms for texts in (size.forward, size.training)]
-    return limits_for(works, model_products(models, rows), device, precision, LIMITS_S)
+    with products_in_tf32(device, case.tf32):
+        return limits_for(works, model_products(models, rows), device, case.precision, LIMITS_S)
 
 
 def _named(case: Case) -> dict[str, Any]:
@@ -143,25 +156,26 @@ def _named(case: Case) -> dict[str, Any]:
             "compiled": case.compiled, "batch": case.batch, "length": case.size.length}  # fmt: skip
 
 
-def _row(case: Case, arm: CostArm, device: torch.device, budget_s: float, limits: Limits) -> dict[str, Any]:
+def _timed(case: Case, arm: CostArm, device: torch.device, budget_s: float) -> Timed:
     cuda, model = device.type == "cuda", arm.build()
     if cuda:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    [found] = measure_latency(
-        {case.size.variant: model}, batches=[case.batch], length=case.size.length, device=device,
-        threads=torch.get_num_threads(), precision=case.precision, mode=case.mode, compiled=case.compiled,
-        budget_s=budget_s,
-    )  # fmt: skip
-    median_s, forward = found.samples.p50, case.mode == "forward"
-    place = f"{case.size.variant} ({case.mode}, {case.computes_in}, batch {case.batch})"
-    return {
-        **_named(case), **found.samples.to_dict(), "compile_s": found.compile_s,
-        "epoch_s": None if forward else -(-EPOCH_TEXTS // case.batch) * median_s,
+    with products_in_tf32(device, case.tf32):
+        [found] = measure_latency(
+            {case.size.variant: model}, batches=[case.batch], length=case.size.length, device=device,
+            threads=torch.get_num_threads(), precision=case.precision, mode=case.mode, compiled=case.compiled,
+            budget_s=budget_s,
+        )  # fmt: skip
+    forward = case.mode == "forward"
+    columns = {
+        **_named(case), "compile_s": found.compile_s,
+        "epoch_s": None if forward else -(-EPOCH_TEXTS // case.batch) * found.samples.p50,
         "peak_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
         "stated_s": case.size.stated_s if forward else None, "stated_bytes": case.size.stated_bytes,
-        **judge(place, arm.work(case.batch, case.mode, device), median_s, limits),
     }  # fmt: skip
+    place = f"{case.size.variant} ({case.mode}, {case.computes_in}, batch {case.batch})"
+    return Timed(place, columns, found.samples, arm.work(case.batch, case.mode, device))
 
 
 HEAD = ("size", "pass", "texts", "in", "compiled", "median, ms", "p20", "p80", "stated, ms", "reached", "peak, GB",

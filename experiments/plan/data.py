@@ -13,6 +13,7 @@ from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_task
 
+from ..data import load_data
 from ..plan.plan import Plan
 
 MOST_CLASSES = 30
@@ -35,6 +36,20 @@ def read_data(plan: Plan) -> list[str]:
                 lines[key] = read_own(arm.spec)
             except DataError as error:
                 raise SpecError(f"{plan.name}: {arm.name}: {error}") from error
+    return [line for found in lines.values() for line in found]
+
+
+def cut_texts(plan: Plan) -> list[str]:
+    """Lines that say how many of the texts that ``read_data`` has read ``seq_len`` cuts: of every length, once."""
+    lines: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        seq_len, task = arm.spec.model.dims.seq_len, make_task(arm.spec.data)
+        key = f"{seq_len} {arm.spec.data.model_dump_json()}"
+        if task.reads_own_files and key not in lines:
+            splits = load_data(arm.spec).splits
+            counts = ", ".join(f"{split.truncated:,} of {len(split):,} {name}" for name, split in splits.items())
+            some = any(split.truncated for split in splits.values())
+            lines[key] = [f"longer than seq_len {seq_len} and cut: {counts} texts"] if some else []
     return [line for found in lines.values() for line in found]
 
 

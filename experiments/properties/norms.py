@@ -31,7 +31,7 @@ from swarmformer.training.stage_run import stage_runs
 from swarmformer.training.step import TrainingStep
 from swarmformer.variants import resolve_run
 
-from ..runner import load_data
+from ..data import load_data
 
 BLOCKS = ("local", "cluster", "feedback", "final")
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {

@@ -29,7 +29,7 @@ from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
 
 from ..cells import load_config
-from ..runner import load_data
+from ..data import load_data
 
 CPU = torch.device("cpu")
 

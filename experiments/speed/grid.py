@@ -22,9 +22,9 @@ from swarmformer.records import RESULT, Result, SplitMetrics, load
 from swarmformer.yaml import read_yaml
 
 from ..cells import prepare
+from ..data import load_data
 from ..execute.local import usable_threads
 from ..plan import Plan, load_plan
-from ..runner import load_data
 from ..speed.figure import Figure, Row, judged_figure
 
 logger = logging.getLogger("swarmformer.speed")

@@ -17,8 +17,9 @@ components   every component: options, origin, parameters, FLOPs, faults
 variants     every variant, factor and grid that can be named, with its origin
 show         a variant resolved, by slot, with parameters and FLOPs
 
-``swarmformer COMMAND --help`` says more. Exit status: 0 done; 1 a fault that the message on standard error tells how
-to mend, or a check or a run that failed; 2 a command line that cannot be read; 130 stopped.
+``swarmformer COMMAND --help`` says more, ``swarmformer --version`` which version this is. Exit status: 0 done; 1 a
+fault that the message on standard error tells how to mend, or a check or a run that failed; 2 a command line that
+cannot be read; 130 stopped.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
+from swarmformer import __version__
 from swarmformer.cli.command import HELP, USAGE, exit_status
 from swarmformer.errors import SpecError, UsageError, suggest
 
@@ -49,9 +51,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not words or words[0] in HELP:
         print(_overview(), file=sys.stdout if words else sys.stderr)
         return 0 if words else USAGE
-    if os.getcwd() not in sys.path:  # for package.module:Class of the current folder, as under python -m
-        sys.path.append(os.getcwd())
-    return exit_status(lambda: _command(words[0])(words[1:]))
+    if words[0] == "--version":
+        print(f"swarmformer {__version__}")
+        return 0
+    return exit_status(lambda: _run(words))
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        here = os.getcwd()
+    except FileNotFoundError as error:
+        raise SpecError("the current folder was deleted; change to one that is there") from error
+    if here not in sys.path:  # for package.module:Class of the current folder, as under python -m
+        sys.path.append(here)
+    return _command(words[0])(words[1:])
 
 
 def _command(name: str) -> Command:

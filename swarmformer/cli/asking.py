@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from swarmformer.cli.command import at_least_one, count
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
     from swarmformer.generation import TextGenerator
     from swarmformer.pipeline import TextClassifier
 
-LONGEST_NAME = 4096
-"""Bytes of a path, on Linux: what is longer is a text."""
 EVERY_S = 10.0
 """Seconds between lines where the errors go to a file."""
 
@@ -32,19 +31,42 @@ def add_model_options(parser: argparse.ArgumentParser, *, batch_size: bool = Tru
     parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), help="auto: whichever is faster here")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all that this process may use")
-    words = "texts in a batch" if batch_size else argparse.SUPPRESS
-    parser.add_argument("--batch-size", type=int, default=256, help=words)
+    parser.add_argument("--threads", type=count, default=0, help="of the processor; 0: all that this process may use")
+    if batch_size:
+        parser.add_argument("--batch-size", type=at_least_one, default=256, help="texts in a batch")
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")
+
+
+def add_example_options(parser: argparse.ArgumentParser) -> None:
+    """FILE or --task: labelled examples; ``check_example_options`` refuses what goes with neither."""
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a table with texts and labels")
+    parser.add_argument("--task", nargs="+", metavar=("NAME", "KEY=VALUE"), help="a task, and its options")
+    parser.add_argument("--split", choices=("train", "validation", "test"), help="of the task (default: test)")
+    parser.add_argument("--text", metavar="COLUMN", help="column of the texts in FILE (default: text)")
+    parser.add_argument("--label", metavar="COLUMN", help="column of the labels in FILE (default: label)")
+
+
+def check_example_options(options: argparse.Namespace, *, own_task: bool) -> None:
+    """Refuse an option that would have no effect. ``own_task``: without FILE and --task it is that of the model's run.
+
+    Raises:
+        UsageError: there is one.
+    """
+    if options.file is not None and options.task:
+        raise UsageError("name a FILE or a --task, not both")
+    if options.file is None and (options.text or options.label):
+        raise UsageError("--text and --label name columns of a FILE, and none is given")
+    if options.split and (options.file is not None or not (options.task or own_task)):
+        raise UsageError("--split is of a --task, and none is given")
 
 
 def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier:
     """The classifier that a command line names.
 
     Raises:
-        UsageError: as ``any_model``; or it is a language model.
+        UsageError: it is a language model.
     """
     from swarmformer.pipeline import TextClassifier
 
@@ -55,13 +77,7 @@ def asked_model(options: argparse.Namespace, precision: str = "auto") -> TextCla
 
 
 def any_model(options: argparse.Namespace, precision: str = "auto") -> TextClassifier | TextGenerator:
-    """The model that a command line names.
-
-    Raises:
-        UsageError: a number of texts or threads that is none.
-    """
-    if options.batch_size < 1 or options.threads < 0:
-        raise UsageError(f"--batch-size {options.batch_size} --threads {options.threads}: a batch has a text at least")
+    """The model that a command line names."""
     if options.threads:
         os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # of the tokenizer, read when it first works
     import torch
@@ -124,7 +140,7 @@ def is_file(word: str) -> bool:
     from swarmformer.data.tables import READERS
 
     named = Path(word).suffix.lower() in (*READERS, ".txt") and not any(letter.isspace() for letter in word)
-    return named or (len(word) < LONGEST_NAME and "\0" not in word and Path(word).is_file())
+    return named or os.path.isfile(word)  # not Path.is_file, which raises where a name is longer than one can be
 
 
 @contextmanager

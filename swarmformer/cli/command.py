@@ -68,6 +68,20 @@ def command_parser(name: str, about: str | None) -> argparse.ArgumentParser:
     )
 
 
+def count(word: str) -> int:
+    """A number of things, 0 or more, as argparse reads an option."""
+    if not (word.isascii() and word.isdecimal()):
+        raise argparse.ArgumentTypeError(f"{word!r} is no number of things")
+    return int(word)
+
+
+def at_least_one(word: str) -> int:
+    """The same, 1 or more."""
+    if not count(word):
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return int(word)
+
+
 def assignments(parser: argparse.ArgumentParser, arguments: Sequence[str] | None, example: str) -> list[str]:
     """The words of a command line in sacred's style (``with KEY=VALUE …``), which starts nothing without words."""
     parser.usage = parser.usage or "%(prog)s [print_config] with KEY=VALUE …"

@@ -17,7 +17,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, any_model, ending, pace, warnings_shown
+from swarmformer.cli.asking import (
+    add_example_options,
+    add_model_options,
+    any_model,
+    check_example_options,
+    ending,
+    pace,
+    warnings_shown,
+)
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.examples import Asked, Example, Stored, of_file, of_task
 from swarmformer.errors import DataError
@@ -39,17 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     parser = command_parser("evaluate", __doc__)
     add_model_options(parser)
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a table with texts and labels")
-    parser.add_argument("--task", nargs="+", metavar=("NAME", "KEY=VALUE"), help="a task, and its options")
-    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of the task")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts in FILE")
-    parser.add_argument("--label", default="label", metavar="COLUMN", help="column of the labels in FILE")
+    add_example_options(parser)
     parser.add_argument("--examples", type=Path, metavar="FILE", help="write every answer (.csv, .tsv, .jsonl, "
                         ".parquet)")  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the scores")
     options = parser.parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
-    if options.file is not None and options.task:
-        parser.error("name a FILE or a --task, not both")
     with warnings_shown():
         return evaluate(options)
 
@@ -57,11 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """Score what a command line asks; 0 when it is printed."""
     from swarmformer.cli.evaluate_text import evaluate_text
-    from swarmformer.data.answers import check_output
+    from swarmformer.data.answers import check_output, check_place
     from swarmformer.pipeline import TextClassifier
     from swarmformer.records import save_json
 
+    check_example_options(options, own_task=True)
     check_output(options.examples, "--examples")
+    check_place(options.json, "--json")
     model = _own_precision(options)
     if not isinstance(model, TextClassifier):
         return evaluate_text(model, options)

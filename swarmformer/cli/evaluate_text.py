@@ -30,7 +30,9 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
     """
     if options.examples:
         raise UsageError("--examples: a language model predicts every token of a text, and has no examples")
-    words, own, stride = str(options.file), False, 0
+    if options.text or options.label:
+        raise UsageError("--text and --label: FILE of a language model is a plain text, and has no columns")
+    words, own, stride, split = str(options.file), False, 0, options.split or "test"
     if options.file is not None:
         texts = [read_text(options.file)]
     else:
@@ -41,12 +43,12 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
         task = registry.get("task", spec.name)(**spec.options)
         if not task.next_token:
             raise UsageError(f"task {spec.name!r} has answers of its own, and this model predicts text")
-        texts, stride = list(task.load()[options.split].texts), 0 if options.split == "train" else task.stride
-        words, own = f"{options.split} of task {spec.name}", spec.to_dict() == model.complete.task
+        texts, stride = list(task.load()[split].texts), 0 if split == "train" else task.stride
+        words, own = f"{split} of task {spec.name}", spec.to_dict() == model.complete.task
     metrics, nats = model.score(texts, stride=stride, batch_size=options.batch_size)
     print(f"{options.model} on {words}: {model.seq_len} tokens a window ({model.precision}, {model.device})")
     print("   ".join(f"{name} {format(metrics[name], how)}" for name, how in SHOWN.items()))
-    if own and options.split == "test" and Path(options.model).exists():
+    if own and split == "test" and Path(options.model).exists():
         _against_stored(options.model, nats)
     if options.json:
         save_json(options.json, {"model": str(options.model), "data": words, **metrics})

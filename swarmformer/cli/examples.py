@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from yaml import YAMLError
 
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
@@ -46,12 +47,13 @@ class Asked(NamedTuple):
     names: Sequence[str] = ()
 
 
-def of_file(model: TextClassifier, path: Path, text: str, label: str) -> Asked:
-    """The rows of a table, as they are needed.
+def of_file(model: TextClassifier, path: Path, text: str | None, label: str | None) -> Asked:
+    """The rows of a table, as they are needed, by the columns that it names, or ``text`` and ``label``.
 
     Raises:
         DataError: unreadable, a column that is missing, or a label that the model does not know; says where.
     """
+    text, label = text or "text", label or "label"
     if path.suffix.lower() not in READERS:
         raise DataError(f"{path}: lines of text have no labels; give a file ({', '.join(READERS)}) with columns {text} "
                         f"and {label}")  # fmt: skip
@@ -82,8 +84,9 @@ def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
     return index[name]
 
 
-def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trust_code: bool) -> Asked:
-    """A split of a task; without ``words`` (its name, and options as KEY=VALUE) of that of the model's run.
+def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | None, trust_code: bool) -> Asked:
+    """A split of a task, test unless another is named; without ``words`` (its name, and options as KEY=VALUE) of that
+    of the model's run.
 
     Raises:
         UsageError: the model has no task, or words that cannot be read.
@@ -100,6 +103,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str, trus
     task: Task = registry.get("task", spec.name)(**spec.options)
     places = _places(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
+    split = split or "test"
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, np.asarray(found.labels).tolist(), strict=True)
     examples = (Example(name, text, places[label]) for name, text, label in named)
@@ -110,12 +114,16 @@ def chosen_task(words: Sequence[str]) -> dict[str, Any]:
     """A task by its name and KEY=VALUE, as a mapping.
 
     Raises:
-        UsageError: words that are neither.
+        UsageError: words that are neither, or a value that is no YAML.
     """
     options = [word.partition("=") for word in words[1:]]
     if any(not sign for _, sign, _ in options):
         raise UsageError(f"--task {' '.join(words)}: options of a task are KEY=VALUE")
-    return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+    try:
+        return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+    except YAMLError as error:
+        problem = getattr(error, "problem", None) or "cannot be read"
+        raise UsageError(f"--task {' '.join(words)}: not YAML: {problem}; put text into quotes") from error
 
 
 def _places(task: Task, classes: Sequence[str], name: str) -> list[int]:
@@ -136,9 +144,9 @@ class Stored:
         self.predictions, self.place, self.other, self.most = predictions, 0, 0, 0.0
 
     @classmethod
-    def of(cls, source: str, asked: Asked, split: str) -> Stored | None:
+    def of(cls, source: str, asked: Asked, split: str | None) -> Stored | None:
         """Where the model lies in the folder of its run, and just the run's test split is asked."""
-        if split != "test" or not asked.names or not Path(source).exists():
+        if split not in (None, "test") or not asked.names or not Path(source).exists():
             return None
         kept = weights_file(source).parent
         predictions = read_predictions(kept.parent) if kept.name == KEPT else None

@@ -15,8 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import warnings_shown
-from swarmformer.cli.command import command_parser, words_of
+from swarmformer.cli.asking import add_example_options, check_example_options, warnings_shown
+from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,10 +29,7 @@ FORMATS = ("onnx", "torch-export", "safetensors")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     options = _parser().parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
-    if options.file is not None and options.task:
-        raise UsageError("name a FILE or a --task, not both")
-    if options.threads < 0:
-        raise UsageError(f"--threads {options.threads}: a number of threads, or 0")
+    check_example_options(options, own_task=False)
     import torch
 
     from swarmformer.export.folder import export
@@ -51,15 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = command_parser("export", __doc__)
     parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="a table with texts and labels")
     parser.add_argument("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
     parser.add_argument("--quantize", choices=("int8",), help="weights in eight bits; of onnx")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
-    parser.add_argument("--task", nargs="+", metavar=("NAME", "KEY=VALUE"), help="a task, and its options")
-    parser.add_argument("--split", choices=("train", "validation", "test"), default="test", help="of the task")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts in FILE")
-    parser.add_argument("--label", default="label", metavar="COLUMN", help="column of the labels in FILE")
-    parser.add_argument("--threads", type=int, default=0, help="that are timed; 0: all that this process may use")
+    add_example_options(parser)
+    parser.add_argument("--threads", type=count, default=0, help="that are timed; 0: all that this process may use")
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")

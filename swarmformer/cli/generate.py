@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from swarmformer.cli.asking import warnings_shown
-from swarmformer.cli.command import command_parser, words_of
+from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before it; may be repeated")
     parser.add_argument("--no-cache", action="store_true", help="compute all of the text for each token")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    parser.add_argument("--threads", type=int, default=0, help="of the processor; 0: all that this process may use")
+    parser.add_argument("--threads", type=count, default=0, help="of the processor; 0: all that this process may use")
     parser.add_argument("--revision", help="branch, tag or commit on the hub")
     parser.add_argument("--trust-code", action="store_true", help="import package.module:Class that the model names")
     options = parser.parse_args(words_of(arguments))

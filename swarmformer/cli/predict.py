@@ -36,11 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = command_parser("predict", __doc__)
     add_model_options(parser)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a text, a file, or - for standard input")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="column of the texts in a table")
+    parser.add_argument("--text", metavar="COLUMN", help="column of the texts in a table (default: text)")
     parser.add_argument("--keep", default="", metavar="COLUMNS", help="columns to copy, with commas between them; "
                         "by default that of the texts")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
-    parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), default="text", help="of standard output")
+    parser.add_argument("--format", choices=("text", "csv", "tsv", "jsonl"), help="of standard output (default: text)")
     options = parser.parse_intermixed_args(words_of(arguments))  # FILE may stand anywhere
     with warnings_shown():
         return predict(options)
@@ -50,18 +50,21 @@ def predict(options: argparse.Namespace) -> int:
     """Answer what a command line asks; 0 when all is written."""
     from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
 
-    rows, kept = _rows(options)
+    if options.output is not None and options.format:
+        raise UsageError("--format is of standard output; what --output holds, the ending of its name says")
+    column = options.text or "text"
+    rows, kept = _rows(options, column)
     check_output(options.output, "--output")
     model = asked_model(options)
     columns = [*kept, "label", PROBABILITIES]
     with pace() as counter:
-        if options.output is None and options.format == "text":
-            for row, answer in _answered(model, rows, options):
-                print(_line(row[1][options.text], answer), flush=not sys.stdout.isatty() and counter.done % 256 == 0)
+        if options.output is None and options.format in (None, "text"):
+            for row, answer in _answered(model, rows, column, options.batch_size):
+                print(_line(row[1][column], answer), flush=not sys.stdout.isatty() and counter.done % 256 == 0)
                 counter.step()
         else:
-            with writer(options.output, options.format, flat_columns(columns, model.classes)) as write:
-                for (_, values), answer in _answered(model, rows, options):
+            with writer(options.output, options.format or "", flat_columns(columns, model.classes)) as write:
+                for (_, values), answer in _answered(model, rows, column, options.batch_size):
                     copied = {name: values[name] for name in kept}
                     write({**copied, "label": answer.label, PROBABILITIES: answer.probabilities})
                     counter.step()
@@ -69,36 +72,36 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(options: argparse.Namespace) -> tuple[Iterator[Row], list[str]]:
-    """What to answer, and the columns that answers keep."""
+def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list[str]]:
+    """What to answer, and the columns that answers keep. ``column``: of the texts."""
     from swarmformer.data.answers import PROBABILITIES, read_texts
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
     if files and len(words) > 1:
         raise UsageError(f"{files[0]} is a file: name one file, or texts alone")
-    kept = [name for name in options.keep.split(",") if name] or [options.text]
+    kept = [name for name in options.keep.split(",") if name] or [column]
     if not files:
-        if options.keep:
-            raise UsageError("--keep names columns of a table")
-        return iter([(f"text {place}", {options.text: word}) for place, word in enumerate(words)]), kept
+        if options.keep or options.text:
+            raise UsageError("--text and --keep name columns of a table, and texts are given")
+        return iter([(f"text {place}", {column: word}) for place, word in enumerate(words)]), kept
     if lost := {"label", PROBABILITIES} & {*kept}:
         raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
                          "writes labels beside answers")  # fmt: skip
-    columns = list(dict.fromkeys([options.text, *kept]))
+    columns = list(dict.fromkeys([column, *kept]))
     return read_texts(None if words[0] == "-" else Path(words[0]), columns), kept
 
 
-def _answered(model: TextClassifier, rows: Iterator[Row], options: argparse.Namespace) -> Iterator[tuple[Row, Any]]:
+def _answered(model: TextClassifier, rows: Iterator[Row], column: str, size: int) -> Iterator[tuple[Row, Any]]:
     """Each row with its answer; no more rows are held than the model reads ahead."""
     waiting: deque[Row] = deque()
 
     def texts() -> Iterator[str]:
         for row in rows:
             waiting.append(row)
-            yield row[1][options.text]
+            yield row[1][column]
 
-    for answer in model.answers(texts(), batch_size=options.batch_size):
+    for answer in model.answers(texts(), batch_size=size):
         yield waiting.popleft(), answer
 
 

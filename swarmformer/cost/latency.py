@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +23,8 @@ from swarmformer.spec import TrainSpec
 class Latency:
     """Seconds of one call on ``batch`` texts of ``length`` tokens; ``arm`` says of which model.
 
-    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code.
+    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code from before; where
+    its graph is that of an arm before it, they share the code.
     """
 
     arm: str
@@ -69,49 +70,89 @@ def measure_latency(
         SpecError: no arms, or a number that makes no sense.
         OutputError: an arm whose output is not finite or has the wrong shape.
     """
-    lengths = length if isinstance(length, Mapping) else dict.fromkeys(arms, length)
-    if not batches or min(batches) < 1 or min(lengths.values(), default=1) < 1:
-        raise SpecError(f"batch sizes and length must be at least 1, got batches={list(batches)}, length={length}")
-    train = train or TrainSpec.from_dict({})
+    lengths = _lengths(arms, batches, length)
+    calling = _Calling(mode, precision, train or TrainSpec.from_dict({}), compiled, device, seed)
     end, rows = now_s() + budget_s, []
-    with ExitStack() as stack:
-        stack.enter_context(torch_threads(threads))
+    with torch_threads(threads), _every_arm_compiled() if compiled else nullcontext(), ExitStack() as stack:
         for model in arms.values():
             stack.enter_context(evaluating(model.to(device)))
         for done, batch in enumerate(batches):
-            data = {
-                name: random_batch(model, batch, lengths[name], device=device, seed=seed)
-                for name, model in arms.items()
-            }
-            calls = {
-                name: make_call(model, data[name], mode, precision, train, compiled=compiled)
-                for name, model in arms.items()
-            }
-            started = now_s()
-            compile_s = {name: _cold(call) for name, call in calls.items()} if compiled else {}
-            end += now_s() - started
+            made = calling.made(arms, batch, lengths)
+            end += sum(made.compile_s.values())
             timed = time_arms(
-                calls,
-                device=device,
-                budget_s=(end - now_s()) / (len(batches) - done),
-                min_repeats=min_repeats,
-                max_repeats=max_repeats,
-                seed=seed,
-                check=_check(arms, data, mode),
-            )
-            rows += [Latency(name, batch, lengths[name], found, compile_s.get(name)) for name, found in timed.items()]
+                made.calls, device=device, budget_s=(end - now_s()) / (len(batches) - done), min_repeats=min_repeats,
+                max_repeats=max_repeats, seed=seed, check=_check(arms, made.data, mode),
+            )  # fmt: skip
+            rows += [Latency(name, batch, lengths[name], row, made.compile_s.get(name)) for name, row in timed.items()]
     return rows
 
 
-def _cold(call: Callable[[], Tensor]) -> float:
-    """Seconds of the first call, compiled code of earlier runs left aside."""
-    from torch._inductor import config  # here: it takes seconds, and only what is compiled needs it
+def _lengths(arms: Iterable[str], batches: Sequence[int], length: int | Mapping[str, int]) -> Mapping[str, int]:
+    lengths = length if isinstance(length, Mapping) else dict.fromkeys(arms, length)
+    if not batches or min(batches) < 1 or min(lengths.values(), default=1) < 1:
+        raise SpecError(f"batch sizes and length must be at least 1, got batches={list(batches)}, length={length}")
+    return lengths
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The calls of all arms at one batch size, ready to be timed."""
+
+    data: dict[str, Batch]
+    calls: dict[str, Callable[[], Tensor]]
+    compile_s: dict[str, float]
+
+
+@dataclass(frozen=True)
+class _Calling:
+    """What all calls have in common."""
+
+    mode: Mode
+    precision: Precision
+    train: TrainSpec
+    compiled: bool
+    device: torch.device
+    seed: int
+
+    def made(self, arms: Mapping[str, Model], batch: int, lengths: Mapping[str, int]) -> _Made:
+        data = {
+            name: random_batch(model, batch, lengths[name], device=self.device, seed=self.seed)
+            for name, model in arms.items()
+        }
+        calls = {
+            name: make_call(model, data[name], self.mode, self.precision, self.train, compiled=self.compiled)
+            for name, model in arms.items()
+        }
+        return _Made(data, calls, _first_calls(calls) if self.compiled else {})
+
+
+@contextmanager
+def _every_arm_compiled() -> Iterator[None]:
+    """All arms share the code of ``Model.forward``, of which torch keeps eight compilations and runs the rest plainly
+    without an error: room for every arm, and an error where that does not do."""
+    import torch._dynamo  # here: it takes seconds, and only what is compiled needs it
+
+    most = torch._dynamo.config.accumulated_recompile_limit
+    with torch._dynamo.config.patch(recompile_limit=most, fail_on_recompile_limit_hit=True):
+        yield
+
+
+def _first_calls(calls: Mapping[str, Callable[[], Tensor]]) -> dict[str, float]:
+    """Seconds of each arm's first call, compiled code of earlier runs left aside.
+
+    Torch forgets all that it compiled before the first of them, not between: it would compile again while it is timed.
+    """
+    from torch._inductor import config
 
     torch.compiler.reset()
     with config.patch(force_disable_caches=True):
-        start = now_s()
-        call()
-        return now_s() - start
+        return {name: _seconds(call) for name, call in calls.items()}
+
+
+def _seconds(call: Callable[[], Tensor]) -> float:
+    start = now_s()
+    call()
+    return now_s() - start
 
 
 def _check(arms: Mapping[str, Model], data: Mapping[str, Batch], mode: Mode) -> Check:

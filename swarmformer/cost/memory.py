@@ -85,7 +85,7 @@ def measure_memory(
     Of ``ATTEMPTS`` processes the least disturbed counts; one that is not disturbed is the last.
 
     Args:
-        limit_bytes: memory that the calls may take beyond the built model (Linux, CPU).
+        limit_bytes: memory that the calls may take beyond the built model (CPU; on Linux, elsewhere there is no limit).
         timeout_s: seconds for all of it, the start included.
         fast: with the fast paths of the CPU (``swarmformer.ops``), or every operation as it is written; None as here.
 

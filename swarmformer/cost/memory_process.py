@@ -63,7 +63,12 @@ def peak_of(call: Callable[[], object]) -> Peak:
 
 
 def limit_growth(limit: int) -> None:
-    """Let this process's data grow by so many bytes at most; allocations beyond it fail. Linux only."""
+    """Let this process's data grow by so many bytes at most; allocations beyond it fail.
+
+    On Linux alone: other systems do not tell what a process holds, and measure without a limit.
+    """
+    if not _STATUS.exists():
+        return
     held = _kibibytes("VmData")
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (held + limit, hard))

@@ -111,6 +111,6 @@ def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> records.L
         variant=variant,
         batch=timing.batch,
         length=timing.length,
-        **timing.samples.to_dict(),
+        **{**timing.samples.to_dict(), "load_average": timing.samples.load_average},
         **judge(place, work, timing.samples.p50, limits),
     )

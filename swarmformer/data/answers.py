@@ -78,13 +78,20 @@ def writer(output: Path | None, form: str, columns: Sequence[str]) -> Iterator[W
 
 
 def check_output(output: Path | None, option: str) -> None:
-    """Raise DataError where the file of an option cannot be written, before anything is computed for it."""
+    """Raise DataError where the table of an option cannot be written, before anything is computed for it."""
+    if output is not None and output.suffix.lower() not in WRITERS:
+        raise DataError(f"{option} {output}: not known by its ending; files end in {', '.join(WRITERS)}")
+    check_place(output, option)
+
+
+def check_place(output: Path | None, option: str) -> None:
+    """The same of a file with any ending."""
     if output is None:
         return
-    if output.suffix.lower() not in WRITERS:
-        raise DataError(f"{option} {output}: not known by its ending; files end in {', '.join(WRITERS)}")
     if not output.absolute().parent.is_dir():
         raise DataError(f"{option} {output}: there is no folder {output.absolute().parent}")
+    if output.is_dir():
+        raise DataError(f"{option} {output}: is a folder; name a file")
 
 
 @contextmanager

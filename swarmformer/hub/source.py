@@ -50,7 +50,7 @@ def _in_folder(folder: Path) -> Path:
     if pickles:
         raise SpecError(f"{folder / pickles[0]}: {PICKLED} as {WEIGHTS}")
     kept_none = (folder / "result.json").is_file()
-    hint = "; the run kept none: train with keep_weights=true, or keep_weights: best in a grid" if kept_none else ""
+    hint = "; the run kept none: move its result.json away and train again with keep_weights=true" if kept_none else ""
     raise SpecError(f"{folder}: no {WEIGHTS} in this folder{hint}")
 
 

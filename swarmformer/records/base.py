@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
+from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -159,7 +160,8 @@ def _checksum(text: str) -> str:
 
 def write_bytes_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
     """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not by the process's number: threads share it, and so do processes of containers that share a folder.
+    temporary = path.with_name(f".{path.name}.{uuid4().hex[:16]}.tmp")
     try:
         with temporary.open("wb") as stream:
             stream.write(content)

@@ -54,7 +54,8 @@ class Latency(Record):
 
     Rows of a benchmark have limits of their own: those of their precision and number of threads. ``flops`` are of
     the whole batch; ``computed_flops`` what fast paths leave of them; ``least_s`` the least time that the machine
-    needs for them, and ``share_of_least`` the share of the median that it makes up.
+    needs for them, and ``share_of_least`` the share of the median that it makes up. ``load_average``: of the machine,
+    over a minute, when the calls began and when they ended; None in rows from before it was kept.
     """
 
     run_key: RunKey
@@ -78,6 +79,7 @@ class Latency(Record):
     least_s: NotNegative = 0.0
     share_of_limit: NotNegative
     share_of_least: NotNegative = 0.0
+    load_average: tuple[NotNegative, NotNegative] | None = None
 
 
 class Gap(Record):

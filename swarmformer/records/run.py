@@ -106,7 +106,9 @@ class Truncated(Record):
 
 
 class Seconds(Record):
-    """Of training alone, and of the whole run."""
+    """Of training alone, and of the whole run: of every start up to the checkpoint that the next went on from. In runs
+    from before that was counted ``total`` is of the last start alone.
+    """
 
     train: float
     total: float

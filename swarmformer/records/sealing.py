@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import deque
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from ..errors import SwarmformerError
 from .archive import ARCHIVE, ASKED, OF_CELL, OF_GRID, SET_ASIDE, Row, digest_of, packed, rows_of
-from .base import Document, in_a_line, load, write_bytes_atomically
+from .base import Document, UnreadableFileError, in_a_line, load, write_bytes_atomically
 from .costs import Costs, Floors
 from .curve import read_curve
 from .environment import Environment
@@ -77,7 +78,7 @@ def seal(grid: Path, out: Path, *, finished_only: bool = False) -> Sealed:
 
     Raises:
         ArchiveError: no folder of cells, a cell that still runs, was interrupted or has not begun, a file that is there
-            already, or a place within the grid's folder.
+            already, a place within the grid's folder, or more than an archive may hold.
         UnreadableFileError: a record that is damaged; nothing is written.
     """
     if (out / ARCHIVE).exists():
@@ -97,10 +98,28 @@ def seal(grid: Path, out: Path, *, finished_only: bool = False) -> Sealed:
         rows = _read_all(grid, settled)
     except OSError as error:
         raise ArchiveError(f"{grid}: cannot be read, or changed meanwhile: {in_a_line(error)}") from error
-    out.mkdir(parents=True, exist_ok=True)
-    write_bytes_atomically(out / ARCHIVE, packed(rows.all()))
+    _write_proven(packed(rows.all()), grid, out)
     weights = tuple(cell / WEIGHTS for cell in settled if (cell / WEIGHTS).is_dir())
     return Sealed(out / ARCHIVE, tuple(open_ends), weights)
+
+
+def _write_proven(content: bytes, grid: Path, out: Path) -> None:
+    """The archive, once it was read back: whoever seals a grid may delete its folder.
+
+    Raises:
+        ArchiveError: it could not be opened again, as when it holds more than is ever laid out.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        path = Path(scratch) / ARCHIVE
+        write_bytes_atomically(path, content)
+        try:
+            deque(rows_of(path), maxlen=0)
+        except UnreadableFileError as error:
+            raise ArchiveError(f"{grid}: not sealed, as it could not be opened again: {error.reason}. Keep the folder "
+                               "itself") from error  # fmt: skip
+        out.mkdir(exist_ok=True)
+        path.replace(out / ARCHIVE)
 
 
 def _cells(grid: Path) -> list[Path]:
@@ -109,11 +128,14 @@ def _cells(grid: Path) -> list[Path]:
 
 
 def _missing(grid: Path, cells: list[Path]) -> set[str]:
-    """Planned cells and trials of which there is nothing."""
+    """Planned cells and trials of which there is nothing; an arm all of whose trials failed has no cells."""
     if not (grid / PLAN).exists():
         return set()
-    plan = chosen_plan(load(grid / PLAN, Plan), read_tuning(grid))
-    planned = {cell.cell or f"{cell.arm}, seed {cell.seed}" for cell in plan.cells}
+    tuning = read_tuning(grid)
+    plan = chosen_plan(load(grid / PLAN, Plan), tuning)
+    without_choice = {arm.arm for arm in tuning.arms if arm.chosen is None} if tuning else set()
+    planned = {cell.cell or f"{cell.arm}, seed {cell.seed}" for cell in plan.cells if cell.arm not in without_choice}
+    planned |= {f"{TRIALS}/{trial.cell}" for trial in plan.tuning.trials} if plan.tuning else set()
     return planned - {_below(grid, cell) for cell in cells}
 
 
@@ -157,6 +179,10 @@ def unseal(archive: Path, out: Path) -> None:
     path = archive / ARCHIVE if archive.is_dir() else archive
     if not path.is_file():
         raise ArchiveError(f"{archive}: no {ARCHIVE} here; name the folder of a sealed grid, or the file")
+    if os.path.lexists(out) and not out.is_dir():
+        raise ArchiveError(f"{out}: is a file; name a new folder")
+    if out.is_dir() and out.samefile("."):
+        raise ArchiveError(f"{out}: is the folder that you are in, which cannot be replaced; name a new one")
     if out.is_dir() and any(out.iterdir()):
         raise ArchiveError(f"{out}: there is something in it already; name a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ from typing import Generic, Self, TypeVar
 from swarmformer.errors import SpecError, SwarmformerError
 
 Answer = TypeVar("Answer")
+LONGEST_WAIT_S = 60.0
+"""What a text may be made to wait for others: longer than whoever asked waits for an answer."""
 
 
 class QueueFullError(SwarmformerError):
@@ -36,8 +38,9 @@ class Batching:
     max_queue: int = 1024
 
     def __post_init__(self) -> None:
-        if self.max_batch < 1 or self.max_wait_s < 0 or self.max_queue < 1:
-            raise SpecError(f"max-batch and max-queue must be at least 1 and max-wait-ms at least 0, got {self}")
+        if self.max_batch < 1 or not 0 <= self.max_wait_s <= LONGEST_WAIT_S or self.max_queue < 1:  # nan is no time
+            raise SpecError("max-batch and max-queue must be at least 1 and max-wait-ms from 0 to "
+                            f"{1000 * LONGEST_WAIT_S:.0f}, got {self}")  # fmt: skip
 
 
 BATCHING = Batching()

@@ -35,6 +35,7 @@ class Progress:
     that. ``optimiser`` is what of its state is no tensor. ``precisions``: what each stage computes in, fp32 or bf16.
     ``micro_batch``: texts computed at once since memory ran out, 0: as asked for. ``processes``: how many shared the
     batches, in the order of starts.
+    ``seconds`` are those of training, ``passed`` all of the trainers so far.
     ``curve``: length in bytes and SHA-256 of curve.jsonl so far.
     """
 
@@ -53,6 +54,7 @@ class Progress:
     precisions: list[str] = field(default_factory=list)
     micro_batch: int = 0
     processes: list[int] = field(default_factory=list)
+    passed: float = 0.0
     curve: tuple[int, str] = (0, "")
 
 

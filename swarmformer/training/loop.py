@@ -46,7 +46,8 @@ OnStep = Callable[[int, int, str], None]
 
 
 class Trainer:
-    """One run, seeded by its specification. ``model`` ends with the best weights of the last stage.
+    """One run, seeded by its specification. ``model`` ends with the best weights of the last stage; ``passed_before``
+    are the seconds of the starts that it goes on from.
 
     Args:
         data: without a test split (``EncodedData.without_test``) the run ends with validation.
@@ -65,6 +66,7 @@ class Trainer:
         ranks: Ranks = ALONE,
     ) -> None:
         self.spec, self.device, self.on_step, self.ranks = spec, device, on_step, ranks
+        self.began, self.passed_before = time.monotonic(), 0.0
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
         self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
         seed_all(spec.seed)
@@ -291,12 +293,14 @@ class Trainer:
         if self.checkpoint is None or not self.ranks.first:
             return
         self.progress.curve = self.journal.mark()
+        self.progress.passed = self.passed_before + time.monotonic() - self.began
         self.progress.optimiser, tensors = self.learner.state(self.device)
         ckpt.save_checkpoint(self.checkpoint, self.identity, tensors, self.progress)
 
     def _resume(self) -> None:
         assert self.checkpoint is not None
         tensors, self.progress = ckpt.load_checkpoint(self.checkpoint, self.identity)
+        self.passed_before = max(self.progress.passed, self.progress.seconds)  # older checkpoints have the latter alone
         if not self.ranks.alike([self.progress.step, self.progress.epoch]):
             raise SpecError(f"{self.checkpoint}: not all processes see the same; they need one file system")
         asked = [stage.train.precision for stage in self.stages]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -14,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from swarmformer import cli
+from swarmformer.cli.evaluate_text import evaluate_text
+from swarmformer.errors import UsageError
 from swarmformer.hub import save
 from swarmformer.pipeline import TextClassifier
 from tests.hub.conftest import toy_data as toy_data
@@ -87,6 +90,16 @@ def test_texts_of_the_command_line_lines_and_standard_input(
     assert capsys.readouterr().out.splitlines() == [second]
 
 
+@pytest.mark.parametrize("length", [300, 5000], ids=["longer than a name", "longer than a path"])
+def test_a_text_longer_than_a_file_may_be_called_is_a_text(
+    model: Path, length: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = ("a good film . " * length)[:length]
+    assert cli.main(["predict", str(model), text, "a\0b"]) == 0
+    [answer] = TextClassifier(complete_model("bag_of_embeddings"))([text])
+    assert capsys.readouterr().out.startswith(f"{answer.label}\t{answer.probabilities[answer.label]:.4f}\t")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -99,8 +112,11 @@ def test_texts_of_the_command_line_lines_and_standard_input(
         (["numbers.jsonl"], "numbers.jsonl, line 1: 'text' is 3, expected text"),
         (["a", "--output", "out.xlsx"], "out.xlsx: not known by its ending; files end in .csv, .tsv, .jsonl, .parquet"),
         (["a", "--output", "no/folder/out.csv"], "there is no folder"),
-        (["a", "--keep", "id"], "--keep names columns of a table"),
-        (["a", "--batch-size", "0"], "a batch has a text at least"),
+        (["a", "--keep", "id"], "--text and --keep name columns of a table"),
+        (["a", "--text", "review"], "--text and --keep name columns of a table"),
+        (["a", "--output", "out.csv", "--format", "jsonl"], "--format is of standard output"),
+        (["a", "--batch-size", "0"], "--batch-size: must be at least 1"),
+        (["a", "--threads", "-1"], "--threads: '-1' is no number of things"),
         (["a", "--device", "tpu"], "unknown device 'tpu'"),
     ],
 )
@@ -154,9 +170,16 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("", ["--task", "imbd"], "unknown task 'imbd'. Did you mean 'imdb'"),
         ("", ["--task", "digits", "tset=0.5"], "unknown option. Did you mean 'test'"),
         ("", ["--task", "digits", "seed"], "options of a task are KEY=VALUE"),
+        ("", ["--task", "digits", "test=["], "--task digits test=[: not YAML: "),
         ("", ["--task", "digits"], "has classes 0, 1, 2"),
         ("", ["--task", "mqar"], "asks at tokens"),
         ("", [], "unknown task 'toy'"),
+        ("", ["--task", "digits", "--label", "stars"], "--text and --label name columns of a FILE"),
+        ("", ["--text", "review"], "--text and --label name columns of a FILE"),
+        ("", ["in.csv", "--split", "train"], "--split is of a --task, and none is given"),
+        ("", ["in.csv", "--task", "digits"], "name a FILE or a --task, not both"),
+        ("", ["--json", "/no/folder/scores.json"], "--json /no/folder/scores.json: there is no folder"),
+        ("", ["--json", "/"], "error: --json /: is a folder"),
     ],
 )
 def test_what_cannot_be_scored(
@@ -180,3 +203,13 @@ def test_labels_may_be_numbers_where_no_class_is_one(model: Path, tmp_path: Path
         assert cli.main(["evaluate", str(model), str(tmp_path / f"{name}.csv"), "--json", str(output)]) == 0
         found.append(json.loads(output.read_text())["confusion_KK"])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("given", "message"), [
+    ({"text": "review"}, "FILE of a language model is a plain text"), ({"examples": Path("a.csv")}, "has no examples"),
+])  # fmt: skip
+def test_a_language_model_takes_no_option_that_is_of_tables(given: dict[str, Any], message: str) -> None:
+    options = argparse.Namespace(file=Path("text.txt"), task=None, split=None, text=None, label=None, examples=None)
+    vars(options).update(given)
+    with pytest.raises(UsageError, match=message):
+        evaluate_text(None, options)  # type: ignore[arg-type]  # refused before the model is asked

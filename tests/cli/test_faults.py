@@ -47,6 +47,12 @@ def test_a_module_that_ends_the_program_when_it_is_imported_is_no_success(
     (["check", "local.identity", "--slot", "nope"], "unknown slot 'nope'"),
     (["check", "local.identity", "--slot", "local"], "leave --slot out"),
     (["check", "--all", "--slot", "local"], "leave --slot out"),
+    (["generate", "nothing", "hi", "--threads", "-3"], "--threads: '-3' is no number of things"),
+    (["export", "nothing", "--out", "{}/new", "--threads", "-3"], "--threads: '-3' is no number of things"),
+    (["export", "nothing", "--out", "{}/new", "--split", "train"], "--split is of a --task, and none is given"),
+    (["export", "nothing", "--out", "{}/new", "--label", "stars"], "--text and --label name columns of a FILE"),
+    (["serve", "nothing", "--batch-size", "8"], "unrecognized arguments: --batch-size"),
+    (["tokenizer", "{}/new.json", "--size", "300", "--task", "language_model", "train=["], "train=[: not YAML: "),
     (["report", str(DEMO), "--out", "{}/new", "--tables", "/nonexistent"], "/nonexistent: no such folder"),
     (["page", str(DEMO), "--out", "{}/new", "--tables", "{}"], "no definitions (*.yaml)"),
 ])  # fmt: skip
@@ -55,6 +61,16 @@ def test_what_cannot_be_done_is_not_passed_over(
 ) -> None:
     assert cli.main([word.format(tmp_path) for word in words]) in (1, 2)
     assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_current_folder_that_was_deleted_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "deleted").mkdir()
+    monkeypatch.chdir(tmp_path / "deleted")
+    (tmp_path / "deleted").rmdir()
+    assert cli.main(["variants"]) == 1
+    assert capsys.readouterr().err == "error: the current folder was deleted; change to one that is there\n"
 
 
 def test_an_output_in_another_encoding_shows_code_points(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,32 @@ def test_compiling_is_timed_apart(dims, wrap, cpu):
     assert measure_latency({"a": model}, **options)[0].compile_s is None
 
 
+def test_every_arm_runs_compiled_and_is_compiled_once(dims, wrap, cpu, monkeypatch):
+    """Ten arms, which is more than torch keeps compilations of one function by itself."""
+    runs: list[int] = []
+
+    def backend(module, inputs):
+        number = len(runs)
+        runs.append(0)
+
+        def graph(*arguments):
+            runs[number] += 1
+            return module.forward(*arguments)
+
+        return graph
+
+    def arm(width):
+        return wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, width), nn.Linear(width, 3)))
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda call, dynamic=None: real(call, dynamic=dynamic, backend=backend))
+    arms = {str(width): arm(width) for width in range(1, 11)}
+    options = {"length": 4, "device": cpu, "threads": 1, "min_repeats": 5, "max_repeats": 5}
+    measure_latency(arms, batches=[1, 2], compiled=True, **options)
+    assert len(runs) == 2 * 10
+    assert min(runs) > 5
+
+
 @pytest.mark.parametrize(
     ("logits", "message"),
     [

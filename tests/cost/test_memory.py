@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from swarmformer.cost import memory
-from swarmformer.cost.memory import TooLargeError, measure_memory
+from swarmformer.cost import memory, memory_process
+from swarmformer.cost.memory import MemoryOrder, TooLargeError, measure_memory
 from swarmformer.cost.memory_process import peak_of
-from swarmformer.spec import ModelSpec
+from swarmformer.spec import ModelSpec, TrainSpec
 from swarmformer.variants import load_variant
 
 MIB = 2**20
@@ -92,6 +92,19 @@ def test_what_does_not_fit_says_so(cpu, monkeypatch):
     monkeypatch.setenv("SWARMFORMER_FAST", "0")
     with pytest.raises(TooLargeError, match=r"needs more memory than 0\.1 GiB"):
         measure_memory(spec(), batch=512, length=256, device=cpu, threads=1, limit_bytes=100 * MIB)
+
+
+def test_a_system_that_does_not_tell_what_is_held_measures_without_a_limit(monkeypatch, tmp_path):
+    """As macOS, where there is no /proc."""
+    for name in ("_STATUS", "_CLEAR"):
+        monkeypatch.setattr(memory_process, name, tmp_path / "nothing")
+    monkeypatch.setattr(memory_process.resource, "setrlimit", lambda *limit: pytest.fail("there is none to set"))
+    order = MemoryOrder(
+        model=spec().to_dict(), train=TrainSpec.from_dict({}).to_dict(), batch=1, length=8, mode="forward",
+        precision="fp32", device="cpu", threads=torch.get_num_threads(), limit_bytes=10**9, fast=True,
+    )  # fmt: skip
+    row = memory_process._measure(order)["row"]
+    assert row["method"] == "ru_maxrss" and row["peak_bytes"] > 0
 
 
 def test_what_takes_too_long_says_so(cpu):

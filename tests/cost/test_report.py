@@ -25,12 +25,13 @@ def arm(fake_model, clock, seconds: float, flops: int):
     return fake_model(on_call=lambda ids, mask: clock.advance(seconds), flops=flops)
 
 
-def test_document(known_machine, fake_model, cpu):
+def test_document(known_machine, fake_model, cpu, monkeypatch):
     arms = {
         "k1": ("base", arm(fake_model, known_machine, 0.020, 10**6)),
         "k2": ("swap", arm(fake_model, known_machine, 0.040, 10**7)),
     }
     before = torch.get_num_threads()
+    monkeypatch.setattr("psutil.getloadavg", lambda: (3.25, 1.0, 0.5))
     document = measure_costs(arms, length=16, device=cpu, threads=before + 1, budget_s=5.0)
     assert document.threads == before + 1
     assert document.device.endswith(f"({before + 1} threads)")
@@ -45,6 +46,7 @@ def test_document(known_machine, fake_model, cpu):
     ]
     row = document.rows[3].model_dump(exclude_unset=True)
     assert row.pop("repeats") > 10
+    assert row.pop("load_average") == (3.25, 3.25), "a machine that was busy can be told"
     assert row == pytest.approx(
         {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
         | dict.fromkeys(("median_s", "p20_s", "p80_s", "p90_s", "p95_s"), 0.040)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from experiments import benchmark
-from experiments.measure.gpu import HEAD, SIZES, Settings, Size, cases, cells, measure, show
+from experiments.measure import gpu
+from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
+from swarmformer.cost.machine import Limits
 from swarmformer.records import save_json
 
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
@@ -31,6 +33,17 @@ def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pyte
     save_json(tmp_path / "gpu.json", {"device": "cpu", **found})
     show(tmp_path / "gpu.json")
     assert "ceilings, TFLOP/s: fp32 " in capsys.readouterr().out
+
+
+def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limits of before are below what is reached; those of after are not."""
+    rates = iter([1.0, 1e18])
+    monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(next(rates), 1e18, (1, 1, 1), "none"))
+    size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
+    monkeypatch.setattr(gpu, "cases", lambda sizes, compiled: [Case(size, "forward", "fp32", False, False)])
+    found = measure(Settings(budget_s=0.1, compiled=False), [size], torch.device("cpu"), SMALL)
+    assert found["missing"] == [] and len(found["rows"]) == 1
+    assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
 
 
 def test_the_published_sizes_are_those_of_their_cards() -> None:

@@ -20,9 +20,10 @@ from experiments.execute import Job, failures, scheduler
 from experiments.owner import is_locked
 from experiments.plan import load_plan
 from experiments.status import Status
-from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save
+from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save, seal
 from tests.experiments.conftest import ROOT, command, run_module
 from tests.processes import start_forked
+from tests.reports.synthetic_runs import write_grid
 
 pytestmark = pytest.mark.waits
 
@@ -185,8 +186,48 @@ def test_status_writes_nothing_and_plan_its_registration_alone(
     assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
     shown = capsys.readouterr().out
     assert "2 arms × 2 seeds = 4 cells" in shown and "PENDING 4" in shown
+    assert f"nothing has run in {tmp_path / 'runs' / 'tiny'} yet\nPENDING 4" in shown
     written = {path.name for path in (tmp_path / "runs").rglob("*") if path.is_file()}
     assert written == {"registered.json", "plan.lock"}
+
+
+@pytest.mark.parametrize("made", ["plan.json", "runs.parquet"])
+def test_a_folder_is_looked_at_by_its_path(
+    made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A copy under another name, where no file of the grid is."""
+    folder = write_grid(tmp_path / "elsewhere", {"base": {0: 0.5}}, [0, 1])
+    if made == "runs.parquet":
+        seal(folder, tmp_path / "sealed", finished_only=True)
+        folder = tmp_path / "sealed"
+    monkeypatch.chdir(tmp_path)
+    assert grid.main(["status", folder.name]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("PENDING 1, COMPLETED 1\n") and "nothing has run" not in shown
+    assert grid.main(["run", folder.name]) == 1, "to run it takes the file"
+    assert f"unknown grid '{folder.name}'" in capsys.readouterr().err
+
+
+def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arms = ["base", "base+windowed", {"name": "slow", "variant": "base+windowed", "train": {"lr": 0.001}}]
+    assert grid.main(["plan", str(tiny_grid(arms=arms)), "--runs", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    lines = [line for line in said.out.splitlines() if line.startswith("warning: ")]
+    assert lines == [
+        "warning: base+windowed, slow: local: a window of 16 tokens covers every text of 16",
+        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32",
+    ]
+    assert said.out.count("change its options or sizes") == 1 and "attention (" not in said.err
+    assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_help_says_what_the_commands_are_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert grid.main(["--help"]) == 0
+    said = capsys.readouterr().out
+    assert "SUPPRESS" not in said and said.count("seal    the records of a finished grid") == 1
 
 
 def test_cells_of_another_plan_are_named_and_left_alone(

@@ -45,6 +45,17 @@ def test_a_plan_says_what_was_read(plan: Plan, capsys: pytest.CaptureFixture[str
     assert ["n", "15", "5", "2"] in said and ["p", "15", "5", "1"] in said and ["all", "30", "10", "3"] in said
 
 
+@pytest.mark.parametrize(("test", "cut"), [
+    (["good;p", "bad;n"], ""), (["good;p", f"{'bad ' * 30};n"], "0 of 30 train, 0 of 10 validation, 1 of 2 test texts"),
+], ids=["none", "one"])  # fmt: skip
+def test_a_plan_says_how_many_texts_are_cut(
+    test: list[str], cut: str, plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan(ROWS, test, validation_fraction=0.25) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "seq_len" in line]
+    assert said == ([f"longer than seq_len 8 and cut: {cut}"] if cut else [])
+
+
 @pytest.mark.parametrize("command", ["plan", "run"])
 def test_a_fault_in_any_split_stops_it_before_anything_runs(
     plan: Plan, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path

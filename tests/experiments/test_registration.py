@@ -13,9 +13,10 @@ import pytest
 import torch
 
 from experiments import grid
+from experiments.data import load_data
 from experiments.plan import load_plan
 from experiments.plan.registration import register
-from experiments.runner import load_data, run_cell
+from experiments.runner import run_cell
 from swarmformer.records import REGISTERED, Environment, UnreadableFileError, load, load_json
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import run_module

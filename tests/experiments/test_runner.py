@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ from experiments import runner
 from experiments.cells import CellFailedError
 from experiments.execute.failures import set_failure_aside
 from swarmformer.environment import describe
-from swarmformer.records import ENVIRONMENT, FAILURE, Code, Environment, Failure, UnreadableFileError, load
+from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Code, Environment, Failure, UnreadableFileError, load
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint
 from swarmformer.variants import resolve_run
 from tests.experiments.conftest import TINY
+from tests.reports.synthetic_runs import result, write
 
 CPU = torch.device("cpu")
 
@@ -74,6 +76,8 @@ def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
 
     def full(path: Path, content: bytes) -> None:
         saved.append(path)
+        if len(saved) == 2:
+            time.sleep(1.0)
         if len(saved) == 4:
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         real(path, content)
@@ -86,9 +90,24 @@ def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
         runner.run_cell(cell, "base", spec, "cpu", False)
     assert "No space left on device" in load(cell / FAILURE, Failure).cause
     assert set_failure_aside(cell)
-    result = runner.run_cell(cell, "base", spec, "cpu", False)
-    assert whole is not None and result is not None and result.metrics == whole.metrics
+    began = time.monotonic()
+    again = runner.run_cell(cell, "base", spec, "cpu", False)
+    last_start_s = time.monotonic() - began
+    assert whole is not None and again is not None and again.metrics == whole.metrics
+    assert again.seconds.total > last_start_s + 0.9, "the second that the first start waited is of the run"
     assert [start.continued for start in load(cell / ENVIRONMENT, Environment).starts] == [False, True]
+
+
+def test_a_model_that_is_asked_for_after_the_run_is_not_passed_over(
+    tmp_path: Path, spec: RunSpec, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / RESULT, result("base", 0, 0.5))
+    assert runner.run_cell(tmp_path, "base", spec, "cpu", keep_weights=False) is None and not caplog.records
+    assert runner.run_cell(tmp_path, "base", spec, "cpu", keep_weights=True) is None
+    assert f"{tmp_path}: finished before without keeping its model; to train it again, move its" in caplog.text
+    (tmp_path / "model").mkdir()
+    caplog.clear()
+    assert runner.run_cell(tmp_path, "base", spec, "cpu", keep_weights=True) is None and not caplog.records
 
 
 def test_an_environment_that_cannot_be_read_is_left_alone(tmp_path: Path, spec: RunSpec) -> None:

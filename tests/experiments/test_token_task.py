@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from experiments.data import load_data
 from experiments.floors import write_floors
 from experiments.plan import load_plan
-from experiments.runner import load_data, run_cell
+from experiments.runner import run_cell
 from reports.build import build
 from swarmformer.errors import SpecError
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -15,7 +17,8 @@ import pytest
 
 from experiments import grid
 from experiments.cells import CellError, identity, prepare, status_of
-from experiments.execute import failures
+from experiments.execute import failures, scheduler
+from experiments.execute.local import Local
 from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
 from experiments.owner import is_locked
@@ -29,6 +32,7 @@ from swarmformer.records import (
     FAILURE,
     TRIAL,
     TUNING,
+    ArchiveError,
     Failure,
     Metrics,
     Seconds,
@@ -41,6 +45,7 @@ from swarmformer.records import (
     load_json,
     read_tuning,
     save,
+    seal,
 )
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import TINY, run_module
@@ -264,6 +269,57 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     again = settle(plan, tmp_path)
     assert again is not None and all(arm.chosen is not None for arm in again.arms)
     assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
+
+
+def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+    damaged, unfinished = (cell.folder(tmp_path) for cell in list(plan.trials())[:2])
+    (damaged / TRIAL).write_text("{")
+    (unfinished / TRIAL).unlink()
+    monkeypatch.setattr(scheduler, "run_jobs", lambda executor, jobs, report: [report(job, 143, 0.1) for job in jobs])
+    scheduler.Runner(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
+    told = [record.getMessage() for record in caplog.records if "nothing is chosen" in record.msg]
+    assert told == [
+        f"nothing is chosen, as trials cannot be read: tuning/{damaged.name}; swarmformer grid retry sets aside what "
+        "is damaged, and runs them again",
+        f"nothing is chosen, as trials are not finished: tuning/{unfinished.name}; the same command tries again",
+    ]
+    assert failures.retry(plan, tmp_path) == 1, "and it does"
+
+
+def test_a_damaged_choice_is_told_and_made_again_by_a_retry(
+    plan: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+    chosen_before = settle(plan, tmp_path)
+    (tmp_path / TUNING).write_text("{")
+    print_status(plan.record(tmp_path), tmp_path)
+    said = capsys.readouterr().out
+    assert f"UNREADABLE   {tmp_path / TUNING}: " in said and "swarmformer grid retry" in said
+    assert "4 cells without chosen values: base, base+layer_norm" in said, "it goes on to the cells"
+    assert failures.retry(plan, tmp_path) == 0
+    assert (tmp_path / "tuning-1.json").read_text() == "{" and settle(plan, tmp_path) == chosen_before
+
+
+def test_a_grid_is_sealed_with_all_its_trials_and_without_the_arms_that_none_gave_a_choice(
+    plan: Plan, tmp_path: Path
+) -> None:
+    folder = tmp_path / "runs"
+    finish(plan, folder, lambda cell: None if cell.arm == "base" else 0.3)
+    store_plan(plan, folder)
+    tuning = settle(plan, folder)
+    assert tuning is not None
+    for cell in plan.with_choice(tuning).cells():
+        prepare(cell.folder(folder), cell.arm, cell.spec)
+        failure = Failure(**identity(cell.arm, cell.spec), cause="the loss became nan", step=3)
+        save(cell.folder(folder) / FAILURE, failure)
+    assert seal(folder, tmp_path / "all").left_out == ()
+    lost = sorted((folder / "tuning").iterdir())[-1]
+    shutil.rmtree(lost)
+    with pytest.raises(ArchiveError, match=re.escape(f"tuning/{lost.name}: neither finished nor failed")):
+        seal(folder, tmp_path / "less")
 
 
 def test_a_plan_is_fixed_once_a_trial_has_started(plan: Plan, tmp_path: Path) -> None:

@@ -241,6 +241,30 @@ def test_a_row_that_comes_twice_and_a_bomb_are_refused(
         unseal(path, tmp_path / "out")
 
 
+def test_what_could_not_be_opened_again_is_not_sealed(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "LARGEST", 1000)
+    with pytest.raises(ArchiveError, match=r"could not be opened again: would unpack to more than 1,000 bytes"):
+        seal(grid, tmp_path / "new" / "sealed")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_a_grid_is_laid_out_in_a_new_folder_alone(
+    grid: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived = seal(grid, tmp_path / "sealed").path
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ArchiveError, match=f"{tmp_path / 'file'}: is a file; name a new folder"):
+        unseal(archived, tmp_path / "file")
+    assert (tmp_path / "file").read_text() == "mine"
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    with pytest.raises(ArchiveError, match="is the folder that you are in"):
+        unseal(archived, Path("."))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "here", "runs", "sealed"]
+
+
 def test_answers_must_be_to_the_examples_beside_them(grid: Path, tmp_path: Path) -> None:
     path = seal(grid, tmp_path / "sealed").path
     table = pq.read_table(path)

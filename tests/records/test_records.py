@@ -111,6 +111,20 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_two_that_write_one_file_at_once_both_write_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one process, as two threads, or two containers whose processes have the same number, have it."""
+    path, real, found = tmp_path / "file", os.fsync, []
+
+    def written_meanwhile(number: int) -> None:
+        monkeypatch.setattr(os, "fsync", real)
+        records.write_bytes_atomically(path, b"the second")
+        found.append(path.read_bytes())
+
+    monkeypatch.setattr(os, "fsync", written_meanwhile)
+    records.write_bytes_atomically(path, b"the first")
+    assert found == [b"the second"] and path.read_bytes() == b"the first" and list(tmp_path.iterdir()) == [path]
+
+
 def test_refuses_numbers_that_are_not_finite(tmp_path: Path) -> None:
     records.save(tmp_path / "f.json", floors())
     content = records.load_json(tmp_path / "f.json")

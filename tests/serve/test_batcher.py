@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Coroutine
@@ -154,7 +155,9 @@ def test_what_nobody_waits_for_is_not_computed() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("wrong", [{"max_batch": 0}, {"max_wait_s": -1}, {"max_queue": 0}], ids=str)
+@pytest.mark.parametrize("wrong", [
+    {"max_batch": 0}, {"max_wait_s": -1}, {"max_wait_s": math.nan}, {"max_wait_s": math.inf}, {"max_queue": 0},
+], ids=str)  # fmt: skip
 def test_numbers_that_make_no_sense(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SpecError, match="must be at least"):
+    with pytest.raises(SpecError, match=r"must be at least 1 and max-wait-ms from 0 to 60000"):
         Batching(**wrong)

@@ -58,7 +58,7 @@ def note(use: Use) -> None:
     """Write down a use, and log it where the innermost recording has not seen it; the others have what that has."""
     if use in _recorders[-1]:
         return
-    level = logging.DEBUG if use.request.device == "meta" else logging.INFO  # a plan computes nothing
+    level = logging.INFO if len(_recorders) > 1 and use.request.device != "meta" else logging.DEBUG  # of a run alone
     logger.log(level, "attention (%s): %s, %s", use.request.kind, use.choice.backend, use.choice.reason)
     for uses in _recorders:
         uses[use] = None

@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from experiments.runner import load_data
+from experiments.data import load_data
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from experiments.execute.kept import REMOVED, keep_best
+from experiments.execute.kept import REMOVED, keep_best, lacking
 from tests.reports.synthetic_runs import metrics, result
 
 ACCURACIES = {("a", 0): 0.7, ("a", 1): 0.8, ("a", 2): 0.8, ("b", 0): 0.6, ("b", 1): 0.5, ("b", 2): 0.4}
@@ -35,7 +36,7 @@ def grid(tmp_path: Path) -> tuple[Any, Path]:
                     for seed in range(3)
                 ]
 
-    return SimpleNamespace(cells_by_arm=cells_by_arm, metric="accuracy"), tmp_path
+    return SimpleNamespace(cells_by_arm=cells_by_arm, metric="accuracy", grid=SimpleNamespace()), tmp_path
 
 
 def kept(folder: Path) -> set[str]:
@@ -64,3 +65,19 @@ def test_a_removal_that_was_killed_is_finished(grid: tuple[Any, Path]) -> None:
     (folder / "b-s1" / REMOVED).mkdir()
     keep_best(plan, folder)
     assert kept(folder) == {"a-s1", "b-s0"}
+
+
+@pytest.mark.parametrize(("asked", "found"), [
+    (True, ["a-s1", "b-s0", "b-s1", "b-s2"]), ("best", ["b-s0", "b-s1", "b-s2"]), (False, []),
+])  # fmt: skip
+def test_models_that_are_asked_for_too_late_are_told(
+    asked: bool | str, found: list[str], grid: tuple[Any, Path]
+) -> None:
+    plan, folder = grid
+    plan.grid.keep_weights = asked
+    assert lacking(plan, folder) == []
+    for cell in ("a-s1", "b-s0", "b-s1", "b-s2"):
+        shutil.rmtree(folder / cell / "model")
+    (folder / "a-s0" / "result.json").unlink()  # not finished: it will have one
+    shutil.rmtree(folder / "a-s0" / "model")
+    assert [path.name for path in lacking(plan, folder)] == found

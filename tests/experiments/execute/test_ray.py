@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from experiments.execute import Job, find_executor, options_of
-from experiments.execute.ray import Files, Place, _write
+from experiments.execute.ray_place import Files, Place, files_of, write_files
 from experiments.owner import CellBusyError, held
 from experiments.status import Status, glance
+from experiments.store import make_experiment, run_recorded
 from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, Environment, load
 from tests.experiments.conftest import run_module
 from tests.experiments.execute.test_guarantees import STEPWISE, wait_for, write
+from tests.experiments.execute.test_supervise import glanced_at
 from tests.processes import start_forked
 
 pytest.importorskip("ray", reason="needs the extra ray")
@@ -49,15 +51,32 @@ def test_a_copy_of_a_cell_comes_back_file_by_file_its_end_last(tmp_path: Path, m
     assert status == 0 and sorted(files) == ["result.json", "sacred/run.json"]
     cell.mkdir()
     written: list[str] = []
-    monkeypatch.setattr("experiments.execute.ray.write_bytes_atomically",
+    monkeypatch.setattr("experiments.execute.ray_place.write_bytes_atomically",
                         lambda path, content, flush: written.append(path.name))  # fmt: skip
     with held(cell) as hold:
-        _write(hold, files)
+        write_files(hold, files)
         assert written == ["run.json", "result.json"]
         hold.check = lost  # type: ignore[method-assign]
         with pytest.raises(CellBusyError):
-            _write(hold, {"result.json": b""})
+            write_files(hold, {"result.json": b""})
     assert written == ["run.json", "result.json"]
+
+
+@pytest.mark.usefixtures("own_signals")
+def test_a_copy_numbers_its_start_behind_those_that_the_cell_has(tmp_path: Path) -> None:
+    """Sacred counts the records that it finds: one that found none would write over the first."""
+    for _ in range(2):
+        run_recorded(make_experiment("cell", {"folder": str(tmp_path)}, lambda config: {}, lambda: None), {})
+    kept = {path: path.read_bytes() for path in tmp_path.glob("sacred/*/run.json")}
+    assert len(kept) == 2
+    place: Any = object.__new__(Place)
+    place.local, place.sent, place.scratch = Recorder(), {}, None
+    place.start("worker", (), str(tmp_path / "output.txt"), str(tmp_path), files_of(tmp_path))
+    settings = {"folder": str(place.scratch)}
+    run_recorded(make_experiment("cell", settings, lambda config: {}, lambda: None), {})
+    place.local.status = 0
+    _, files = place.look()
+    assert {Path(name).parent.as_posix() for name in files if name.endswith("run.json")} == {"sacred/3"}
 
 
 def test_a_copy_leaves_nothing_on_its_node(tmp_path: Path) -> None:
@@ -129,7 +148,7 @@ def test_who_waits_for_room_gets_it_and_a_faulty_place_gets_no_other_job(
     faulty: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Crowded(faulty)
-    monkeypatch.setattr("experiments.execute.ray._connected", lambda said: cluster)
+    monkeypatch.setattr("experiments.execute.ray.connected", lambda said: cluster)
     monkeypatch.setattr("experiments.execute.ray.LOOK_S", 0.01)
     executor = find_executor("ray")(2, "cpu", 1, options_of(find_executor("ray"), "ray", []))
     jobs = [Job(str(number), "worker", (str(number),), Path("output.txt")) for number in range(4)]
@@ -144,8 +163,31 @@ def test_who_waits_for_room_gets_it_and_a_faulty_place_gets_no_other_job(
     assert sorted(ended.values()) == [0] * (4 - faulty) + [1] * faulty
 
 
+def test_a_measurement_by_all_threads_has_a_node_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Crowded()
+    sizes: list[float] = []
+    monkeypatch.setattr(cluster, "options", lambda **words: sizes.append(words["num_cpus"]) or cluster)
+    monkeypatch.setattr("experiments.execute.ray.connected", lambda said: cluster)
+    monkeypatch.setattr("experiments.execute.ray.LOOK_S", 0.01)
+    cells = find_executor("ray")(2, "cpu", 1, options_of(find_executor("ray"), "ray", ["cpus=0.5"]))
+    for executor in (cells, cells.alone(0)):
+        executor.submit(Job("a", "worker", (), Path("output.txt")))
+        executor.ask()
+        executor.cancel()
+    assert sizes == [0.5, 2.0], "of the nodes that live the largest has two"
+
+
+def test_a_look_at_a_streamed_cell_makes_it_no_busy_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.execute.ray.connected", lambda said: Crowded())
+    executor: Any = find_executor("ray")(1, "cpu", 1, options_of(find_executor("ray"), "ray", ["stream=true"]))
+    with glanced_at(tmp_path, 0.3):
+        executor.submit(Job("a", "worker", (), tmp_path / "output.txt", folder=tmp_path))
+    assert not executor.ended and len(executor.running) == 1
+    executor.running[0].locks.close()
+
+
 def test_a_cell_that_no_node_has_room_for_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.execute.ray._connected", lambda said: Crowded())
+    monkeypatch.setattr("experiments.execute.ray.connected", lambda said: Crowded())
     ray = find_executor("ray")
     assert ray.default_workers(9, "cpu", 1, options_of(ray, "ray", [])) == 2
     with pytest.raises(SpecError, match="no node has 3 CPUs and 0 GPUs"):

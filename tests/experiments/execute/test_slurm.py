@@ -9,8 +9,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
-from experiments.execute import Job, find_executor, options_of, run_jobs
+from experiments import grid
+from experiments.execute import Job, find_executor, options_of, run_jobs, scheduler
 from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, RESULT, Environment, load
 from tests.experiments.execute.test_guarantees import STEPWISE, Start, start, wait_for, write
@@ -63,12 +65,49 @@ def test_what_waits_at_once_is_one_array_with_what_was_asked_for(cluster: Path) 
     assert all((cluster / "runs/tiny/slurm" / f"7_{n}_submitted.pkl").exists() for n in range(2)), "on the shared disk"
 
 
+@pytest.mark.parametrize(("words", "asked"), [((), {"exclusive"}), (("cpus=6",), {"cpus-per-task=6"})])
+def test_a_measurement_by_all_threads_has_a_node_for_itself(
+    words: tuple[str, ...], asked: set[str], cluster: Path
+) -> None:
+    executor = slurm(*words).alone(0)
+    executor.submit(Job("latency", "teller", (), cluster / "output.txt", fresh=True))
+    executor._flush()
+    lines = (cluster / "script.sh").read_text().splitlines()
+    said = {line.removeprefix("#SBATCH --") for line in lines if "exclusive" in line or "cpus-per-task" in line}
+    assert said == asked
+
+
 def test_a_place_without_slurm_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     executor = slurm()
     executor.submit(Job("a", "teller", (), tmp_path / "output.txt"))
     with pytest.raises(SpecError, match="Try --option cluster=local"):
         executor._flush()
+
+
+def test_a_cluster_that_refuses_the_jobs_is_quoted(cluster: Path) -> None:
+    refusing = "#!/bin/sh\necho 'sbatch: error: invalid partition: lnog' >&2\nexit 1\n"
+    (cluster / "programs" / "sbatch").write_text(refusing)
+    executor = slurm("partition=lnog")
+    executor.submit(Job("a", "teller", (), cluster / "output.txt"))
+    with pytest.raises(SpecError, match=r"invalid partition: lnog.*--option partition="):
+        executor._flush()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a login node without a GPU")
+def test_whoever_submits_needs_no_gpu(
+    cluster: Path, tiny_grid: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, own_signals: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def submitted(executor: object, jobs: list[Job], on_done: object) -> None:
+        raise SpecError(f"submitted {len(jobs)}")
+
+    monkeypatch.setattr(scheduler, "run_jobs", submitted)
+    words = ["run", str(tiny_grid()), "--runs", str(cluster / "runs"), "--device", "cuda"]
+    assert grid.main([*words, "--executor", "slurm"]) == 1
+    assert capsys.readouterr().err.endswith("error: submitted 4\n")
+    assert grid.main(words) == 1
+    assert "device 'cuda': " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

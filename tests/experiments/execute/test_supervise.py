@@ -9,7 +9,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ def be_killed(arguments: Any, tell: Tell) -> None:
 def leave_in_words(arguments: Any, tell: Tell) -> None:
     os.write(1, b"\xff\x00\xfe")
     sys.exit("gone")
+
+
+def die_late_once(cell: Path, tell: Tell) -> None:
+    time.sleep(0.7)
+    if not (cell / "died").exists():
+        (cell / "died").touch()
+        os._exit(0)
+    tell(DONE)
 
 
 DEATHS = {
@@ -131,6 +140,11 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
     size = supervise._size(os.getpid())
     assert supervised(cell, eat, memory_gb=size + 0.2) == FAILED
     assert re.fullmatch(r"ended at its limit of \S+ GB of memory: it held \S+", load(cell / FAILURE, Failure).cause)
+
+
+def test_a_limit_of_time_is_of_one_start(cell: Path) -> None:
+    limits = Limits(minutes=1.0 * MINUTE, silent_minutes=1.0 * MINUTE)
+    assert Supervisor(cell, die_late_once, cell, limits).run() == DONE
 
 
 def test_signs_of_life_keep_a_cell_alive_whatever_the_clock_says(cell: Path) -> None:
@@ -279,3 +293,27 @@ def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+@contextmanager
+def glanced_at(cell: Path, seconds: float) -> Iterator[None]:
+    """Somebody looks at the cell for so long, as ``grid status`` does for a moment."""
+    begun = threading.Event()
+
+    def look() -> None:
+        with owner.lock_of(cell):
+            begun.set()
+            time.sleep(seconds)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    assert begun.wait(10)
+    yield
+    looking.join()
+
+
+def test_a_look_at_a_cell_keeps_no_retry_from_it(cell: Path) -> None:
+    failures.record_failure(cell, "a full disk", resumable=True)
+    with glanced_at(cell, 0.3):
+        assert failures.set_failure_aside(cell)
+    assert not (cell / FAILURE).exists()

@@ -301,12 +301,22 @@ class WrongBroadcastFlops(Learned):
 class Deaf(ClusterAttention):
     """Ignores the signal."""
 
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+
     def forward(self, c_BCD: Tensor, mask_BC: Any = None, norm: Any = None, signal_BC: Any = None) -> Tensor:
         return super().forward(c_BCD, mask_BC, norm)
 
 
 class LeavesMaskedClusters(ClusterAttention):
     """Masked clusters come out with something."""
+
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
 
     def forward(self, c_BCD: Tensor, mask_BC: Any = None, norm: Any = None, signal_BC: Any = None) -> Tensor:
         return super().forward(c_BCD, mask_BC, norm, signal_BC) + c_BCD

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -52,12 +50,19 @@ def random_ids(B: int, N: int, seed: int = 0) -> Tensor:
 
 
 def one_of_each(variants: Iterable[str]) -> list[str]:
-    """Of variants that are the same model at the kit's sizes, the first."""
+    """Of variants that are the same model at the kit's sizes but for how much they drop in training, the first."""
     models: dict[str, str] = {}
     for variant in variants:
         _, case = next(checks_of_variant(variant))
-        models.setdefault(canonical(case.spec.to_dict()), variant)
+        models.setdefault(canonical(dropping(case.spec.to_dict())), variant)
     return list(models.values())
+
+
+def dropping(spec: Any) -> Any:
+    """A specification with its rates of dropout replaced by whether there is any."""
+    if not isinstance(spec, dict):
+        return spec
+    return {key: value > 0 if key.endswith("dropout") else dropping(value) for key, value in spec.items()}
 
 
 # A factor's components are held to their slots' contracts one by one; here they are held together.
@@ -133,17 +138,6 @@ def test_building_without_weights_draws_no_random_numbers() -> None:
     assert all(tensor.is_meta for tensor in model.state_dict().values())
     assert model.flops(2, 16) == small("enhanced").flops(2, 16)
     assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_building_without_weights_does_not_import_torchs_compiler() -> None:
-    """It takes a second of every ``swarmformer show``."""
-    script = (
-        "import sys; from swarmformer.assembly import assemble_without_weights as build; "
-        "from swarmformer.variants import load_variant; model = build(load_variant('base').model_spec()); "
-        "print(all(p.is_meta for p in model.parameters()), 'torch._dynamo' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
 
 
 # What the analysis predicts about word order. In double precision "blind" is zero but for rounding.

@@ -440,3 +440,11 @@ class MeanOverPads(Mean):
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         return x_BND.mean(dim=1)
+
+
+class NaNOverPads(MeanOverPads):
+    """Admits that pads count, and makes NaN of them."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        mean_BD = super().forward(x_BND, mask_BN)
+        return mean_BD if mask_BN is None or bool(mask_BN.all()) else mean_BD * float("nan")

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import pytest
 from experiments.execute import Job, local, run_jobs
 from experiments.execute.local import Local
 from tests.experiments.conftest import ROOT
-from tests.processes import start_server
+from tests.processes import start_server, wait_for
 
 SCRIPTS = {
     "sleeper": "pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)",
@@ -193,11 +192,3 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> object:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return result

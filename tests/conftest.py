@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
+import torch
 
 from experiments.execute import local
 from swarmformer import registry
@@ -14,13 +16,27 @@ from tests.processes import PRELOADED
 local.PRELOADED = (PRELOADED,)  # whichever test starts the fork server, all can use it
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread what waits evenly: pytest-xdist deals runs of neighbours, and one process would get all the waiting."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without a card leave out what needs one, unless it is asked for: hundreds of skips hide those that matter."""
+    if "gpu" not in config.option.markexpr and not torch.cuda.is_available():
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
+        items[:] = [item for item in items if not item.get_closest_marker("gpu")]
+    items[:] = spread(items)
+
+
+def spread(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """What waits, evenly: pytest-xdist deals runs of neighbours, and one process would get all the waiting."""
     waiting = [item for item in items if item.get_closest_marker("waits")]
     others = [item for item in items if not item.get_closest_marker("waits")]
     placed = [(place / max(len(waiting), 1), item) for place, item in enumerate(waiting)]
     placed += [(place / max(len(others), 1), item) for place, item in enumerate(others)]
-    items[:] = [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+    return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: a measurement collects garbage first, and would walk through all of it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -5,9 +5,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from swarmformer.testing import assert_close
+from swarmformer.data.task import Task
+from swarmformer.testing import Status, assert_close, check_component
 
-__all__ = ["assert_close", "no_dropout", "prefix_mask"]
+__all__ = ["assert_close", "assert_loads_soundly", "no_dropout", "prefix_mask"]
+
+
+def assert_loads_soundly(cls: type[Task], **options: object) -> None:
+    """The kit's checks of a task, on data that is there: without it, it has nothing to say of what is loaded."""
+    report = check_component(cls, options=options)
+    report.raise_for_failures()
+    passed = {outcome.check for outcome in report.of(Status.PASSED)}
+    assert {"splits_hold_what_is_declared", "loading_again_gives_the_same"} <= passed, report
 
 
 def no_dropout(model: nn.Module) -> None:

@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import runpy
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass
 from multiprocessing import forkserver
@@ -71,6 +72,15 @@ def start_server() -> None:
     forkserver.set_forkserver_preload([PRELOADED])
     with chdir(ROOT):
         forkserver.ensure_running()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> object:
+    """What the condition says once it says something."""
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return result
 
 
 def _run(words: Sequence[str], cwd: Path, environment: Mapping[str, str], said: Sequence[Path]) -> None:

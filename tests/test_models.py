@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -52,12 +50,19 @@ def random_ids(B: int, N: int, seed: int = 0) -> Tensor:
 
 
 def one_of_each(variants: Iterable[str]) -> list[str]:
-    """Of variants that are the same model at the kit's sizes, the first."""
+    """Of variants that are the same model at the kit's sizes but for how much they drop in training, the first."""
     models: dict[str, str] = {}
     for variant in variants:
         _, case = next(checks_of_variant(variant))
-        models.setdefault(canonical(case.spec.to_dict()), variant)
+        models.setdefault(canonical(dropping(case.spec.to_dict())), variant)
     return list(models.values())
+
+
+def dropping(spec: Any) -> Any:
+    """A specification with its rates of dropout replaced by whether there is any."""
+    if not isinstance(spec, dict):
+        return spec
+    return {key: value > 0 if key.endswith("dropout") else dropping(value) for key, value in spec.items()}
 
 
 # A factor's components are held to their slots' contracts one by one; here they are held together.
@@ -135,17 +140,6 @@ def test_building_without_weights_draws_no_random_numbers() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_building_without_weights_does_not_import_torchs_compiler() -> None:
-    """It takes a second of every ``swarmformer show``."""
-    script = (
-        "import sys; from swarmformer.assembly import assemble_without_weights as build; "
-        "from swarmformer.variants import load_variant; model = build(load_variant('base').model_spec()); "
-        "print(all(p.is_meta for p in model.parameters()), 'torch._dynamo' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", "False"]
-
-
 # What the analysis predicts about word order. In double precision "blind" is zero but for rounding.
 
 BLIND = 1e-12
@@ -171,21 +165,6 @@ def changes(model: Model, other: Tensor, ids: Tensor) -> float:
 TEXT = random_ids(3, 24)
 
 
-@pytest.mark.parametrize("variant", ["original", "base", "base+multi_head", "base+tied_qkv", "base+layer_norm"])
-def test_rolling_shifts_are_blind_to_reversal(variant: str) -> None:
-    """Neighbours' means, chunks of a length that divides, attention between sets, a mean: all symmetric."""
-    model = doubled(variant)
-    assert changes(model, TEXT.flip(1), TEXT) < BLIND
-    assert changes(model, TEXT.sort(dim=1).values, TEXT) > SEES, "other orders do make a difference"
-
-
-def test_original_is_blind_to_rotation_by_whole_clusters() -> None:
-    model = doubled("original")
-    assert changes(model, TEXT.roll(4, dims=1), TEXT) < BLIND
-    assert changes(model, TEXT.roll(12, dims=1), TEXT) < BLIND
-    assert changes(model, TEXT.roll(2, dims=1), TEXT) > SEES, "half a cluster mixes other tokens"
-
-
 def test_base_sees_a_rotation_because_its_ends_do_not_wrap_around() -> None:
     assert changes(doubled("base"), TEXT.roll(4, dims=1), TEXT) > SEES
 
@@ -196,11 +175,6 @@ def test_base_sees_a_reversal_only_where_the_last_cluster_is_partial() -> None:
         assert changes(model, TEXT[:, :N].flip(1), TEXT[:, :N]) < BLIND
     for N in (21, 22, 23):
         assert changes(model, TEXT[:, :N].flip(1), TEXT[:, :N]) > SEES
-
-
-@pytest.mark.parametrize("variant", ["base+windowed", "base+positions"])
-def test_relative_bias_and_positions_see_reversal(variant: str) -> None:
-    assert changes(doubled(variant), TEXT.flip(1), TEXT) > SEES
 
 
 def test_windows_without_relative_bias_are_blind_to_reversal() -> None:

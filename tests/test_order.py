@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from tests.conftest import pytest_collection_modifyitems
+from tests.conftest import spread
 
 
 def test_what_waits_is_spread_and_nothing_is_lost_or_turned_round() -> None:
@@ -13,11 +13,9 @@ def test_what_waits_is_spread_and_nothing_is_lost_or_turned_round() -> None:
         return SimpleNamespace(name=name, get_closest_marker=lambda marker: waits and marker == "waits")
 
     items = [item(f"w{place}", True) for place in range(4)] + [item(f"o{place}", False) for place in range(12)]
-    pytest_collection_modifyitems(items)
-    names = [one.name for one in items]
+    names = [one.name for one in spread(items)]
     assert [name for name in names if name[0] == "w"] == ["w0", "w1", "w2", "w3"]
     assert [name for name in names if name[0] == "o"] == [f"o{place}" for place in range(12)]
     assert [names.index(f"w{place}") for place in range(4)] == [0, 4, 8, 12]
     alone = [item("only", False)]
-    pytest_collection_modifyitems(alone)
-    assert [one.name for one in alone] == ["only"]
+    assert spread(alone) == alone

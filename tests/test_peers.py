@@ -64,22 +64,33 @@ def test_transformer_is_torchs_pre_norm_encoder(heads: int, feedforward: int) ->
         assert_close("without", model.classifier(encoder(model.embedding(IDS))), model(IDS), atol=1e-5)
 
 
+class Share(nn.Module):
+    """In place of a dropout: leaves this share of every value, so that a place that is missing or doubled shows."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.share
+
+
 def test_transformer_in_training_drops_where_torchs_does() -> None:
-    """Means and spreads over many draws: a place that is missing or doubled shows."""
     plain: dict[str, Any] = {"embedding": "token", "pooling": "tokens", "final_dropout": 0.0}
-    model = build("transformer", heads=2, feedforward=2, dropout=0.4, **plain)
+    model = build("transformer", heads=2, feedforward=2, dropout=0.4, **plain).train()
     encoder = torchs_encoder(model, 2, 2 * D).train()
-    for module in encoder.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.4
-        if isinstance(module, nn.MultiheadAttention):
-            module.dropout = 0.4
-    ids = IDS[:1].expand(4000, -1)
-    with torch.no_grad():
-        expected = model.classifier(encoder(model.embedding(ids)))
-        logits = model.train()(ids)
-    assert_close("mean", expected.mean(0), logits.mean(0), atol=0.1)
-    assert_close("spread", expected.std(0), logits.std(0), atol=0.05, rtol=0.05)
+    for theirs, ours in zip(encoder.layers, model.layers, strict=True):
+        assert (ours.feedforward[2].p, ours.dropout.p, ours.weight_dropout) == (0.4, 0.4, 0.4)
+        theirs.dropout, ours.feedforward[2] = Share(0.5), Share(0.5)
+        theirs.dropout1, theirs.dropout2, ours.dropout = Share(0.3), Share(0.3), Share(0.3)
+        ours.weight_dropout = 0.0
+    expected = model.classifier(encoder(model.embedding(IDS)))
+    assert_close("on sums and inside", expected, model(IDS), atol=1e-5)
+    for theirs, ours in zip(encoder.layers, model.layers, strict=True):
+        theirs.self_attn.dropout = ours.weight_dropout = 1.0
+    without = model.classifier(encoder(model.embedding(IDS)))
+    assert (without - expected).abs().max() > 0.1
+    assert_close("without attention", without, model(IDS), atol=1e-5)
 
 
 def averaged_by_hand(model: Any, ids: Tensor) -> Tensor:

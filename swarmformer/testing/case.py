@@ -30,6 +30,8 @@ from swarmformer.variants import load_variant
 DIMS = Dims(vocab_size=40, d_model=16, num_layers=3, cluster_size=4, seq_len=64, num_classes=3)
 LENGTHS = (1, 2, 3, 4, 5, 12, 13, 16, 40)
 """Tokens per text: shorter than a window, one cluster, divisible and not, several windows."""
+WHOLE_LENGTHS = (1, 12, 13, 40)
+"""Of a whole model a few: its components are checked one by one at more."""
 PARTS_FROM = "base"
 """The variant whose components fill the slots of a model that is checked."""
 
@@ -84,7 +86,7 @@ class Case:
     @property
     def lengths(self) -> tuple[int, ...]:
         """Tokens per text to try, or clusters of a mixer."""
-        return LENGTHS
+        return WHOLE_LENGTHS if self.slot == "model" else LENGTHS
 
     def make(self, **more: Any) -> Any:
         """The component as its constructor leaves it, built from what a configuration would store."""

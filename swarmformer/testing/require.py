@@ -10,6 +10,10 @@ class ViolationError(AssertionError):
     """A component does not keep a promise of its contract."""
 
 
+class MalformedError(ViolationError):
+    """What comes out is of no use at all: of another shape, or not finite."""
+
+
 class NotApplicableError(Exception):
     """The check has nothing to say about this component; the message is the reason."""
 
@@ -22,8 +26,8 @@ def require(kept: bool, otherwise: str) -> None:
 
 def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol: float = 0.0) -> None:
     """Raise ViolationError with the tensor's name and the greatest difference; NaN and other shapes are refused."""
-    same = reference.shape == value.shape
-    require(same, f"{name}: shape {tuple(value.shape)}, expected {tuple(reference.shape)}")
+    if reference.shape != value.shape:
+        raise MalformedError(f"{name}: shape {tuple(value.shape)}, expected {tuple(reference.shape)}")
     require_finite(name, value)
     gap = (reference - value).detach().abs()
     excess = gap - rtol * reference.detach().abs()
@@ -32,9 +36,9 @@ def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol:
 
 
 def require_finite(name: str, value: Tensor) -> None:
-    """Raise ViolationError where a value is NaN or infinite."""
-    broken = int((~torch.isfinite(value)).sum())
-    require(broken == 0, f"{name}: {broken} of {value.numel()} values are not finite")
+    """Raise MalformedError where a value is NaN or infinite."""
+    if broken := int((~torch.isfinite(value)).sum()):
+        raise MalformedError(f"{name}: {broken} of {value.numel()} values are not finite")
 
 
 def _greatest(gap: Tensor) -> float:

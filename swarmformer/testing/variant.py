@@ -17,7 +17,6 @@ from swarmformer.testing.checks import CHECKS
 from swarmformer.testing.outcome import Report
 from swarmformer.variants import load_variant
 
-LENGTHS = (1, 12, 13, 40)
 MOST_LAYERS = 2
 
 
@@ -38,11 +37,6 @@ class VariantCase(Case):
     @property
     def dims(self) -> Dims:
         return self.spec.dims  # type: ignore[no-any-return]
-
-    @property
-    def lengths(self) -> tuple[int, ...]:
-        """A few: its components are checked one by one at more."""
-        return LENGTHS
 
     def make(self, **more: Any) -> Any:
         return assemble(self.spec.model_copy(update={"options": {**self.spec.options, **more}}))

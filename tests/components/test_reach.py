@@ -42,9 +42,9 @@ def test_nearby_is_everywhere_with_the_rest_left_out(length: int, size: int, rad
     weights = torch.rand(2, C, size, near.near.candidates, generator=generator)
     weights = weights * near.of_clusters(torch.ones(2, C)) * near.of_tokens(torch.ones(2, length))
     full = dense(near, weights)
-    assert_close("total", far.total(full, k), near.total(weights, k), atol=1e-4)
-    assert_close("spread", far.spread(full, q), near.spread(weights, q), atol=1e-4)
-    assert_close("mass", far.mass(full), near.mass(weights), atol=1e-4)
+    assert_close("total", far.total(full, k), near.total(weights, k), atol=1e-5)
+    assert_close("spread", far.spread(full, q), near.spread(weights, q), atol=1e-5)
+    assert_close("mass", far.mass(full), near.mass(weights), atol=1e-5)
 
 
 def test_everywhere_against_loops() -> None:

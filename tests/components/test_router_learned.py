@@ -63,13 +63,13 @@ def test_training_starts_at_the_chunks(options: dict[str, Any], radius: int) -> 
     built = Learned(DIMS, radius=radius, distance=12.0, **options).eval()
     with torch.no_grad():
         learned = built(x, mask, 4)
-        assert_close("pool", fixed.pool(x), learned.pool(x), atol=1e-4)
+        assert_close("pool", fixed.pool(x), learned.pool(x), atol=5e-5)
         expected = fixed.broadcast(fixed.pool(x)) * mask.unsqueeze(-1)
-        assert_close("broadcast", expected, learned.broadcast(learned.pool(x)), atol=1e-4)
+        assert_close("broadcast", expected, learned.broadcast(learned.pool(x)), atol=5e-5)
         default = Learned(DIMS, radius=radius, **options)
         assert default(x, mask, 4).telemetry["agreement"] == 1.0
         # At the default λ = 4 a token at the edge of its chunk gives 1/(1 + e⁴) to the next.
-        assert_close("default", fixed.pool(x), default.eval()(x, mask, 4).pool(x), atol=0.25)
+        assert_close("default", fixed.pool(x), default.eval()(x, mask, 4).pool(x), atol=0.1)
 
 
 def test_gumbel_is_one_hot_noisy_in_training_and_still_in_evaluation() -> None:

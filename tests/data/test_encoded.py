@@ -208,7 +208,7 @@ def test_a_cached_load_imports_no_data_library(cache: Path, vocabulary: Path) ->
 
 def test_two_processes_at_once_both_succeed(cache: Path) -> None:
     code = LOAD.format(task="listops", cls="ListOps", options="num_train=3000, num_test=50, num_validation=50")
-    processes = [start(code) for _ in range(3)]
-    first, *others = [output(process)[:2] for process in processes]
-    assert all(other == first for other in others)
+    processes = [start(code) for _ in range(2)]
+    first, second = [output(process)[:2] for process in processes]
+    assert first == second
     assert len(entries(cache)) == 1

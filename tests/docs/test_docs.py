@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -23,6 +21,7 @@ from swarmformer.components.local.windowed_attention import WindowedAttention
 from swarmformer.cost.variants import flops, parameters
 from swarmformer.merge import nest
 from swarmformer.variants import load_variant, resolve_run
+from tests.processes import run_forked
 
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(generate.PAGES.glob("*.md"))}
 CARDS = {name: text for name, text in PAGES.items() if name != "README"}
@@ -84,8 +83,7 @@ def test_check_writes_nothing_and_writing_leaves_the_prose_alone(
 
 
 def test_it_runs_as_a_script() -> None:
-    command = [sys.executable, "docs/generate.py", "--help"]
-    done = subprocess.run(command, cwd=generate.PAGES.parents[1], capture_output=True, text=True, timeout=120)
+    done = run_forked("python", "docs/generate.py", "--help", cwd=generate.PAGES.parents[1])
     assert done.returncode == 0 and "--check" in done.stdout, done.stderr
 
 

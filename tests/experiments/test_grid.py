@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from experiments.plan import load_plan
 from experiments.status import Status
 from swarmformer.records import FAILURE, Config, Failure, Plan, Result, load, save, seal
 from tests.experiments.conftest import ROOT, command, run_module
-from tests.processes import start_forked
+from tests.processes import start_forked, wait_for
 from tests.reports.synthetic_runs import write_grid
 
 pytestmark = pytest.mark.waits
@@ -46,13 +45,6 @@ def start(path: Path, runs: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         arguments, cwd=ROOT, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_killed_grid_is_continued_and_ends_like_an_uninterrupted_one(tiny_grid: Grid, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tests.experiments.conftest import ROOT, TINY
 
 Grid = Callable[..., Path]
 GRIDS = sorted((ROOT / "experiments" / "grids").glob("*.yaml"))
+ALIKE = {"fraction_imdb_full", "lra_text"}
+"""Their arms are those of ``fraction_imdb`` and ``lra_image`` at other sizes."""
 
 
 def test_seeds_are_outermost(tiny_grid: Grid) -> None:
@@ -133,7 +135,9 @@ def test_arms_that_are_blind_to_order_are_named_where_places_are_asked_about(tin
     assert "blind to the order" in remarks["base"] and "blind" not in remarks["base+positions"]
 
 
-@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(path, marks=[pytest.mark.slow] * (path.stem in ALIKE), id=path.stem) for path in GRIDS]
+)
 def test_every_shipped_grid_builds(path: Path) -> None:
     if "imdb" in path.stem and data_dir() is None:
         pytest.skip("needs SWARMFORMER_DATA for BERT's vocabulary")

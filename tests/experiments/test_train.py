@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch.nn import functional as F
 
 from experiments import train
 from swarmformer import hub
 from tests.experiments.conftest import ROOT, TINY, command, run_module
-from tests.experiments.test_grid import wait_for
-from tests.processes import run_forked
+from tests.processes import run_forked, wait_for
 
 
 def flat(section: str, values: dict[str, Any]) -> list[str]:
@@ -135,6 +135,23 @@ def test_a_last_step_to_weights_that_answer_nan_is_divergence(tmp_path: Path) ->
     assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", (cell / "curve.jsonl").read_text()))
     [start] = json.loads((cell / "environment.json").read_text())["starts"]
     assert start["threads"]["intra_op"] == 2, "as asked for, whatever OMP_NUM_THREADS says"
+
+
+def test_a_failure_stays_until_it_is_to_be_tried_again(
+    tmp_path: Path, own_signals: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["with", "variant=bag_of_embeddings", f"runs={tmp_path}", *SETTINGS]
+    plain = F.cross_entropy
+    with monkeypatch.context() as broken:
+        broken.setattr(F, "cross_entropy", lambda *a, **more: plain(*a, **more) * math.nan)
+        assert train.main(words) == 1
+    [cell] = tmp_path.iterdir()
+    failure = (cell / "failure.json").read_text()
+    capsys.readouterr()
+    assert train.main(words) == 1 and "retry=True" in capsys.readouterr().err
+    assert train.main([*words, "retry=True"]) == 0
+    assert (cell / "result.json").exists() and not (cell / "failure.json").exists()
+    assert failure in [path.read_text() for path in cell.rglob("failure*")], "nothing is deleted"
 
 
 def test_an_option_in_another_style_is_told_how_to_write_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -49,7 +49,8 @@ from swarmformer.records import (
 )
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import TINY, run_module
-from tests.experiments.test_grid import results, start, wait_for
+from tests.experiments.test_grid import results, start
+from tests.processes import wait_for
 
 Grid = Callable[..., Path]
 TRAIN = {"epochs": 2, "batch_size": 32}

@@ -24,6 +24,7 @@ from experiments.status import Status, glance
 from experiments.watch import Watch
 from swarmformer.records import PROGRESS, Progress, load, save
 from tests.experiments.conftest import ROOT, run_module
+from tests.processes import wait_for
 
 Grid = Callable[..., Path]
 LINES = [
@@ -196,16 +197,6 @@ def test_a_fault_of_the_display_stops_no_run(
         wait_for(lambda: "the runs go on" in caplog.text)
         watching.begin("y", "a", tmp_path)
         watching.end("x")
-
-
-def wait_for(condition: Callable[[], object], tries: int = 3000) -> None:
-    import time
-
-    for _ in range(tries):
-        if condition():
-            return
-        time.sleep(0.01)
-    raise AssertionError("waited in vain")
 
 
 @pytest.mark.waits

@@ -55,9 +55,9 @@ def test_onnx_gives_what_the_model_gives(tmp_path: Path) -> None:
     complete = complete_model("base+positions", num_layers=1)
     record = written(complete, tmp_path / "out", "onnx")
     expected = np.stack(list(TextClassifier(complete, "cpu", "fp32").logits(ASKED)))
-    np.testing.assert_allclose(by_onnxruntime(tmp_path / "out", ASKED), expected, atol=1e-4)
+    np.testing.assert_allclose(by_onnxruntime(tmp_path / "out", ASKED), expected, atol=1e-5)
     for text, logits_K in zip(ASKED, expected, strict=True):
-        np.testing.assert_allclose(by_onnxruntime(tmp_path / "out", [text])[0], logits_K, atol=1e-4)
+        np.testing.assert_allclose(by_onnxruntime(tmp_path / "out", [text])[0], logits_K, atol=1e-5)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "model.onnx", "tokenizer.json", "config.json", "export.json",
     }  # fmt: skip
@@ -102,7 +102,7 @@ def test_a_graph_of_torch_pads_where_pads_count(tmp_path: Path) -> None:
         for start in range(0, 6, width):
             ids, mask = (torch.from_numpy(array) for array in checker.batch(examples.rows[start : start + width]))
             with torch.no_grad():
-                np.testing.assert_allclose(program(ids, mask), np.stack(expected[start : start + width]), atol=1e-4)
+                np.testing.assert_allclose(program(ids, mask), np.stack(expected[start : start + width]), atol=1e-5)
 
 
 def test_pads_that_count_and_differ_are_refused(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 import swarmformer
+from swarmformer import cli, hub
 from swarmformer.data.cut import Cut
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError, SpecError
@@ -147,3 +150,24 @@ def test_it_is_saved_and_loaded_whole(generator: TextGenerator, tmp_path: Any) -
         assert loaded.generate("é ", **options) == generator.generate("é ", **options)
     with pytest.raises(SpecError, match="precision 'bf16': a language model is asked in fp32"):
         swarmformer.load(tmp_path, precision="bf16")
+
+
+def test_the_command_line_passes_on_what_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told: dict[str, Any] = {}
+
+    def stream(self: TextGenerator, prompt: str, **options: Any) -> Iterator[str]:
+        told.update(options)
+        yield from ("b", "c")
+
+    monkeypatch.setattr(TextGenerator, "stream", stream)
+    hub.save(complete(model("transformer_lm")), tmp_path / "model")
+    words = ["--max-length", "7", "--temperature", "0.5", "--top-k", "3", "--top-p", "0.9"]
+    words += ["--repetition-penalty", "1.2", "--stop", "x", "--stop", "yz", "--no-cache", "--seed", "4"]
+    assert cli.main(["generate", str(tmp_path / "model"), "a", *words]) == 0
+    assert capsys.readouterr().out == "abc\n"
+    assert told == {
+        "max_length": 7, "temperature": 0.5, "top_k": 3, "top_p": 0.9, "repetition_penalty": 1.2, "stop": ["x", "yz"],
+        "use_cache": False, "seed": 4,
+    }  # fmt: skip

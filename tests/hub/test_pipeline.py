@@ -128,7 +128,7 @@ def test_what_cannot_be_asked(tmp_path: Path) -> None:
 
 def test_bf16_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
     exact, rounded = (TextClassifier(complete_model(), precision=word).logits(TEXTS) for word in ("fp32", "bf16"))
-    np.testing.assert_allclose(np.stack(list(rounded)), np.stack(list(exact)), atol=0.1)
+    np.testing.assert_allclose(np.stack(list(rounded)), np.stack(list(exact)), atol=0.03)
 
 
 def test_pushed_and_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from swarmformer import hub
+from swarmformer import cli, hub
 from swarmformer.errors import SpecError
 from swarmformer.hub.config import read_json
 from tests.hub.models import CLASSES, complete_model
@@ -98,7 +98,7 @@ def test_texts_padded_beyond_all_measure_are_refused(folder: Path) -> None:
 
 
 def test_named_code_is_not_imported_unless_it_is_trusted(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = "from swarmformer import registry\n\n\nclass Norm(registry.get('norm', 'none')):\n    pass\n"
     (tmp_path / "hostile.py").write_text(source)
@@ -107,7 +107,13 @@ def test_named_code_is_not_imported_unless_it_is_trusted(
     with pytest.raises(SpecError, match=r"names code of its own \(hostile:Norm\).*trust_code=True"):
         hub.read(folder)
     assert "hostile" not in sys.modules
+    asked = ["predict", str(folder), "a good film"]
+    assert cli.main(asked) == 1 and "hostile" not in sys.modules
+    said = capsys.readouterr().err
+    assert "names code of its own (hostile:Norm)" in said and "--trust-code" in said
     assert hub.read(folder, trust_code=True).classes == CLASSES
+    sys.modules.pop("hostile")
+    assert cli.main([*asked, "--trust-code"]) == 0 and "hostile" in sys.modules
     sys.modules.pop("hostile")
 
 

@@ -58,10 +58,10 @@ def test_fast_equals_plain(variant: str, lengths: list[int]) -> None:
 
 def test_bfloat16_stays_near_fp32() -> None:
     """Under autocast products are rounded to eight bits; the tokens' states stay in fp32."""
-    model, mask = shaken("base"), prefix_mask([64, 30], 64)
+    model, mask = shaken("base+windowed"), prefix_mask([64, 30], 64)
     ids = torch.randint(60, (2, 64), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         exact = model.eval()(ids, mask)
         with torch.autocast("cpu", torch.bfloat16):
             rounded = model(ids, mask)
-    assert_close("logits", exact, rounded.float(), atol=0.02 * float(exact.abs().max()) + 0.02)
+    assert_close("logits", exact, rounded.float(), atol=0.1 * float((exact[0] - exact[1]).abs().max()))

@@ -124,7 +124,7 @@ def test_committed_parameters_are_those_of_the_variants() -> None:
     for row in training.rows:
         same = forward.at(row.variant, row.length)
         assert same is not None and same.parameters == row.parameters
-    for row in (row for row in forward.rows if row.length in (min(LENGTHS), max(LENGTHS))):
+    for row in (row for row in forward.rows if row.length == max(LENGTHS)):  # positions and all
         arm = arm_at(load_variant(row.variant), row.length)
         assert isinstance(arm, CostArm)
         assert count_parameters(arm.build_without_weights()).model_dump() == row.parameters.model_dump(), row.variant

@@ -301,12 +301,22 @@ class WrongBroadcastFlops(Learned):
 class Deaf(ClusterAttention):
     """Ignores the signal."""
 
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+
     def forward(self, c_BCD: Tensor, mask_BC: Any = None, norm: Any = None, signal_BC: Any = None) -> Tensor:
         return super().forward(c_BCD, mask_BC, norm)
 
 
 class LeavesMaskedClusters(ClusterAttention):
     """Masked clusters come out with something."""
+
+    test_options = ()
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
 
     def forward(self, c_BCD: Tensor, mask_BC: Any = None, norm: Any = None, signal_BC: Any = None) -> Tensor:
         return super().forward(c_BCD, mask_BC, norm, signal_BC) + c_BCD
@@ -430,3 +440,11 @@ class MeanOverPads(Mean):
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         return x_BND.mean(dim=1)
+
+
+class NaNOverPads(MeanOverPads):
+    """Admits that pads count, and makes NaN of them."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
+        mean_BD = super().forward(x_BND, mask_BN)
+        return mean_BD if mask_BN is None or bool(mask_BN.all()) else mean_BD * float("nan")

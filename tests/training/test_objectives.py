@@ -218,7 +218,10 @@ def test_losses_of_the_model_survive_the_passes(virtual: bool) -> None:
     forward = passes(model)
     loss = Adversarial(model.dims, virtual=virtual).train().loss(forward, batch_of())
     sum((sum(output.losses.values()) for output in forward.outputs), loss.total).backward()  # type: ignore[union-attr]
-    assert all(p.grad is None or bool(p.grad.isfinite().all()) for p in model.parameters())
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    assert all(bool(grad.isfinite().all()) for grad in gradients.values())
+    routers = {name for name, _ in model.named_parameters() if ".router." in name}
+    assert routers and routers <= gradients.keys() and any(bool(gradients[name].any()) for name in routers)
 
 
 @pytest.mark.parametrize("build", [CrossEntropy, RDrop, Adversarial])

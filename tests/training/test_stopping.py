@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 import torch
 
 from swarmformer.training.loop import Trainer
+from swarmformer.training.result import TrainResult
 from swarmformer.training.stages.supervised import Supervised
 from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, curve, finish, stop_at
 from tests.training.toys import toy_run
 
+Whole = Callable[[float], tuple[Path, TrainResult]]
 METRICS = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "loss": 0.7, "n": 24}
 EPOCH = 5
 """Steps: 40 examples in batches of 8."""
@@ -87,6 +90,23 @@ def test_the_next_stage_has_its_whole_schedule(monkeypatch: pytest.MonkeyPatch, 
     assert steps == [3 * EPOCH, 4 * EPOCH]
 
 
+SMOOTH: dict[str, Any] = {**STAGES, "ema_decay": 0.9, "ema_warmup": True}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """The run with checkpoints this often that nobody kills, and its folder."""
+
+    @cache
+    def run(checkpoint_seconds: float) -> tuple[Path, TrainResult]:
+        folder = tmp_path_factory.mktemp("whole")
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            scripted(monkeypatch, TWO)
+            return folder, finish(toy_run(**SMOOTH, checkpoint_seconds=checkpoint_seconds), folder)[1]
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("stop", "every_step"),
     [
@@ -99,20 +119,20 @@ def test_the_next_stage_has_its_whole_schedule(monkeypatch: pytest.MonkeyPatch, 
     ],
 )
 def test_a_run_that_stopped_early_is_resumed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop: int, every_step: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, whole: Whole, stop: int, every_step: bool
 ) -> None:
     """Killed before the early end, at it, and after it: the same weights, counts and curve."""
     scripted(monkeypatch, TWO)
-    spec = toy_run(**STAGES, ema_decay=0.9, ema_warmup=True, checkpoint_seconds=0.0 if every_step else 1e9)
+    spec = toy_run(**SMOOTH, checkpoint_seconds=0.0 if every_step else 1e9)
+    folder, expected = whole(spec.train.checkpoint_seconds)
     (tmp_path / "killed").mkdir()
     with pytest.raises(StopError):
         Trainer(spec, DATA, CPU, tmp_path / "killed", stop_at(stop)).run()
     _, resumed = finish(spec, tmp_path / "killed")
-    _, whole = finish(spec, tmp_path / "whole")
-    assert_same_run(tmp_path / "whole", tmp_path / "killed", spec)
-    assert (resumed.stopped, resumed.steps, resumed.epochs) == (whole.stopped, whole.steps, whole.epochs)
+    assert_same_run(folder, tmp_path / "killed", spec)
+    assert (resumed.stopped, resumed.steps, resumed.epochs) == (expected.stopped, expected.steps, expected.epochs)
     _, again = finish(spec, tmp_path / "killed")
-    assert torch.equal(again.test_logits_NK, whole.test_logits_NK) and again.steps == whole.steps
+    assert torch.equal(again.test_logits_NK, expected.test_logits_NK) and again.steps == expected.steps
 
 
 def test_the_average_warms_up(tmp_path: Path) -> None:

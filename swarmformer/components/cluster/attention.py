@@ -67,7 +67,7 @@ class TiedByRole(nn.Module):
         super().__init__()
         self.shared = nn.Linear(D, D, bias=False)
         self.query_bias = nn.Parameter(torch.zeros(D))
-        self.angle = nn.Parameter((2 * torch.rand(D // 2) - 1) * math.pi)
+        self.angle = nn.Parameter(torch.empty(D // 2).uniform_(-1, 1).mul_(math.pi))
         self.value_scale = nn.Parameter(torch.ones(D))
         self.value_bias = nn.Parameter(torch.zeros(D))
 

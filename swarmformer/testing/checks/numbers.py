@@ -73,7 +73,7 @@ def autocast_stays_near_fp32(case: Case) -> None:
         exact = apply(case.slot, component, x, mask)
         with torch.autocast("cpu", torch.bfloat16):
             rough = apply(case.slot, component, x, mask)
-    assert_close("autocast", exact, rough.float(), atol=0.05, rtol=0.03)
+    assert_close("autocast", exact, rough.float(), atol=0.01, rtol=0.02)
 
 
 @check(*MASKED_SLOTS)

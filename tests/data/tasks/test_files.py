@@ -16,6 +16,7 @@ from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.files import Files
 from swarmformer.errors import DataError, SpecError
 from swarmformer.variants import resolve_run
+from tests.helpers import assert_loads_soundly
 
 TEXTS = ['a "good" film', "bad,\nvery bad", "good", "a bad film .", "", "films < good >"]
 LABELS = ["pos", "neg", "pos", "neg", "neutral", "pos"]
@@ -53,6 +54,11 @@ def task_of(
     write(folder / f"train.{ending}", text=TEXTS, label=labels)
     write(folder / f"test.{ending}", text=TEXTS[:2], label=labels[:2] if test is None else test)
     return Files(train=str(folder / f"train.{ending}"), test=str(folder / f"test.{ending}"), **options)
+
+
+def test_the_kit_passes_it(tmp_path: Path, ending: str) -> None:
+    task_of(tmp_path, ending)
+    assert_loads_soundly(Files, **{split: str(tmp_path / f"{split}.{ending}") for split in ("train", "test")})
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path, ending: str) -> None:

@@ -15,6 +15,7 @@ from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.tasks import images_sources
 from swarmformer.data.tasks.images import Images
 from swarmformer.errors import DataError, SpecError
+from tests.helpers import assert_loads_soundly
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(256, size=(12, 8, 8, 3), dtype=np.uint8)
@@ -36,6 +37,10 @@ def folders(tmp_path: Path) -> dict[str, str]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(encoded(PIXELS[first + row]))
     return {split: str(tmp_path / split) for split in ("train", "test")}
+
+
+def test_the_kit_passes_it(folders: dict[str, str]) -> None:
+    assert_loads_soundly(Images, **folders)
 
 
 def parquet(path: Path, images: list[Any], labels: list[Any], names: tuple[str, ...] = (), image: str = "image") -> str:

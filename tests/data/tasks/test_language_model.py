@@ -14,6 +14,7 @@ from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.language_model import LanguageModel
 from swarmformer.errors import DataError, SpecError
 from swarmformer.variants import resolve_run
+from tests.helpers import assert_loads_soundly
 
 DRAW: dict[str, Any] = {"validation_fraction": 0.1, "split_seed": 0}
 LINES = "".join(f"{number} " + "words " * (number % 5) + "é\r\n" for number in range(60))
@@ -23,6 +24,18 @@ LINES = "".join(f"{number} " + "words " * (number % 5) + "é\r\n" for number in 
 def one(tmp_path: Path) -> str:
     (tmp_path / "one.txt").write_bytes(LINES.encode())
     return str(tmp_path / "one.txt")
+
+
+def test_the_kit_passes_ones_own_text(one: str) -> None:
+    assert_loads_soundly(LanguageModel, corpus="own", train=one, stride=8)
+
+
+def test_the_kit_passes_wikitext2(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))
+    (tmp_path / "wikitext2").mkdir()
+    for split in ("train", "valid", "test"):
+        (tmp_path / "wikitext2" / f"wiki.{split}.tokens").write_text(f" = {split} = \n one <unk> two \n" * 20)
+    assert_loads_soundly(LanguageModel, corpus="wikitext2")
 
 
 def test_shares_are_cut_off_the_end_in_order_at_line_ends(one: str) -> None:

@@ -16,7 +16,6 @@ from swarmformer.errors import DataError, SpecError
 
 SMALL: dict[str, Any] = {"num_train": 300, "num_validation": 40, "num_test": 50}
 MANY = Streams(num_train=10, num_validation=10, num_test=20_000)
-TEST = MANY.load()["test"]
 
 
 @dataclass
@@ -41,8 +40,20 @@ class Plain:
         return [value for other, values in self.runs if other == stream for value in values]
 
 
-PLAIN = [Plain.of(text) for text in TEST.texts]
-OWN = [plain.values(plain.asked) for plain in PLAIN]
+@dataclass(frozen=True)
+class Many:
+    """Texts enough for statistics, as they are read, and the values of the stream that each asks for."""
+
+    split: RawSplit
+    plain: list[Plain]
+    own: list[list[int]]
+
+
+@pytest.fixture(scope="module")
+def many() -> Many:
+    split = MANY.load()["test"]
+    plain = [Plain.of(text) for text in split.texts]
+    return Many(split, plain, [text.values(text.asked) for text in plain])
 
 
 def within(found: float, expected: float, n: int) -> bool:
@@ -72,26 +83,26 @@ def test_every_text_by_plain_reading(options: dict[str, Any]) -> None:
             assert set(text.split(" ")) <= set(task.vocabulary[1:])
 
 
-def test_runs_markers_questions_and_classes_are_uniform() -> None:
-    lengths = Counter(len(values) for plain in PLAIN for _, values in plain.runs[:8])
+def test_runs_markers_questions_and_classes_are_uniform(many: Many) -> None:
+    lengths = Counter(len(values) for plain in many.plain for _, values in plain.runs[:8])
     assert set(lengths) == set(range(2, 12))
     assert stats.chisquare(list(lengths.values())).pvalue > 1e-3
-    pairs = [pair for plain in PLAIN for pair in zip(plain.runs[:5], plain.runs[1:6], strict=True)]
+    pairs = [pair for plain in many.plain for pair in zip(plain.runs[:5], plain.runs[1:6], strict=True)]
     steps = Counter((b - a) % 4 for (a, _), (b, _) in pairs)
     assert stats.chisquare([steps[step] for step in (1, 2, 3)]).pvalue > 1e-3 and not steps[0]
-    for counts in (Counter(plain.asked for plain in PLAIN), Counter(plain.runs[0][0] for plain in PLAIN)):
+    for counts in (Counter(plain.asked for plain in many.plain), Counter(plain.runs[0][0] for plain in many.plain)):
         assert stats.chisquare([counts[stream] for stream in range(4)]).pvalue > 1e-3
-    assert stats.chisquare(np.bincount(TEST.labels, minlength=10)).pvalue > 1e-3
+    assert stats.chisquare(np.bincount(many.split.labels, minlength=10)).pvalue > 1e-3
 
 
-def test_a_value_is_its_class_with_probability_0_46_and_else_uniform() -> None:
+def test_a_value_is_its_class_with_probability_0_46_and_else_uniform(many: Many) -> None:
     """0.4 by design, and 0.6 / 10 by chance; the nine others share the rest evenly."""
-    labels = TEST.labels.tolist()
-    shifts = Counter((value - label) % 10 for values, label in zip(OWN, labels, strict=True) for value in values)
+    labels = many.split.labels.tolist()
+    shifts = Counter((value - label) % 10 for values, label in zip(many.own, labels, strict=True) for value in values)
     total = sum(shifts.values())
     expected = np.array([0.46] + [0.06] * 9) * total
     assert stats.chisquare([shifts[shift] for shift in range(10)], expected).pvalue > 1e-3
-    others = [(plain.values((plain.asked + 1) % 4), label) for plain, label in zip(PLAIN, labels, strict=True)]
+    others = [(plain.values((plain.asked + 1) % 4), label) for plain, label in zip(many.plain, labels, strict=True)]
     first = Counter((values[0] - label) % 10 for values, label in others if values)
     assert stats.chisquare([first[shift] for shift in range(10)]).pvalue > 1e-3, "other streams tell nothing"
 
@@ -103,29 +114,29 @@ def chance_that_the_mode_is_right(count: int, rng: np.random.Generator) -> float
     return float((top[:, 0] / top.sum(axis=1)).mean())
 
 
-def test_baselines_and_oracle_are_where_probability_puts_them() -> None:
+def test_baselines_and_oracle_are_where_probability_puts_them(many: Many) -> None:
     """Each expectation is over the structure that was drawn; the shares are over the values and classes."""
-    n = len(PLAIN)
-    found = accuracy(MANY, TEST)
+    n = len(many.plain)
+    found = accuracy(MANY, many.split)
     assert within(found["first value of the stream"], 0.46, n)
-    same = np.mean([next(stream for stream, values in reversed(p.runs) if values) == p.asked for p in PLAIN])
+    same = np.mean([next(stream for stream, values in reversed(p.runs) if values) == p.asked for p in many.plain])
     assert within(found["last value of the text"], 0.46 * same + 0.1 * (1 - same), n)
     rng = np.random.default_rng(3)
-    chances = {count: chance_that_the_mode_is_right(count, rng) for count in {len(values) for values in OWN}}
-    expected = float(np.mean([chances[len(values)] for values in OWN]))
+    chances = {count: chance_that_the_mode_is_right(count, rng) for count in {len(values) for values in many.own}}
+    expected = float(np.mean([chances[len(values)] for values in many.own]))
     assert within(found["oracle: most frequent value of the stream"], expected, n)
     assert 0.97 < expected < 1.0
     assert found["last value of the text"] < found["most frequent value of the text"] < 0.46
 
 
-def test_predictors_by_plain_counting() -> None:
-    hidden = TEST.take(np.arange(500)).without_labels()
-    predictors = {**MANY.trivial_predictors(TEST), **MANY.oracles(TEST)}
+def test_predictors_by_plain_counting(many: Many) -> None:
+    hidden = many.split.take(np.arange(500)).without_labels()
+    predictors = {**MANY.trivial_predictors(many.split), **MANY.oracles(many.split)}
     last, frequent, first, oracle = (predict(hidden).tolist() for predict in predictors.values())
-    for row, plain in enumerate(PLAIN[:500]):
+    for row, plain in enumerate(many.plain[:500]):
         everything = [value for _, values in plain.runs for value in values]
-        assert last[row] == everything[-1] and first[row] == OWN[row][0]
-        for values, answer in ((everything, frequent[row]), (OWN[row], oracle[row])):
+        assert last[row] == everything[-1] and first[row] == many.own[row][0]
+        for values, answer in ((everything, frequent[row]), (many.own[row], oracle[row])):
             assert answer == min(range(10), key=lambda value: (-values.count(value), value))
 
 

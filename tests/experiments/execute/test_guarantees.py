@@ -20,7 +20,7 @@ import yaml
 from experiments.owner import is_locked
 from tests.experiments.conftest import TINY, run_module
 from tests.experiments.execute.chaos import Chaos, outcome
-from tests.processes import start_forked
+from tests.processes import start_forked, wait_for
 
 pytestmark = pytest.mark.waits
 Start = Callable[..., Chaos]
@@ -137,10 +137,3 @@ def report(folder: Path, out: Path) -> str:
     assert done.returncode == 0, done.stderr
     said = (out / "arms_tiny.md").read_text() + (out / "status.md").read_text()
     return re.sub(r"revision [^,]*|registered \S+ at code \S+", "", said)
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)

@@ -6,8 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -16,12 +15,14 @@ import pytest
 from experiments.execute import Job, local, run_jobs
 from experiments.execute.local import Local
 from tests.experiments.conftest import ROOT
+from tests.processes import start_server, wait_for
 
 SCRIPTS = {
     "sleeper": "pathlib.Path('pid').write_text(str(os.getpid())); time.sleep(600)",
     "waiter": "wait()",
-    "teller": "print(arguments, os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])",
-    "leaver": "print('leaving', file=sys.stderr); return 3",
+    "teller": "print(arguments, os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'], flush=True); "
+    "print('leaving', file=sys.stderr); return 3",
+    "leaver": "return 3",
     "quitter": "sys.exit(4)",
     "breaker": "1 / 0",
     "killed": "os.kill(os.getpid(), signal.SIGKILL)",
@@ -40,31 +41,42 @@ def main(arguments):
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, script in SCRIPTS.items():
         (tmp_path / f"{name}.py").write_text(SCRIPT + script)
-    monkeypatch.setattr(local, "PRELOADED", ())
+    start_server()  # in this folder it would not find what it is to import, for the rest of the session
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
 
 
-def outcome(tmp_path: Path, fresh: bool) -> dict[str, tuple[int, list[str]]]:
+@pytest.fixture
+def own_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[forkserver.ForkServer]:
+    """A fork server that imports nothing and may be killed: that of the session goes on."""
+    server = forkserver.ForkServer()
+    for name in ("ensure_running", "connect_to_new_process", "set_forkserver_preload"):
+        monkeypatch.setattr(forkserver, name, getattr(server, name))
+    monkeypatch.setattr(local, "PRELOADED", ())
+    yield server
+    server._stop()  # type: ignore[attr-defined]
+
+
+def outcome(tmp_path: Path, fresh: bool, *names: str) -> dict[str, tuple[int, list[str]]]:
     statuses: dict[str, int] = {}
     executor = Local(2)
     executor.gpus, executor.threads = ["5"], 1
-    names = ("teller", "leaver", "quitter", "breaker", "killed")
     output = {name: tmp_path / f"{name}-{fresh}.txt" for name in names}
     jobs = [Job(name, name, ("a b", "--x"), output[name], fresh=fresh) for name in names]
     run_jobs(executor, jobs, lambda job, status, seconds: statuses.update({job.title: status}))
-    return {name: (statuses[name], output[name].read_text().splitlines()[-1:]) for name in names}
+    return {name: (statuses[name], output[name].read_text().splitlines()[-2:]) for name in names}
 
 
 def test_forks_and_fresh_interpreters_end_alike(tmp_path: Path) -> None:
-    forked, fresh = (outcome(tmp_path, fresh) for fresh in (False, True))
-    assert forked == fresh
-    assert fresh["teller"] == (0, ["['a b', '--x', '--threads', '1'] 5 1"])
-    assert fresh["leaver"] == (3, ["leaving"])
-    assert fresh["quitter"] == (4, [])
-    assert fresh["breaker"] == (1, ["ZeroDivisionError: division by zero"])
-    assert fresh["killed"] == (-signal.SIGKILL, [])
+    """An interpreter takes seconds to start: one that ends by itself, and one that does not."""
+    forked = outcome(tmp_path, False, "teller", "quitter", "breaker", "killed")
+    assert forked["teller"] == (3, ["['a b', '--x', '--threads', '1'] 5 1", "leaving"])
+    assert forked["quitter"] == (4, [])
+    assert forked["breaker"][0] == 1 and forked["breaker"][1][-1] == "ZeroDivisionError: division by zero"
+    assert forked["killed"] == (-signal.SIGKILL, [])
+    fresh = outcome(tmp_path, True, "teller", "killed")
+    assert fresh == {name: forked[name] for name in fresh}
 
 
 def test_a_job_that_is_not_ready_is_skipped(tmp_path: Path) -> None:
@@ -88,12 +100,13 @@ def test_an_executor_that_is_stopped_stops_its_processes(
     assert not is_alive(int((tmp_path / "pid").read_text()))
 
 
-def test_forks_end_with_a_server_that_is_killed_and_others_follow(tmp_path: Path) -> None:
+def test_forks_end_with_a_server_that_is_killed_and_others_follow(
+    tmp_path: Path, own_server: forkserver.ForkServer
+) -> None:
     executor = Local(1)
     executor.submit(Job("long", "sleeper", (), tmp_path / "a.txt"))
     process = wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
-    server = forkserver._forkserver._forkserver_pid  # type: ignore[attr-defined]
-    os.kill(server, signal.SIGKILL)
+    os.kill(own_server._forkserver_pid, signal.SIGKILL)  # type: ignore[attr-defined]
     assert list(executor.ask().values()) == [255], "lost"
     wait_for(lambda: not is_alive(int(str(process))))
     statuses: list[int] = []
@@ -179,11 +192,3 @@ def is_alive(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> object:
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
-    return result

@@ -17,9 +17,9 @@ from experiments.store import make_experiment, run_recorded
 from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, Environment, load
 from tests.experiments.conftest import run_module
-from tests.experiments.execute.test_guarantees import STEPWISE, wait_for, write
+from tests.experiments.execute.test_guarantees import STEPWISE, write
 from tests.experiments.execute.test_supervise import glanced_at
-from tests.processes import start_forked
+from tests.processes import start_forked, wait_for
 
 pytest.importorskip("ray", reason="needs the extra ray")
 pytestmark = pytest.mark.waits

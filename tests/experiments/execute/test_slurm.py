@@ -15,7 +15,8 @@ from experiments import grid
 from experiments.execute import Job, find_executor, options_of, run_jobs, scheduler
 from swarmformer.errors import SpecError
 from swarmformer.records import ENVIRONMENT, RESULT, Environment, load
-from tests.experiments.execute.test_guarantees import STEPWISE, Start, start, wait_for, write
+from tests.experiments.execute.test_guarantees import STEPWISE, Start, start, write
+from tests.processes import wait_for
 
 pytest.importorskip("submitit", reason="needs the extra slurm")
 pytestmark = pytest.mark.waits

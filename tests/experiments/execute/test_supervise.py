@@ -26,6 +26,7 @@ from experiments.owner import OWNER, CellBusyError, held, is_locked
 from experiments.status import Status
 from swarmformer.records import FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
+from tests.processes import wait_for
 
 pytestmark = [pytest.mark.usefixtures("own_signals"), pytest.mark.waits]
 
@@ -286,13 +287,6 @@ def test_a_lock_that_is_a_folder_stops_its_cell_alone_and_can_be_set_aside(cell:
     status, cause = status_of(cell)
     assert status is Status.UNREADABLE and "lock: cannot be opened" in cause
     assert failures.set_failure_aside(cell) and status_of(cell)[0] is Status.INTERRUPTED
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 @contextmanager

@@ -46,15 +46,15 @@ def passes(
     training, most = model.training, batches.batch_size
     model.eval()
     for batch in _parts(batches, model.dims.num_classes, ranks):
-        waiting = [batch]
+        waiting = [batch.to(device)]
         while waiting:
             part = waiting.pop()
-            logits_MK = None if len(part.ids_BN) > most else _logits(model, part.to(device), precision)
+            logits_MK = None if len(part.ids_BN) > most else _logits(model, part, precision)
             if logits_MK is None:
                 most = min(most, len(part.ids_BN) // 2)
                 waiting += [part.share(1, 2), part.share(0, 2)]
             else:
-                yield part.to(device), logits_MK
+                yield part, logits_MK
     model.train(training)
 
 

@@ -1,8 +1,9 @@
 """The figures of a GPU: ``swarmformer bench gpu``, further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), device (auto: the first GPU), budget_s
-(seconds to time all of it; limits and compiling come on top), compiled (time the compiled passes too). Without a GPU it
-says so and measures nothing.
+(seconds to time all of it; limits and compiling come on top), compiled (time the compiled passes too: each takes its
+compiler up to a minute), computes_in (a list of fp32, tf32 and bf16; by default all). Without a GPU it says so and
+measures nothing.
 
 For each published size, on random tokens of its full length: the forward pass of a batch of 256 and the training step
 of its batch, synchronised, in fp32, TF32 and bf16, and what an epoch of IMDb's 22,500 training texts makes of that; the
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -47,12 +48,17 @@ LIMITS_S = 4.0
 """To measure each ceiling."""
 
 
+ComputesIn = Literal["fp32", "tf32", "bf16"]
+COMPUTES_IN: tuple[ComputesIn, ...] = ("fp32", "tf32", "bf16")
+
+
 class Settings(Strict):
     runs: str = "runs/gpu"
     name: str = ""
     device: str = "auto"
     budget_s: float = Field(120.0, gt=0)
     compiled: bool = True
+    computes_in: tuple[ComputesIn, ...] = Field(COMPUTES_IN, min_length=1)
 
 
 @dataclass(frozen=True)
@@ -76,12 +82,11 @@ SIZES = (
 
 @dataclass(frozen=True)
 class Case:
-    """A pass of a size, in a precision; ``tf32`` where fp32 may round to it."""
+    """A pass of a size, and what it computes in; ``tf32``: fp32 that may round to it."""
 
     size: Size
     mode: Mode
-    precision: Precision
-    tf32: bool
+    computes_in: ComputesIn
     compiled: bool
 
     @property
@@ -89,24 +94,28 @@ class Case:
         return self.size.forward if self.mode == "forward" else self.size.training
 
     @property
-    def computes_in(self) -> str:
-        return "tf32" if self.tf32 else self.precision
+    def tf32(self) -> bool:
+        return self.computes_in == "tf32"
+
+    @property
+    def precision(self) -> Precision:
+        return "bf16" if self.computes_in == "bf16" else "fp32"
 
 
-def cases(sizes: Sequence[Size], compiled: bool) -> Iterator[Case]:
+def cases(sizes: Sequence[Size], settings: Settings) -> Iterator[Case]:
     """All that is measured, in the order of the table."""
     for size in sizes:
         for mode in ("forward", "training"):
-            for precision, tf32 in (("fp32", False), ("fp32", True), ("bf16", False)):
-                for through in (False, True) if compiled else (False,):
-                    yield Case(size, mode, precision, tf32, through)  # type: ignore[arg-type]
+            for word in settings.computes_in:
+                for through in (False, True) if settings.compiled else (False,):
+                    yield Case(size, mode, word, through)  # type: ignore[arg-type]
 
 
 def measure(
     settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
-    todo, timed, missing = list(cases(sizes, settings.compiled)), list[tuple[Case, Timed]](), []
+    todo, timed, missing = list(cases(sizes, settings)), list[tuple[Case, Timed]](), []
     arms = {size: _arm(size, patch) for size in sizes}
     limits: dict[str, Limits] = {}
     end = now_s() + settings.budget_s

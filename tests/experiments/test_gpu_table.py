@@ -21,7 +21,7 @@ def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pyte
     sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
     found = measure(Settings(budget_s=0.1, compiled=False), sizes, torch.device("cpu"), SMALL)
     rows = found["rows"]
-    assert len(rows) == len(list(cases(sizes, compiled=False))) == 12 and found["missing"] == []
+    assert len(rows) == len(list(cases(sizes, Settings(compiled=False)))) == 12 and found["missing"] == []
     assert set(found["limits"]) == {"fp32", "tf32", "bf16"}
     for row in rows:
         shown = dict(zip(HEAD, cells(row), strict=True))
@@ -40,7 +40,7 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     rates = iter([1.0, 1e18])
     monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(next(rates), 1e18, (1, 1, 1), "none"))
     size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
-    monkeypatch.setattr(gpu, "cases", lambda sizes, compiled: [Case(size, "forward", "fp32", False, False)])
+    monkeypatch.setattr(gpu, "cases", lambda sizes, settings: [Case(size, "forward", "fp32", False)])
     found = measure(Settings(budget_s=0.1, compiled=False), [size], torch.device("cpu"), SMALL)
     assert found["missing"] == [] and len(found["rows"]) == 1
     assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
@@ -49,7 +49,9 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
 def test_the_published_sizes_are_those_of_their_cards() -> None:
     found = [(size.length, size.forward, size.training, size.stated_s) for size in SIZES]
     assert found == [(768, 256, 48, 4.83e-3), (256, 256, 96, 3.67e-3)]
-    assert len(list(cases(SIZES, compiled=True))) == 24
+    assert len(list(cases(SIZES, Settings()))) == 24
+    assert {case.precision for case in cases(SIZES, Settings(computes_in=("tf32",)))} == {"fp32"}
+    assert len(list(cases(SIZES, Settings(computes_in=("bf16",), compiled=False)))) == 4
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -19,6 +19,7 @@ from swarmformer.testing import DIMS, Case, parametrize_with_checks
 from swarmformer.testing.case import LENGTHS, choices_of
 from swarmformer.testing.drive import MASKED_SLOTS, MOST_CLUSTERS, apply, inputs, real_rows, usual_length
 from swarmformer.testing.require import NotApplicableError
+from swarmformer.training.fast import products_in_tf32
 from tests.components.cases import cases, prefix_mask
 from tests.helpers import assert_close
 
@@ -131,7 +132,7 @@ def test_agrees_on_the_gpu(case: Case) -> None:
         pytest.skip("needs a CUDA device")
     component, N = case.build(), usual_length(case)
     x, mask = inputs(case.slot, 2, N), prefix_mask([N, 5], N)
-    with torch.no_grad():
+    with torch.no_grad(), products_in_tf32(torch.device("cuda"), False):  # convolutions round to TF32 by default
         expected = apply(case.slot, component, x, mask)
         out = apply(case.slot, component.cuda(), x.cuda(), mask.cuda())
     assert_close(str(case), expected, out.cpu(), atol=1e-4)

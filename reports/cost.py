@@ -1,7 +1,8 @@
 """``python -m reports.cost``: the tables of ``reports/results/cost``, from the measurements that lie there.
 
-figures/ (``experiments.benchmark full``), scaling/, scaling_training/ and scaling_long/ (``experiments.scaling``) →
-figures.md, speed.md (the same ratios with freed memory kept beside them), scaling.md and long.md. What follows from
+figures/ (``experiments.benchmark full``), gpu/ (``experiments.benchmark gpu``), scaling/, scaling_training/ and
+scaling_long/ (``experiments.scaling``) → figures.md, speed.md (the same ratios with freed memory kept beside them),
+gpu.md, scaling.md and long.md. What follows from
 them for the published claims: ``reports.claims``.
 """
 
@@ -15,7 +16,20 @@ from pathlib import Path
 from swarmformer.cli.command import exit_status, words_of
 
 from .errors import ReportError
-from .measured import RESULTS, Figure, Growth, Point, Speed, TimedArm, read_growth, read_speed, revision_of
+from .measured import (
+    RESULTS,
+    Figure,
+    GpuFigures,
+    GpuPass,
+    Growth,
+    Point,
+    Speed,
+    TimedArm,
+    read_gpu,
+    read_growth,
+    read_speed,
+    revision_of,
+)
 from .render import FORMATS, Column, Entry, Row, Table
 from .render.table import MISSING
 from .tables.cost import Mode, by_length
@@ -24,7 +38,7 @@ from .words import ratio
 FOLDER = RESULTS / "cost"
 MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
-LONG = "scaling_long"
+LONG, GPU = "scaling_long", "gpu"
 
 
 def written(folder: Path = FOLDER) -> dict[Path, str]:
@@ -42,6 +56,8 @@ def written(folder: Path = FOLDER) -> dict[Path, str]:
     }
     if (folder / LONG).exists():
         made["long.md"] = _long(read_growth(folder / LONG), revision_of(folder / LONG))
+    if (folder / GPU).exists():
+        made["gpu.md"] = [_gpu(read_gpu(folder / GPU), revision_of(folder / GPU))]
     return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
@@ -82,6 +98,34 @@ def _spread(row: Figure | None) -> str:
         return ""
     missed = "" if row.reached else ", missed"
     return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
+
+
+def _gpu(found: GpuFigures, revision: str) -> Table:
+    """Passes of the published sizes on a card, the authors' figures beside them."""
+    head = (
+        "variant; pass; texts × tokens; computed in; compiled; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
+        "stated, GB; epoch, s; of the limit"
+    )
+    rates = ", ".join(
+        f"{name} {limit.matmul_flops_per_s / 1e12:.0f} TFLOP/s and {limit.copy_bytes_per_s / 1e12:.1f} TB/s"
+        for name, limit in found.limits.items()
+    )
+    loads = [load for row in found.rows for load in row.load_average]
+    card = f"{found.gpu.name}, driver {found.gpu.driver}, CUDA {found.gpu.cuda}; limits measured: {rates}"
+    notes = (
+        f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; code {revision}.",
+        "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length.",
+    )
+    return _table("Published sizes on a GPU", head, [_pass(row) for row in found.rows], *notes, code=True)
+
+
+def _pass(row: GpuPass) -> tuple[str, ...]:
+    return (
+        row.variant, row.mode, f"{row.batch} × {row.length}", row.computes_in, "yes" if row.compiled else "no",
+        f"{1e3 * row.median_s:.2f}", f"{1e3 * row.p20_s:.2f} to {1e3 * row.p80_s:.2f}", str(row.repeats),
+        f"{1e3 * row.stated_s:.2f}" if row.stated_s else MISSING, f"{row.peak_bytes / 1e9:.2f}",
+        f"{row.stated_bytes / 1e9:.2f}", f"{row.epoch_s:.1f}" if row.epoch_s else MISSING, f"{row.share_of_limit:.0%}",
+    )  # fmt: skip
 
 
 def _growth(folder: Path, mode: str) -> list[Table]:

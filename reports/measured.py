@@ -136,6 +136,41 @@ class Speed(Measured):
         )
 
 
+class GpuPass(Record):
+    """A pass of a published size on a GPU, beside what its authors state of it."""
+
+    variant: str
+    mode: str
+    computes_in: str
+    compiled: bool
+    batch: Count
+    length: Count
+    median_s: Positive
+    p20_s: Positive
+    p80_s: Positive
+    repeats: Count
+    load_average: tuple[NotNegative, NotNegative]
+    share_of_limit: NotNegative
+    stated_s: Positive | None
+    stated_bytes: Positive
+    peak_bytes: Count
+    epoch_s: Positive | None
+
+
+class Card(Record):
+    name: str
+    driver: str
+    cuda: str
+
+
+class GpuFigures(Measured):
+    """``gpu.json`` of ``experiments.benchmark gpu``."""
+
+    gpu: Card
+    limits: dict[str, Limits]
+    rows: tuple[GpuPass, ...]
+
+
 class Started(Record):
     code_revision: str
 
@@ -162,6 +197,13 @@ def read_speed(folder: Path) -> Speed:
     speed = _read(folder / "figures.json", Speed, "experiments.benchmark")
     _check(folder, {f"{row.group}, {row.arm}": row.share_of_limit or 0 for row in speed.arms})
     return speed
+
+
+def read_gpu(folder: Path) -> GpuFigures:
+    """Raises ReportError where the file cannot be read, or a pass is faster than the card."""
+    found = _read(folder / "gpu.json", GpuFigures, "experiments.benchmark gpu")
+    _check(folder, {f"{row.variant}, {row.mode}, {row.computes_in}": row.share_of_limit for row in found.rows})
+    return found
 
 
 def revision_of(folder: Path) -> str:

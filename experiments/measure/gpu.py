@@ -58,7 +58,7 @@ class Settings(Strict):
     device: str = "auto"
     budget_s: float = Field(120.0, gt=0)
     compiled: bool = True
-    computes_in: tuple[ComputesIn, ...] = Field(COMPUTES_IN, min_length=1)
+    computes_in: list[ComputesIn] = Field(list(COMPUTES_IN), min_length=1)
 
 
 @dataclass(frozen=True)

@@ -107,8 +107,31 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
     assert re.search(r"^\| `base` .* — +\|$", text, re.MULTILINE), "exponent of memory"
 
 
-def test_an_arm_above_physics_stops_the_report(tmp_path: Path) -> None:
-    evidence(tmp_path, **{"figures/figures.json": speed(share=1.2)})
+def gpu(share: float = 0.05) -> dict[str, Any]:
+    forward = {"variant": "original_base", "mode": "forward", "computes_in": "bf16", "compiled": False, "batch": 256,
+               "length": 768, "median_s": 0.0165, "p20_s": 0.016, "p80_s": 0.017, "repeats": 3, "load_average": [1, 2],
+               "share_of_limit": share, "stated_s": 0.00483, "stated_bytes": 9.13e9, "peak_bytes": 1_690_000_000,
+               "epoch_s": None}  # fmt: skip
+    training = {**forward, "mode": "training", "batch": 48, "stated_s": None, "epoch_s": 11.04, "load_average": [1, 5]}
+    limits = {"matmul_flops_per_s": 7.9e14, "copy_bytes_per_s": 3e12, "best_product": [8192] * 3, "precision": "bf16"}
+    card = {"name": "a card", "driver": "580", "cuda": "13.0"}
+    return {"schema": 1, "gpu": card, "limits": {"bf16": limits}, "rows": [forward, training]}
+
+
+def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
+    started = {"schema": 1, "code_revision": "def"}
+    evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
+    text = written(tmp_path)[tmp_path / "gpu.md"]
+    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[4:6])
+    assert first[5:] == ["16.50", "16.00 to 17.00", "3", "4.83", "1.69", "9.13", "—", "5%"]
+    assert last[1:3] == ["training", "48 × 768"] and last[8] == "—" and last[11] == "11.0"
+    assert "a card, driver 580, CUDA 13.0; limits measured: bf16 790 TFLOP/s and 3.0 TB/s" in text
+    assert "load average of the host 1.0 to 5.0; code def" in text
+
+
+@pytest.mark.parametrize("name, content", [("figures/figures.json", speed(share=1.2)), ("gpu/gpu.json", gpu(1.2))])
+def test_an_arm_above_physics_stops_the_report(tmp_path: Path, name: str, content: dict[str, Any]) -> None:
+    evidence(tmp_path, **{name: content})
     with pytest.raises(ReportError, match="faster than its machine"):
         written(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,17 @@ from .study.model import Arm, GridStudy, Study
 
 @dataclass(frozen=True)
 class Recipe:
-    """An arm of the wanted model; ``words`` say how it was trained."""
+    """An arm of the wanted model; ``words`` say how it was trained, ``name`` where it is to be found."""
 
     grid: GridStudy
     arm: Arm
     words: str
+    alone: bool
+    """Whether its grid has no other arm of the model."""
+
+    @property
+    def name(self) -> str:
+        return self.grid.name if self.alone else f"{self.grid.name}: {self.arm.name}"
 
 
 def recipes(
@@ -29,7 +36,7 @@ def recipes(
 
     wanted: key of the spec, dots between its parts → value; shown: key → its name in ``words``, where the run has it.
     """
-    found, left_out = [], []
+    made, left_out = list[tuple[GridStudy, Arm, str]](), []
     for grid in (grid for grid in study.grids if grid.task == task):
         for arm in (arm for arm in (*grid.arms, *grid.others) if arm.variant == variant and arm.n):
             spec = spec_of(grid.folder / Path(arm.runs["where"].iloc[0]).name)
@@ -40,8 +47,9 @@ def recipes(
             else:
                 values = ((name, value_at(spec, key)) for key, name in shown.items())
                 words = ", ".join(f"{name} {value}" for name, value in values if value is not None)
-                found.append(Recipe(grid, arm, words))
-    return found, left_out
+                made.append((grid, arm, words))
+    of_grid = Counter(grid for grid, _ in {(grid.name, arm.name) for grid, arm, _ in made})
+    return [Recipe(*each, alone=of_grid[each[0].name] == 1) for each in made], left_out
 
 
 def spec_of(cell: Path) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 
 import pandas as pd
+
+from swarmformer.records import Record
 
 from ..words import listed
 from .read import Cell, Grid
@@ -18,6 +20,7 @@ MEASURES = {
     **{name: f"metrics.test.{name}" for name in ("accuracy", "precision", "recall", "f1", "loss")},
     "validation_accuracy": "metrics.validation.accuracy", "train_s": "seconds.train", "total_s": "seconds.total",
 }  # fmt: skip
+SELECTED = {"selected_on_test": "published_reading.accuracy"}
 SIZES = {
     "test_examples": "metrics.test.n", "parameters_total": "parameters.total",
     "parameters_without_embedding": "parameters.without_embedding", "parameters_channel": "parameters.channel",
@@ -25,7 +28,7 @@ SIZES = {
     "flops_length": "flops.length", **{f"truncated_{split}": f"truncated.{split}" for split in
                                        ("train", "validation", "test")},
 }  # fmt: skip
-OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", **MEASURES, **SIZES}
+OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", **MEASURES, **SELECTED, **SIZES}
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT)
@@ -38,21 +41,34 @@ two runs have in common: an arm with a component of somebody's own is held again
 def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
     """A row per planned or found cell, a column per fact; ordered by grid and folder.
 
-    Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``; times in
+    Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``;
+    ``selected_on_test`` is the best of a test reading after each epoch, where there was one, and no result. Times in
     seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens.
     """
     rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    # A column in which no run has a number would be one of objects.
+    frame = frame.astype(dict.fromkeys(SELECTED, float))
     return frame.sort_values(["grid", "where"], kind="stable", ignore_index=True)
 
 
 def _row(grid: Grid, cell: Cell) -> dict[str, object]:
     of_result = {} if cell.result is None else {
-        name: attrgetter(path)(cell.result) for name, path in OF_RESULT.items()}  # fmt: skip
+        name: _at(cell.result, path) for name, path in OF_RESULT.items()}  # fmt: skip
     return {
         "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
         "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
     }  # fmt: skip
+
+
+def _at(record: Record | None, path: str) -> object:
+    """At a path with dots between its parts; NaN below a record that is not there."""
+    found: object = record
+    for part in path.split("."):
+        if found is None:
+            return math.nan
+        found = getattr(found, part)
+    return found
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Reproduced(Rule):
             Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED,
             f"{with_bounds(_accuracy(best))} %, {plural(best.n, 'seed')}",
             joined(
-                f"{with_bounds(_accuracy(run.arm))} ({run.grid.name}, {plural(run.arm.n, 'seed')}: {run.words})"
+                f"{with_bounds(_accuracy(run.arm))} ({run.name}, {plural(run.arm.n, 'seed')}: {run.words})"
                 for run in runs
             ),
             "all of our interval is at the published figure or above, by the training that the figures name" if reached

@@ -23,7 +23,9 @@ def table1(*grids: Path) -> Table:
     return table
 
 
-def run(grid: Path, seed: int, lr: float, accuracy: float, **dims: int) -> Path:
+def run(
+    grid: Path, seed: int, lr: float, accuracy: float, best_on_test: float | None = None, arm: str = "", **dims: int
+) -> Path:
     """A run of Small on IMDb with this recipe; ``dims`` make it another model."""
     sizes = {"d_model": 128, "num_layers": 2, "cluster_size": 8, "seq_len": 256, **dims}
     spec = {
@@ -33,12 +35,33 @@ def run(grid: Path, seed: int, lr: float, accuracy: float, **dims: int) -> Path:
     }
     key = f"{lr}{sorted(dims.items())}"
     record = result("original_small", seed, accuracy, task="imdb", run_key=key)
+    record["arm"] = arm or record["arm"]
     record["metrics"] = {"validation": metrics(accuracy), "test": {**metrics(accuracy), "f1": 0.8}}
     record["parameters"] = {"total": 4_302_850, "without_embedding": 396_034}
-    cell = write_cell(grid, record, f"{key}-{seed}")
+    if best_on_test:
+        record["published_reading"] = {"accuracy": best_on_test, "epoch": 1, "readings": 2}
+    cell = write_cell(grid, record, f"{arm}-{key}-{seed}")
     config = json.loads((cell / "config.json").read_text())
     write(cell / "config.json", {**config, "spec": spec})
     return cell
+
+
+def test_what_was_selected_on_test_is_a_row_of_its_own_where_each_run_has_it(tmp_path: Path) -> None:
+    for seed, lr, best in ((0, 5e-4, 0.861), (1, 5e-4, 0.863), (0, 2e-3, 0.87), (1, 2e-3, None)):
+        run(tmp_path / "mine", seed, lr, 0.85, best)
+    rows = [row for row in table1(tmp_path / "mine").rows if row.title == "original_small, accuracy"]
+    found = [(row.entries[1].text, row.entries[4].raw["ours"]) for row in rows]
+    assert found == [("accuracy", 0.85), ("accuracy", 0.85), ("accuracy, best on test", pytest.approx(0.862))]
+    assert rows[2].entries[5].text.startswith("+0.00 points"), "published 86.20"
+
+
+def test_arms_of_one_grid_are_named(tmp_path: Path) -> None:
+    run(tmp_path / "alone", 0, 5e-4, 0.85)
+    for arm, lr in (("one", 5e-4), ("two", 2e-3)):
+        run(tmp_path / "both", 0, lr, 0.85, arm=arm)
+    rows = [row for row in table1(tmp_path / "alone", tmp_path / "both").rows if row.entries[1].text == "accuracy"]
+    found = [row.entries[7].text for row in rows if row.entries[4].sources]
+    assert found == ["alone", "both: one", "both: two"]
 
 
 def test_unlike_recipes_are_rows_of_their_own(tmp_path: Path) -> None:

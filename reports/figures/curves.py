@@ -1,4 +1,4 @@
-"""Learning curves: validation accuracy and training loss by step, mean over seeds with a band."""
+"""Learning curves: validation accuracy and training loss by step or by what it cost, a mean over seeds with a band."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .look import line_styles, name_levels
 
 Band = Literal["range", "interval"]
 MEASURES = {"validation accuracy": ("validation", "accuracy", 100, "%"), "training loss": ("train", "loss", 1, "nats")}
+AXES = {"step": "optimiser steps", "flops": "FLOPs of training so far"}
 BANDS = {"range": "least to largest of the seeds", "interval": "95 % t interval of the mean"}
 
 
@@ -26,8 +27,8 @@ BANDS = {"range": "least to largest of the seeds", "interval": "95 % t interval 
 class Curves(Figure):
     """One row of data per arm, measure and step; accuracies as fractions, losses in nats (means since the line before).
 
-    n: curves that the mean is over; runs: completed runs, some of which may have no readable curve. role: why an arm
-    is drawn, where the options do not name it.
+    flops: of training until that step, pads included, a mean over seeds. n: curves that the mean is over; runs:
+    completed runs, some of which may have no readable curve. role: why an arm is drawn, where no option names it.
     """
 
     beside: ClassVar = "measure"
@@ -38,15 +39,22 @@ class Curves(Figure):
     validation accuracy."""
     band: Band = "range"
     """range: least to largest of the seeds; interval: 95 % t interval of their mean."""
+    against: Literal["step", "flops"] = "step"
+    """What lies on the axis: optimiser steps, or the FLOPs of training until then, at which unlike arms can be held
+    against each other. An arm whose runs are older than their count is left out then."""
 
     def read(self, study: Study) -> Iterator[dict[str, Any]]:
         for panel, grid in self.panels(study):
             for arm, role in _chosen(grid, self.arms):
                 head = {**panel, "arm": label(grid, arm), "role": role, "band": self.band, "runs": arm.n}
                 curves = curves_of(grid, arm)
+                flops = flops_per_step(arm, curves)
+                if self.against == "flops" and flops is None:
+                    continue
                 for measure, (kind, column, _, _) in MEASURES.items():
                     rows = banded(curves, kind, column, self.band)
-                    yield from ({**head, "measure": measure, **row} for row in rows)
+                    spent = ({**row, "flops": None if flops is None else flops * row["step"]} for row in rows)
+                    yield from ({**head, "measure": measure, **row} for row in spent)
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         looks = line_styles(row["arm"])
@@ -62,16 +70,22 @@ class Curves(Figure):
         measure, short = cell["measure"].iloc[0], _short(row)
         _, _, scale, unit = MEASURES[measure]
         scaled = cell.assign(**{column: scale * cell[column] for column in ("mean", "low", "high")})
-        plot_bands(axis, scaled, "arm", line_styles(row["arm"]))
+        plot_bands(axis, scaled, "arm", line_styles(row["arm"]), self.against)
         ends = scaled.groupby("arm", sort=False)["mean"].last()
         name_levels(axis, {", ".join(short[arm] for arm in ends.index[ends == end]): end for end in ends})
-        axis.set(ylabel=f"{measure}, {unit}", xlabel="optimiser steps")
+        axis.set(ylabel=f"{measure}, {unit}", xlabel=AXES[self.against])
 
 
 def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
     """curve.jsonl of an arm's runs, in the order of its seeds, without those that are missing or cannot be read."""
     curves = (pd.DataFrame([line.model_dump() for line in lines]) for _, lines in lines_of(grid, arm))
     return [curve for curve in curves if not curve.empty]
+
+
+def flops_per_step(arm: Arm, curves: Sequence[pd.DataFrame]) -> float | None:
+    """A mean over the arm's runs; None where they are older than their count, or have no curve."""
+    spent, steps = float(arm.runs["training_flops"].mean()), [float(curve["step"].max()) for curve in curves]
+    return spent / (sum(steps) / len(steps)) if steps and spent > 0 else None
 
 
 def banded(curves: Sequence[pd.DataFrame], kind: str, column: str, band: Band) -> Iterator[dict[str, Any]]:
@@ -110,13 +124,15 @@ def _chosen(grid: GridStudy, names: list[str] | None) -> list[tuple[Arm, str | N
     return [(by_label[name], ", ".join(mine)) for name, mine in roles.items()]
 
 
-def plot_bands(axis: Axes, rows: pd.DataFrame, by: str, looks: Mapping[Any, dict[str, Any]]) -> None:
-    """A line with its band for each value of ``by``, over steps; about eight markers on a line."""
+def plot_bands(
+    axis: Axes, rows: pd.DataFrame, by: str, looks: Mapping[Any, dict[str, Any]], x: str = "step"
+) -> None:
+    """A line with its band for each value of ``by``, over the column ``x``; about eight markers on a line."""
     for name, line in rows.groupby(by, sort=False):
         look = looks[name]
-        axis.plot(line["step"], line["mean"], markevery=max(1, len(line) // 8), zorder=3, **look)
-        axis.fill_between(line["step"], line["low"], line["high"], color=look["color"], alpha=0.15, lw=0)
-    axis.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axis.plot(line[x], line["mean"], markevery=max(1, len(line) // 8), zorder=3, **look)
+        axis.fill_between(line[x], line["low"], line["high"], color=look["color"], alpha=0.15, lw=0)
+    axis.xaxis.set_major_locator(MaxNLocator(4, integer=x == "step"))
     axis.xaxis.set_major_formatter(EngFormatter())
 
 

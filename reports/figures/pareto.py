@@ -1,4 +1,4 @@
-"""Test accuracy against FLOPs, or against latency: arms with intervals, baselines, oracles and the Pareto front."""
+"""Test accuracy against what an answer costs, or training: arms with intervals, baselines, oracles, Pareto front."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "baseline": {"color": "0.45", "linestyle": (0, (5, 3)), "linewidth": 0.9},
     "oracle": {"color": "0.2", "linestyle": (0, (1, 2)), "linewidth": 1.1},
 }
+NOT_MEASURED = {"latency": "not timed"} | dict.fromkeys(("flops", "training"), "not counted")
 WORDS = {"base": "the base", "arm": "arm, with its number", "front": "Pareto front of the means"}
 
 
@@ -33,14 +34,14 @@ class Pareto(Figure):
 
     accuracy, low, high: mean over ``n`` seeds and its 95 % interval (baselines: one predictor, ``n`` examples), as
     fractions. cost: FLOPs of a forward pass of one example (multiply-adds × 2), or median seconds of one on a batch,
-    at ``cost_length`` tokens. missing: why an arm has no point.
+    at ``cost_length`` tokens; or FLOPs of all training of a run, a mean over seeds. missing: why an arm has no point.
     """
 
     beside: ClassVar = "against"
     shares_y: ClassVar = True
     inches: ClassVar = 3.9
 
-    against: list[Literal["flops", "latency"]] = Field(default=["flops"], min_length=1)
+    against: list[Literal["flops", "latency", "training"]] = Field(default=["flops"], min_length=1)
     """One panel beside the other."""
     batch: int = Field(default=1, gt=0)
     """Of the latency."""
@@ -84,11 +85,14 @@ def _arm(grid: GridStudy, arm: Arm, against: str, batch: int) -> dict[str, Any]:
     return {
         "kind": "arm", "arm": label(grid, arm), "is_base": arm.is_base, "n": arm.n,
         **bounds(arm.accuracy, ("accuracy", "low", "high")), "cost": cost if arm.n else None, "cost_length": length,
-        "missing": unfinished if not arm.n else "not timed" if cost is None else None,
+        "missing": unfinished if not arm.n else NOT_MEASURED[against] if cost is None else None,
     }  # fmt: skip
 
 
 def _cost(arm: Arm, against: str, batch: int) -> tuple[float | None, int | None]:
+    if against == "training":
+        spent = float(arm.runs["training_flops"].mean())
+        return (spent if spent > 0 else None), None
     if against == "flops":
         return (float(arm.size.flops), arm.size.length) if arm.size else (None, None)
     speed = arm.speeds.get(batch)
@@ -151,8 +155,9 @@ def _points(axis: Axes, placed: pd.DataFrame, numbers: Mapping[str, int]) -> Non
 
 
 def _what(cell: pd.DataFrame) -> str:
-    if cell["against"].iloc[0] == "flops":
-        return "FLOPs per example, forward"
+    words = {"flops": "FLOPs per example, forward", "training": "FLOPs of training, without tuning"}
+    if cell["against"].iloc[0] in words:
+        return words[cell["against"].iloc[0]]
     return f"seconds of a forward pass, batch {cell['batch'].iloc[0]}, median"
 
 

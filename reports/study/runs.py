@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from swarmformer.records import Record
+from swarmformer.records import Record, Result
 
 from ..words import listed
 from .read import Cell, Grid
@@ -31,7 +31,10 @@ SIZES = {
 OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", **MEASURES, **SELECTED, **SIZES}
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
-COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT)
+MADE = ("training_flops",)
+COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT, *MADE)
+FRACTIONS = (*MEASURES, *SELECTED, *MADE)
+"""Columns of numbers that are not whole."""
 CONFIGURATION = ["run_key", "computed_in"]
 STRATA = {"data": "data_key", "code": "code", "device": "device"}
 """What must agree before runs are averaged or paired, by the name that --mix gives it. Code also by each supplier that
@@ -43,22 +46,30 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
 
     Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``;
     ``selected_on_test`` is the best of a test reading after each epoch, where there was one, and no result. Times in
-    seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens.
+    seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens; ``training_flops`` of all epochs, those
+    that patience waited and pads included.
     """
     rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     # A column in which no run has a number would be one of objects.
-    frame = frame.astype(dict.fromkeys(SELECTED, float))
+    frame = frame.astype(dict.fromkeys((*SELECTED, *MADE), float))
     return frame.sort_values(["grid", "where"], kind="stable", ignore_index=True)
 
 
 def _row(grid: Grid, cell: Cell) -> dict[str, object]:
     of_result = {} if cell.result is None else {
-        name: _at(cell.result, path) for name, path in OF_RESULT.items()}  # fmt: skip
+        **{name: _at(cell.result, path) for name, path in OF_RESULT.items()},
+        "training_flops": _training_flops(cell.result)}  # fmt: skip
     return {
         "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
         "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
     }  # fmt: skip
+
+
+def _training_flops(result: Result) -> float:
+    """NaN where the result is older than this count."""
+    epoch = result.epoch_flops.get("train")
+    return math.nan if epoch is None else float(epoch.training.padded * result.epochs)
 
 
 def _at(record: Record | None, path: str) -> object:

@@ -89,6 +89,12 @@ def write(path: Path, record: Any) -> Path:
     return path
 
 
+def an_epoch(padded: int) -> dict[str, Any]:
+    """``epoch_flops`` of a result whose training takes so many FLOPs an epoch, half of them for pads."""
+    counts = {"padded": padded, "real": padded // 2, "wasted": 0.5}
+    return {"train": {"forward": counts, "training": counts}}
+
+
 def write_cell(grid: Path, record: Mapping[str, Any], folder: str | None = None) -> Path:
     """Write config.json and the result or failure of one cell; returns the cell's folder."""
     cell = grid / (folder or cell_name(record["arm"], record["seed"]))

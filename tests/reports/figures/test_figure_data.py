@@ -60,6 +60,24 @@ def test_the_pareto_data_are_means_intervals_and_costs(small: Path) -> None:
     assert flops.loc["majority", ["kind", "accuracy"]].tolist() == ["baseline", 0.17]
 
 
+def test_training_costs_all_epochs_with_pads_as_a_mean_over_seeds(small: Path) -> None:
+    for seed, epochs in ((0, 3), (1, 5)):
+        runs.write_cell(small, runs.result("base", seed, 0.4, epochs=epochs, epoch_flops=runs.an_epoch(1000)))
+    frame = data("pareto", small, against=["training"]).set_index("arm")
+    assert frame.loc["base", "cost"] == 4000
+    assert frame.loc["better", "missing"] == "not counted" and pd.isna(frame.loc["better", "cost"])
+
+
+def test_curves_against_flops_leave_out_what_was_not_counted(curved: Path) -> None:
+    """80 steps in two epochs of 4,000 FLOPs are 100 a step."""
+    for seed in (0, 1, 2):
+        runs.write_cell(curved, runs.result("routed", seed, 0.5, epochs=2, epoch_flops=runs.an_epoch(4000)))
+    frame = data("curves", curved, arms=["base", "routed"], against="flops")
+    assert set(frame["arm"]) == {"routed"} and (frame["flops"] == 100 * frame["step"]).all()
+    steps = data("curves", curved, arms=["base", "routed"])
+    assert steps.loc[steps["arm"] == "base", "flops"].isna().all()
+
+
 def test_unlike_runs_are_left_out_and_counted(small: Path) -> None:
     before = data("pareto", small).set_index("arm")
     runs.write_cell(small, runs.result("absent", 0, 0.9, code_revision="1234567"))

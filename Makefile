@@ -21,9 +21,12 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 8 --dist worksteal
 
-# In one process: a GPU is not shared evenly. `swarmformer bench gpu` makes the table of its figures.
+# Mostly compiling: one process would take twenty-five minutes. What is timed runs alone afterwards. `swarmformer bench gpu`
+# makes the table of a card's figures.
+TIMED := tests/cost tests/experiments
 test-gpu: $(READY)
-	$(BIN)/python -m pytest -p no:xdist -m gpu -rs
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal -m gpu -rs $(addprefix --ignore=,$(TIMED))
+	$(BIN)/python -m pytest -p no:xdist -m gpu -rs $(TIMED)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -122,10 +122,18 @@ def test_points_one_to_nine_come_out_as_their_arithmetic(judged: Judged) -> None
 
 
 def test_what_was_not_run_is_not_testable(judged: Judged) -> None:
-    for key in ("accuracy_base", "memory_base", "windowed_beyond_order", "same_accuracy_as_bert"):
+    for key in ("accuracy_base", "windowed_beyond_order", "same_accuracy_as_bert"):
         assert judged[key].verdict is Ruling.UNTESTABLE, key
     reached = judged["accuracy_small"]  # by the recipe of imdb_small_recipe, not by the published one
     assert reached.verdict is Ruling.CONFIRMED and "87.60" in reached.measured and "81.19" in reached.figures
+
+
+def test_memory_is_of_a_gpu_and_doubled_for_fp32(judged: Judged) -> None:
+    rows = json.loads((RESULTS / "cost" / "gpu" / "gpu.json").read_text())["rows"]
+    peak = {row["variant"]: row["peak_bytes"] for row in rows if row["mode"] == "forward"}
+    for size, ruling in (("base", Ruling.CONFIRMED), ("small", Ruling.REFUTED)):
+        found = judged[f"memory_{size}"]
+        assert found.verdict is ruling and f"{2 * peak[f'original_{size}'] / 1e9:.2f} GB" in found.measured
 
 
 EDITS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -21,7 +21,7 @@ demo: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --maxprocesses 8 --dist worksteal
 
-# Mostly compiling: one process would take twenty-five minutes. What is timed runs alone afterwards. `swarmformer bench gpu`
+# Most of the time is compiling, some 25 minutes in one process. What is timed runs alone afterwards. `swarmformer bench gpu`
 # makes the table of a card's figures.
 TIMED := tests/cost tests/experiments
 test-gpu: $(READY)

@@ -104,7 +104,7 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
     """Passes of the published sizes on a card, the authors' figures beside them."""
     head = (
         "variant; pass; texts × tokens; computed in; compiled; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
-        "stated, GB; epoch, s; of the limit"
+        "stated or advised, GB; epoch, s; of the limit"
     )
     rates = ", ".join(
         f"{name} {limit.matmul_flops_per_s / 1e12:.0f} TFLOP/s and {limit.copy_bytes_per_s / 1e12:.1f} TB/s"
@@ -114,8 +114,11 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
     card = f"{found.gpu.name}, driver {found.gpu.driver}, CUDA {found.gpu.cuda}; limits measured: {rates}"
     notes = (
         f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; code {revision}.",
-        "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length.",
-    )
+        "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length. "
+        "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
+        *(f"Missing: {gap.variant}, {gap.mode}, {gap.computes_in}{', compiled' if gap.compiled else ''}: {gap.reason}."
+          for gap in found.missing),
+    )  # fmt: skip
     return _table("Published sizes on a GPU", head, [_pass(row) for row in found.rows], *notes, code=True)
 
 
@@ -124,7 +127,8 @@ def _pass(row: GpuPass) -> tuple[str, ...]:
         row.variant, row.mode, f"{row.batch} × {row.length}", row.computes_in, "yes" if row.compiled else "no",
         f"{1e3 * row.median_s:.2f}", f"{1e3 * row.p20_s:.2f} to {1e3 * row.p80_s:.2f}", str(row.repeats),
         f"{1e3 * row.stated_s:.2f}" if row.stated_s else MISSING, f"{row.peak_bytes / 1e9:.2f}",
-        f"{row.stated_bytes / 1e9:.2f}", f"{row.epoch_s:.1f}" if row.epoch_s else MISSING, f"{row.share_of_limit:.0%}",
+        f"{row.stated_bytes / 1e9:.2f}" if row.mode == "forward" else MISSING,
+        f"{row.epoch_s:.1f}" if row.epoch_s else MISSING, f"{row.share_of_limit:.0%}",
     )  # fmt: skip
 
 

@@ -156,6 +156,20 @@ class GpuPass(Record):
     peak_bytes: Count
     epoch_s: Positive | None
 
+    @property
+    def name(self) -> str:
+        return f"{self.variant}, {self.mode}, {self.computes_in}{', compiled' if self.compiled else ''}"
+
+
+class Untimed(Record):
+    """A pass that was asked for and is not there."""
+
+    variant: str
+    mode: str
+    computes_in: str
+    compiled: bool
+    reason: str
+
 
 class Card(Record):
     name: str
@@ -169,6 +183,7 @@ class GpuFigures(Measured):
     gpu: Card
     limits: dict[str, Limits]
     rows: tuple[GpuPass, ...]
+    missing: tuple[Untimed, ...]
 
 
 class Started(Record):
@@ -202,7 +217,7 @@ def read_speed(folder: Path) -> Speed:
 def read_gpu(folder: Path) -> GpuFigures:
     """Raises ReportError where the file cannot be read, or a pass is faster than the card."""
     found = _read(folder / "gpu.json", GpuFigures, "experiments.benchmark gpu")
-    _check(folder, {f"{row.variant}, {row.mode}, {row.computes_in}": row.share_of_limit for row in found.rows})
+    _check(folder, {row.name: row.share_of_limit for row in found.rows})
     return found
 
 

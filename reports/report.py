@@ -20,7 +20,7 @@ from .origin import sources_json
 from .render import FORMATS, TEXTS, Table, terminal, utf8
 from .render.escape import csv_text
 from .study.model import Study
-from .study.runs import FRACTIONS
+from .study.runs import NOT_WHOLE
 from .written import write_together
 
 RUNS, STATUS = "results.parquet", "status.md"
@@ -124,7 +124,7 @@ WHOLE = ("seed", "test_examples", "parameters_", "flops_", "truncated_")
 def _type(column: str) -> pa.DataType:
     if column.startswith(WHOLE):
         return pa.int64()
-    return pa.float64() if column in FRACTIONS else pa.string()
+    return pa.float64() if column in NOT_WHOLE else pa.string()
 
 
 def write_report(report: Report, out: Path) -> None:

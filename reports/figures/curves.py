@@ -41,20 +41,26 @@ class Curves(Figure):
     """range: least to largest of the seeds; interval: 95 % t interval of their mean."""
     against: Literal["step", "flops"] = "step"
     """What lies on the axis: optimiser steps, or the FLOPs of training until then, at which unlike arms can be held
-    against each other. An arm whose runs are older than their count is left out then."""
+    against each other. An arm with a run that was not counted is named instead of drawn then."""
 
     def read(self, study: Study) -> Iterator[dict[str, Any]]:
         for panel, grid in self.panels(study):
-            for arm, role in _chosen(grid, self.arms):
-                head = {**panel, "arm": label(grid, arm), "role": role, "band": self.band, "runs": arm.n}
-                curves = curves_of(grid, arm)
-                flops = flops_per_step(arm, curves)
-                if self.against == "flops" and flops is None:
-                    continue
+            chosen = [(arm, role, curves_of(grid, arm)) for arm, role in _chosen(grid, self.arms)]
+            counted = {label(grid, arm): flops_per_step(arm, curves) for arm, _, curves in chosen}
+            left = [name for name, flops in counted.items() if flops is None and self.against == "flops"]
+            for arm, role, curves in (each for each in chosen if label(grid, each[0]) not in left):
+                flops = counted[label(grid, arm)]
+                head = {**panel, "not_counted": ", ".join(left) or None, "arm": label(grid, arm), "role": role,
+                        "band": self.band, "runs": arm.n}  # fmt: skip
                 for measure, (kind, column, _, _) in MEASURES.items():
                     rows = banded(curves, kind, column, self.band)
                     spent = ({**row, "flops": None if flops is None else flops * row["step"]} for row in rows)
                     yield from ({**head, "measure": measure, **row} for row in spent)
+
+    def heading(self, row: pd.DataFrame) -> str:
+        """With the arms that are not drawn."""
+        left = row["not_counted"].iloc[0]
+        return super().heading(row) + (f"; training not counted: {left}" if isinstance(left, str) else "")
 
     def handles(self, row: pd.DataFrame) -> list[Line2D]:
         looks = line_styles(row["arm"])
@@ -83,9 +89,10 @@ def curves_of(grid: GridStudy, arm: Arm) -> list[pd.DataFrame]:
 
 
 def flops_per_step(arm: Arm, curves: Sequence[pd.DataFrame]) -> float | None:
-    """A mean over the arm's runs; None where they are older than their count, or have no curve."""
-    spent, steps = float(arm.runs["training_flops"].mean()), [float(curve["step"].max()) for curve in curves]
-    return spent / (sum(steps) / len(steps)) if steps and spent > 0 else None
+    """A mean over the arm's runs; None where one of them was not counted, or has no curve."""
+    spent, steps = arm.runs["training_flops"], [float(curve["step"].max()) for curve in curves]
+    known = len(steps) == arm.n > 0 and spent.notna().all()
+    return float(spent.sum()) / sum(steps) if known else None
 
 
 def banded(curves: Sequence[pd.DataFrame], kind: str, column: str, band: Band) -> Iterator[dict[str, Any]]:

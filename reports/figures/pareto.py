@@ -91,8 +91,8 @@ def _arm(grid: GridStudy, arm: Arm, against: str, batch: int) -> dict[str, Any]:
 
 def _cost(arm: Arm, against: str, batch: int) -> tuple[float | None, int | None]:
     if against == "training":
-        spent = float(arm.runs["training_flops"].mean())
-        return (spent if spent > 0 else None), None
+        spent = arm.runs["training_flops"]
+        return (float(spent.mean()) if spent.notna().all() and spent.min() > 0 else None), None
     if against == "flops":
         return (float(arm.size.flops), arm.size.length) if arm.size else (None, None)
     speed = arm.speeds.get(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import pandas as pd
 
 from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 
-from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson
+from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
 from .costs import Latencies, latencies_of, speeds_of
 from .exercise import exercised
 from .model import Arm, Reference, Size
@@ -115,11 +116,14 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: s
     )
 
 
+LEAST = {"perplexity": 1.0, "bits_per_byte": 0.0}
+
+
 def _text_metrics(found: Sequence[Metrics | Floor]) -> dict[str, Interval]:
-    """Means of what only running text has; nothing elsewhere."""
+    """Means of what only running text has, their intervals as far as possible values go; nothing elsewhere."""
     columns = {name: [getattr(one, name) for one in found] for name in OF_TEXT}
     values = {name: [value for value in column if value is not None] for name, column in columns.items()}
-    intervals = {name: mean_interval(column) for name, column in values.items()}
+    intervals = {name: within(mean_interval(column), LEAST[name], math.inf) for name, column in values.items()}
     return {name: interval for name, interval in intervals.items() if interval is not None}
 
 

@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -32,8 +33,9 @@ OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision",
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
 MADE = ("training_flops",)
+PLAIN = "cross_entropy"
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT, *MADE)
-FRACTIONS = (*MEASURES, *SELECTED, *MADE)
+NOT_WHOLE = (*MEASURES, *SELECTED, *MADE)
 """Columns of numbers that are not whole."""
 CONFIGURATION = ["run_key", "computed_in"]
 STRATA = {"data": "data_key", "code": "code", "device": "device"}
@@ -59,17 +61,21 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
 def _row(grid: Grid, cell: Cell) -> dict[str, object]:
     of_result = {} if cell.result is None else {
         **{name: _at(cell.result, path) for name, path in OF_RESULT.items()},
-        "training_flops": _training_flops(cell.result)}  # fmt: skip
+        "training_flops": _training_flops(cell.result, cell.train)}  # fmt: skip
     return {
         "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
         "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
     }  # fmt: skip
 
 
-def _training_flops(result: Result) -> float:
-    """NaN where the result is older than this count."""
+def _training_flops(result: Result, train: Mapping[str, Any]) -> float:
+    """NaN where the result is older than this count, or where an epoch is not one pass forward and back for each text:
+    by another objective, or in an earlier stage."""
+    objective = train.get("objective", PLAIN)
+    name = objective.get("name") if isinstance(objective, Mapping) else objective
     epoch = result.epoch_flops.get("train")
-    return math.nan if epoch is None else float(epoch.training.padded * result.epochs)
+    counted = epoch is not None and name == PLAIN and len(train.get("stages") or [PLAIN]) == 1
+    return float(epoch.training.padded * result.epochs) if epoch and counted else math.nan
 
 
 def _at(record: Record | None, path: str) -> object:

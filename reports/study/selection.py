@@ -73,12 +73,17 @@ def selection_fault(result: Result, folder: Path, train: Mapping[str, Any] | Non
     return ""
 
 
+ONCE = "the test split was read once"
+ALSO_READ = "the result is of one reading of the test split"
+
+
 def selection_notes(checked: Iterable[Checked]) -> Iterator[str]:
     """What runs prove, and what was read otherwise beside it."""
     results = [run.result for run in checked if not run.fault]
+    also = any(result.published_reading for result in results)
     if results:
         yield (
-            f"In {plural(len(results), 'run')} the test split was read once, with the weights of the epoch that "
+            f"In {plural(len(results), 'run')} {ALSO_READ if also else ONCE}, with the weights of the epoch that "
             "validation chose; their curves were checked for it."
         )
     yield from _published_readings(results)
@@ -92,7 +97,7 @@ def _published_readings(results: Iterable[Result]) -> Iterator[str]:
         for result in results if (one := result.published_reading) is not None
     ]  # fmt: skip
     if read:
-        yield f"Selected on test, as the authors read it, and no result: {listed(read)}."
+        yield f"Read after each epoch beside it, as the authors read it, and no result: {listed(read)}."
 
 
 def _added(results: Sequence[Result]) -> Iterator[str]:

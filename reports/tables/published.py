@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..kinds import Strict
-from ..measured import RESULTS, TimedArm, read_speed
+from ..measured import RESULTS, GpuPass, TimedArm, read_gpu, read_speed
 from ..published import Number, Published, read_published
 from ..recipes import Recipe, recipes
 from ..render.table import Column, Entry, Row, Table
@@ -57,13 +57,15 @@ def published(
     whole: dict[str, int | float | str | bool],
     recipe: dict[str, str],
     latency: dict[str, Timed],
+    gpu: str,
 ) -> list[Table]:
     """One table; runs of unlike recipes stand in rows of their own.
 
     models: variants, as published.yaml names them. quantities: which of their numbers, in order → how it is called.
     task: of the runs. architecture: published quantity → key of a run's spec that must have that value; whole: key of a
     run's spec → value that it must have (a run on less data reproduces nothing). recipe: key → its name, what a reader
-    must know of how a run was trained. latency: model → where a batch was timed. Raises ReportError where
+    must know of how a run was trained. latency: model → where a batch was timed; gpu: folder below reports/results of
+    a GPU's figures, the same for all models. Raises ReportError where
     published.yaml or a measurement cannot be read.
     """
     known, rows, warnings, notes = read_published(), list[Row](), list[str](), list[str]()
@@ -75,7 +77,8 @@ def published(
         warnings += [said for one in found for said in named_grid(one.grid, one.grid.warnings)]
         of_model = [number for quantity in quantities for number in known.numbers
                     if (number.model, number.quantity) == (model, quantity)]  # fmt: skip
-        made = [(number, ours) for number in of_model for ours in _ours(number, found, latency.get(model))]
+        made = [(number, ours) for number in of_model
+                for ours in _ours(number, found, latency.get(model), gpu)]  # fmt: skip
         rows += [_row(number, quantities[number.quantity], ours, ruled=not place)
                  for place, (number, ours) in enumerate(made)]  # fmt: skip
     return [Table("", "", COLUMNS, tuple(rows), tuple(dict.fromkeys(warnings)), (*_notes(known), *notes))]
@@ -94,7 +97,7 @@ def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:
     return Row(entries, (where,), f"{number.model}, {quantity}", ruled)
 
 
-def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None) -> list[Ours]:
+def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None, gpu: str) -> list[Ours]:
     if number.quantity in SCORES and found:
         scores = [_score(number, one, number.quantity) for one in found]
         if number.quantity == "accuracy":
@@ -103,12 +106,13 @@ def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None) -> list[
         return scores
     if number.quantity == "parameters" and found:
         return [_parameters(number, found[0])]
-    if number.quantity == "batch_latency" and timed:
-        return [_latency(number, timed)]
-    why = {"batch_latency": f"a batch of {number.batch} texts was not timed"} | dict.fromkeys(
+    if number.quantity in ("batch_latency", "peak_memory"):
+        on_cpu = [_latency(number, timed)] if number.quantity == "batch_latency" and timed else []
+        return [*on_cpu, *_on_gpu(number, gpu)] or [_nothing("not measured")]
+    why = dict.fromkeys(
         (*SCORES, "parameters"), "no completed run of this model at its published sizes on the whole data"
     )
-    return [_nothing(why.get(number.quantity, "not measured: the figure is of another device"))]
+    return [_nothing(why.get(number.quantity, "advice: nothing to measure"))]
 
 
 def _nothing(why: str) -> Ours:
@@ -168,6 +172,33 @@ def _latency(number: Number, timed: Timed) -> Ours:
         ),
         f"median [p20, p80] on {speed.device}, {timed.arm} arithmetic{_rates(arm, number)}",
     )
+
+
+def _on_gpu(number: Number, folder: str) -> list[Ours]:
+    """Forward passes of the published batch, one for each thing that is computed in."""
+    if not (RESULTS / folder).exists():
+        return []
+    found, source = read_gpu(RESULTS / folder), f"{folder}/gpu.json"
+    wanted = (number.model, "forward", number.batch, number.length)
+    rows = [row for row in found.rows if (row.variant, row.mode, row.batch, row.length) == wanted]
+    return [_gpu_pass(number, row, source, folder, found.gpu.name.removeprefix("cuda: ")) for row in rows]
+
+
+def _gpu_pass(number: Number, row: GpuPass, source: str, folder: str, card: str) -> Ours:
+    both, how = (source, number.source), f"{card}, {row.computes_in}, {'compiled' if row.compiled else 'not compiled'}"
+    if number.quantity == "peak_memory":
+        cell = Entry(f"{row.peak_bytes / 1e9:.2f} GB", {"ours": row.peak_bytes}, (source,))
+        against, gap = f"× {row.peak_bytes / number.plain:.2f}", row.peak_bytes - number.plain
+        how = f"peak of PyTorch's memory, {how}"
+    else:
+        low, high = (f"{1e3 * seconds:.2f}" for seconds in (row.p20_s, row.p80_s))
+        spread = raw_bounds("ours", Interval(row.median_s, row.p20_s, row.p80_s, row.repeats))
+        cell = Entry(f"{1e3 * row.median_s:.2f} ms ({low} to {high})", spread, (source,))
+        against, gap = f"× {row.median_s / number.plain:.2f}", row.median_s - number.plain
+        how = f"median [p20, p80], our code, {how}, at {row.share_of_limit:.0%} of the card's limit"
+    where = Entry(folder, {"grid": folder}, (source,))
+    count = Entry(str(row.repeats), {"n": row.repeats}, (source,))
+    return Ours((cell, Entry(against, {"difference": gap}, both), count, where), how)
 
 
 def _rates(arm: TimedArm, number: Number) -> str:

@@ -115,16 +115,21 @@ def gpu(share: float = 0.05) -> dict[str, Any]:
     training = {**forward, "mode": "training", "batch": 48, "stated_s": None, "epoch_s": 11.04, "load_average": [1, 5]}
     limits = {"matmul_flops_per_s": 7.9e14, "copy_bytes_per_s": 3e12, "best_product": [8192] * 3, "precision": "bf16"}
     card = {"name": "a card", "driver": "580", "cuda": "13.0"}
-    return {"schema": 1, "gpu": card, "limits": {"bf16": limits}, "rows": [forward, training]}
+    gap = {"variant": "original_base", "mode": "training", "computes_in": "fp32", "compiled": True, "reason": "full"}
+    head = {"schema": 1, "gpu": card, "limits": {"bf16": limits}}
+    rows = [forward, {**forward, "compiled": True, "share_of_limit": 0.01}, training]
+    return {**head, "rows": rows, "missing": [gap]}
 
 
 def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
     started = {"schema": 1, "code_revision": "def"}
     evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
     text = written(tmp_path)[tmp_path / "gpu.md"]
-    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[4:6])
+    lines = [text.splitlines()[row] for row in (4, 6)]
+    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
     assert first[5:] == ["16.50", "16.00 to 17.00", "3", "4.83", "1.69", "9.13", "—", "5%"]
-    assert last[1:3] == ["training", "48 × 768"] and last[8] == "—" and last[11] == "11.0"
+    assert last[1:3] == ["training", "48 × 768"] and last[8] == last[10] == "—" and last[11] == "11.0"
+    assert "training, fp32, compiled: full." in text
     assert "a card, driver 580, CUDA 13.0; limits measured: bf16 790 TFLOP/s and 3.0 TB/s" in text
     assert "load average of the host 1.0 to 5.0; code def" in text
 

@@ -4,7 +4,7 @@
 plain      matrices and a softmax written out; the reference that the others are held against
 sdpa       PyTorch's fused attention; windows as chunks of three blocks, linear in the length
 banded     windows in pieces that fit the cache of a CPU, with a backward pass of its own
-flex       PyTorch's flex_attention, compiled; block-sparse windows on a GPU
+flex       PyTorch's flex_attention; block-sparse windows on a GPU, chosen within ``torch.compile``
 xformers   ``memory_efficient_attention``; windows without masks on a GPU, in half precision
 =========  ==========================================================================================
 

@@ -128,10 +128,10 @@ def test_what_was_not_run_is_not_testable(judged: Judged) -> None:
     assert reached.verdict is Ruling.CONFIRMED and "87.60" in reached.measured and "81.19" in reached.figures
 
 
-def test_memory_is_of_a_gpu_and_doubled_for_fp32(judged: Judged) -> None:
+def test_memory_is_of_a_gpu_and_doubled_for_fp32_and_advice_is_no_peak(judged: Judged) -> None:
     rows = json.loads((RESULTS / "cost" / "gpu" / "gpu.json").read_text())["rows"]
     peak = {row["variant"]: row["peak_bytes"] for row in rows if row["mode"] == "forward"}
-    for size, ruling in (("base", Ruling.CONFIRMED), ("small", Ruling.REFUTED)):
+    for size, ruling in (("base", Ruling.CONFIRMED), ("small", Ruling.UNTESTABLE)):
         found = judged[f"memory_{size}"]
         assert found.verdict is ruling and f"{2 * peak[f'original_{size}'] / 1e9:.2f} GB" in found.measured
 

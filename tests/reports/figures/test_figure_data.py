@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,12 +70,23 @@ def test_training_costs_all_epochs_with_pads_as_a_mean_over_seeds(small: Path) -
     assert frame.loc["better", "missing"] == "not counted" and pd.isna(frame.loc["better", "cost"])
 
 
+@pytest.mark.parametrize("train", [{"objective": {"name": "adversarial"}}, {"stages": [{"name": "a"}, {"name": "b"}]}])
+def test_training_of_more_than_a_pass_a_text_is_not_counted(small: Path, train: dict[str, Any]) -> None:
+    cell = runs.write_cell(small, runs.result("base", 0, 0.3, epoch_flops=runs.an_epoch(1000)))
+    runs.write_cell(small, runs.result("base", 1, 0.5, epoch_flops=runs.an_epoch(1000)))
+    config = json.loads((cell / "config.json").read_text())
+    runs.write(cell / "config.json", {**config, "spec": {**config["spec"], "train": train}})
+    frame = data("pareto", small, against=["training"]).set_index("arm")
+    assert frame.loc["base", "missing"] == "not counted"
+
+
 def test_curves_against_flops_leave_out_what_was_not_counted(curved: Path) -> None:
     """80 steps in two epochs of 4,000 FLOPs are 100 a step."""
     for seed in (0, 1, 2):
         runs.write_cell(curved, runs.result("routed", seed, 0.5, epochs=2, epoch_flops=runs.an_epoch(4000)))
     frame = data("curves", curved, arms=["base", "routed"], against="flops")
-    assert set(frame["arm"]) == {"routed"} and (frame["flops"] == 100 * frame["step"]).all()
+    assert set(frame["not_counted"]) == {"base"} and set(frame["arm"]) == {"routed"}
+    assert (frame["flops"] == 100 * frame["step"]).all()
     steps = data("curves", curved, arms=["base", "routed"])
     assert steps.loc[steps["arm"] == "base", "flops"].isna().all()
 

@@ -215,3 +215,15 @@ def test_predictions_give_mcnemar_where_all_runs_have_them(tmp_path: Path) -> No
     grid = only(folder)
     assert grid.contrast("difference", "x", "base").p_mcnemar is None
     assert any("Predictions left out: demo/x-0" in warning for warning in grid.warnings)
+
+
+def test_intervals_of_running_text_end_where_no_text_can_be(tmp_path: Path) -> None:
+    """A perplexity of two runs has so wide an interval that it would reach below one, that of a sure prediction."""
+    for seed, (perplexity, bits) in enumerate(((2.0, 1.0), (9.0, 3.17))):
+        record = runs.result("base", seed, 0.5)
+        record["metrics"]["test"] |= {"perplexity": perplexity, "bits_per_byte": bits}
+        runs.write_cell(tmp_path / "demo", record)
+    found = only(tmp_path / "demo").arm("base").text_metrics
+    upper = stats.ttest_1samp([2.0, 9.0], 0).confidence_interval(0.95).high
+    assert (found["perplexity"].mean, found["perplexity"].low) == (5.5, 1.0)
+    assert found["perplexity"].high == pytest.approx(upper) and found["bits_per_byte"].low == 0.0

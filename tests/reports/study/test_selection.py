@@ -100,6 +100,7 @@ def test_the_authors_reading_is_shown_as_no_result(tmp_path: Path) -> None:
     curve = [*sound_curve()[:-1], *(line("test_reading", 100 * e, e, 0.7) for e in range(1, 5)), sound_curve()[-1]]
     warnings, notes = said(grid_of(tmp_path, curve, published_reading=reading))
     assert "selected on test" not in warnings
+    assert "In 1 run the result is of one reading of the test split, with the weights" in notes and "once" not in notes
     assert "as the authors read it, and no result: base with seed 0 77.50 (best of 4, epoch 3)." in notes
 
 

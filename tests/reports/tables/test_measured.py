@@ -10,6 +10,7 @@ import pytest
 
 from reports.definition import read_definitions
 from reports.errors import ReportError
+from reports.measured import RESULTS
 from reports.published import read_published
 from reports.render import MISSING, Table
 from reports.study.build import study
@@ -88,8 +89,24 @@ def test_what_was_not_measured_is_missing_with_the_reason(tmp_path: Path) -> Non
     shown = {source for row in table.rows for source in row.entries[2].sources}
     assert {number.source for number in asked if number.quantity in ("accuracy", "f1", "peak_memory")} <= shown
     for row in table.rows:
-        if row.entries[1].text != "time of a batch":
-            assert row.entries[4].text == MISSING and row.entries[4].raw["ours"] is None and "Ours: n" in row.detail[0]
+        if row.entries[1].text not in ("time of a batch", "peak memory"):
+            assert row.entries[4].text == MISSING and row.entries[4].raw["ours"] is None
+            assert "Ours: no" in row.detail[0] or "Ours: advice" in row.detail[0]
+
+
+def test_what_a_gpu_gave_stands_beside_what_was_published(tmp_path: Path) -> None:
+    """The committed figures: forward passes of 256 texts in bf16, with their card in what is said below the table."""
+    write_cell(tmp_path / "other", result("base", 0, 0.5))
+    rows = [row for row in table1(tmp_path / "other").rows if row.entries[7].text == "cost/gpu"]
+    found = {(row.entries[0].text, row.entries[1].text): row for row in rows}
+    assert set(found) == {("original_small", "time of a batch"), ("original_base", "time of a batch"),
+                          ("original_base", "peak memory")}  # fmt: skip
+    passes = json.loads((RESULTS / "cost" / "gpu" / "gpu.json").read_text())["rows"]
+    (base,) = (one for one in passes if (one["variant"], one["mode"]) == ("original_base", "forward"))
+    timed, memory = found["original_base", "time of a batch"], found["original_base", "peak memory"]
+    assert timed.entries[4].raw["ours"] == base["median_s"] and memory.entries[4].raw["ours"] == base["peak_bytes"]
+    assert timed.entries[5].text == f"× {base['median_s'] / 4.83e-3:.2f}"
+    assert "NVIDIA H100 80GB HBM3, bf16, not compiled" in timed.detail[0]
 
 
 def point(variant: str, length: int, flops: int, median_s: float, share: float = 0.5) -> dict[str, Any]:

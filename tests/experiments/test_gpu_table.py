@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,14 @@ def test_the_published_sizes_are_those_of_their_cards() -> None:
     found = [(size.length, size.forward, size.training, size.stated_s) for size in SIZES]
     assert found == [(768, 256, 48, 4.83e-3), (256, 256, 96, 3.67e-3)]
     assert len(list(cases(SIZES, Settings()))) == 24
-    assert {case.precision for case in cases(SIZES, Settings(computes_in=("tf32",)))} == {"fp32"}
-    assert len(list(cases(SIZES, Settings(computes_in=("bf16",), compiled=False)))) == 4
+    assert {case.precision for case in cases(SIZES, Settings(computes_in=["tf32"]))} == {"fp32"}
+    assert len(list(cases(SIZES, Settings(computes_in=["bf16"], compiled=False)))) == 4
+
+
+def test_settings_are_read_again_from_the_plain_values_that_a_run_records() -> None:
+    """A run was planned with a tuple, and refused the list that its record made of it."""
+    settings = Settings(computes_in=["bf16", "tf32"], compiled=False)
+    assert Settings(**json.loads(json.dumps(settings.model_dump()))) == settings
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

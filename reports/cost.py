@@ -116,9 +116,8 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
         f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; code {revision}.",
         "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length. "
         "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
-        *(f"Missing: {gap.variant}, {gap.mode}, {gap.computes_in}{', compiled' if gap.compiled else ''}: {gap.reason}."
-          for gap in found.missing),
-    )  # fmt: skip
+        *(f"Missing: {gap.name}: {gap.reason}." for gap in found.missing),
+    )
     return _table("Published sizes on a GPU", head, [_pass(row) for row in found.rows], *notes, code=True)
 
 

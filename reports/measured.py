@@ -136,13 +136,22 @@ class Speed(Measured):
         )
 
 
-class GpuPass(Record):
-    """A pass of a published size on a GPU, beside what its authors state of it."""
+class GpuCase(Record):
+    """A pass of a published size on a GPU."""
 
     variant: str
     mode: str
     computes_in: str
     compiled: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}, {self.mode}, {self.computes_in}{', compiled' if self.compiled else ''}"
+
+
+class GpuPass(GpuCase):
+    """As measured, beside what its authors state of it."""
+
     batch: Count
     length: Count
     median_s: Positive
@@ -156,18 +165,10 @@ class GpuPass(Record):
     peak_bytes: Count
     epoch_s: Positive | None
 
-    @property
-    def name(self) -> str:
-        return f"{self.variant}, {self.mode}, {self.computes_in}{', compiled' if self.compiled else ''}"
 
-
-class Untimed(Record):
+class Untimed(GpuCase):
     """A pass that was asked for and is not there."""
 
-    variant: str
-    mode: str
-    computes_in: str
-    compiled: bool
     reason: str
 
 

@@ -45,6 +45,10 @@ class MemoryExhaustedError(SwarmformerError, MemoryError):
     """A training step that does not fit into memory, however few texts are computed at once."""
 
 
+class CaptureError(SwarmformerError, RuntimeError):
+    """A training step that cannot be recorded as a CUDA graph."""
+
+
 class InterruptedRunError(Exception):
     """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from swarmformer import registry
@@ -42,6 +42,9 @@ class TrainBudget(Strict):
     compile: bool | Literal["auto"] = Field(
         "auto", description="train through `torch.compile`; auto: on a GPU, in stages of 1,000 steps or more"
     )
+    capture: bool | Literal["auto"] = Field(
+        "auto", description="replay full batches as CUDA graphs; auto: on a GPU, in stages of 100 steps or more"
+    )
     tf32: bool = Field(True, description="on a GPU, products of what stays in fp32 may round their operands to TF32")
     eval_batch_size: int = Field(256, ge=1, description="texts in a batch of validation and test")
     read_test_each_epoch: bool = Field(
@@ -49,13 +52,13 @@ class TrainBudget(Strict):
     )
     checkpoint_seconds: float = Field(60.0, ge=0, description="seconds between checkpoints amid an epoch")
 
-    @field_validator("compile", mode="before")
+    @field_validator("compile", "capture", mode="before")
     @classmethod
-    def _one_fault(cls, value: object) -> object:
+    def _one_fault(cls, value: object, info: ValidationInfo) -> object:
         """Instead of a fault for each thing that it could be."""
         if isinstance(value, bool) or value == "auto":
             return value
-        raise PydanticCustomError("compile", "Input should be true, false or 'auto'")
+        raise PydanticCustomError(str(info.field_name), "Input should be true, false or 'auto'")
 
 
 KEYS = (*TrainBudget.model_fields, *USUAL, STAGES)

@@ -43,7 +43,8 @@ class Objective(Component, ABC):
     the model are added by the training step, as their mean over the passes. Parameters of its own (a head that
     only pretraining needs) are trained with those of the model. ``in_pieces`` is True where the loss of a batch is
     the mean of the losses of what ``mean_over`` says, so that the batch may be cut. ``hooks`` is True where it hooks
-    into modules of the model, which a compiled model would not notice.
+    into modules of the model, which a compiled model would not notice. ``reads_values`` is True where a step waits for
+    a value of the device, as a count that is the size of a tensor: such a step is not recorded as a CUDA graph.
     """
 
     in_pieces: ClassVar[bool] = False
@@ -52,6 +53,7 @@ class Objective(Component, ABC):
     needs_labels: ClassVar[bool] = True
     """False where texts without labels will do."""
     hooks: ClassVar[bool] = False
+    reads_values: ClassVar[bool] = False
 
     def check_model(self, model: Model) -> None:
         """Raise SpecError, before anything runs, where it cannot train this model, which may be without weights."""

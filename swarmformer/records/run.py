@@ -198,8 +198,9 @@ class Computing(Record):
 
     ``processes`` shared the batches, in the order of starts where they differ; ``micro_batch`` texts were computed at
     once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer. ``compiled``: by
-    torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``tf32``:
-    products in fp32 might round their operands to it.
+    torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``captured``:
+    steps of full batches were replayed as CUDA graphs, in the last stage; ``capture_fault``: why not, where that was
+    attempted. ``tf32``: products in fp32 might round their operands to it.
     """
 
     processes: tuple[Natural, ...] = (1,)
@@ -207,6 +208,8 @@ class Computing(Record):
     reduced: bool = False
     compiled: bool = False
     compile_fault: str = ""
+    captured: bool = False
+    capture_fault: str = ""
     tf32: bool = False
 
 

@@ -92,7 +92,7 @@ class TrainSpec(TrainBudget):
     augmentation: ComponentSpec = _ingredient("augmentation")
     stages: tuple[StageSpec, ...] = Field(default_factory=lambda: (_usual_stage(),))
 
-    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"checkpoint_seconds", "micro_batch", "tf32"})
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"capture", "checkpoint_seconds", "micro_batch", "tf32"})
     """Fields that cannot change a result, but for which random numbers it draws and how sums are rounded."""
 
     @classmethod

@@ -11,6 +11,7 @@ from torch import Tensor
 from swarmformer.contracts import Model
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.average import Average
+from swarmformer.training.captured import captures
 from swarmformer.training.fast import compiles
 from swarmformer.training.ranks import Ranks
 from swarmformer.training.stage_run import StageRun
@@ -37,9 +38,15 @@ class Learner:
         """
         train, objective = stage.train, stage.ingredients.objective
         optimiser = stage.ingredients.optimiser.build([model, objective], device)
-        compiled = train.model_copy(update={"compile": compiles(train, device, stage.steps, objective)})
+        decided = {
+            "compile": compiles(train, device, stage.steps, objective),
+            "capture": ranks.size == 1 and captures(train, device, stage.steps, objective),
+        }
         at_once = min(filter(None, (micro_batch, train.micro_batch)), default=0)
-        step = TrainingStep(model, objective, optimiser, compiled, ranks, at_once, must_compile=train.compile is True)
+        step = TrainingStep(
+            model, objective, optimiser, train.model_copy(update=decided), ranks, at_once,
+            must_compile=train.compile is True, must_capture=train.capture is True,
+        )  # fmt: skip
         return cls(model, step, Average(model, train) if train.ema_decay else None)
 
     @property

@@ -117,6 +117,7 @@ class Trainer:
         return Computing(
             processes=tuple(done.processes), micro_batch=self.step.micro_batch, reduced=reduced,
             compiled=self.step.compiled is not None, compile_fault=self.step.compile_fault,
+            captured=self.step.captured, capture_fault=self.step.capture_fault,
             tf32=self.device.type == "cuda" and self.now.train.tf32,
         )  # fmt: skip
 

@@ -17,6 +17,7 @@ from swarmformer.errors import MemoryExhaustedError, SwarmformerError
 from swarmformer.ops.pieces import training_pieces
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
+from swarmformer.training.captured import CapturedGradients, CudaRecorder
 from swarmformer.training.evaluate import Passes, autocast
 from swarmformer.training.fast import cannot_compile, compiled
 from swarmformer.training.ranks import ALONE, Ranks
@@ -37,7 +38,8 @@ class TrainingStep:
         ranks: the processes that share each batch.
         micro_batch: texts that one process computes at once, 0: all of its share. Halved where memory runs out; the
             gradient stays that of the batch.
-        must_compile: ``train.compile`` was asked for, so that one which fails is an error.
+        must_compile, must_capture: ``train.compile``, ``train.capture`` were asked for, so that one which fails is an
+            error.
     """
 
     model: Model
@@ -47,12 +49,27 @@ class TrainingStep:
     ranks: Ranks = ALONE
     micro_batch: int = 0
     must_compile: bool = True
+    must_capture: bool = True
 
     def __post_init__(self) -> None:
+        self.graphs = self._graphs() if self.train.capture is True else None
         self.compiled = compiled(self.model) if self.train.compile is True else None
         self.compile_fault = ""
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         self.given: list[bool] = []
+
+    def _graphs(self) -> CapturedGradients:
+        recorder = CudaRecorder(next(self.model.parameters()).device)
+        return CapturedGradients(self._of_whole, [self.model, self.objective], recorder, self.must_capture)
+
+    @property
+    def captured(self) -> bool:
+        """Whether steps are replayed."""
+        return self.graphs is not None and bool(self.graphs.recorded)
+
+    @property
+    def capture_fault(self) -> str:
+        return self.graphs.fault if self.graphs else ""
 
     def __call__(self, batch: Batch, place: tuple[int, ...] = ()) -> Record:
         """``batch`` is on the model's device. What is worth writing down stays there: nothing waits for it.
@@ -72,6 +89,8 @@ class TrainingStep:
         """Give the parameters the gradients of a batch's loss, this rank's share of it; in parts where it must be."""
         while True:
             try:
+                if self.graphs and not self.micro_batch and len(batch.ids_BN) == self.train.batch_size:
+                    return self.graphs(batch)
                 return self._gradients(batch, place)
             except (RuntimeError, MemoryError) as error:
                 cause, full = in_a_line(error)[:LONGEST] or type(error).__name__, ran_out_of_memory(error)
@@ -91,6 +110,9 @@ class TrainingStep:
             )
         self.given = given
         self.ranks.add_up([parameter.grad for parameter in self.parameters if parameter.grad is not None])
+
+    def _of_whole(self, batch: Batch) -> Record:
+        return self._gradients(batch, ())
 
     def _gradients(self, batch: Batch, place: tuple[int, ...]) -> Record:
         record: Record = {}

@@ -50,6 +50,7 @@ class MaskedTokens(Objective):
     in_pieces = True
     mean_over = "rows"
     needs_labels = False
+    reads_values = True
     test_options = ({"candidates": 8}, {"tied": False, "share": 0.5}, {"random": 0.0, "unchanged": 0.0})
 
     def __init__(

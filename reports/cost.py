@@ -103,7 +103,7 @@ def _spread(row: Figure | None) -> str:
 def _gpu(found: GpuFigures, revision: str) -> Table:
     """Passes of the published sizes on a card, the authors' figures beside them."""
     head = (
-        "variant; pass; texts × tokens; computed in; compiled; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
+        "variant; pass; texts × tokens; computed in; way; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
         "stated or advised, GB; epoch, s; of the limit"
     )
     rates = ", ".join(
@@ -114,6 +114,7 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
     card = f"{found.gpu.name}, driver {found.gpu.driver}, CUDA {found.gpu.cuda}; limits measured: {rates}"
     notes = (
         f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; code {revision}.",
+        "Eager: operation by operation. Compiled: through torch.compile. Captured: replayed as a CUDA graph.",
         "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length. "
         "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
         *(f"Missing: {gap.name}: {gap.reason}." for gap in found.missing),
@@ -123,7 +124,7 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
 
 def _pass(row: GpuPass) -> tuple[str, ...]:
     return (
-        row.variant, row.mode, f"{row.batch} × {row.length}", row.computes_in, "yes" if row.compiled else "no",
+        row.variant, row.mode, f"{row.batch} × {row.length}", row.computes_in, row.way,
         f"{1e3 * row.median_s:.2f}", f"{1e3 * row.p20_s:.2f} to {1e3 * row.p80_s:.2f}", str(row.repeats),
         f"{1e3 * row.stated_s:.2f}" if row.stated_s else MISSING, f"{row.peak_bytes / 1e9:.2f}",
         f"{row.stated_bytes / 1e9:.2f}" if row.mode == "forward" else MISSING,

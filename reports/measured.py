@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from swarmformer.records import Count, NotNegative, Parameters, Positive, Record, UnreadableFileError, load
 from swarmformer.records.costs import Limits, Measured
@@ -142,11 +142,11 @@ class GpuCase(Record):
     variant: str
     mode: str
     computes_in: str
-    compiled: bool
+    way: Literal["eager", "compiled", "captured"]
 
     @property
     def name(self) -> str:
-        return f"{self.variant}, {self.mode}, {self.computes_in}{', compiled' if self.compiled else ''}"
+        return f"{self.variant}, {self.mode}, {self.computes_in}, {self.way}"
 
 
 class GpuPass(GpuCase):

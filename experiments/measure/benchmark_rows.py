@@ -151,7 +151,7 @@ class Measurement:
             precision=precision,
             mode=shape.mode,
             train=self.train,
-            compiled=self.settings.compile,
+            way="compiled" if self.settings.compile else "eager",
             budget_s=budget_s,
             seed=self.settings.seed,
         )

@@ -1,9 +1,9 @@
 """The figures of a GPU: ``swarmformer bench gpu``, further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), device (auto: the first GPU), budget_s
-(seconds to time all of it; limits and compiling come on top), compiled (time the compiled passes too: each takes its
-compiler up to a minute), computes_in (a list of fp32, tf32 and bf16; by default all). Without a GPU it says so and
-measures nothing.
+(seconds to time all of it; limits and compiling come on top), ways (a list of eager, compiled and captured, which is
+replayed as a CUDA graph; by default all; each compiled pass takes its compiler up to a minute), computes_in (a list of
+fp32, tf32 and bf16; by default all). Without a GPU it says so and measures nothing.
 
 For each published size, on random tokens of its full length: the forward pass of a batch of 256 and the training step
 of its batch, synchronised, in fp32, TF32 and bf16, and what an epoch of IMDb's 22,500 training texts makes of that; the
@@ -26,12 +26,12 @@ from swarmformer.contracts import Strict
 from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.passes import Mode
+from swarmformer.cost.passes import Mode, Way
 from swarmformer.cost.probe import OutputError, Precision
 from swarmformer.cost.report import limits_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.environment import describe_device, describe_machine, device_name, resolve_device
-from swarmformer.errors import SpecError
+from swarmformer.errors import CaptureError, SpecError
 from swarmformer.records import load_json, save_json
 from swarmformer.training.fast import products_in_tf32
 from swarmformer.variants import load_variant
@@ -50,6 +50,7 @@ LIMITS_S = 4.0
 
 ComputesIn = Literal["fp32", "tf32", "bf16"]
 COMPUTES_IN: tuple[ComputesIn, ...] = ("fp32", "tf32", "bf16")
+WAYS: tuple[Way, ...] = ("eager", "compiled", "captured")
 
 
 class Settings(Strict):
@@ -57,7 +58,7 @@ class Settings(Strict):
     name: str = ""
     device: str = "auto"
     budget_s: float = Field(120.0, gt=0)
-    compiled: bool = True
+    ways: list[Way] = Field(list(WAYS), min_length=1)
     computes_in: list[ComputesIn] = Field(list(COMPUTES_IN), min_length=1)
 
 
@@ -87,7 +88,7 @@ class Case:
     size: Size
     mode: Mode
     computes_in: ComputesIn
-    compiled: bool
+    way: Way
 
     @property
     def batch(self) -> int:
@@ -107,8 +108,8 @@ def cases(sizes: Sequence[Size], settings: Settings) -> Iterator[Case]:
     for size in sizes:
         for mode in ("forward", "training"):
             for word in settings.computes_in:
-                for through in (False, True) if settings.compiled else (False,):
-                    yield Case(size, mode, word, through)  # type: ignore[arg-type]
+                for way in settings.ways:
+                    yield Case(size, mode, word, way)  # type: ignore[arg-type]
 
 
 def measure(
@@ -127,7 +128,7 @@ def measure(
         try:
             budget_s = max(0.0, end - now_s()) / (len(todo) - done)
             timed.append((case, _timed(case, arms[case.size], device, budget_s)))
-        except (torch.OutOfMemoryError, OutputError) as error:
+        except (torch.OutOfMemoryError, OutputError, CaptureError) as error:
             missing.append(_gap(case, error))
     for word, case in {case.computes_in: case for case, _ in timed}.items():  # a clock may have risen meanwhile
         limits[word] = limits[word].raised_by(_limits(arms, case, device))
@@ -162,7 +163,7 @@ def _limits(arms: Mapping[Size, CostArm], case: Case, device: torch.device) -> L
 
 def _named(case: Case) -> dict[str, Any]:
     return {"variant": case.size.variant, "mode": case.mode, "computes_in": case.computes_in,
-            "compiled": case.compiled, "batch": case.batch, "length": case.size.length}  # fmt: skip
+            "way": case.way, "batch": case.batch, "length": case.size.length}  # fmt: skip
 
 
 def _timed(case: Case, arm: CostArm, device: torch.device, budget_s: float) -> Timed:
@@ -173,7 +174,7 @@ def _timed(case: Case, arm: CostArm, device: torch.device, budget_s: float) -> T
     with products_in_tf32(device, case.tf32):
         [found] = measure_latency(
             {case.size.variant: model}, batches=[case.batch], length=case.size.length, device=device,
-            threads=torch.get_num_threads(), precision=case.precision, mode=case.mode, compiled=case.compiled,
+            threads=torch.get_num_threads(), precision=case.precision, mode=case.mode, way=case.way,
             budget_s=budget_s,
         )  # fmt: skip
     forward = case.mode == "forward"
@@ -187,7 +188,7 @@ def _timed(case: Case, arm: CostArm, device: torch.device, budget_s: float) -> T
     return Timed(place, columns, found.samples, arm.work(case.batch, case.mode, device))
 
 
-HEAD = ("size", "pass", "texts", "in", "compiled", "median, ms", "p20", "p80", "stated, ms", "reached", "peak, GB",
+HEAD = ("size", "pass", "texts", "in", "way", "median, ms", "p20", "p80", "stated, ms", "reached", "peak, GB",
         "stated, GB", "epoch, s", "of ceiling")  # fmt: skip
 
 
@@ -198,7 +199,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     reached = "" if stated is None else "yes" if row["median_s"] <= stated else "no"
     return (
         row["variant"], row["mode"], f"{row['batch']} × {row['length']}", row["computes_in"],
-        "yes" if row["compiled"] else "no", *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
+        row["way"], *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
         "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.2f}", f"{row['stated_bytes'] / 1e9:.2f}",
         "" if row["epoch_s"] is None else f"{row['epoch_s']:.1f}", f"{row['share_of_limit']:.0%}",
     )  # fmt: skip

@@ -185,7 +185,7 @@ def _on_gpu(number: Number, folder: str) -> list[Ours]:
 
 
 def _gpu_pass(number: Number, row: GpuPass, source: str, folder: str, card: str) -> Ours:
-    both, how = (source, number.source), f"{card}, {row.computes_in}, {'compiled' if row.compiled else 'not compiled'}"
+    both, how = (source, number.source), f"{card}, {row.computes_in}, {row.way}"
     if number.quantity == "peak_memory":
         cell = Entry(f"{row.peak_bytes / 1e9:.2f} GB", {"ours": row.peak_bytes}, (source,))
         against, gap = f"× {row.peak_bytes / number.plain:.2f}", row.peak_bytes - number.plain

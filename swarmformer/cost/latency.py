@@ -10,21 +10,22 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.passes import Mode, check_result, make_call, random_batch
+from swarmformer.cost.passes import Mode, Way, check_result, make_call, random_batch
 from swarmformer.cost.probe import Precision, evaluating
 from swarmformer.cost.rounds import Check, Samples, time_arms
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec
+from swarmformer.training.captured import WARM
 
 
 @dataclass(frozen=True)
 class Latency:
     """Seconds of one call on ``batch`` texts of ``length`` tokens; ``arm`` says of which model.
 
-    ``compile_s``: what the first call of a compiled model took, without any cache of compiled code from before; where
-    its graph is that of an arm before it, they share the code.
+    ``compile_s``: until a model was compiled, without any cache of compiled code from before, or recorded; a compiled
+    one whose graph is that of an arm before it shares its code.
     """
 
     arm: str
@@ -44,7 +45,7 @@ def measure_latency(
     precision: Precision = "fp32",
     mode: Mode = "forward",
     train: TrainSpec | None = None,
-    compiled: bool = False,
+    way: Way = "eager",
     budget_s: float = 20.0,
     min_repeats: int = 3,
     max_repeats: int = 100,
@@ -60,7 +61,7 @@ def measure_latency(
         batches: batch sizes; each gets an equal share of the time that is left when its turn comes.
         length: tokens per text, the same for all or by arm.
         train: of the optimiser, where the mode is ``training``.
-        compiled: through ``torch.compile``; compiling does not count against the budget.
+        way: compiling and recording do not count against the budget.
         budget_s: start no round after so many seconds; overrun only to reach ``min_repeats``.
 
     Returns:
@@ -71,9 +72,9 @@ def measure_latency(
         OutputError: an arm whose output is not finite or has the wrong shape.
     """
     lengths = _lengths(arms, batches, length)
-    calling = _Calling(mode, precision, train or TrainSpec.from_dict({}), compiled, device, seed)
+    calling = _Calling(mode, precision, train or TrainSpec.from_dict({}), way, device, seed)
     end, rows = now_s() + budget_s, []
-    with torch_threads(threads), _every_arm_compiled() if compiled else nullcontext(), ExitStack() as stack:
+    with torch_threads(threads), _every_arm_compiled() if way == "compiled" else nullcontext(), ExitStack() as stack:
         for model in arms.values():
             stack.enter_context(evaluating(model.to(device)))
         for done, batch in enumerate(batches):
@@ -110,7 +111,7 @@ class _Calling:
     mode: Mode
     precision: Precision
     train: TrainSpec
-    compiled: bool
+    way: Way
     device: torch.device
     seed: int
 
@@ -120,10 +121,10 @@ class _Calling:
             for name, model in arms.items()
         }
         calls = {
-            name: make_call(model, data[name], self.mode, self.precision, self.train, compiled=self.compiled)
+            name: make_call(model, data[name], self.mode, self.precision, self.train, way=self.way)
             for name, model in arms.items()
         }
-        return _Made(data, calls, _first_calls(calls) if self.compiled else {})
+        return _Made(data, calls, {} if self.way == "eager" else _first_calls(calls, self.way))
 
 
 @contextmanager
@@ -137,11 +138,13 @@ def _every_arm_compiled() -> Iterator[None]:
         yield
 
 
-def _first_calls(calls: Mapping[str, Callable[[], Tensor]]) -> dict[str, float]:
-    """Seconds of each arm's first call, compiled code of earlier runs left aside.
+def _first_calls(calls: Mapping[str, Callable[[], Tensor]], way: Way) -> dict[str, float]:
+    """Seconds until each arm is compiled, code compiled by earlier runs left aside, or recorded.
 
     Torch forgets all that it compiled before the first of them, not between: it would compile again while it is timed.
     """
+    if way == "captured":
+        return {name: sum(_seconds(call) for _ in range(WARM + 1)) for name, call in calls.items()}
     from torch._inductor import config
 
     torch.compiler.reset()

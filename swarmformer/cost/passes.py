@@ -13,11 +13,14 @@ from swarmformer.cost.probe import OutputError, Precision, cast, check_output, r
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec
+from swarmformer.training.captured import CudaRecorder, replayed
 from swarmformer.training.evaluate import autocast
 from swarmformer.training.step import training_step
 
 Mode = Literal["forward", "training"]
 """A forward pass in evaluation and inference mode; or forward, backward and update in training mode."""
+Way = Literal["eager", "compiled", "captured"]
+"""Operation by operation; through ``torch.compile``; or recorded once as a CUDA graph and replayed."""
 
 
 def random_batch(model: Model, batch: int, length: int, *, device: torch.device, seed: int) -> Batch:
@@ -31,36 +34,38 @@ def random_batch(model: Model, batch: int, length: int, *, device: torch.device,
 
 
 def make_call(
-    model: Model, batch: Batch, mode: Mode, precision: Precision, train: TrainSpec | None, *, compiled: bool = False
+    model: Model, batch: Batch, mode: Mode, precision: Precision, train: TrainSpec | None, *, way: Way = "eager"
 ) -> Callable[[], Tensor]:
     """A call that gives the logits of a forward pass, or the loss of a training step.
 
     The model, on the batch's device already, is put into the mode that the call needs and its weights into
     ``precision``. ``train`` gives what the optimiser of a training step needs; its own precision is not used.
-    ``compiled``: the forward pass goes through ``torch.compile`` with static shapes.
+    Shapes are static, whichever the ``way``; a replay is held against what it stands for when it is recorded.
 
     Raises:
+        CaptureError: it cannot be recorded, or replays something else.
         SpecError: training with ``bf16_weights``; the optimiser's updates would be lost in rounding.
     """
     device = batch.ids_BN.device
     cast(model, precision).train(mode == "training")
     if train is not None and mode == "training":
-        return _training_step(model, batch, precision, train, compiled)
-    forward = torch.compile(model.forward, dynamic=False) if compiled else model
+        return _training_step(model, batch, precision, train, way)
+    forward = torch.compile(model.forward, dynamic=False) if way == "compiled" else model
 
     def call() -> Tensor:
         with torch.inference_mode(), autocast(device, precision):
             return forward(batch.ids_BN, batch.mask_BN)
 
-    return call
+    return replayed(call, CudaRecorder(device)) if way == "captured" else call
 
 
 def _training_step(
-    model: Model, batch: Batch, precision: Precision, train: TrainSpec, compiled: bool
+    model: Model, batch: Batch, precision: Precision, train: TrainSpec, way: Way
 ) -> Callable[[], Tensor]:
     if precision == "bf16_weights":
         raise SpecError("training keeps its weights in fp32: use precision bf16 (autocast) or fp32")
-    asked = {"precision": precision, "compile": compiled, "batch_size": len(batch.ids_BN)}
+    ways = {"compile": way == "compiled", "capture": way == "captured"}
+    asked = {"precision": precision, "batch_size": len(batch.ids_BN), **ways}
     step = training_step(model, train.model_copy(update=asked))
     return lambda: step(batch)["loss"]
 

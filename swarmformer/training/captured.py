@@ -103,6 +103,45 @@ class CudaRecorder:
         return given, graph.replay
 
 
+def replayed(call: Callable[[], Tensor], recorder: Recorder) -> Callable[[], Tensor]:
+    """A call that reads the same memory each time, as one that is recorded when ``WARM`` calls have passed. What it
+    then returns is overwritten by the next.
+
+    Raises:
+        CaptureError: (when called) it cannot be recorded, or the replay gives something else.
+    """
+    graph: list[tuple[Tensor, Callable[[], None]]] = []
+    past = 0
+
+    def again() -> Tensor:
+        nonlocal past
+        past += 1
+        if past <= WARM:
+            with recorder.aside():
+                return call()
+        if not graph:
+            graph.append(_held(call, recorder))
+        given, replay = graph[0]
+        replay()
+        return given
+
+    return again
+
+
+def _held(call: Callable[[], Tensor], recorder: Recorder) -> tuple[Tensor, Callable[[], None]]:
+    try:
+        with recorder.aside(), recorder.unread():
+            truth = call()
+        given, replay = recorder.record(call)
+    except RuntimeError as error:
+        raise CaptureError(f"a pass cannot be recorded: {in_a_line(error)}") from error
+    replay()
+    apart, size = float((given - truth).abs().max()), float(truth.abs().max())
+    if not apart <= TOLERANCE * size:
+        raise CaptureError(f"a replay differs from the pass that it stands for, by {apart:.3g} of {size:.3g}")
+    return given, replay
+
+
 @dataclass(frozen=True)
 class _Recorded:
     """A graph with the memory that it reads (``batch``) and writes: gradients, and what is told, by ``names``."""

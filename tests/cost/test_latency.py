@@ -176,7 +176,7 @@ def test_a_loss_that_is_no_number_is_not_timed(dims, wrap, cpu):
 def test_compiling_is_timed_apart(dims, wrap, cpu):
     model = wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 3)))
     options = {"batches": [2], "length": 4, "device": cpu, "threads": 1, "budget_s": 0.2}
-    compiled = measure_latency({"a": model}, compiled=True, **options)[0]
+    compiled = measure_latency({"a": model}, way="compiled", **options)[0]
     assert compiled.compile_s > 0.2 > 10 * compiled.samples.p50
     assert measure_latency({"a": model}, **options)[0].compile_s is None
 
@@ -202,7 +202,7 @@ def test_every_arm_runs_compiled_and_is_compiled_once(dims, wrap, cpu, monkeypat
     monkeypatch.setattr(torch, "compile", lambda call, dynamic=None: real(call, dynamic=dynamic, backend=backend))
     arms = {str(width): arm(width) for width in range(1, 11)}
     options = {"length": 4, "device": cpu, "threads": 1, "min_repeats": 5, "max_repeats": 5}
-    measure_latency(arms, batches=[1, 2], compiled=True, **options)
+    measure_latency(arms, batches=[1, 2], way="compiled", **options)
     assert len(runs) == 2 * 10
     assert min(runs) > 5
 

@@ -20,9 +20,9 @@ SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 @pytest.mark.slow
 def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
-    found = measure(Settings(budget_s=0.1, compiled=False), sizes, torch.device("cpu"), SMALL)
+    found = measure(Settings(budget_s=0.1, ways=["eager"]), sizes, torch.device("cpu"), SMALL)
     rows = found["rows"]
-    assert len(rows) == len(list(cases(sizes, Settings(compiled=False)))) == 12 and found["missing"] == []
+    assert len(rows) == len(list(cases(sizes, Settings(ways=["eager"])))) == 12 and found["missing"] == []
     assert set(found["limits"]) == {"fp32", "tf32", "bf16"}
     for row in rows:
         shown = dict(zip(HEAD, cells(row), strict=True))
@@ -42,7 +42,7 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(next(rates), 1e18, (1, 1, 1), "none"))
     size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
     monkeypatch.setattr(gpu, "cases", lambda sizes, settings: [Case(size, "forward", "fp32", False)])
-    found = measure(Settings(budget_s=0.1, compiled=False), [size], torch.device("cpu"), SMALL)
+    found = measure(Settings(budget_s=0.1, ways=["eager"]), [size], torch.device("cpu"), SMALL)
     assert found["missing"] == [] and len(found["rows"]) == 1
     assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
 
@@ -50,14 +50,14 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
 def test_the_published_sizes_are_those_of_their_cards() -> None:
     found = [(size.length, size.forward, size.training, size.stated_s) for size in SIZES]
     assert found == [(768, 256, 48, 4.83e-3), (256, 256, 96, 3.67e-3)]
-    assert len(list(cases(SIZES, Settings()))) == 24
+    assert len(list(cases(SIZES, Settings()))) == 36
     assert {case.precision for case in cases(SIZES, Settings(computes_in=["tf32"]))} == {"fp32"}
-    assert len(list(cases(SIZES, Settings(computes_in=["bf16"], compiled=False)))) == 4
+    assert len(list(cases(SIZES, Settings(computes_in=["bf16"], ways=["eager"])))) == 4
 
 
 def test_settings_are_read_again_from_the_plain_values_that_a_run_records() -> None:
     """A run was planned with a tuple, and refused the list that its record made of it."""
-    settings = Settings(computes_in=["bf16", "tf32"], compiled=False)
+    settings = Settings(computes_in=["bf16", "tf32"], ways=["eager"])
     assert Settings(**json.loads(json.dumps(settings.model_dump()))) == settings
 
 
@@ -71,5 +71,5 @@ def test_without_a_gpu_it_says_so(tmp_path: Path, own_signals: None, capsys: pyt
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_whole_table_on_a_gpu(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", "compiled=False"]) == 0
+    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", 'ways=["eager"]']) == 0
     assert "original_base" in capsys.readouterr().out and (tmp_path / "gpu-1" / "gpu.json").exists()

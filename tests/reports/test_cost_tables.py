@@ -108,16 +108,16 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
 
 
 def gpu(share: float = 0.05) -> dict[str, Any]:
-    forward = {"variant": "original_base", "mode": "forward", "computes_in": "bf16", "compiled": False, "batch": 256,
+    forward = {"variant": "original_base", "mode": "forward", "computes_in": "bf16", "way": "eager", "batch": 256,
                "length": 768, "median_s": 0.0165, "p20_s": 0.016, "p80_s": 0.017, "repeats": 3, "load_average": [1, 2],
                "share_of_limit": share, "stated_s": 0.00483, "stated_bytes": 9.13e9, "peak_bytes": 1_690_000_000,
                "epoch_s": None}  # fmt: skip
     training = {**forward, "mode": "training", "batch": 48, "stated_s": None, "epoch_s": 11.04, "load_average": [1, 5]}
     limits = {"matmul_flops_per_s": 7.9e14, "copy_bytes_per_s": 3e12, "best_product": [8192] * 3, "precision": "bf16"}
     card = {"name": "a card", "driver": "580", "cuda": "13.0"}
-    gap = {"variant": "original_base", "mode": "training", "computes_in": "fp32", "compiled": True, "reason": "full"}
+    gap = {"variant": "original_base", "mode": "training", "computes_in": "fp32", "way": "compiled", "reason": "full"}
     head = {"schema": 1, "gpu": card, "limits": {"bf16": limits}}
-    rows = [forward, {**forward, "compiled": True, "share_of_limit": 0.01}, training]
+    rows = [forward, {**forward, "way": "compiled", "share_of_limit": 0.01}, training]
     return {**head, "rows": rows, "missing": [gap]}
 
 

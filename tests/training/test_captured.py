@@ -199,3 +199,31 @@ def test_whether_steps_are_replayed_is_no_part_of_the_key() -> None:
     with pytest.raises(SpecError, match="true, false or 'auto'"):
         TrainSpec.from_dict({"capture": "sometimes"})
     assert captured.TOLERANCE < 0.01
+
+
+class Pass(Again):
+    made: list[Again] = []
+
+    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
+        given = torch.zeros_like(work())
+
+        def replay() -> None:
+            given.copy_(work())
+
+        return given, replay
+
+
+def test_a_pass_is_replayed_over_the_same_memory() -> None:
+    x = torch.arange(4.0)
+    call = captured.replayed(lambda: 2 * x, Pass(CPU))
+    first = [call() for _ in range(WARM + 1)]
+    assert all(torch.equal(given, 2 * x) for given in first)
+    x += 1
+    assert call() is first[-1] and torch.equal(first[-1], 2 * x)
+
+
+def test_a_pass_that_is_not_what_it_stands_for_is_refused() -> None:
+    numbers = iter(range(10))
+    call = captured.replayed(lambda: torch.full((2,), float(next(numbers))), Pass(CPU))
+    with pytest.raises(CaptureError, match="a replay differs from the pass"):
+        [call() for _ in range(WARM + 1)]

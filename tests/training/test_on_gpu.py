@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from swarmformer.assembly import assemble
 from swarmformer.training import fast
 from swarmformer.training.loop import Trainer
+from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.test_fast import BROKEN, SHIPPED
@@ -34,6 +36,51 @@ def test_the_defaults_learn_a_small_problem(settings: dict[str, Any], monkeypatc
     computing = trainer.computing
     assert computing.tf32 == settings.get("tf32", True) and computing.compile_fault == ""
     assert computing.compiled == settings.get("compile", True)
+    assert computing.captured and computing.capture_fault == ""
+
+
+def _losses(variant: str, folder: Path, **settings: Any) -> tuple[list[float], Trainer]:
+    """Of every twentieth step and every validation of a short run."""
+    folder.mkdir()
+    spec = toy_run(variant, epochs=6, compile=False, tf32=False, **settings)
+    trainer = Trainer(spec, toy_data(100), GPU, folder)
+    trainer.run()
+    return [json.loads(line)["loss"] for line in (folder / "curve.jsonl").read_text().splitlines()], trainer
+
+
+@pytest.mark.parametrize("variant", SHIPPED)
+def test_replayed_steps_are_those_that_they_stand_for(variant: str, tmp_path: Path) -> None:
+    """Dropout and drawn assignments included; sums of embeddings are rounded in any order."""
+    usual, _ = _losses(variant, tmp_path / "usual", capture=False)
+    replayed, trainer = _losses(variant, tmp_path / "replayed", capture=True)
+    assert trainer.step.graphs is not None and len(trainer.step.graphs.recorded) == 2
+    torch.testing.assert_close(torch.tensor(replayed), torch.tensor(usual), atol=2e-3, rtol=2e-3)
+
+
+@pytest.mark.parametrize("settings", [
+    {"objective": "r_drop"}, {"objective": "adversarial"}, {"precision": "bf16"},
+    {"augmentation": "word_dropout", "ema_decay": 0.9},
+], ids=str)  # fmt: skip
+def test_recipes_are_replayed(settings: dict[str, Any], tmp_path: Path) -> None:
+    usual, _ = _losses("base", tmp_path / "usual", capture=False, **settings)
+    replayed, _ = _losses("base", tmp_path / "replayed", capture=True, **settings)
+    torch.testing.assert_close(torch.tensor(replayed), torch.tensor(usual), atol=5e-3, rtol=5e-3)
+
+
+def test_what_waits_for_the_device_is_computed_as_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, _ = _losses("base", tmp_path / "usual", capture=False)
+    monkeypatch.setattr("swarmformer.training.captured.CAPTURE_STEPS", 1)
+    kept = CrossEntropy.loss
+
+    def reads(self: CrossEntropy, forward: Any, batch: Any) -> Any:
+        loss = kept(self, forward, batch)
+        assert float(loss.total) >= 0
+        return loss
+
+    monkeypatch.setattr(CrossEntropy, "loss", reads)
+    found, trainer = _losses("base", tmp_path / "found", capture="auto")
+    assert not trainer.computing.captured and "synchroniz" in trainer.computing.capture_fault
+    torch.testing.assert_close(torch.tensor(found), torch.tensor(usual), atol=2e-3, rtol=2e-3)
 
 
 @pytest.mark.parametrize("settings", [{}, {"augmentation": "word_dropout", "ema_decay": 0.9}], ids=str)

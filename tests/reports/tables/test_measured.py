@@ -106,7 +106,7 @@ def test_what_a_gpu_gave_stands_beside_what_was_published(tmp_path: Path) -> Non
     timed, memory = found["original_base", "time of a batch"], found["original_base", "peak memory"]
     assert timed.entries[4].raw["ours"] == base["median_s"] and memory.entries[4].raw["ours"] == base["peak_bytes"]
     assert timed.entries[5].text == f"× {base['median_s'] / 4.83e-3:.2f}"
-    assert "NVIDIA H100 80GB HBM3, bf16, not compiled" in timed.detail[0]
+    assert "NVIDIA H100 80GB HBM3, bf16, eager" in timed.detail[0]
 
 
 def point(variant: str, length: int, flops: int, median_s: float, share: float = 0.5) -> dict[str, Any]:

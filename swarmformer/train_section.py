@@ -40,7 +40,7 @@ class TrainBudget(Strict):
         0, ge=0, description="texts computed at once, 0: all of a batch; its gradient stays; halved where memory ends"
     )
     compile: bool | Literal["auto"] = Field(
-        "auto", description="train through `torch.compile`; auto: on a GPU, in stages of 1,000 steps or more"
+        "auto", description="train through `torch.compile`; auto: on a GPU, where 1,000 steps or more are not replayed"
     )
     capture: bool | Literal["auto"] = Field(
         "auto", description="replay full batches as CUDA graphs; auto: on a GPU, in stages of 100 steps or more"

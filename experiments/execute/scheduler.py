@@ -60,10 +60,10 @@ class Runner:
         """Everything there is to do; returns the counts of the cells' statuses."""
         register(self.plan, self.folder)
         store_plan(self.plan, self.folder)
-        jobs = [self._floors()] if self.plan.grid.floors else []
         if self.plan.grid.tune is not None:
-            jobs = self._tune(jobs)
-        self._work_off(list(self.plan.cells()), jobs)
+            self._tune()
+        # Floors take minutes and are not waited for between trials and cells: they run beside the latter.
+        self._work_off(list(self.plan.cells()), [self._floors()] if self.plan.grid.floors else [])
         self._keep_best()
         for path in lacking(self.plan, self.folder):
             logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
@@ -71,17 +71,15 @@ class Runner:
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
 
-    def _tune(self, jobs: list[Job]) -> list[Job]:
-        """Run the trials and take on what they choose; the jobs that are left, as no trial took them along."""
+    def _tune(self) -> None:
+        """Run the trials and take on what they choose."""
         if choice_of(self.plan, self.folder) is None:
-            self._work_off(list(self.plan.trials()), jobs)
-            jobs = []
+            self._work_off(list(self.plan.trials()), [])
         tuning = settle(self.plan, self.folder)
         if tuning is None:
             self._say_what_keeps_the_choice()
         else:
             self.plan = self.plan.with_choice(tuning)
-        return jobs
 
     def _say_what_keeps_the_choice(self) -> None:
         found = {self._name(cell): self._status(cell) for cell in self.plan.trials()}

@@ -10,6 +10,7 @@ import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from experiments import grid
 from experiments.cells import CellError, identity, prepare, status_of
-from experiments.execute import failures, scheduler
+from experiments.execute import Job, failures, scheduler
 from experiments.execute.local import Local
 from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
@@ -288,6 +289,25 @@ def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
         f"nothing is chosen, as trials are not finished: tuning/{unfinished.name}; the same command tries again",
     ]
     assert failures.retry(plan, tmp_path) == 1, "and it does"
+
+
+def test_floors_hold_nothing_up(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may take longer than all trials: whoever waited for both would leave a GPU idle before its cells."""
+    at_once = list[list[str]]()
+
+    def run_jobs(executor: Any, jobs: list[Job], report: Any) -> None:
+        at_once.extend([[job.title for job in jobs]] if jobs else [])
+        finish(plan, tmp_path, by_rate({0.001: 0.2, 0.003: 0.4, 0.01: 0.3}))
+        for job in jobs:
+            if not job.title.startswith("tuning/"):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(scheduler, "run_jobs", run_jobs)
+    wanted = replace(plan, grid=plan.grid.model_copy(update={"floors": True}))
+    with pytest.raises(KeyboardInterrupt):
+        scheduler.Runner(wanted, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
+    assert all(title.startswith("tuning/") for title in at_once[0]) and len(at_once[0]) == 12
+    assert "floors" in at_once[1] and len(at_once[1]) == 1 + len(list(plan.cells()))
 
 
 def test_a_damaged_choice_is_told_and_made_again_by_a_retry(

@@ -186,12 +186,19 @@ def test_auto_records_where_it_may_pay(
 
 
 @pytest.mark.parametrize(
-    ("device", "objective", "why"),
-    [(CPU, CrossEntropy, "needs a CUDA device, not cpu"), (GPU, MaskedTokens, "reads values from the device")],
+    ("device", "objective", "compiled", "why"),
+    [
+        (CPU, CrossEntropy, "auto", "needs a CUDA device, not cpu"),
+        (GPU, MaskedTokens, "auto", "reads values from the device"),
+        (GPU, CrossEntropy, True, "not tried together"),
+    ],
 )
-def test_what_cannot_be_recorded_is_refused(device: torch.device, objective: type[Objective], why: str) -> None:
+def test_what_cannot_be_recorded_is_refused(
+    device: torch.device, objective: type[Objective], compiled: Any, why: str
+) -> None:
+    train = TrainSpec.from_dict({"capture": True, "compile": compiled})
     with pytest.raises(CaptureError, match=why):
-        captures(TrainSpec.from_dict({"capture": True}), device, 1, objective(toy_run().model.dims))
+        captures(train, device, 1, objective(toy_run().model.dims))
 
 
 def test_whether_steps_are_replayed_is_no_part_of_the_key() -> None:

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from swarmformer.assembly import assemble
-from swarmformer.training import fast
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from tests.experiments.conftest import ROOT
@@ -27,16 +26,15 @@ pytestmark = [
 GPU = torch.device("cuda", 0)
 
 
-@pytest.mark.parametrize("settings", [{}, {"tf32": False}, {"precision": "bf16"}, {"compile": False}], ids=str)
-def test_the_defaults_learn_a_small_problem(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "COMPILE_STEPS", 1)
+@pytest.mark.parametrize("settings", [{}, {"tf32": False}, {"precision": "bf16"}, {"compile": True}], ids=str)
+def test_the_defaults_learn_a_small_problem(settings: dict[str, Any]) -> None:
     spec = toy_run(**{"epochs": 10, "lr": 0.02, "batch_size": 32, "precision": "auto", **settings})
     trainer = Trainer(spec, toy_data(480, 120), GPU)
     assert trainer.run().test["accuracy"] > 0.95
     computing = trainer.computing
     assert computing.tf32 == settings.get("tf32", True) and computing.compile_fault == ""
-    assert computing.compiled == settings.get("compile", True)
-    assert computing.captured and computing.capture_fault == ""
+    assert computing.compiled == settings.get("compile", False)
+    assert computing.captured != computing.compiled and computing.capture_fault == ""
 
 
 def _losses(variant: str, folder: Path, **settings: Any) -> tuple[list[float], Trainer]:
@@ -48,7 +46,11 @@ def _losses(variant: str, folder: Path, **settings: Any) -> tuple[list[float], T
     return [json.loads(line)["loss"] for line in (folder / "curve.jsonl").read_text().splitlines()], trainer
 
 
-@pytest.mark.parametrize("variant", SHIPPED)
+ASKED_AT_TOKENS = [name for name in SHIPPED if assemble(toy_run(name).model).per_token]
+RECORDED = [name for name in SHIPPED if name not in ASKED_AT_TOKENS]
+
+
+@pytest.mark.parametrize("variant", RECORDED)
 def test_replayed_steps_are_those_that_they_stand_for(variant: str, tmp_path: Path) -> None:
     """Dropout and drawn assignments included; sums of embeddings are rounded in any order."""
     usual, _ = _losses(variant, tmp_path / "usual", capture=False)

@@ -94,3 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     write_costs(options.grid, options.runs, options.threads, options.device)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -70,3 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     use_threads(options.threads)
     write_floors(options.grid, options.runs)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

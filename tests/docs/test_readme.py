@@ -44,7 +44,7 @@ def test_each_enhancement_has_its_row() -> None:
 def test_a_row_has_the_costs_of_the_card_and_the_effects_of_table_3(cells: list[str], cost: tuple[str, ...]) -> None:
     name, parameters, flops, _ = cost
     assert cells[1:3] == [flops, parameters]
-    for cell, task in zip(cells[3:5], ("digits", "imdb"), strict=True):
+    for cell, task in zip(cells[3:5], ("digits", "imdb_quick"), strict=True):
         lines = [line for line in table(f"table3_fraction_{task}").splitlines()
                  if re.match(rf"\| (?:↳ )?{name}(?:_released)? (?!×)", line)]  # fmt: skip
         effects = re.findall(r"([+−]\S+ \[\S+ \S+\]) (\w+)", cell)

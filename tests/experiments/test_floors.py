@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from experiments import floors
 from swarmformer.records import FLOORS, Floors, load
+from tests.experiments.conftest import ROOT, run_module
 
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film")
 GRID = """
@@ -49,3 +51,17 @@ def test_floors_are_means_over_the_splits_of_all_seeds(folder: Path, monkeypatch
 def test_a_seed_more_is_a_split_more(folder: Path) -> None:
     assert [floors_of(folder, "run", seeds).splits for seeds in ([0], [0, 1, 2])] == [1, 3]
     assert floors_of(folder, "5", [0, 1, 2]).splits == 1
+
+
+DOCUMENTED = [path.stem for path in sorted((ROOT / "experiments").glob("*.py"))
+              if re.search(rf"``python -m experiments\.{path.stem}\b", path.read_text(encoding="utf-8"))]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DOCUMENTED)
+def test_a_module_that_says_how_it_is_started_can_be_started(name: str) -> None:
+    """One without a last line that calls its ``main`` ends at once and well, having done nothing."""
+    assert run_module(f"experiments.{name}", "--no-such-option").returncode != 0
+
+
+def test_there_are_such_modules() -> None:
+    assert {"floors", "costs", "worker"} <= set(DOCUMENTED)

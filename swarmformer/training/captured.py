@@ -41,8 +41,6 @@ def captures(train: TrainSpec, device: torch.device, steps: int, objective: Obje
         CaptureError: it was asked for where it cannot be.
     """
     why = "" if device.type == "cuda" else f"needs a CUDA device, not {device.type}"
-    if not why and train.compile is True:
-        why = "and train.compile: true are not tried together"
     if not why and objective.reads_values:
         why = f"cannot record objective {objective.registered_name!r}, which reads values from the device"
     if train.capture is True and why:

@@ -17,9 +17,11 @@ from swarmformer.errors import CaptureError, SpecError
 from swarmformer.spec import TrainSpec
 from swarmformer.training import captured
 from swarmformer.training.captured import CAPTURE_STEPS, WARM, captures
+from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from swarmformer.training.objectives.masked_tokens import MaskedTokens
+from swarmformer.training.ranks import ALONE
 from tests.training.test_loop import CPU
 from tests.training.toys import token_data, toy_data, toy_run
 
@@ -186,19 +188,28 @@ def test_auto_records_where_it_may_pay(
 
 
 @pytest.mark.parametrize(
-    ("device", "objective", "compiled", "why"),
-    [
-        (CPU, CrossEntropy, "auto", "needs a CUDA device, not cpu"),
-        (GPU, MaskedTokens, "auto", "reads values from the device"),
-        (GPU, CrossEntropy, True, "not tried together"),
-    ],
+    ("device", "objective", "why"),
+    [(CPU, CrossEntropy, "needs a CUDA device, not cpu"), (GPU, MaskedTokens, "reads values from the device")],
 )
-def test_what_cannot_be_recorded_is_refused(
-    device: torch.device, objective: type[Objective], compiled: Any, why: str
-) -> None:
-    train = TrainSpec.from_dict({"capture": True, "compile": compiled})
+def test_what_cannot_be_recorded_is_refused(device: torch.device, objective: type[Objective], why: str) -> None:
     with pytest.raises(CaptureError, match=why):
-        captures(train, device, 1, objective(toy_run().model.dims))
+        captures(TrainSpec.from_dict({"capture": True}), device, 1, objective(toy_run().model.dims))
+
+
+@pytest.mark.parametrize(
+    ("asked", "capture", "compiled"),
+    [("auto", True, False), ("auto", False, True), (True, True, True), (False, False, False)],
+)
+def test_auto_compiles_what_is_not_replayed(
+    asked: Any, capture: bool, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(toy_run(compile=asked, capture=False), toy_data(), CPU)
+    made = dict[str, Any]()
+    monkeypatch.setattr("swarmformer.training.learner.captures", lambda *of: capture)
+    monkeypatch.setattr("swarmformer.training.learner.compiles", lambda train, *of: train.compile is not False)
+    monkeypatch.setattr("swarmformer.training.learner.TrainingStep", lambda *of, **_: made.update(train=of[3]))
+    Learner.of_stage(trainer.model, trainer.now, CPU, ALONE)
+    assert (made["train"].capture, made["train"].compile) == (capture, compiled)
 
 
 def test_whether_steps_are_replayed_is_no_part_of_the_key() -> None:

@@ -34,7 +34,7 @@ def test_the_defaults_learn_a_small_problem(settings: dict[str, Any]) -> None:
     computing = trainer.computing
     assert computing.tf32 == settings.get("tf32", True) and computing.compile_fault == ""
     assert computing.compiled == settings.get("compile", False)
-    assert computing.captured != computing.compiled and computing.capture_fault == ""
+    assert computing.captured and computing.capture_fault == ""
 
 
 def _losses(variant: str, folder: Path, **settings: Any) -> tuple[list[float], Trainer]:
@@ -55,7 +55,8 @@ def test_replayed_steps_are_those_that_they_stand_for(variant: str, tmp_path: Pa
     """Dropout and drawn assignments included; sums of embeddings are rounded in any order."""
     usual, _ = _losses(variant, tmp_path / "usual", capture=False)
     replayed, trainer = _losses(variant, tmp_path / "replayed", capture=True)
-    assert trainer.step.graphs is not None and len(trainer.step.graphs.recorded) == 2
+    assert trainer.step.graphs is not None
+    assert len(trainer.step.graphs.recorded) == len(trainer.now.batches.lengths)
     torch.testing.assert_close(torch.tensor(replayed), torch.tensor(usual), atol=2e-3, rtol=2e-3)
 
 

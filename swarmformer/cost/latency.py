@@ -17,7 +17,7 @@ from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
 from swarmformer.spec import TrainSpec
-from swarmformer.training.captured import WARM
+from swarmformer.training.recorder import WARM
 
 
 @dataclass(frozen=True)

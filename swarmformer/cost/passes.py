@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Literal
 
 import torch
@@ -11,10 +12,10 @@ from torch import Tensor
 from swarmformer.contracts import Model
 from swarmformer.cost.probe import OutputError, Precision, cast, check_output, random_inputs
 from swarmformer.data.batching import Batch
-from swarmformer.errors import SpecError
+from swarmformer.errors import CaptureError, SpecError
 from swarmformer.spec import TrainSpec
-from swarmformer.training.captured import CudaRecorder, replayed
 from swarmformer.training.evaluate import autocast
+from swarmformer.training.recorder import WARM, CudaRecorder, replayed
 from swarmformer.training.step import training_step
 
 Mode = Literal["forward", "training"]
@@ -67,7 +68,15 @@ def _training_step(
     ways = {"compile": way == "compiled", "capture": way == "captured"}
     asked = {"precision": precision, "batch_size": len(batch.ids_BN), **ways}
     step = training_step(model, train.model_copy(update=asked))
-    return lambda: step(batch)["loss"]
+    calls = count(1)
+
+    def call() -> Tensor:
+        loss = step(batch)["loss"]
+        if way == "captured" and next(calls) > WARM and not step.captured:
+            raise CaptureError("this step is not replayed: it answers at tokens, or memory ended")
+        return loss
+
+    return call
 
 
 def check_result(name: str, model: Model, batch: Batch, mode: Mode, result: Tensor) -> None:

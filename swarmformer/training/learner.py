@@ -38,7 +38,7 @@ class Learner:
         """
         train, objective = stage.train, stage.ingredients.objective
         optimiser = stage.ingredients.optimiser.build([model, objective], device)
-        capture = ranks.size == 1 and captures(train, device, stage.steps, objective)
+        capture = captures(train, device, stage.steps, model, objective, ranks.size)
         compile_too = (train.compile is True or not capture) and compiles(train, device, stage.steps, objective)
         decided = {"capture": capture, "compile": compile_too}
         at_once = min(filter(None, (micro_batch, train.micro_batch)), default=0)

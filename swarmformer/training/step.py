@@ -17,10 +17,11 @@ from swarmformer.errors import MemoryExhaustedError, SwarmformerError
 from swarmformer.ops.pieces import training_pieces
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
-from swarmformer.training.captured import CapturedGradients, CudaRecorder
+from swarmformer.training.captured import CapturedGradients
 from swarmformer.training.evaluate import Passes, autocast
 from swarmformer.training.fast import cannot_compile, compiled
 from swarmformer.training.ranks import ALONE, Ranks
+from swarmformer.training.recorder import CudaRecorder
 from swarmformer.training.shares import Share, draw_by_place, ran_out_of_memory, shares
 
 logger = logging.getLogger("swarmformer.training")
@@ -60,7 +61,7 @@ class TrainingStep:
 
     def _graphs(self) -> CapturedGradients:
         recorder = CudaRecorder(next(self.model.parameters()).device)
-        return CapturedGradients(self._of_whole, [self.model, self.objective], recorder, self.must_capture)
+        return CapturedGradients([self.model, self.objective], recorder, self.must_capture)
 
     @property
     def captured(self) -> bool:
@@ -90,7 +91,7 @@ class TrainingStep:
         while True:
             try:
                 if self.graphs and not self.micro_batch and len(batch.ids_BN) == self.train.batch_size:
-                    return self.graphs(batch)
+                    return self.graphs(batch, self._of_whole)
                 return self._gradients(batch, place)
             except (RuntimeError, MemoryError) as error:
                 cause, full = in_a_line(error)[:LONGEST] or type(error).__name__, ran_out_of_memory(error)
@@ -167,6 +168,8 @@ class TrainingStep:
             here = f"out of memory with {texts} texts of {N} tokens at once, {why}"
             raise MemoryExhaustedError(f"{here}; {words}: {cause}")
         self.micro_batch = -(-texts // 2)
+        if self.graphs:
+            self.graphs.forget()
         logger.warning(
             "out of memory with %d texts of %d tokens at once: from here on %d at once, with the gradient of the "
             "whole batch as before (%s)", texts, N, self.micro_batch, cause,

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from swarmformer.assembly import assemble
+from swarmformer.errors import CaptureError
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from tests.experiments.conftest import ROOT
@@ -38,7 +39,7 @@ def test_the_defaults_learn_a_small_problem(settings: dict[str, Any]) -> None:
 
 
 def _losses(variant: str, folder: Path, **settings: Any) -> tuple[list[float], Trainer]:
-    """Of every twentieth step and every validation of a short run."""
+    """Means of at most twenty steps, and of every validation, of a short run."""
     folder.mkdir()
     spec = toy_run(variant, epochs=6, compile=False, tf32=False, **settings)
     trainer = Trainer(spec, toy_data(100), GPU, folder)
@@ -66,8 +67,31 @@ def test_replayed_steps_are_those_that_they_stand_for(variant: str, tmp_path: Pa
 ], ids=str)  # fmt: skip
 def test_recipes_are_replayed(settings: dict[str, Any], tmp_path: Path) -> None:
     usual, _ = _losses("base", tmp_path / "usual", capture=False, **settings)
-    replayed, _ = _losses("base", tmp_path / "replayed", capture=True, **settings)
+    replayed, trainer = _losses("base", tmp_path / "replayed", capture=True, **settings)
+    assert trainer.computing.captured
     torch.testing.assert_close(torch.tensor(replayed), torch.tensor(usual), atol=5e-3, rtol=5e-3)
+
+
+def test_what_fails_only_while_it_is_recorded_ends_well_or_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed recording may leave the device's random numbers unusable, which no one can mend."""
+    monkeypatch.setattr("swarmformer.training.captured.CAPTURE_STEPS", 1)
+    kept = CrossEntropy.loss
+
+    def breaks(self: CrossEntropy, forward: Any, batch: Any) -> Any:
+        if torch.cuda.is_current_stream_capturing():
+            torch.cuda.synchronize()
+        return kept(self, forward, batch)
+
+    monkeypatch.setattr(CrossEntropy, "loss", breaks)
+    try:
+        _, trainer = _losses("base", tmp_path / "found", capture="auto")
+    except CaptureError as error:
+        assert "train.capture: false" in str(error)
+    else:
+        assert not trainer.computing.captured and trainer.computing.capture_fault
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
 
 
 def test_what_waits_for_the_device_is_computed_as_usual(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,11 +112,13 @@ def test_what_waits_for_the_device_is_computed_as_usual(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize("settings", [{}, {"augmentation": "word_dropout", "ema_decay": 0.9}], ids=str)
 @pytest.mark.parametrize("variant", ["base", "enhanced", "transformer"])
-def test_no_step_waits_for_the_device(variant: str, settings: dict[str, Any]) -> None:
-    trainer = Trainer(toy_run(variant, **settings), toy_data(), GPU)
+@pytest.mark.parametrize("capture", [False, True])
+def test_no_step_waits_for_the_device(variant: str, settings: dict[str, Any], capture: bool) -> None:
+    trainer = Trainer(toy_run(variant, capture=capture, **settings), toy_data(200), GPU)
     trainer.model.train()
     batches = trainer.now.augmented(0, 0)
-    trainer._step(next(batches))  # makes the optimiser's state, and chooses kernels
+    for _ in range(14):  # they make the optimiser's state, choose kernels, and record both padded lengths
+        trainer._step(next(batches))
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:

@@ -149,7 +149,7 @@ class Component(nn.Module):
         """Told before every training step which share of the training is done, from 0 to 1.
 
         What follows a schedule keeps the share in a persistent buffer, so that saved weights are
-        evaluated as they were when they were saved.
+        evaluated as they were when they were saved; it writes to that buffer in place, where a recorded step reads it.
         """
 
 

@@ -64,7 +64,8 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def wrapped(text: str, characters: int) -> str:
-    """Lines of at most so many characters: broken at spaces and after "+", else anywhere."""
+    """Lines of at most so many characters: broken at spaces and after "+", in longer names after "_", else anywhere."""
+    text = re.sub(r"[^\s+]+", lambda name: name[0].replace("_", "_\0 ") if len(name[0]) > characters else name[0], text)
     return textwrap.fill(text.replace("+", "+\0 "), characters).replace("\0 ", "").replace("\0", "")
 
 

@@ -16,6 +16,8 @@ from ..words import plural
 from .kind import Figure, bounds, figure, label
 from .look import log_ticks, name_levels, wrapped
 
+FAR = 2.0
+"""How many times the range of what is drawn above it a baseline may lie below the lowest arm."""
 MOST_NAMED = 40  # arms with a number; where there are more, only the base and the front have one
 LOOKS: dict[str, dict[str, Any]] = {
     "base": {"marker": "D", "color": "black", "markersize": 6, "linestyle": ""},
@@ -62,6 +64,8 @@ class Pareto(Figure):
 
     def plot(self, axis: Axes, cell: pd.DataFrame, row: pd.DataFrame) -> None:
         fixed, numbers = cell[cell["kind"] != "arm"], _numbers(row)
+        far = fixed["accuracy"] < _bottom(cell)
+        fixed, below = fixed[~far], [f"{one.arm} ({100 * one.accuracy:.2f} %)" for one in fixed[far].itertuples()]
         for level in fixed.itertuples():
             axis.axhline(100 * level.accuracy, zorder=1, **LOOKS[level.kind])
         placed = cell[cell["cost"].notna()].sort_values(["cost", "accuracy"], kind="stable")
@@ -70,12 +74,21 @@ class Pareto(Figure):
         axis.plot(front["cost"], 100 * front["accuracy"], zorder=4, **LOOKS["front"])
         _scale(axis, placed["cost"].tolist())
         names = ", ".join(f"{numbers[arm]}\u00a0{arm}" for arm in front["arm"])
-        below = wrapped(f"Front, cheapest first: {names}", 76 // row["against"].nunique()) if names else ""
-        axis.set_xlabel(f"{_what(cell)}\n{below}", loc="left")
+        notes = [("Front, cheapest first", names), ("Below the picture", ", ".join(below))]
+        lines = [wrapped(f"{what}: {said}", 76 // row["against"].nunique()) for what, said in notes if said]
+        axis.set_xlabel("\n".join([_what(cell), *lines]), loc="left")
         if cell["against"].iloc[0] == row["against"].iloc[0]:
             axis.set_ylabel(f"test accuracy, %\nmean of {plural(_usual(row), 'seed')}, 95 % interval")
         if cell["against"].iloc[0] == row["against"].iloc[-1]:
             name_levels(axis, dict(zip(fixed["arm"], 100 * fixed["accuracy"], strict=True)))
+
+
+def _bottom(cell: pd.DataFrame) -> float:
+    """Where a baseline is too far below all arms to be drawn: it would press them together."""
+    arms = cell[cell["kind"] == "arm"]
+    low = arms["low"].fillna(arms["accuracy"]).min()
+    high = max(arms["high"].fillna(arms["accuracy"]).max(), cell["accuracy"].max())
+    return float(low - FAR * (high - low)) if pd.notna(low) else 0.0
 
 
 def _arm(grid: GridStudy, arm: Arm, against: str, batch: int) -> dict[str, Any]:

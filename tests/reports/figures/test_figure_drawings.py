@@ -23,7 +23,7 @@ from matplotlib.text import Text
 
 from reports.definition import read_definitions
 from reports.figures import KINDS, drawn
-from reports.figures.look import RC, SMALL, line_style
+from reports.figures.look import RC, SMALL, line_style, wrapped
 from reports.study.build import study
 from tests.reports import synthetic_curves as curves
 from tests.reports import synthetic_runs as runs
@@ -159,6 +159,24 @@ def test_many_arms_keep_numbers_for_the_base_and_the_front(tmp_path: Path) -> No
     (legend,) = figure.subfigs[0].legends
     assert [text.get_text().split()[1] for text in legend.get_texts()][:2] == ["base", "top"]
     assert not any("arm5" in text.get_text() for text in texts(figure))
+
+
+def test_a_baseline_far_below_all_arms_is_named_and_not_drawn(frames: dict[str, pd.DataFrame]) -> None:
+    """It would press the arms, which are to be compared, into one line."""
+    frame = frames["pareto"].copy()
+    arms, far = frame["kind"] == "arm", frame.index[frame["kind"] == "baseline"][:1]
+    frame.loc[arms, ["accuracy", "low", "high"]] = [[0.84 + 0.01 * (row % 3)] * 3 for row in range(arms.sum())]
+    frame.loc[~arms, "accuracy"] = 0.88
+    frame.loc[frame["arm"] == frame.loc[far, "arm"].item(), "accuracy"] = 0.5
+    figure = KINDS.make("pareto", {}).draw(frame, "far")
+    name = "".join(frame.loc[far, "arm"].item().split())
+    assert f"Belowthepicture:{name}(50.00%)" in said(figure)
+    assert all(axes.get_ylim()[0] > 80 for axes in figure.axes if axes.get_ylim() != (0, 1))
+
+
+def test_long_names_are_broken_where_their_words_end() -> None:
+    assert wrapped("fraction_imdb_quick, imdb", 18) == "fraction_imdb_\nquick, imdb"
+    assert wrapped("layer_norm+tied_qkv", 12) == "layer_norm+\ntied_qkv"
 
 
 def test_labels_of_levels_do_not_overlap(figures: dict[str, Figure]) -> None:

@@ -8,10 +8,11 @@ from typing import Any
 from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.data.encoded import EncodedData
 from swarmformer.data.encoding import load_encoded
+from swarmformer.data.out_of_domain import load_out_of_domain
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.errors import DataError
 from swarmformer.spec import RunSpec
-from swarmformer.variants import make_augmentations, make_task
+from swarmformer.variants import make_augmentations, make_out_of_domain, make_task
 
 
 def load_data(spec: RunSpec) -> EncodedData:
@@ -26,6 +27,7 @@ def load_data(spec: RunSpec) -> EncodedData:
         "cut": spec.data.cut, "cut_share": spec.data.cut_share,
     }  # fmt: skip
     data = load_encoded(task, augment=make_augmentations(spec.data), **options, **spec.data.draw(spec.seed))
+    data = replace(data, out_of_domain=load_out_of_domain(task, make_out_of_domain(spec.data), **options))
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):

@@ -193,6 +193,7 @@ def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, r
         "data": trained.data.facts,
         "test_readings": outcome.test_readings,
         "published_reading": outcome.published_reading,
+        "out_of_domain": outcome.out_of_domain,
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     if keep_weights:

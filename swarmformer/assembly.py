@@ -17,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 from swarmformer import registry
 from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
 from swarmformer.contracts.objective import why_whole
+from swarmformer.data.classes import check_readable
 from swarmformer.data.encoded import UNLABELLED
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, SwarmformerError
@@ -24,6 +25,7 @@ from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
 from swarmformer.records.base import in_a_line
+from swarmformer.sections.data import called
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 from swarmformer.train_section import USUAL
 
@@ -228,8 +230,14 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool
 
 
 def check_task(spec: RunSpec) -> None:
-    """Raise SpecError where a stage trains on texts that the task does not have, or windows leave tokens out."""
+    """Raise SpecError where a stage trains on texts that the task does not have, windows leave tokens out, or another
+    task cannot be answered."""
     task: Task = registry.get("task", spec.data.task.name)(**spec.data.task.options)
+    for other in spec.data.out_of_domain:
+        try:
+            check_readable(task, registry.get("task", other.name)(**other.options), called(other))
+        except SpecError as error:
+            raise SpecError(f"data.out_of_domain: {error}") from error
     stride, seq_len = getattr(task, "stride", 0), spec.model.dims.seq_len
     if stride > seq_len:
         words = f"{stride} is longer than a window of {seq_len} tokens (model.dims.seq_len): tokens would be left out"

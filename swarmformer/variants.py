@@ -23,7 +23,8 @@ from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
 from swarmformer.once import kept_by
 from swarmformer.schema import validate
-from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
+from swarmformer.sections.data import called
+from swarmformer.spec import ComponentSpec, DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
 from swarmformer.train_section import spread
 from swarmformer.yaml import display, read_yaml
 
@@ -206,7 +207,17 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
 
 def make_task(data: DataSpec) -> Task:
     """The task of a data specification."""
-    return registry.get("task", data.task.name)(**data.task.options)
+    return _task(data.task)
+
+
+def make_out_of_domain(data: DataSpec) -> dict[str, Task]:
+    """The other tasks of a data specification, by what reports call them."""
+    return {called(other): _task(other) for other in data.out_of_domain}
+
+
+def _task(chosen: ComponentSpec) -> Task:
+    task: Task = registry.get("task", chosen.name)(**chosen.options)
+    return task
 
 
 def make_augmentations(data: DataSpec) -> Augmentations:

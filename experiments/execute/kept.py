@@ -1,8 +1,11 @@
-"""``keep_weights: best``: of every arm the model of one seed, chosen by validation. Test is never looked at."""
+"""What finished cells have beside their results. ``keep_weights: best``: of every arm the model of one seed, chosen by
+validation; test is never looked at. Models and answers that a grid asks for and that cells lack."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -10,6 +13,7 @@ from filelock import FileLock
 from swarmformer import records
 from swarmformer.hub.source import KEPT
 from swarmformer.records import RESULT, UnreadableFileError
+from swarmformer.sections.data import called
 
 from ..plan import Cell, Plan
 
@@ -39,6 +43,18 @@ def lacking(plan: Plan, folder: Path) -> list[Path]:
         without = [path for path in finished if not (path / KEPT).is_dir()]
         found += without if plan.grid.keep_weights is True or len(without) == len(finished) else []
     return found
+
+
+def unasked(plan: Plan, folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Finished cells that ended before the grid asked about another task, and the tasks they lack."""
+    for cell in plan.cells():
+        asked = {called(other) for other in cell.spec.data.out_of_domain}
+        path = cell.folder(folder)
+        if asked and (path / RESULT).exists():
+            with suppress(UnreadableFileError):  # reports say so
+                lacking = asked - records.load(path / RESULT, records.Result).out_of_domain.keys()
+                if lacking:
+                    yield path, sorted(lacking)
 
 
 def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:

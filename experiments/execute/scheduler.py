@@ -24,7 +24,7 @@ from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
 from .failures import CHECKPOINT, cause_of_exit, record_failure
-from .kept import keep_best, lacking
+from .kept import keep_best, lacking, unasked
 from .supervise import BUSY, STOPPED
 
 logger = logging.getLogger("swarmformer.grid")
@@ -67,6 +67,9 @@ class Runner:
         self._keep_best()
         for path in lacking(self.plan, self.folder):
             logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
+        for path, tasks in unasked(self.plan, self.folder):
+            logger.warning("%s: finished before it was asked about %s; to ask it, move its result.json away",
+                           path.relative_to(self.folder), ", ".join(tasks))  # fmt: skip
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())

@@ -150,16 +150,24 @@ def references(grid: Grid, every: Iterable[Grid], task: str, data_key: str) -> t
 
 def _of_grid(grid: Grid, task: str) -> list[Reference]:
     floors = grid.floors_of(task)
-    return [
-        Reference(
-            name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
-            kind=floor.kind,
-            split=floor.split,
-            accuracy=wilson(floor.accuracy, floor.n),
-            detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
-            sources=(f"{grid.folder.name}/floors.json",),
-            data_key=floors.data_key,
-            text_metrics=_text_metrics([floor]),
-        )
-        for floor in floors.floors
-    ] if floors else []
+    return [_reference(grid, floor, floors.data_key) for floor in floors.floors] if floors else []
+
+
+def references_elsewhere(grid: Grid, task: str) -> dict[str, tuple[Reference, ...]]:
+    """The grid's baselines on the test splits of other tasks, by task."""
+    floors = grid.floors_of(task)
+    found = floors.out_of_domain if floors else {}
+    return {other: tuple(_reference(grid, floor) for floor in of_other) for other, of_other in found.items()}
+
+
+def _reference(grid: Grid, floor: Floor, data_key: str = "") -> Reference:
+    return Reference(
+        name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
+        kind=floor.kind,
+        split=floor.split,
+        accuracy=wilson(floor.accuracy, floor.n),
+        detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+        sources=(f"{grid.folder.name}/floors.json",),
+        data_key=data_key,
+        text_metrics=_text_metrics([floor]),
+    )

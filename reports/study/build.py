@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import ReportError
 from . import remarks
-from .arms import arms_of, references
+from .arms import arms_of, references, references_elsewhere
 from .costs import check_costs, timing_note
 from .effects import designs
 from .families import families
@@ -77,6 +77,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         arms=arms,
         others=others,
         references=known,
+        elsewhere=references_elsewhere(grid, task),
+        copies=floors.copies if floors else {},
         left_out=tuple(f"{name}: {reason}" for name, reason in floors.left_out.items()) if floors else (),
         families=families(arms, grid.plan, grid.base, margin, correct),
         effects=designs(arms, grid.plan, margin),

@@ -190,7 +190,8 @@ class GridStudy:
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
     ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
-    was read of its predictions.
+    was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task; copies: how many texts
+    of these stand in training too.
     """
 
     name: str
@@ -218,6 +219,8 @@ class GridStudy:
     timing: str = ""
     tuned: tuple[Tuned, ...] = ()
     answers: Read | None = field(default=None, compare=False)
+    elsewhere: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
+    copies: Mapping[str, int] = field(default_factory=dict)
 
     def arm(self, name: str) -> Arm | None:
         """The first of this name."""

@@ -12,7 +12,8 @@ from yaml import YAMLError
 
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
-from swarmformer.data.classes import label_of
+from swarmformer.data.classes import label_of, own_classes
+from swarmformer.data.out_of_domain import DRAW
 from swarmformer.data.split import load_splits
 from swarmformer.data.tables import READERS
 from swarmformer.data.task import Task
@@ -24,9 +25,6 @@ from swarmformer.yaml import safe_load
 
 if TYPE_CHECKING:
     from swarmformer.pipeline import TextClassifier
-
-DRAW: dict[str, Any] = {"validation_fraction": 0.1, "split_seed": 0}
-"""How validation is cut off where no run tells: as ``data`` does by default."""
 
 
 class Example(NamedTuple):
@@ -101,12 +99,12 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
                         "--trust-code where you trust it")  # fmt: skip
     spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
     task: Task = registry.get("task", spec.name)(**spec.options)
-    places = _places(task, model.classes, spec.name)
+    classes_K = own_classes(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
     split = split or "test"
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
-    named = zip(found.ids, found.texts, np.asarray(found.labels).tolist(), strict=True)
-    examples = (Example(name, text, places[label]) for name, text, label in named)
+    named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)
+    examples = (Example(*one) for one in named)
     return Asked(f"{split} of task {spec.name}", examples, own_names=True, names=found.ids if same else ())
 
 
@@ -124,17 +122,6 @@ def chosen_task(words: Sequence[str]) -> dict[str, Any]:
     except YAMLError as error:
         problem = getattr(error, "problem", None) or "cannot be read"
         raise UsageError(f"--task {' '.join(words)}: not YAML: {problem}; put text into quotes") from error
-
-
-def _places(task: Task, classes: Sequence[str], name: str) -> list[int]:
-    """The model's class of each label of the task."""
-    if task.per_token:
-        raise SpecError(f"task {name!r} asks at tokens, and this model answers once for a text")
-    names = task.class_names
-    if set(names) != set(classes):
-        raise DataError(f"task {name!r} has classes {', '.join(names[:20])}, but the model knows "
-                        f"{', '.join(classes[:20])}")  # fmt: skip
-    return [classes.index(one) for one in names]
 
 
 class Stored:

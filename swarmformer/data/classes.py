@@ -1,14 +1,18 @@
-"""From labels as files have them to classes: their names, their order, and what looks like a slip of the pen."""
+"""Classes: from labels as files have them to names and order, what looks like a slip of the pen, and those that two
+tasks share."""
 
 from __future__ import annotations
 
 import logging
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from swarmformer.errors import DataError
+import numpy as np
+
+from swarmformer.data.task import Task
+from swarmformer.errors import DataError, SpecError
 
 logger = logging.getLogger("swarmformer.data")
 
@@ -103,3 +107,27 @@ def _looks(name: str) -> str:
     """A name without case, spaces, and what cannot be seen."""
     folded = unicodedata.normalize("NFKC", name).casefold()
     return "".join(letter for letter in folded if unicodedata.category(letter) not in ("Cf", "Zs", "Cc"))
+
+
+def own_classes(task: Task, classes: Sequence[str], name: str) -> np.ndarray:
+    """Which of ``classes`` each label of a task is, int64 [K].
+
+    Raises:
+        SpecError: it has other classes, or asks at tokens.
+    """
+    if task.per_token:
+        raise SpecError(f"task {name!r} asks at tokens, and the model answers once for a text")
+    names = task.class_names
+    if set(names) != set(classes):
+        raise SpecError(f"task {name!r} has classes {', '.join(names[:20])}, but the model knows "
+                        f"{', '.join(classes[:20])}")  # fmt: skip
+    return np.array([classes.index(one) for one in names], dtype=np.int64)
+
+
+def check_readable(task: Task, other: Task, name: str) -> None:
+    """Raise SpecError where what is trained on ``task`` cannot answer the task ``other``, called ``name``."""
+    if task.per_token or task.next_token:
+        raise SpecError("a model that answers at tokens has no other task of the same classes: leave it out")
+    own_classes(other, task.class_names, name)
+    if task.vocabulary != other.vocabulary:
+        raise SpecError(f"task {name!r} has other tokens than the run's: one that is written in the same can be asked")

@@ -99,7 +99,7 @@ class EncodedData:
     key: hash of everything that made it. source_key: of what two runs must have in common to be compared: without what
     augmentations added to train, and without the seed of the split where every run has its own; else the same as key.
     facts: what was counted when it was encoded, as ``swarmformer.records.DataFacts``. special, mask_id: see
-    ``TrainingTexts``.
+    ``TrainingTexts``. out_of_domain: test splits of other tasks by name, which are no part of any key.
     """
 
     splits: dict[str, Split]
@@ -112,6 +112,7 @@ class EncodedData:
     unlabelled: Unlabelled | None = None
     source_key: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    out_of_domain: Mapping[str, Split] = field(default_factory=dict)
 
     def named(self, names: str) -> Split:
         """A split, or several joined by ``+``; ``unlabelled`` are the texts without labels.
@@ -128,5 +129,6 @@ class EncodedData:
         return TrainingTexts(self.named(names), self.special, self.mask_id)
 
     def without_test(self) -> EncodedData:
-        """The same without the test split: what trains on it cannot read it."""
-        return replace(self, splits={name: split for name, split in self.splits.items() if name != "test"})
+        """The same without any test split: what trains on it cannot read it."""
+        kept = {name: split for name, split in self.splits.items() if name != "test"}
+        return replace(self, splits=kept, out_of_domain={})

@@ -6,15 +6,17 @@ All see the same train, validation and test examples as the models. Test is read
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.next_token_baselines import next_token_baselines
 from swarmformer.data.split import load_splits
-from swarmformer.data.task import RawSplit, Task
+from swarmformer.data.task import Predictor, RawSplit, Task
 from swarmformer.data.tokenizer import BERT
 
 if TYPE_CHECKING:
@@ -29,8 +31,32 @@ SPACED = r"(?u)\S+"
 """Tokens of tasks with their own vocabulary."""
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """A predictor as it was fitted, and how; ``sees`` is what it is shown of a split, else all of it."""
+
+    name: str
+    predict: Predictor
+    kind: Literal["baseline", "oracle"] = "baseline"
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    sees: Callable[[RawSplit], RawSplit] | None = None
+
+    def row(self, split: RawSplit) -> dict[str, Any]:
+        """Its answers to a test split, counted."""
+        asked = split.without_labels()
+        predicted = self.predict(self.sees(asked) if self.sees else asked)
+        accuracy = float((predicted == np.asarray(split.labels)).mean())
+        found = {"accuracy": accuracy, "n": len(split.labels), "split": "test", "detail": dict(self.detail)}
+        return {"name": self.name, "kind": self.kind, **found}
+
+
 def compute_predictors(
-    task: Task, *, cut: Cut | None = None, tokenizer: str = BERT, **draw: Any
+    task: Task,
+    *,
+    cut: Cut | None = None,
+    tokenizer: str = BERT,
+    others: Mapping[str, RawSplit] | None = None,
+    **draw: Any,
 ) -> list[dict[str, Any]]:
     """Rows ``{"name", "kind", "accuracy" (0–1), "n", "split": "test", "detail"}``, JSON values all.
 
@@ -41,6 +67,8 @@ def compute_predictors(
     Args:
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
         tokenizer: whose tokens the cut counts, or are predicted.
+        others: test splits of other tasks with the same classes, which the same baselines answer too; these rows have
+            ``task``, the name here, and come last.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
@@ -49,17 +77,25 @@ def compute_predictors(
     splits = load_splits(task, **draw)
     if task.next_token:
         return next_token_baselines(splits, tokenizer)
-    train, test = splits["train"], splits["test"]
-    asked = test.without_labels()
-    rows = [_majority(train, test, task)]
-    rows += [_row(name, predict(asked), test) for name, predict in task.trivial_predictors(train).items()]
+    fitted = _fitted(task, splits, cut, tokenizer)
+    rows = [one.row(splits["test"]) for one in fitted]
+    baselines = [one for one in fitted if one.kind == "baseline"]
+    for name, split in (others or {}).items():
+        rows += [{**one.row(split), "task": name} for one in baselines]
+    return rows
+
+
+def _fitted(task: Task, splits: dict[str, RawSplit], cut: Cut | None, tokenizer: str) -> list[Fitted]:
+    train = splits["train"]
+    found = [_majority(train, task), *(Fitted(*named) for named in task.trivial_predictors(train).items())]
     if not left_out(task):
-        rows += _bags_of_words(splits, task)
-        seen = {} if cut is None else {name: cut_split(split, cut, task, tokenizer) for name, split in splits.items()}
-        if cut is not None and any(list(seen[name].texts) != list(splits[name].texts) for name in seen):
-            rows += _bags_of_words(seen, task, f", {cut.words}")
-    oracles = task.oracles(train).items()
-    return rows + [_row(name, predict(asked), test, kind="oracle") for name, predict in oracles]
+        found += _bags_of_words(splits, task)
+        if cut is not None:
+            sees = partial(cut_split, cut=cut, task=task, tokenizer=tokenizer)
+            seen = {name: sees(split) for name, split in splits.items()}
+            if any(list(seen[name].texts) != list(splits[name].texts) for name in seen):
+                found += _bags_of_words(seen, task, beside=f", {cut.words}", sees=sees)
+    return found + [Fitted(*named, kind="oracle") for named in task.oracles(train).items()]
 
 
 def left_out(task: Task) -> dict[str, str]:
@@ -71,38 +107,31 @@ def left_out(task: Task) -> dict[str, str]:
     return {"NB-SVM": why} if why else {}
 
 
-def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "") -> list[dict[str, Any]]:
+def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "", **how: Any) -> list[Fitted]:
     pattern = SPACED if task.vocabulary else WORDS
-    rows = []
+    found = []
     for longest, words in ((1, "unigrams"), (2, "unigrams and bigrams")):
-        predicted, detail = nb_svm(splits, task.num_classes, longest, pattern)
-        rows.append(_row(f"NB-SVM, {words}{beside}", predicted, splits["test"], detail))
-    return rows
+        predict, detail = nb_svm(splits, task.num_classes, longest, pattern)
+        found.append(Fitted(f"NB-SVM, {words}{beside}", predict, detail=detail, **how))
+    return found
 
 
-def _row(
-    name: str, predicted: np.ndarray, test: RawSplit, detail: dict[str, Any] | None = None, kind: str = "baseline"
-) -> dict[str, Any]:
-    accuracy = float((predicted == np.asarray(test.labels)).mean())
-    found = {"accuracy": accuracy, "n": len(test.labels), "split": "test", "detail": detail or {}}
-    return {"name": name, "kind": kind, **found}
-
-
-def _majority(train: RawSplit, test: RawSplit, task: Task) -> dict[str, Any]:
+def _majority(train: RawSplit, task: Task) -> Fitted:
     label = int(np.bincount(train.labels, minlength=task.num_classes).argmax())
-    return _row("majority class", np.full(len(test.labels), label), test, {"label": task.class_names[label]})
+    detail = {"label": task.class_names[label]}
+    return Fitted("majority class", lambda asked: np.full(len(asked.labels), label), detail=detail)
 
 
 def nb_svm(
     splits: dict[str, RawSplit], num_classes: int, longest: int, pattern: str
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """Predict test by logistic NB-SVM (Wang and Manning, ACL 2012) over binary n-grams up to ``longest``.
+) -> tuple[Predictor, dict[str, Any]]:
+    """Fit logistic NB-SVM (Wang and Manning, ACL 2012) over binary n-grams up to ``longest``.
 
     Features are weighted by their naive Bayes log-count ratio; C is the best on validation, the smallest
     of several. With more than two classes, one classifier for each against the rest.
 
     Returns:
-        predicted labels [n_test], and how they came about.
+        what predicts labels, and how it came about.
     """
     from sklearn.feature_extraction.text import CountVectorizer
 
@@ -117,8 +146,7 @@ def nb_svm(
     accuracy = {c: float((score(validation).argmax(1) == truth).mean()) for c, score in scorers.items()}
     best = max(accuracy, key=lambda c: (accuracy[c], -c))
     edges = {min(STRENGTHS): "lowest", max(STRENGTHS): "highest"}  # beyond which a better C may lie
-    predicted = scorers[best](vectorizer.transform(splits["test"].texts)).argmax(1)
-    return predicted, {
+    return lambda asked: scorers[best](vectorizer.transform(asked.texts)).argmax(1), {
         "C": best,
         "tried": " ".join(f"{c:g}" for c in STRENGTHS),
         **({"at the edge": edges[best]} if best in edges else {}),

@@ -120,7 +120,9 @@ class Floor(Record):
 
 class Floors(Document):
     """``left_out``: predictors that the task cannot have, with the reason. ``splits``: how many draws of training and
-    validation the accuracies are means over."""
+    validation the accuracies are means over. ``out_of_domain``: what the baselines answer to the test splits of other
+    tasks, by what each is called. ``copies``: how many texts of these also stand in the source's train, after
+    normalisation."""
 
     SCHEMA: ClassVar[int] = 3
     SEALED: ClassVar[int] = 3
@@ -130,6 +132,8 @@ class Floors(Document):
     splits: Count = 1
     floors: tuple[Floor, ...]
     left_out: dict[str, str] = {}
+    out_of_domain: dict[str, tuple[Floor, ...]] = {}
+    copies: dict[str, Count] = {}
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:

@@ -224,6 +224,7 @@ class Result(RunIdentity):
     have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
     ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
     ``metrics``; None in runs from before it was recorded.
+    ``out_of_domain``: metrics of the test splits of other tasks, by what each is called, where they were asked for.
     ``files``: SHA-256 of its curve and predictions; empty in runs from before it was recorded.
     """
 
@@ -248,6 +249,7 @@ class Result(RunIdentity):
     data: DataFacts | None = None
     test_readings: Count | None = None
     published_reading: PublishedReading | None = None
+    out_of_domain: dict[str, Metrics] = {}
     truncated: Truncated
     code_revision: str
     code_hash: str = ""

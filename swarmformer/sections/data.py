@@ -14,7 +14,7 @@ from swarmformer.errors import SpecError
 from swarmformer.run_key import Content, departures
 from swarmformer.schema import Locate, dotted, validate
 
-from .component import ComponentSpec, Seed, mapping, nowhere, taken
+from .component import ComponentSpec, Seed, mapping, names_of, nowhere, taken
 
 
 class DataSpec(Strict):
@@ -43,24 +43,32 @@ class DataSpec(Strict):
     pad_to_max: bool = Field(False, description="pad every text to `model.dims.seq_len`")
     cut: Where = Field("head", description="what is kept of texts longer than `model.dims.seq_len`")
     cut_share: float = Field(0.25, ge=0, le=1, description="of `head_tail`: the share that is the beginning")
+    out_of_domain: tuple[ComponentSpec, ...] = Field(
+        (), description="a list of other tasks with the same classes: the trained model answers their test splits too"
+    )
+
+    OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"out_of_domain"})
+    """Read when all is trained and chosen, so that it changes nothing else of a result."""
 
     @classmethod
     def from_dict(cls, value: Any, locate: Locate = nowhere, path: tuple[str, ...] = ("data",)) -> DataSpec:
         given = dict(mapping(value, path, locate))
         task = ComponentSpec.from_dict("task", taken(given, "task", path, locate), (*path, "task"), locate)
         augment = _augment(given.pop("augment", {}), (*path, "augment"), locate)
+        others = _tasks(given.pop("out_of_domain", ()), (*path, "out_of_domain"), locate)
         known = [name for name in cls.model_fields if name != "task"]
         plain = validate(_DataOptions, given, path, locate, known)
-        return cls(task=task, **{**plain.model_dump(), "augment": augment})
+        return cls(task=task, **{**plain.model_dump(), "augment": augment, "out_of_domain": others})
 
     def to_dict(self) -> dict[str, Any]:
         augment = {name: dict(part.options) for name, part in self.augment.items()}
-        return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment}
+        others = [other.to_dict() for other in self.out_of_domain]
+        return {**self.model_dump(), "task": self.task.to_dict(), "augment": augment, "out_of_domain": others}
 
     @property
     def called(self) -> str:
-        """What reports call the task: its title where it was given one, else its name."""
-        return self.task.options.get("title") or self.task.name
+        """What reports call the task."""
+        return called(self.task)
 
     def draw(self, seed: int) -> dict[str, Any]:
         """How the splits of a run with this seed are drawn, as ``swarmformer.data.split.load_splits`` takes it."""
@@ -75,6 +83,11 @@ class DataSpec(Strict):
         idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": 0.25}
         idle |= {"buckets": 1, "pad_to_max": False} if self.pad_to_max else {}
         return departures(self.model_copy(update=idle), versions=versions)
+
+
+def called(task: ComponentSpec) -> str:
+    """What reports call a task: its title where it was given one, else its name."""
+    return str(task.options.get("title") or task.name)
 
 
 class _DataOptions(DataSpec):
@@ -94,3 +107,16 @@ def _augment(value: Any, path: tuple[str, ...], locate: Locate) -> dict[str, Com
             (name, mapping(options, (*path, name), locate)) for name, options in given.items() if options is not None
         )
     }
+
+
+def _tasks(value: Any, path: tuple[str, ...], locate: Locate) -> tuple[ComponentSpec, ...]:
+    """A list of tasks, each called otherwise."""
+    if not isinstance(value, list | tuple):
+        raise SpecError(f"{locate(path)}{dotted(path)}: expected a list of tasks, of {names_of('task')}; got {value!r}")
+    tasks = tuple(ComponentSpec.from_dict("task", task, (*path, str(n)), locate) for n, task in enumerate(value))
+    names = [called(task) for task in tasks]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        words = f"two tasks are called {twice!r}; give one a title, where it takes one, or leave it out"
+        raise SpecError(f"{locate(path)}{dotted(path)}: {words}")
+    return tasks

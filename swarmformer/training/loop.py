@@ -20,7 +20,7 @@ from torch import Tensor
 from swarmformer.assembly import assemble, check_answers, check_objectives
 from swarmformer.contracts import Metrics, Model
 from swarmformer.contracts.objective import why_whole
-from swarmformer.data.batching import Batch
+from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
 from swarmformer.records import Computing
@@ -81,6 +81,8 @@ class Trainer:
         judged = {name: split for name, split in data.splits.items() if name != "train"}
         self.batches = {"train": self.stages[-1].batches}
         self.batches |= {name: make_batches(spec, data, split, device, size) for name, split in judged.items()}
+        elsewhere = data.out_of_domain.items()
+        self.elsewhere = {name: make_batches(spec, data, split, device, size) for name, split in elsewhere}
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.Progress()
@@ -150,13 +152,15 @@ class Trainer:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
+        elsewhere = self.elsewhere.items()
         with products_in_tf32(self.device, self.now.train.tf32):
             validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
             precision = self.now.train.precision
             told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
             test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
+            others = {name: self._answers(self.model, asked, f"test of {name}")[0] for name, asked in elsewhere}
         counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
-        return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests))
+        return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests), others)
 
     def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
         """Metrics and logits of a split, or losses of its tokens. Whoever reads test, it is written to the curve.
@@ -164,12 +168,16 @@ class Trainer:
         Raises:
             TrainingDivergedError: one of them is not finite.
         """
-        metrics, answers = evaluate(model, self.batches[split], self.device, self.now.train.precision, self.ranks)
-        self._check(bool(answers.isfinite().all()), f"the logits of the {split} split are not finite")
-        self._check(all(map(math.isfinite, metrics.values())), f"the loss of the {split} split is {metrics['loss']}")
+        metrics, answers = self._answers(model, self.batches[split], f"the {split} split")
         if split == "test":
             kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
             self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
+        return metrics, answers
+
+    def _answers(self, model: Model, batches: Batches, words: str) -> tuple[Metrics, Tensor]:
+        metrics, answers = evaluate(model, batches, self.device, self.now.train.precision, self.ranks)
+        self._check(bool(answers.isfinite().all()), f"the logits of {words} are not finite")
+        self._check(all(map(math.isfinite, metrics.values())), f"the loss of {words} is {metrics['loss']}")
         return metrics, answers
 
     def _objective_loss(self, model: Model, split: str) -> Metrics:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -21,7 +21,8 @@ class TrainResult:
     ``test`` and its logits are empty where the data have no test split. ``best_epoch`` counts from 1; ``stopped`` are
     the epochs after which patience ended a stage; ``seconds`` are those of training alone, without validation.
     ``test_readings`` counts how often the test split was read, before the run was stopped and continued too;
-    ``published_reading``: see ``train.read_test_each_epoch``.
+    ``published_reading``: see ``train.read_test_each_epoch``. ``out_of_domain``: of the test splits of other tasks, by
+    name.
     """
 
     validation: Metrics
@@ -35,6 +36,7 @@ class TrainResult:
     telemetry: tuple[Exercise, ...] = ()
     test_readings: int = 0
     published_reading: dict[str, float | int] | None = None
+    out_of_domain: Mapping[str, Metrics] = field(default_factory=dict)
 
 
 def readings(tests: Sequence[dict[str, Any]]) -> tuple[int, dict[str, float | int] | None]:

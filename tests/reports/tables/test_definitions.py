@@ -71,7 +71,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
     seen = study([one_in(folder / "demo", MARGIN), write_design(folder / "frac", {("windowed",): 0.05})])
     definitions: list[Definition] = [each for each in read_definitions() if each.table]
     numbered = {f"table{number}" for number in range(1, 8)}
-    assert {each.name for each in definitions} == {"arms", "lra", "solved", "tuning"} | numbered
+    assert {each.name for each in definitions} == {"arms", "lra", "out_of_domain", "solved", "tuning"} | numbered
     return [table for each in definitions for table in each.tables(seen)]
 
 

@@ -1,0 +1,123 @@
+"""A grid whose runs answer another task too: held against what the saved models answer to that task's texts."""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.grid import main
+from swarmformer.pipeline import TextClassifier
+from swarmformer.pipeline import load as load_pipeline
+from swarmformer.records import FLOORS, Floors, Result, load
+from swarmformer.scores import Tally
+from tests.experiments.conftest import run_module
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "plot", "fine", "dull")
+GRID = """
+base: base
+arms: [base, bag_of_embeddings]
+seeds: [0, 1]
+model: {{dims: {{d_model: 8, num_layers: 1, cluster_size: 4, seq_len: 16}}}}
+data:
+  task: {{name: files, train: {folder}/train.csv, test: {folder}/test.csv, title: films}}
+  out_of_domain: {others}
+train: {{epochs: 2, batch_size: 16, lr: 0.01, precision: fp32}}
+keep_weights: true
+latency: null
+"""
+PLOTS = "{{name: files, train: {folder}/plots.csv, test: {folder}/plots.csv, title: plots}}"
+AGAIN = "{{name: files, train: {folder}/train.csv, test: {folder}/test.csv, title: again}}"
+"""The grid's own task once more."""
+
+
+def write_table(path: Path, noun: str, n: int, seed: int) -> None:
+    """Positive rows say good or fine, negative ones bad or dull, one in five the other way round."""
+    rng, rows = random.Random(seed), ["text,label"]
+    for row in range(n):
+        positive = row % 2 == 0
+        word = rng.choice(("good", "fine") if positive != (rng.random() < 0.2) else ("bad", "dull"))
+        rows.append(f"{word} {' '.join([noun] * rng.randint(1, 6))},{'positive' if positive else 'negative'}")
+    path.write_text("\n".join(rows) + "\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))
+    (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(WORDS) + "\n")
+    for seed, (name, noun, n) in enumerate((("train", "film", 120), ("test", "film", 40), ("plots", "plot", 60))):
+        write_table(tmp_path / f"{name}.csv", noun, n, seed)
+    return tmp_path
+
+
+def run(folder: Path, others: str) -> Path:
+    grid = folder / "films.yaml"
+    grid.write_text(GRID.format(folder=folder, others=others.format(folder=folder)))
+    done = run_module("experiments.grid", "run", grid, "--runs", folder / "runs", "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    return folder / "runs" / "films"
+
+
+def results_of(runs: Path) -> dict[str, Result]:
+    return {path.parent.name: load(path, Result) for path in sorted(runs.glob("*/result.json"))}
+
+
+def test_every_run_answers_the_other_tasks_as_its_model_does(folder: Path) -> None:
+    runs = run(folder, f"[{PLOTS}, {AGAIN}]")
+    found = results_of(runs)
+    assert len(found) == 4
+    rows = [line.rsplit(",", 1) for line in (folder / "plots.csv").read_text().splitlines()[1:]]
+    for name, result in found.items():
+        model = load_pipeline(runs / name)
+        assert isinstance(model, TextClassifier)
+        tally = Tally(model.classes)
+        labels = np.array([model.classes.index(label) for _, label in rows])
+        tally.add(labels, np.stack(list(model.logits(text for text, _ in rows))))
+        scores, there = tally.scores(), result.out_of_domain["plots"]
+        assert (there.n, there.accuracy) == (60, pytest.approx(scores.accuracy))
+        assert there.loss == pytest.approx(scores.loss, rel=1e-5)
+        assert result.out_of_domain["again"] == result.metrics.test
+    _check_floors(load(runs / FLOORS, Floors))
+    _check_report(folder, runs, found)
+
+
+def _check_floors(floors: Floors) -> None:
+    own = [(one.name, one.accuracy, one.n) for one in floors.floors]
+    assert [(one.name, one.accuracy, one.n) for one in floors.out_of_domain["again"]] == own
+    there = floors.out_of_domain["plots"]
+    assert [one.name for one in there] == [name for name, *_ in own]
+    assert {one.n for one in there} == {60} and there[0].accuracy == 0.5
+    assert there[-1].accuracy > 0.7  # good and fine mean the same of plots
+    assert floors.copies["plots"] == 0
+
+
+def _check_report(folder: Path, runs: Path, found: dict[str, Result]) -> None:
+    assert run_module("reports.build", runs, "--out", folder / "report").returncode == 0
+    rows = list(csv.DictReader((folder / "report" / "out_of_domain_films_plots.csv").open()))
+    expected = [result.out_of_domain["plots"].accuracy for name, result in found.items() if "bag" in name]
+    (row,) = [row for row in rows if row["name"] == "bag_of_embeddings"]
+    assert float(row["accuracy"]) == pytest.approx(sum(expected) / 2) and row["n"] == "2"
+
+
+def test_runs_that_were_finished_before_are_named_and_stay_as_they_are(folder: Path) -> None:
+    before = {name: result.run_key for name, result in results_of(run(folder, "[]")).items()}
+    grid = folder / "films.yaml"
+    grid.write_text(GRID.format(folder=folder, others=f"[{PLOTS}]".format(folder=folder)))
+    done = run_module("experiments.grid", "run", grid, "--runs", folder / "runs", "--workers", "1")
+    said = done.stdout + done.stderr
+    assert said.count("finished before it was asked about plots") == len(before) == 4
+    found = results_of(folder / "runs" / "films")
+    assert {name: result.run_key for name, result in found.items()} == before
+    assert not any(result.out_of_domain for result in found.values())
+    assert load(folder / "runs" / "films" / FLOORS, Floors).out_of_domain  # baselines are asked anew
+
+
+def test_a_task_of_other_classes_is_refused_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "films.yaml").write_text(GRID.format(folder=folder, others="[listops]"))
+    assert main(["plan", str(folder / "films.yaml")]) == 1
+    said = capsys.readouterr().err
+    assert "arms[0] (base): data.out_of_domain: task 'listops' has classes 0, 1" in said

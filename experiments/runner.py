@@ -201,7 +201,8 @@ def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, r
     hold.check()
     records.save(folder / RESULT, result)
     _discard_scratch(folder)
-    logger.info("test accuracy %.4f at epoch %d", outcome.test["accuracy"], outcome.best_epoch)
+    told = "bits_per_byte" if "bits_per_byte" in outcome.test else "accuracy"
+    logger.info("test %s %.4f at epoch %d", told.replace("_", " "), outcome.test[told], outcome.best_epoch)
     return result
 
 

@@ -19,6 +19,7 @@ from swarmformer.cli.command import at_least_one, count
 from swarmformer.errors import UsageError
 
 if TYPE_CHECKING:
+    from swarmformer.data.delimited import Form
     from swarmformer.generation import TextGenerator
     from swarmformer.pipeline import TextClassifier
 
@@ -46,6 +47,27 @@ def add_example_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=("train", "validation", "test"), help="of the task (default: test)")
     parser.add_argument("--text", metavar="COLUMN", help="column of the texts in FILE (default: text)")
     parser.add_argument("--label", metavar="COLUMN", help="column of the labels in FILE (default: label)")
+    add_table_options(parser)
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """How a table is written, where that cannot be found; as the options of the same names of task ``files``."""
+    parser.add_argument("--encoding", default="", help="of a table (default: found)")
+    parser.add_argument("--delimiter", default="", help="between the fields of a CSV table (default: found)")
+    parser.add_argument("--quote", default='"', help="around fields of a CSV table; '' where quotes are characters "
+                        "like others")  # fmt: skip
+
+
+def form_asked(options: argparse.Namespace) -> Form:
+    """What a command line says of how a table is written."""
+    from swarmformer.data.delimited import Form
+
+    return Form(options.encoding, options.delimiter, options.quote)
+
+
+def says_form(options: argparse.Namespace) -> bool:
+    """Whether it says anything of it."""
+    return bool(options.encoding or options.delimiter or options.quote != '"')
 
 
 def check_example_options(options: argparse.Namespace, *, own_task: bool) -> None:
@@ -56,8 +78,8 @@ def check_example_options(options: argparse.Namespace, *, own_task: bool) -> Non
     """
     if options.file is not None and options.task:
         raise UsageError("name a FILE or a --task, not both")
-    if options.file is None and (options.text or options.label):
-        raise UsageError("--text and --label name columns of a FILE, and none is given")
+    if options.file is None and (options.text or options.label or says_form(options)):
+        raise UsageError("--text, --label, --encoding, --delimiter and --quote are of a FILE, and none is given")
     if options.split and (options.file is not None or not (options.task or own_task)):
         raise UsageError("--split is of a --task, and none is given")
 

@@ -23,6 +23,7 @@ from swarmformer.cli.asking import (
     any_model,
     check_example_options,
     ending,
+    form_asked,
     pace,
     warnings_shown,
 )
@@ -64,13 +65,13 @@ def evaluate(options: argparse.Namespace) -> int:
     from swarmformer.records import save_json
 
     check_example_options(options, own_task=True)
-    check_output(options.examples, "--examples")
-    check_place(options.json, "--json")
+    check_output(options.examples, "--examples", options.file)
+    check_place(options.json, "--json", options.file)
     model = _own_precision(options)
     if not isinstance(model, TextClassifier):
         return evaluate_text(model, options)
     if options.file is not None:
-        asked = of_file(model, options.file, options.text, options.label)
+        asked = of_file(model, options.file, options.text, options.label, form_asked(options))
     else:
         asked = of_task(model, options.task, options.split, options.trust_code)
     stored = Stored.of(options.model, asked, options.split)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swarmformer import registry
+from swarmformer.cli.asking import says_form
 from swarmformer.cli.examples import chosen_task
 from swarmformer.data.tasks.language_model import read_text
 from swarmformer.errors import UsageError
@@ -30,8 +31,9 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
     """
     if options.examples:
         raise UsageError("--examples: a language model predicts every token of a text, and has no examples")
-    if options.text or options.label:
-        raise UsageError("--text and --label: FILE of a language model is a plain text, and has no columns")
+    if options.text or options.label or says_form(options):
+        words = "--text, --label, --encoding, --delimiter and --quote are of a table"
+        raise UsageError(f"{words}: FILE of a language model is a plain text, and has no columns")
     words, own, stride, split = str(options.file), False, 0, options.split or "test"
     if options.file is not None:
         texts = [read_text(options.file)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from yaml import YAMLError
 from swarmformer import registry
 from swarmformer.data.answers import read_texts
 from swarmformer.data.classes import label_of, own_classes
+from swarmformer.data.delimited import Form
+from swarmformer.data.files import json_hash
 from swarmformer.data.out_of_domain import DRAW
 from swarmformer.data.split import load_splits
 from swarmformer.data.tables import READERS
@@ -25,6 +28,9 @@ from swarmformer.yaml import safe_load
 
 if TYPE_CHECKING:
     from swarmformer.pipeline import TextClassifier
+
+
+logger = logging.getLogger("swarmformer.cli")
 
 
 class Example(NamedTuple):
@@ -45,8 +51,11 @@ class Asked(NamedTuple):
     names: Sequence[str] = ()
 
 
-def of_file(model: TextClassifier, path: Path, text: str | None, label: str | None) -> Asked:
-    """The rows of a table, as they are needed, by the columns that it names, or ``text`` and ``label``.
+def of_file(
+    model: TextClassifier, path: Path, text: str | None, label: str | None, form: Form | None = None
+) -> Asked:
+    """The rows of a table, as they are needed, by the columns that it names, or ``text`` and ``label``; ``form``: how
+    it is written, where that is not to be found.
 
     Raises:
         DataError: unreadable, a column that is missing, or a label that the model does not know; says where.
@@ -58,7 +67,7 @@ def of_file(model: TextClassifier, path: Path, text: str | None, label: str | No
     index = _index_of(model.classes)
 
     def rows() -> Iterator[Example]:
-        for place, values in read_texts(path, [text, label]):
+        for place, values in read_texts(path, [text, label], form):
             yield Example(place, values[text], _label(values[label], index, place, label))
 
     return Asked(str(path), rows())
@@ -102,6 +111,11 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
     classes_K = own_classes(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
     split = split or "test"
+    if same and origin is not None and origin.task_hash not in ("", json_hash(task.identity())):
+        logger.warning(
+            "task %s has changed since the model was trained: texts that it learned from may be in %s now, and the "
+            "figures too good; evaluate a FILE of texts that are new to it", spec.name, split,
+        )  # fmt: skip
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)
     examples = (Example(*one) for one in named)

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_example_options, check_example_options, warnings_shown
+from swarmformer.cli.asking import add_example_options, check_example_options, form_asked, warnings_shown
 from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import UsageError
 
@@ -68,7 +68,7 @@ def _examples(complete: CompleteModel, options: argparse.Namespace) -> Examples:
         return Examples.of(complete)
     model = TextClassifier(complete, "cpu", "fp32")
     if options.file is not None:
-        asked = of_file(model, options.file, options.text, options.label)
+        asked = of_file(model, options.file, options.text, options.label, form_asked(options))
     else:
         asked = of_task(model, options.task, options.split, options.trust_code)
     found = list(asked.examples)

@@ -19,7 +19,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarmformer.cli.asking import add_model_options, asked_model, ending, is_file, pace, warnings_shown
+from swarmformer.cli.asking import (
+    add_model_options,
+    add_table_options,
+    asked_model,
+    ending,
+    form_asked,
+    is_file,
+    pace,
+    says_form,
+    warnings_shown,
+)
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import UsageError
 
@@ -37,6 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_model_options(parser)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="a text, a file, or - for standard input")
     parser.add_argument("--text", metavar="COLUMN", help="column of the texts in a table (default: text)")
+    add_table_options(parser)
     parser.add_argument("--keep", default="", metavar="COLUMNS", help="columns to copy, with commas between them; "
                         "by default that of the texts")  # fmt: skip
     parser.add_argument("--output", type=Path, metavar="FILE", help="where to write the answers")
@@ -53,8 +64,8 @@ def predict(options: argparse.Namespace) -> int:
     if options.output is not None and options.format:
         raise UsageError("--format is of standard output; what --output holds, the ending of its name says")
     column = options.text or "text"
-    rows, kept = _rows(options, column)
-    check_output(options.output, "--output")
+    rows, kept, source = _rows(options, column)
+    check_output(options.output, "--output", source)
     model = asked_model(options)
     columns = [*kept, "label", PROBABILITIES]
     with pace() as counter:
@@ -72,24 +83,26 @@ def predict(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list[str]]:
-    """What to answer, and the columns that answers keep. ``column``: of the texts."""
-    from swarmformer.data.answers import PROBABILITIES, read_texts
+def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list[str], Path | None]:
+    """What to answer, the columns that answers keep, and the file that it is read from. ``column``: of the texts."""
+    from swarmformer.data.answers import PROBABILITIES, is_table, read_texts
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
     if files and len(words) > 1:
         raise UsageError(f"{files[0]} is a file: name one file, or texts alone")
     kept = [name for name in options.keep.split(",") if name] or [column]
+    source = Path(words[0]) if files and words[0] != "-" else None
+    if not is_table(source) and (options.keep or options.text or says_form(options)):
+        given = "a text on every line is read" if files else "texts are given"
+        raise UsageError(f"--text, --keep, --encoding, --delimiter and --quote are of a table, and {given}")
     if not files:
-        if options.keep or options.text:
-            raise UsageError("--text and --keep name columns of a table, and texts are given")
-        return iter([(f"text {place}", {column: word}) for place, word in enumerate(words)]), kept
+        return iter([(f"text {place}", {column: word}) for place, word in enumerate(words)]), kept, None
     if lost := {"label", PROBABILITIES} & {*kept}:
         raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
                          "writes labels beside answers")  # fmt: skip
     columns = list(dict.fromkeys([column, *kept]))
-    return read_texts(None if words[0] == "-" else Path(words[0]), columns), kept
+    return read_texts(source, columns, form_asked(options)), kept, source
 
 
 def _answered(model: TextClassifier, rows: Iterator[Row], column: str, size: int) -> Iterator[tuple[Row, Any]]:

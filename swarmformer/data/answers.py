@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
+from swarmformer.data.delimited import Form
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.errors import DataError
 
@@ -18,20 +19,28 @@ Record = Mapping[str, Any]
 Write = Callable[[Record], None]
 
 
-def read_texts(source: Path | None, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def is_table(source: Path | None) -> bool:
+    """Whether a source has columns; else it has a text on every line."""
+    return source is not None and source.suffix.lower() in READERS
+
+
+def read_texts(
+    source: Path | None, columns: Sequence[str], form: Form | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where a row stands, and its values by column, the first of which is its text.
 
     Args:
         source: a table (``swarmformer.data.tables``), or plain UTF-8 with a text on each line; None: standard input.
+        form: how a table is written, where that is not to be found.
 
     Raises:
         DataError: unreadable, a column that is missing, or a text that is none; says where.
     """
-    if source is None or source.suffix.lower() not in READERS:
+    if source is None or not is_table(source):
         for number, line in _lines(source):
             yield f"{source or 'standard input'}, line {number}", {columns[0]: line}
         return
-    for place, values in read_rows(source, columns):
+    for place, values in read_rows(source, columns, form):
         if not isinstance(values[0], str):
             raise DataError(f"{place}: {columns[0]!r} is {values[0]!r}, expected text")
         yield place, dict(zip(columns, values, strict=True))
@@ -77,14 +86,17 @@ def writer(output: Path | None, form: str, columns: Sequence[str]) -> Iterator[W
         partial.unlink(missing_ok=True)
 
 
-def check_output(output: Path | None, option: str) -> None:
-    """Raise DataError where the table of an option cannot be written, before anything is computed for it."""
+def check_output(output: Path | None, option: str, source: Path | None = None) -> None:
+    """Raise DataError where the table of an option cannot be written, before anything is computed for it.
+
+    source: the file that is read, which is not to be lost.
+    """
     if output is not None and output.suffix.lower() not in WRITERS:
         raise DataError(f"{option} {output}: not known by its ending; files end in {', '.join(WRITERS)}")
-    check_place(output, option)
+    check_place(output, option, source)
 
 
-def check_place(output: Path | None, option: str) -> None:
+def check_place(output: Path | None, option: str, source: Path | None = None) -> None:
     """The same of a file with any ending."""
     if output is None:
         return
@@ -92,6 +104,8 @@ def check_place(output: Path | None, option: str) -> None:
         raise DataError(f"{option} {output}: there is no folder {output.absolute().parent}")
     if output.is_dir():
         raise DataError(f"{option} {output}: is a folder; name a file")
+    if source is not None and output.exists() and source.exists() and output.samefile(source):
+        raise DataError(f"{option} {output}: is the file that is read, and would be lost; name another")
 
 
 @contextmanager

@@ -17,7 +17,8 @@ from swarmformer.errors import DataError
 logger = logging.getLogger("swarmformer.data")
 
 UTF_8, WESTERN = "utf-8", "cp1252"
-KEY = "data.task.encoding"
+KEY = "data.task.encoding (--encoding)"
+"""The option of a task, and that of commands that read a table."""
 BLOCK = 1 << 20
 SAMPLE = 4096
 """Bytes by which UTF-16 without a mark is known, and lines by which Western European letters are."""

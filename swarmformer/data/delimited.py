@@ -23,7 +23,7 @@ SEPARATOR = re.compile(r'"?sep=(.)"?')
 """A first line by which spreadsheets say what stands between the fields."""
 QUOTES = (
     'a quote that opens a field must close it, and one inside it be doubled (""); '
-    "where quotes are characters like others, set data.task.quote: ''"
+    "where quotes are characters like others, set data.task.quote (--quote) to ''"
 )
 
 

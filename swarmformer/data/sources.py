@@ -88,7 +88,7 @@ def _readable(path: Path) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} holds text that is not UTF-8: {error}. Write the file anew.") from error
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{path} cannot be read as parquet: {error}. Replace the file.") from error
+        raise DataError(f"{path} cannot be read as parquet: {str(error).rstrip('.')}. Replace the file.") from error
 
 
 def class_labels(values: Sequence[Any], meanings: Sequence[str], origin: Path | str) -> np.ndarray:

@@ -45,7 +45,8 @@ def _what(spec: RunSpec, task: Task, result: Result) -> str:
         f"# {result.arm}, trained on {result.task}\n\n"
         f"A model of the library `{LIBRARY}`: `{spec.model.name}`, variant `{result.variant}`, "
         f"{parameters.total:,} parameters, {parameters.without_embedding:,} of them without the embedding table; width "
-        f"{dims.d_model}, {dims.num_layers} layers, texts of up to {dims.seq_len} tokens. Classes: {shown}."
+        f"{dims.d_model}, {dims.num_layers} layer{'s' * (dims.num_layers > 1)}, texts of up to {dims.seq_len} tokens. "
+        f"Classes: {shown}."
     )
 
 

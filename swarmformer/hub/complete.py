@@ -13,6 +13,7 @@ from safetensors.torch import save as serialised
 
 from swarmformer.contracts import Model
 from swarmformer.data.cut import Cut
+from swarmformer.data.files import json_hash
 from swarmformer.data.task import Task
 from swarmformer.data.tokenizer import BERT, load_tokenizer, pad_id, size_of
 from swarmformer.errors import SpecError
@@ -44,7 +45,9 @@ class CompleteModel:
     def of_run(cls, model: Model, spec: RunSpec, task: Task, result: Result) -> CompleteModel:
         """What a finished run leaves, its card written from the run's own numbers."""
         facts = {name: getattr(result, name) for name in Origin.model_fields if hasattr(result, name)}
-        origin = Origin.model_validate({**facts, "draw": spec.data.draw(spec.seed)})
+        origin = Origin.model_validate(
+            {**facts, "draw": spec.data.draw(spec.seed), "task_hash": json_hash(task.identity())}
+        )
         asked = spec.data.task.to_dict()
         if task.next_token:
             return cls(model, (), TextReader.of_run(spec, task), asked, origin, language_card(spec, result))

@@ -40,7 +40,8 @@ class TextConfig(Record):
 
 
 class Origin(Record):
-    """The run that a model comes from, as its result.json has it; ``draw``: how its splits were drawn."""
+    """The run that a model comes from, as its result.json has it; ``draw``: how its splits were drawn; ``task_hash``:
+    of what its examples were made of, empty in models from before it was kept."""
 
     variant: str
     arm: str
@@ -54,6 +55,7 @@ class Origin(Record):
     device: str = ""
     started_at: str = ""
     draw: dict[str, Any] = {}
+    task_hash: str = ""
 
 
 class ModelConfig(Record):
@@ -110,10 +112,16 @@ def read_json(path: Path) -> dict[str, Any] | None:
         raise SpecError(f"{path}: not JSON: {error}") from None
     if not isinstance(content, dict):
         return None
+    if _is_newer(content.get("swarmformer")):
+        return content  # what its checksum is, that version knows
     if (found := unsealed(content)) is None:
         raise SpecError(f"{path}: not what was written: its {CHECKSUM} differs; copy or download it again, or take the "
                         f"key {CHECKSUM} out where you changed the file yourself")  # fmt: skip
     return found
+
+
+def _is_newer(number: Any) -> bool:
+    return isinstance(number, int) and number > FORMAT
 
 
 def checked(content: Mapping[str, Any], path: Path) -> ModelConfig:
@@ -124,8 +132,8 @@ def checked(content: Mapping[str, Any], path: Path) -> ModelConfig:
     """
     number = content["swarmformer"]
     if number != FORMAT:
-        newer = isinstance(number, int) and number > FORMAT
-        remedy = "a newer version wrote it: pip install -U swarmformer" if newer else "save the model again"
+        newer = "a newer version wrote it: pip install -U swarmformer"
+        remedy = newer if _is_newer(number) else "save the model again"
         raise SpecError(f"{path}: format {number!r}, this version reads {FORMAT}; {remedy}")
     try:
         return ModelConfig.model_validate_json(json.dumps(content))

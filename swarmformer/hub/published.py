@@ -77,8 +77,9 @@ def spec_of(
     variant = variant or BY_WIDTH.get(sizes["d_model"]) or ("original" if said.keys() >= set(OF_CONFIG) else None)
     if variant is None:
         raise SpecError(
-            f"no published model has width {sizes['d_model']}; pass variant= with the name or file of one that has "
-            "these sizes, or put a config.json beside the weights that gives T_local, cluster_size and seq_len"
+            f"{where}: no config.json of ours is there, and no published model has width {sizes['d_model']}: copy the "
+            "config.json that was saved with the weights; or pass variant= with the name or file of one that has these "
+            "sizes, or a config.json that gives T_local, cluster_size and seq_len"
         )
     patch: dict[str, Any] = {"dims": sizes | {name: said[name] for name in said if name in ("cluster_size", "seq_len")}}
     if "T_local" in said:

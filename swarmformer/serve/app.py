@@ -12,6 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 import swarmformer
 from swarmformer.errors import DataError, SpecError, SwarmformerError
@@ -23,7 +24,7 @@ from swarmformer.serve.page import HEADERS, page
 RETRY_AFTER_S = 1
 MOST_WORDS = 500
 """Characters of an error."""
-MALFORMED, INVALID, INTERNAL, UNAVAILABLE = 400, 422, 500, 503
+MALFORMED, WRONG_KIND, INVALID, INTERNAL, UNAVAILABLE = 400, 415, 422, 500, 503
 LOGGER = logging.getLogger("swarmformer.serve")
 
 
@@ -134,6 +135,8 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
+        if "json" not in request.headers.get("content-type", ""):
+            return JSONResponse({"error": "send the header Content-Type: application/json"}, WRONG_KIND)
         place = ".".join(str(part) for part in first["loc"] if part != "body" and first["type"] != "json_invalid")
         words = f"{place}: {first['msg']}" if place else first["msg"]
         return JSONResponse({"error": words}, MALFORMED if first["type"] == "json_invalid" else INVALID)
@@ -141,6 +144,10 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(DataError)
     async def unknown(request: Request, error: DataError) -> JSONResponse:
         return JSONResponse({"error": str(error)[:MOST_WORDS]}, INVALID)
+
+    @app.exception_handler(HTTPException)
+    async def refused(request: Request, error: HTTPException) -> JSONResponse:
+        return JSONResponse({"error": str(error.detail)}, error.status_code, error.headers)
 
     async def busy(request: Request, error: Exception) -> JSONResponse:
         return JSONResponse({"error": str(error)}, UNAVAILABLE, {"Retry-After": str(RETRY_AFTER_S)})

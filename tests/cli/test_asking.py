@@ -15,12 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from swarmformer import cli
+from swarmformer.assembly import assemble
 from swarmformer.cli.evaluate_text import evaluate_text
 from swarmformer.errors import UsageError
-from swarmformer.hub import save
+from swarmformer.hub import CompleteModel, save
 from swarmformer.pipeline import TextClassifier
+from swarmformer.records import Result
+from swarmformer.variants import make_task, resolve_run
 from tests.hub.conftest import toy_data as toy_data
 from tests.hub.models import CLASSES, complete_model
+from tests.reports.synthetic_runs import result as a_result
 
 ROWS: list[tuple[str, str, str]] = [
     ("a good film .", "good", "x1"), ("bad", "bad", "x2"), ("", "so so", "x3"), ("film\nfilm", "good", "x4"),
@@ -112,8 +116,14 @@ def test_a_text_longer_than_a_file_may_be_called_is_a_text(
         (["numbers.jsonl"], "numbers.jsonl, line 1: 'text' is 3, expected text"),
         (["a", "--output", "out.xlsx"], "out.xlsx: not known by its ending; files end in .csv, .tsv, .jsonl, .parquet"),
         (["a", "--output", "no/folder/out.csv"], "there is no folder"),
-        (["a", "--keep", "id"], "--text and --keep name columns of a table"),
-        (["a", "--text", "review"], "--text and --keep name columns of a table"),
+        (["a", "--keep", "id"], "are of a table, and texts are given"),
+        (["a", "--text", "review"], "are of a table, and texts are given"),
+        (["a", "--delimiter", ";"], "are of a table, and texts are given"),
+        (["-", "--text", "review"], "are of a table, and a text on every line is read"),
+        (["lines.txt", "--keep", "id"], "are of a table, and a text on every line is read"),
+        (["in.csv", "--text", "review", "--output", "in.csv"], "--output in.csv: is the file that is read"),
+        (["in.csv", "--text", "review", "--output", "same.csv"], "--output same.csv: is the file that is read"),
+        (["in.csv", "--text", "review", "--encoding", "cp9"], "no encoding 'cp9'"),
         (["a", "--output", "out.csv", "--format", "jsonl"], "--format is of standard output"),
         (["a", "--batch-size", "0"], "--batch-size: must be at least 1"),
         (["a", "--threads", "-1"], "--threads: '-1' is no number of things"),
@@ -125,7 +135,9 @@ def test_bad_input_ends_with_one_message(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    write_table(tmp_path / "in.csv")
+    before = write_table(tmp_path / "in.csv").read_bytes()
+    (tmp_path / "same.csv").symlink_to("in.csv")
+    (tmp_path / "lines.txt").write_text("a\n")
     (tmp_path / "binary.txt").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
     (tmp_path / "zeros.txt").write_bytes(b"a\0b\n")
     (tmp_path / "numbers.jsonl").write_text('{"text": 3}\n')
@@ -133,6 +145,28 @@ def test_bad_input_ends_with_one_message(
     said = capsys.readouterr()
     assert message in said.err and "Traceback" not in said.err
     assert not list(tmp_path.glob("*out*")) and not list(tmp_path.glob(".*out*"))
+    assert (tmp_path / "in.csv").read_bytes() == before
+
+
+def test_how_a_table_is_written_can_be_said(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of Cyrillic without a mark nothing can be found; the words reach the model as they do from UTF-8."""
+    rows = "text;label\n" + "".join(f"хороший фильм {word};{word}\n" for word in ("good", "bad"))
+    output, said = tmp_path / "answers.jsonl", ["--encoding", "cp1251", "--delimiter", ";"]
+    found = []
+    for encoding, options in (("utf-8", []), ("cp1251", said)):
+        source = tmp_path / f"{encoding}.csv"
+        source.write_bytes(rows.encode(encoding))
+        assert cli.main(["predict", str(model), str(source), "--output", str(output), *options]) == 0
+        found.append(read_table(output))
+        scores = tmp_path / "scores.json"
+        assert cli.main(["evaluate", str(model), str(source), "--json", str(scores), *options]) == 0
+        found[-1].append({"accuracy": json.loads(scores.read_text())["accuracy"]})
+    assert found[0] == found[1] and found[0][0]["text"] == "хороший фильм good"
+    capsys.readouterr()
+    assert cli.main(["predict", str(model), str(tmp_path / "cp1251.csv")]) == 1
+    assert "set data.task.encoding (--encoding)" in capsys.readouterr().err
 
 
 def test_an_output_is_whole_or_not_there(model: Path, tmp_path: Path) -> None:
@@ -174,8 +208,11 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("", ["--task", "digits"], "has classes 0, 1, 2"),
         ("", ["--task", "mqar"], "asks at tokens"),
         ("", [], "unknown task 'toy'"),
-        ("", ["--task", "digits", "--label", "stars"], "--text and --label name columns of a FILE"),
-        ("", ["--text", "review"], "--text and --label name columns of a FILE"),
+        ("", ["--task", "digits", "--label", "stars"], "--quote are of a FILE, and none is given"),
+        ("", ["--text", "review"], "--quote are of a FILE, and none is given"),
+        ("", ["--encoding", "latin-1"], "--quote are of a FILE, and none is given"),
+        ("text,label\n", ["in.csv", "--examples", "in.csv"], "--examples in.csv: is the file that is read"),
+        ("text,label\n", ["in.csv", "--json", "in.csv"], "--json in.csv: is the file that is read"),
         ("", ["in.csv", "--split", "train"], "--split is of a --task, and none is given"),
         ("", ["in.csv", "--task", "digits"], "name a FILE or a --task, not both"),
         ("", ["--json", "/no/folder/scores.json"], "--json /no/folder/scores.json: there is no folder"),
@@ -183,8 +220,10 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
     ],
 )
 def test_what_cannot_be_scored(
-    model: Path, tmp_path: Path, table: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+    model: Path, tmp_path: Path, table: str, words: list[str], message: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "in.csv").write_text(table)
     asked = words or ([str(tmp_path / "in.csv")] if table else [])
     assert cli.main(["evaluate", str(model), *asked]) in (1, 2)
@@ -209,7 +248,26 @@ def test_labels_may_be_numbers_where_no_class_is_one(model: Path, tmp_path: Path
     ({"text": "review"}, "FILE of a language model is a plain text"), ({"examples": Path("a.csv")}, "has no examples"),
 ])  # fmt: skip
 def test_a_language_model_takes_no_option_that_is_of_tables(given: dict[str, Any], message: str) -> None:
-    options = argparse.Namespace(file=Path("text.txt"), task=None, split=None, text=None, label=None, examples=None)
+    options = argparse.Namespace(file=Path("text.txt"), task=None, split=None, text=None, label=None, examples=None,
+                                 encoding="", delimiter="", quote='"')  # fmt: skip
     vars(options).update(given)
     with pytest.raises(UsageError, match=message):
         evaluate_text(None, options)  # type: ignore[arg-type]  # refused before the model is asked
+
+
+def test_a_task_that_changed_since_the_training_is_told(
+    toy_data: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A split that is drawn anew from a changed file may hold texts that the model learned from."""
+    table = tmp_path / "mine.csv"
+    table.write_text("text,label\n" + "".join(f"film {row},{CLASSES[row % 3]}\n" for row in range(30)))
+    chosen = {"name": "files", "train": str(table), "test_fraction": 0.3}
+    spec = resolve_run("bag_of_embeddings", [({"data": {"task": chosen}, "model": {"dims": {"d_model": 8}}}, "test")])
+    task = make_task(spec.data)
+    result = Result.model_validate(a_result("bag_of_embeddings", 0, 0.5, task="files"))
+    save(CompleteModel.of_run(assemble(spec.model), spec, task, result), tmp_path / "model")
+    assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
+    assert "has changed" not in capsys.readouterr().err
+    table.write_text("".join(table.read_text().splitlines(keepends=True)[:-6]))
+    assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
+    assert "task files has changed since the model was trained" in capsys.readouterr().err

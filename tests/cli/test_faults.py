@@ -50,7 +50,7 @@ def test_a_module_that_ends_the_program_when_it_is_imported_is_no_success(
     (["generate", "nothing", "hi", "--threads", "-3"], "--threads: '-3' is no number of things"),
     (["export", "nothing", "--out", "{}/new", "--threads", "-3"], "--threads: '-3' is no number of things"),
     (["export", "nothing", "--out", "{}/new", "--split", "train"], "--split is of a --task, and none is given"),
-    (["export", "nothing", "--out", "{}/new", "--label", "stars"], "--text and --label name columns of a FILE"),
+    (["export", "nothing", "--out", "{}/new", "--label", "stars"], "--quote are of a FILE, and none is given"),
     (["serve", "nothing", "--batch-size", "8"], "unrecognized arguments: --batch-size"),
     (["tokenizer", "{}/new.json", "--size", "300", "--task", "language_model", "train=["], "train=[: not YAML: "),
     (["report", str(DEMO), "--out", "{}/new", "--tables", "/nonexistent"], "/nonexistent: no such folder"),

@@ -33,14 +33,15 @@ async def living(app: FastAPI) -> AsyncIterator[FastAPI]:
 
 
 async def ask(
-    app: FastAPI, path: str, content: Any = None, *, parts: Sequence[bytes] = (), pause_s: float = 0
-) -> Reply:
+    app: FastAPI, path: str, content: Any = None, *, parts: Sequence[bytes] = (), pause_s: float = 0,
+    headers: Sequence[tuple[bytes, bytes]] = (JSON,),
+) -> Reply:  # fmt: skip
     """GET ``path``, or POST JSON to it; or ``parts`` of a body, each after a pause."""
     sent: list[dict[str, Any]] = []
     coming = [json.dumps(content).encode()] if content is not None else list(parts)
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST" if coming else "GET",
-        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": [JSON],
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"", "headers": list(headers),
         "client": ("test", 1), "server": ("test", 80), "root_path": "",
     }  # fmt: skip
 

@@ -126,6 +126,20 @@ def test_what_is_refused(body: bytes, status: int, words: str) -> None:
     run(scenario())
 
 
+def test_errors_have_one_form_whoever_finds_them() -> None:
+    async def scenario() -> None:
+        app = echoing()
+        async with living(app):
+            for kinds in ((), ((b"content-type", b"text/plain"),)):
+                reply = await ask(app, "/predict", {"texts": "x"}, headers=kinds)
+                assert reply.status == 415 and "Content-Type: application/json" in reply.content["error"]
+            missing, posted = await ask(app, "/no-such-place"), await ask(app, "/health", {"texts": "x"})
+            assert (missing.status, missing.content) == (404, {"error": "Not Found"})
+            assert (posted.status, posted.content) == (405, {"error": "Method Not Allowed"}) and posted.headers["allow"]
+
+    run(scenario())
+
+
 def test_a_large_body_is_not_held_and_a_slow_one_not_waited_for() -> None:
     async def scenario() -> None:
         app = echoing(Limits(body_bytes=100, read_s=0.2))

@@ -56,7 +56,7 @@ class Cut:
             start = int(np.random.default_rng(zlib.crc32(name.encode())).integers(length - room + 1))
         return [(start, start + room)]
 
-    def row(self, tokens: Sequence[int], name: str, front: int = 0, back: int = 0) -> np.ndarray:
+    def row(self, tokens: Sequence[int] | np.ndarray, name: str, front: int = 0, back: int = 0) -> np.ndarray:
         """Ids int32 that are kept of a text, the special tokens at its front and back always."""
         ids, length = np.asarray(tokens, dtype=np.int32), len(tokens) - front - back
         kept = self.spans(length, self.seq_len - front - back, name)

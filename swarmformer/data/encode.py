@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swarmformer.data.cut import CHUNK, Cut, around
+from swarmformer.data.known_tokens import NONE, KnownTokens
 from swarmformer.data.packed import Spool, offsets_of
 from swarmformer.data.questions import Questions
 from swarmformer.errors import DataError
@@ -26,16 +27,19 @@ class Tokens:
     truncated: int
 
 
-def encode_text(texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Sequence[str]) -> Tokens:
-    """Encode ordinary text; longer texts are cut so that the special tokens around them stay."""
+def encode_text(
+    texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Sequence[str], known: KnownTokens = NONE
+) -> Tokens:
+    """Encode ordinary text; longer texts are cut so that the special tokens around them stay. Texts that are ``known``
+    were encoded before."""
     tokenizer.no_truncation()
     front, back = around(tokenizer)
     ids, lengths, truncated = Spool(np.int32), Spool(np.int64), 0
     for start in range(0, len(texts), CHUNK):
-        encoded = tokenizer.encode_batch_fast(texts[start : start + CHUNK])
-        named = zip(encoded, names[start : start + CHUNK], strict=True)
-        rows = [cut.row(encoding.ids, name, front, back) for encoding, name in named]
-        truncated += sum(len(encoding.ids) > cut.seq_len for encoding in encoded)
+        whole = known.rows(texts[start : start + CHUNK], tokenizer)
+        named = zip(whole, names[start : start + CHUNK], strict=True)
+        rows = [cut.row(row, name, front, back) for row, name in named]
+        truncated += sum(len(row) > cut.seq_len for row in whole)
         ids.add(np.concatenate(rows))
         lengths.add(np.array([len(row) for row in rows]))
     return Tokens(ids.array(), offsets_of(lengths.array()), truncated)

@@ -20,6 +20,7 @@ from swarmformer.data.cut import Cut, Where
 from swarmformer.data.encode import Tokens, check_asked, encode_text, encode_vocabulary
 from swarmformer.data.encoded import EncodedData, Split
 from swarmformer.data.files import json_hash
+from swarmformer.data.known_tokens import NONE, KnownTokens, known_tokens
 from swarmformer.data.leakage import HeldOut, shared_texts
 from swarmformer.data.questions import Questions
 from swarmformer.data.running_text import windows_of
@@ -80,8 +81,18 @@ def load_encoded(
         with FileLock(lock):
             if not folder.exists():
                 splits, facts = _prepared(task, augment or {}, draw)
-                _encode(folder, task, splits, tokenizer, kept, {"key": key, "identity": identity, "facts": facts})
+                known = _known(task, tokenizer, splits) if draw.get("redrawn") else NONE
+                facts = {"key": key, "identity": identity, "facts": facts}
+                _encode(folder, task, splits, tokenizer, kept, facts, known)
     return _read(folder, key, source_key)
+
+
+def _known(task: Task, tokenizer: str, splits: Mapping[str, RawSplit]) -> KnownTokens:
+    """The texts of a task that every run draws anew, encoded for all of them."""
+    if task.vocabulary is not None or task.next_token:
+        return NONE
+    folder = folder_of(task, json_hash(identity_of(task, tokenizer)), "texts")
+    return known_tokens(folder, (split.texts for split in splits.values()), load_tokenizer(tokenizer))
 
 
 def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
@@ -125,12 +136,13 @@ def folder_of(task: Task, key: str, *words: str) -> Path:
 
 
 def _encode(
-    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, cut: Cut, facts: dict[str, Any]
-) -> None:
+    folder: Path, task: Task, splits: dict[str, RawSplit], tokenizer: str, cut: Cut, facts: dict[str, Any],
+    known: KnownTokens,
+) -> None:  # fmt: skip
     """Encode all splits and write the entry."""
     arrays: dict[str, np.ndarray] = {}
     truncated: dict[str, int] = {}
-    encode, sizes = encoder(task, tokenizer, cut)
+    encode, sizes = encoder(task, tokenizer, cut, known)
     if task.next_token:
         write_arrays(folder, *_windows(task, splits, tokenizer, cut, {**facts, **sizes}))
         return
@@ -162,7 +174,9 @@ def _windows(
     return arrays, {**facts, "num_classes": facts["vocab_size"], "truncated": truncated, "text_bytes": text_bytes}
 
 
-def encoder(task: Task, tokenizer: str, cut: Cut) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
+def encoder(
+    task: Task, tokenizer: str, cut: Cut, known: KnownTokens = NONE
+) -> tuple[Callable[[RawSplit], Tokens], dict[str, Any]]:
     """What encodes a split, and the sizes and ids that go with it."""
     own = task.vocabulary
     if task.per_token and cut.where != "head":
@@ -178,7 +192,7 @@ def encoder(task: Task, tokenizer: str, cut: Cut) -> tuple[Callable[[RawSplit], 
     loaded = load_tokenizer(tokenizer)
 
     def encode(split: RawSplit) -> Tokens:
-        return encode_text(split.texts, loaded, cut, split.ids)
+        return encode_text(split.texts, loaded, cut, split.ids, known)
 
     pad = pad_id(loaded, tokenizer)
     special, mask = special_ids(loaded), loaded.token_to_id(MASK)

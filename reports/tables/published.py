@@ -12,11 +12,11 @@ from ..published import Number, Published, read_published
 from ..recipes import Recipe, as_published, recipes
 from ..render.table import Column, Entry, Row, Table
 from ..statistics.interval import Interval, accuracy_interval
-from ..study.model import Study
+from ..study.model import GridStudy, Study
 from ..words import bounds, engineering, percent, three
 from . import table
 from .layout import bounds as raw_bounds
-from .layout import mean, missing, named_grid
+from .layout import folded, mean, missing
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 AS_PUBLISHED = "selected_on_test"
@@ -68,18 +68,19 @@ def published(
     a GPU's figures, the same for all models. Raises ReportError where
     published.yaml or a measurement cannot be read.
     """
-    known, rows, warnings, notes = read_published(), list[Row](), list[str](), list[str]()
+    known, rows, grids, notes = read_published(), list[Row](), dict[str, GridStudy](), list[str]()
     for model in models:
         found, left_out = recipes(study, model, task, as_published(known, model), recipe)
         notes += left_out
-        warnings += [said for one in found for said in named_grid(one.grid, one.grid.warnings)]
+        grids |= {one.grid.name: one.grid for one in found}
         of_model = [number for quantity in quantities for number in known.numbers
                     if (number.model, number.quantity) == (model, quantity)]  # fmt: skip
         made = [(number, ours) for number in of_model
                 for ours in _ours(number, found, latency.get(model), gpu, properties)]  # fmt: skip
         rows += [_row(number, quantities[number.quantity], ours, ruled=not place)
                  for place, (number, ours) in enumerate(made)]  # fmt: skip
-    return [Table("", "", COLUMNS, tuple(rows), tuple(dict.fromkeys(warnings)), (*_notes(known), *notes))]
+    warnings, reservations = folded([*grids.values()])
+    return [Table("", "", COLUMNS, tuple(rows), warnings, (*_notes(known), *notes, *reservations))]
 
 
 def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:

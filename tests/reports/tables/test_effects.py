@@ -25,6 +25,7 @@ def test_effects_without_noise_are_those_planted(tmp_path: Path) -> None:
     assert all(alias in detail for alias in str(pair.entries[-1].raw["aliases"]).split(", "))
     assert len(arms.rows) == 16 and texts(arms, 1).count("●") == 8
     assert rows_of(arms, "arm")["base"]["windowed"] is False
+    assert [any(note.startswith("Verdict: ") for note in made.notes) for made in (table, arms)] == [True, False]
 
 
 def test_effects_by_hand_with_two_factors(tmp_path: Path) -> None:

@@ -25,10 +25,10 @@ from .measured import (
     Point,
     Speed,
     TimedArm,
+    code_of,
     read_gpu,
     read_growth,
     read_speed,
-    revision_of,
 )
 from .render import FORMATS, Column, Entry, Row, Table
 from .render.table import MISSING
@@ -39,6 +39,10 @@ FOLDER = RESULTS / "cost"
 MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
 LONG, GPU = "scaling_long", "gpu"
+WAYS = {
+    "eager": "Eager: operation by operation.", "compiled": "Compiled: through torch.compile.",
+    "captured": "Captured: replayed as a CUDA graph.",
+}  # fmt: skip
 
 
 def written(folder: Path = FOLDER) -> dict[Path, str]:
@@ -50,14 +54,14 @@ def written(folder: Path = FOLDER) -> dict[Path, str]:
     if not (folder / "scaling").exists() or USUAL not in speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
     made = {
-        "figures.md": [_arms(name, speed, revision_of(folder / name)) for name, speed in speeds.items()],
+        "figures.md": [_arms(name, speed, code_of(folder / name)) for name, speed in speeds.items()],
         "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
         "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
     }
     if (folder / LONG).exists():
-        made["long.md"] = _long(read_growth(folder / LONG), revision_of(folder / LONG))
+        made["long.md"] = _long(read_growth(folder / LONG), code_of(folder / LONG))
     if (folder / GPU).exists():
-        made["gpu.md"] = [_gpu(read_gpu(folder / GPU), revision_of(folder / GPU))]
+        made["gpu.md"] = [_gpu(read_gpu(folder / GPU), code_of(folder / GPU))]
     return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
 
 
@@ -67,11 +71,11 @@ def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, co
     return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
 
 
-def _arms(name: str, speed: Speed, revision: str) -> Table:
+def _arms(name: str, speed: Speed, code: str) -> Table:
     gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
     head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
     return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms],
-                  f"{speed.machine}; code {revision}.", *gaps)  # fmt: skip
+                  f"{speed.machine}; {code}.", *gaps)  # fmt: skip
 
 
 def _arm(row: TimedArm) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ def _spread(row: Figure | None) -> str:
     return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
 
 
-def _gpu(found: GpuFigures, revision: str) -> Table:
+def _gpu(found: GpuFigures, code: str) -> Table:
     """Passes of the published sizes on a card, the authors' figures beside them."""
     head = (
         "variant; pass; texts × tokens; computed in; way; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
@@ -113,8 +117,8 @@ def _gpu(found: GpuFigures, revision: str) -> Table:
     loads = [load for row in found.rows for load in row.load_average]
     card = f"{found.gpu.name}, driver {found.gpu.driver}, CUDA {found.gpu.cuda}; limits measured: {rates}"
     notes = (
-        f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; code {revision}.",
-        "Eager: operation by operation. Compiled: through torch.compile. Captured: replayed as a CUDA graph.",
+        f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; {code}.",
+        " ".join(words for way, words in WAYS.items() if any(row.way == way for row in found.rows)),
         "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length. "
         "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
         *(f"Missing: {gap.name}: {gap.reason}." for gap in found.missing),
@@ -139,14 +143,14 @@ def _growth(folder: Path, mode: str) -> list[Table]:
     return [by_length(MODES[mode], folder / mode), _exponents(title, read_growth(folder / mode), note)]
 
 
-def _long(growth: Growth, revision: str) -> list[Table]:
+def _long(growth: Growth, code: str) -> list[Table]:
     """Texts in pieces: time and memory by variant and length, and the cost of a token against the shortest length."""
     ordered = sorted(growth.rows, key=lambda row: (row.length, row.variant))
     head = "tokens; variant; median, s; n; tokens/s; CPU, µs a token; of the shortest; peak memory, GiB; bytes a token"
     first = ordered[0]
     note = (
         f"A forward pass in pieces of {first.piece:,} tokens, {first.precision}, {growth.device}; each row in a fresh "
-        f"process; code {revision}. CPU: the processor's time, which other work on the machine lengthens less than the "
+        f"process; {code}. CPU: the processor's time, which other work on the machine lengthens less than the "
         "clock's. Bytes a token: what the pass takes beyond the built model."
     )
     loads = [f"{row.variant} at {row.length:,} {row.load_average[0]:.1f}, {row.load_average[1]:.1f}" for row in ordered]

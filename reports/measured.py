@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from pydantic import Field
+
 from swarmformer.records import Count, NotNegative, Parameters, Positive, Record, UnreadableFileError, load
 from swarmformer.records.costs import Limits, Measured
 
@@ -189,6 +191,7 @@ class GpuFigures(Measured):
 
 class Started(Record):
     code_revision: str
+    packages: dict[str, str | None] = Field(default_factory=dict)
 
 
 class Environment(Measured):
@@ -222,9 +225,14 @@ def read_gpu(folder: Path) -> GpuFigures:
     return found
 
 
-def revision_of(folder: Path) -> str:
-    """The code that a measurement was made with. Raises ReportError where that was not recorded."""
-    return _read(folder / "environment.json", Environment, "experiments.benchmark").starts[-1].code_revision
+def code_of(folder: Path) -> str:
+    """The code that a measurement was made with: ``code d34dd80334d0, PyTorch 2.11.0``.
+
+    Raises ReportError where that was not recorded.
+    """
+    started = _read(folder / "environment.json", Environment, "experiments.benchmark").starts[-1]
+    torch = started.packages.get("torch")
+    return f"code {started.code_revision}" + (f", PyTorch {torch}" if torch else "")
 
 
 def _read(path: Path, model: type[MeasuredT], command: str) -> MeasuredT:

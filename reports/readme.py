@@ -2,7 +2,7 @@
 
 A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of ``NAME.md``
 below reports/results (``arms_demo``, ``table3_streams``, ``cost/speed``), and a link to its notes. Of a long table
-``<!-- table1 only accuracy, F1:begin -->`` shows the rows that have one of these texts in a cell.
+``<!-- table1 only accuracy, F1:begin -->`` shows the rows that have one of these texts in a cell; ``*`` stands for any.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
@@ -50,10 +51,11 @@ def _section(name: str, only: Sequence[str], path: Path) -> str:
     lines = found[0].read_text(encoding="utf-8").splitlines()
     head, rule, *rows = [line for line in lines if line.startswith("|")]
     if only:
-        cells = {row: {cell.strip(" `") for cell in row.split("|")} for row in rows}
-        if absent := [text for text in only if not any(text in found for found in cells.values())]:
+        cells = {row: [cell.strip(" `") for cell in row.split("|")] for row in rows}
+        shown = {text: [row for row in rows if any(fnmatchcase(cell, text) for cell in cells[row])] for text in only}
+        if absent := [text for text, found in shown.items() if not found]:
             raise ReportError(f"{path.name} asks for {absent[0]} of {name}, which has no such row")
-        rows = [row for row in rows if cells[row] & set(only)]
+        rows = [row for row in rows if any(row in found for found in shown.values())]
     table = "\n".join((head, rule, *rows))
     return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)})"
 

@@ -11,7 +11,19 @@ from typing import Any
 from swarmformer.records import CONFIG, Config, UnreadableFileError, load
 
 from .errors import ReportError
+from .published import Published
 from .study.model import Arm, GridStudy, Study
+
+ARCHITECTURE = {
+    "d_model": "model.dims.d_model", "num_layers": "model.dims.num_layers", "T_local": "model.local.T_local",
+    "cluster_size": "model.dims.cluster_size", "seq_len": "model.dims.seq_len",
+}  # fmt: skip
+WHOLE = {"data.task.limit": 0}
+TRAINING = {
+    "learning_rate": "train.optimiser.lr", "batch_size": "train.batch_size",
+    "weight_decay": "train.optimiser.weight_decay",
+}  # fmt: skip
+"""Published quantity → key of a run's spec: what makes it the published model, and what its training states."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +32,7 @@ class Recipe:
 
     grid: GridStudy
     arm: Arm
+    spec: Mapping[str, Any]
     words: str
     alone: bool
     """Whether its grid has no other arm of the model."""
@@ -27,6 +40,19 @@ class Recipe:
     @property
     def name(self) -> str:
         return self.grid.name if self.alone else f"{self.grid.name}: {self.arm.name}"
+
+    def unlike(self, published: Published, variant: str) -> list[str]:
+        """Which of the published numbers of a model's training it was not trained with."""
+        numbers = published.of(variant)
+        trained = {name: (numbers[name], value_at(self.spec, key)) for name, key in TRAINING.items() if name in numbers}
+        return [name.replace("_", " ") for name, (number, value) in trained.items()
+                if value is not None and abs(value - number.plain) > number.half_step]  # fmt: skip
+
+
+def as_published(published: Published, variant: str) -> dict[str, float]:
+    """Key of a run's spec → the value that makes it the published model on the whole of its task."""
+    numbers = published.of(variant)
+    return {key: numbers[name].value for name, key in ARCHITECTURE.items() if name in numbers} | WHOLE
 
 
 def recipes(
@@ -36,7 +62,7 @@ def recipes(
 
     wanted: key of the spec, dots between its parts → value; shown: key → its name in ``words``, where the run has it.
     """
-    made, left_out = list[tuple[GridStudy, Arm, str]](), []
+    made, left_out = list[tuple[GridStudy, Arm, Mapping[str, Any], str]](), []
     for grid in (grid for grid in study.grids if grid.task == task):
         for arm in (arm for arm in (*grid.arms, *grid.others) if arm.variant == variant and arm.n):
             spec = spec_of(grid.folder / Path(arm.runs["where"].iloc[0]).name)
@@ -47,8 +73,8 @@ def recipes(
             else:
                 values = ((name, value_at(spec, key)) for key, name in shown.items())
                 words = ", ".join(f"{name} {value}" for name, value in values if value is not None)
-                made.append((grid, arm, words))
-    of_grid = Counter(grid for grid, _ in {(grid.name, arm.name) for grid, arm, _ in made})
+                made.append((grid, arm, spec, words))
+    of_grid = Counter(grid for grid, _ in {(grid.name, arm.name) for grid, arm, *_ in made})
     return [Recipe(*each, alone=of_grid[each[0].name] == 1) for each in made], left_out
 
 

@@ -83,12 +83,13 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         families=families(arms, grid.plan, grid.base, margin, correct),
         effects=designs(arms, grid.plan, margin),
         data_key=data_key,
+        verdicts=remarks.verdicts(margin),
         warnings=(
             *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
             *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(checked),
         ),
         notes=(
-            *remarks.notes(parted.kept, margin, registered, pairs), *said, *selection_notes(checked),
+            *remarks.notes(parted.kept, registered, pairs), *said, *selection_notes(checked),
         ),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
         cells=cells,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from swarmformer import records
 
-from ..statistics.contrast import Values
+from ..statistics.contrast import Estimate, Values
 from ..statistics.factorial import Effect, Term, factorial_effects, simple_effect
 from ..statistics.power import detectable_range
 from ..statistics.verdict import is_interaction_there, is_significant, judge
@@ -22,20 +23,28 @@ Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 @dataclass(frozen=True)
 class Measured:
-    """A design and what its arms reached. suffix: tells the designs of one grid apart."""
+    """A design and its arms. suffix: tells the designs of one grid apart."""
 
     design: records.Design
-    values: Values
+    arms: Sequence[Arm]
     margin: float | None
-    sources: Sources
     suffix: str
     idle: Mapping[str, tuple[str, ...]]
     """Factor → what of its mechanism no arm with it exercised."""
 
+    @cached_property
+    def values(self) -> Values:
+        return {arm.name: arm.values for arm in self.arms}
+
+    def sources(self, estimate: Estimate) -> Sources:
+        """The runs of the seeds that the estimate is of; of all arms, as every p is corrected over effects of all."""
+        return tuple(source for arm in self.arms for source in arm.sources_of(estimate.by_seed))
+
     def contrast(self, effect: Effect) -> Contrast:
         aliases = tuple((MINUS if sign < 0 else "") + named(alias) for alias, sign in effect.aliases.items())
         kind: Kind = "main" if len(effect.term) == 1 else "interaction"
-        return undecided(kind, named(effect.term) + self.suffix, effect.estimate, self.sources, aliases, effect.term)
+        sources = self.sources(effect.estimate)
+        return undecided(kind, named(effect.term) + self.suffix, effect.estimate, sources, aliases, effect.term)
 
     def decided(self, family: str, contrasts: Sequence[Contrast], factors: Sequence[str] = ()) -> tuple[Contrast, ...]:
         """factors: whose effects these are, in turn; none for interactions."""
@@ -49,12 +58,10 @@ def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None
     made = list[Design]()
     for design in (design for design in (plan.designs if plan else ()) if design.kind in records.FACTORIALS):
         mine = {arm.name: arm for arm in arms if arm.name in design.levels}
-        sources = tuple(source for arm in mine.values() for source in arm.sources)
-        values = {name: arm.values for name, arm in mine.items()}
         suffix = f" ({len(made) + 1})" if made else ""
         idle = {factor: idle_factor(factor, [arm.exercised for name, arm in mine.items()
                                              if factor in design.levels[name]]) for factor in design.factors}
-        made.append(_design(Measured(design, values, margin, sources, suffix, idle)))
+        made.append(_design(Measured(design, tuple(mine.values()), margin, suffix, idle)))
     return tuple(made)
 
 
@@ -114,7 +121,7 @@ def _simple_effects(measured: Measured, depends: Depends) -> dict[str, tuple[Con
                 estimate = simple_effect(measured.values, measured.design.levels, factor, partner, is_on=is_on)
                 name = f"{factor} {word} {partner}{measured.suffix}"
                 factors.append(factor)
-                contrasts.append(undecided("simple", name, possible(estimate), measured.sources, aliases))
+                contrasts.append(undecided("simple", name, possible(estimate), measured.sources(estimate), aliases))
     made = list(zip(factors, measured.decided("simple effects", contrasts, factors), strict=True))
     return {factor: tuple(contrast for name, contrast in made if name == factor) for factor in depends}
 

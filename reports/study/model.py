@@ -186,7 +186,8 @@ class GridStudy:
     is another place if it is sealed. effects: one family of main effects
     and one of interactions per factorial design. others: completed runs left out for being unlike, each an arm of its
     own, so that nothing is lost. references: those of the grid, then what other grids measured on the same data.
-    left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it.
+    left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it,
+    and before these, if it has verdicts, the sentence ``verdicts`` on how they come about.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
     ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
@@ -208,6 +209,7 @@ class GridStudy:
     families: tuple[Family, ...]
     effects: tuple[Design, ...]
     data_key: str
+    verdicts: str
     warnings: tuple[str, ...]
     notes: tuple[str, ...]
     counts: Mapping[str, int]

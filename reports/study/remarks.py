@@ -63,15 +63,18 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
     yield from (pair.words for pair in pairs if not pair.holds)
 
 
-def notes(runs: pd.DataFrame, margin: float | None, registered: str, pairs: Sequence[Pair]) -> Iterator[str]:
-    """What stands under a table."""
+def verdicts(margin: float | None) -> str:
+    """How verdicts come about, for tables that have them."""
     if margin is None:
-        yield "No margin was registered for this grid, so there is no verdict."
-    else:
-        yield (
-            f"Verdict: equivalent where the 95 % interval lies within ±{percent(margin)} points, the margin; better or "
-            "worse where it lies off zero and p after Holm's correction over the family is below 0.05; else undecided."
-        )
+        return "No margin was registered for this grid, so there is no verdict."
+    return (
+        f"Verdict: equivalent where the 95 % interval lies within ±{percent(margin)} points, the margin; better or "
+        "worse where it lies off zero and p after Holm's correction over the family is below 0.05; else undecided."
+    )
+
+
+def notes(runs: pd.DataFrame, registered: str, pairs: Sequence[Pair]) -> Iterator[str]:
+    """What stands under a table."""
     unlabelled = sorted(set(runs["arm"][runs["track"] == "U"]))
     if unlabelled:
         yield (

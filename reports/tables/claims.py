@@ -12,7 +12,7 @@ from ..published import PATH, Claim, Published, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .layout import named_grid
+from .layout import folded
 
 COLUMNS = (
     Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
@@ -30,8 +30,8 @@ def claims(study: Study, *, published: str = "", measured: dict[str, str] | None
     known = read_published(Path(published) if published else PATH)
     measurements = read_measurements(RESULTS, measured or {})
     rows = tuple(_row(known, claim, claim.decide.judge(claim, study, known, measurements)) for claim in known.claims)
-    warnings = tuple(said for grid in study.grids for said in named_grid(grid, grid.warnings))
-    return [Table("", "", COLUMNS, rows, warnings, claim_notes(study, known))]
+    warnings, reservations = folded(study.grids)
+    return [Table("", "", COLUMNS, rows, warnings, (*claim_notes(study, known), *reservations))]
 
 
 def _row(known: Published, claim: Claim, finding: Finding) -> Row:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ..errors import ReportError
-from ..measured import RESULTS, Growth, Point, read_growth, revision_of
+from ..measured import RESULTS, Growth, Point, code_of, read_growth
 from ..render.table import Column, Entry, Row, Table, Value
 from ..study.model import Study
 from ..words import engineering, plural, ratio, three
@@ -105,7 +105,7 @@ def _note(growth: Growth, mode: Mode, folder: Path) -> str:
     first, limits = growth.rows[0], growth.limits
     return (
         f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
-        f"in the same rounds, {growth.device}; code {revision_of(folder)}. Limits of the machine: "
+        f"in the same rounds, {growth.device}; {code_of(folder)}. Limits of the machine: "
         f"{engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
         f"{engineering(limits.copy_bytes_per_s)}B/s in copies."
     )

@@ -36,8 +36,8 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
             for row in _rows(contrast, ruled=not number)]  # fmt: skip
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
     heads = ("effect of", f"on {layout.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
-    said = (_aliasing(design), _heredity(contrasts), *layout.reasons(contrasts), design.power, *grid.notes)
-    columns, notes = tuple(map(Column, heads)), tuple(filter(None, said))
+    of_design = (_aliasing(design), _heredity(contrasts), *layout.reasons(contrasts), design.power)
+    columns, notes = tuple(map(Column, heads)), tuple(filter(None, (*of_design, grid.verdicts, *grid.notes)))
     return Table(name, layout.title(grid), columns, tuple(rows), grid.warnings, notes)
 
 

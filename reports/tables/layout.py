@@ -132,3 +132,13 @@ def reasons(contrasts: Iterable[Contrast]) -> list[str]:
 def named_grid(grid: GridStudy, lines: Iterable[str]) -> list[str]:
     """Sentences about a grid in a table of several."""
     return [line if line.startswith(f"Grid {grid.name}") else f"Grid {grid.name}: {line}" for line in lines]
+
+
+def folded(grids: Sequence[GridStudy]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of a table over many grids: how many runs are missing, in one warning, and what else the grids warn of, as notes
+    below the table."""
+    counts = [(grid.name, sum(grid.counts.values()) - grid.counts.get("COMPLETED", 0), sum(grid.counts.values()))
+              for grid in grids]  # fmt: skip
+    missing = "; ".join(f"{gone} of {planned} runs of {name}" for name, gone, planned in counts if gone)
+    warning = f"Missing: {missing}. What is to be known of these and other grids stands below the table."
+    return (warning,) if missing else (), tuple(said for grid in grids for said in named_grid(grid, grid.warnings))

@@ -33,7 +33,7 @@ def _table(grid: GridStudy, families: Sequence[Family]) -> Table:
     columns, rows = layout.laid_out([line for family in families for line in _lines(grid, family)], COLUMNS)
     contrasts = [contrast for family in families for contrast in family.contrasts]
     powers = [family.power for family in families if family.power]
-    notes = (*layout.reasons(contrasts), *powers, *grid.notes)
+    notes = (*layout.reasons(contrasts), *powers, grid.verdicts, *grid.notes)
     return Table(grid.name, layout.title(grid), columns, rows, grid.warnings, notes)
 
 

@@ -37,8 +37,8 @@ def _table(task: str, lines: Sequence[layout.Line]) -> Table:
         sections += [replace(first, ruled=True), *others, *layout.reference_lines(first.grid)]
     columns, rows = layout.laid_out(sections, COLUMNS)
     grids = list({line.grid.name: line.grid for line in lines}.values())
-    warnings, notes = ([said for grid in grids for said in layout.named_grid(grid, getattr(grid, part))]
-                       for part in ("warnings", "notes"))  # fmt: skip
+    warnings = [said for grid in grids for said in layout.named_grid(grid, grid.warnings)]
+    notes = [said for grid in grids for said in layout.named_grid(grid, (grid.verdicts, *grid.notes))]
     return Table(task, f"task {task}", columns, rows, tuple(warnings), tuple(notes))
 
 

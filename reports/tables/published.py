@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..claims.measurements import read_measurements
 from ..kinds import Strict
 from ..measured import RESULTS, GpuPass, TimedArm, read_gpu, read_speed
 from ..published import Number, Published, read_published
-from ..recipes import Recipe, recipes
+from ..recipes import Recipe, as_published, recipes
 from ..render.table import Column, Entry, Row, Table
 from ..statistics.interval import Interval, accuracy_interval
-from ..study.model import Study
+from ..study.model import GridStudy, Study
 from ..words import bounds, engineering, percent, three
 from . import table
 from .layout import bounds as raw_bounds
-from .layout import mean, missing, named_grid
+from .layout import folded, mean, missing
 
 SCORES = ("accuracy", "precision", "recall", "f1")
 AS_PUBLISHED = "selected_on_test"
@@ -53,11 +54,10 @@ def published(
     models: tuple[str, ...],
     quantities: dict[str, str],
     task: str,
-    architecture: dict[str, str],
-    whole: dict[str, int | float | str | bool],
     recipe: dict[str, str],
     latency: dict[str, Timed],
     gpu: str,
+    properties: str,
 ) -> list[Table]:
     """One table; runs of unlike recipes stand in rows of their own.
 
@@ -68,20 +68,19 @@ def published(
     a GPU's figures, the same for all models. Raises ReportError where
     published.yaml or a measurement cannot be read.
     """
-    known, rows, warnings, notes = read_published(), list[Row](), list[str](), list[str]()
+    known, rows, grids, notes = read_published(), list[Row](), dict[str, GridStudy](), list[str]()
     for model in models:
-        numbers = known.of(model)
-        fit = {key: numbers[name].value for name, key in architecture.items()} | whole
-        found, left_out = recipes(study, model, task, fit, recipe)
+        found, left_out = recipes(study, model, task, as_published(known, model), recipe)
         notes += left_out
-        warnings += [said for one in found for said in named_grid(one.grid, one.grid.warnings)]
+        grids |= {one.grid.name: one.grid for one in found}
         of_model = [number for quantity in quantities for number in known.numbers
                     if (number.model, number.quantity) == (model, quantity)]  # fmt: skip
         made = [(number, ours) for number in of_model
-                for ours in _ours(number, found, latency.get(model), gpu)]  # fmt: skip
+                for ours in _ours(number, found, latency.get(model), gpu, properties)]  # fmt: skip
         rows += [_row(number, quantities[number.quantity], ours, ruled=not place)
                  for place, (number, ours) in enumerate(made)]  # fmt: skip
-    return [Table("", "", COLUMNS, tuple(rows), tuple(dict.fromkeys(warnings)), (*_notes(known), *notes))]
+    warnings, reservations = folded([*grids.values()])
+    return [Table("", "", COLUMNS, tuple(rows), warnings, (*_notes(known), *notes, *reservations))]
 
 
 def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:
@@ -97,21 +96,19 @@ def _row(number: Number, quantity: str, ours: Ours, *, ruled: bool) -> Row:
     return Row(entries, (where,), f"{number.model}, {quantity}", ruled)
 
 
-def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None, gpu: str) -> list[Ours]:
+def _ours(number: Number, found: Sequence[Recipe], timed: Timed | None, gpu: str, properties: str) -> list[Ours]:
     if number.quantity in SCORES and found:
         scores = [_score(number, one, number.quantity) for one in found]
         if number.quantity == "accuracy":
             as_published = [one for one in found if one.arm.runs[AS_PUBLISHED].notna().all()]
             scores += [_score(number, one, AS_PUBLISHED, ", best on test") for one in as_published]
         return scores
-    if number.quantity == "parameters" and found:
-        return [_parameters(number, found[0])]
+    if number.quantity == "parameters":
+        return [_parameters(number, properties)]
     if number.quantity in ("batch_latency", "peak_memory"):
         on_cpu = [_latency(number, timed)] if number.quantity == "batch_latency" and timed else []
         return [*on_cpu, *_on_gpu(number, gpu)] or [_nothing("not measured")]
-    why = dict.fromkeys(
-        (*SCORES, "parameters"), "no completed run of this model at its published sizes on the whole data"
-    )
+    why = dict.fromkeys(SCORES, "no completed run of this model at its published sizes on the whole data")
     return [_nothing(why.get(number.quantity, "advice: nothing to measure"))]
 
 
@@ -138,20 +135,24 @@ def _score(number: Number, one: Recipe, column: str, selected: str = "") -> Ours
     )
 
 
-def _parameters(number: Number, one: Recipe) -> Ours:
-    size = one.arm.size
-    assert size is not None  # a recipe has a run
-    agrees = abs(size.parameters - number.plain) <= number.half_step
-    raw = {"ours": size.parameters, "ours_without_embedding": size.without_embedding}
+def _parameters(number: Number, properties: str) -> Ours:
+    counted = read_measurements(RESULTS, {"properties": properties}).table("properties.parameters")
+    rows = counted.where({"variant": number.model}) if counted else ()
+    if not rows:
+        return _nothing("not counted")
+    (row,) = rows
+    total, without_embedding = row["total"], row["without_embedding"]
+    agrees = abs(total - number.plain) <= number.half_step
     return Ours(
         (
-            Entry(f"{size.parameters:,} ({size.without_embedding:,})", raw, one.arm.sources),
-            Entry("agrees as printed" if agrees else f"× {size.parameters / number.plain:.3f}",
-                  {"difference": size.parameters - number.plain}, (*one.arm.sources, number.source)),
+            Entry(f"{total:,} ({without_embedding:,})",
+                  {"ours": total, "ours_without_embedding": without_embedding}, (properties,)),
+            Entry("agrees as printed" if agrees else f"× {total / number.plain:.3f}",
+                  {"difference": total - number.plain}, (properties, number.source)),
             Entry("", {"n": None}),
-            Entry(one.grid.name, {"grid": one.grid.name}, one.arm.sources),
+            Entry("properties", {"grid": "properties"}, (properties,)),
         ),
-        f"counted in {one.grid.name}; in brackets without the embedding",
+        "counted in the published arithmetic; in brackets without the embedding",
     )  # fmt: skip
 
 

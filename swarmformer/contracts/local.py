@@ -12,6 +12,7 @@ from swarmformer.contracts.component import Component
 class Local(Component, ABC):
     """x_BND, mask_BN → x_BND: tokens learn from their neighbours.
 
+    ``mask_BN`` is True on real tokens, None where all are real; what is given at a real token does not depend on pads.
     ``norm`` is applied before every MLP and attention block inside; None leaves its input alone.
     """
 

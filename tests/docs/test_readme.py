@@ -36,6 +36,18 @@ def test_claims_are_counted() -> None:
     assert said and [*map(int, said.groups())] == [len(verdicts), *map(verdicts.count, kinds)]
 
 
+def test_arms_at_the_highest_rate_are_counted() -> None:
+    said = re.search(r"(\d+) of (\d+) arms took the highest of three rates on IMDb, (\d+) of (\d+) on digits", README)
+    counted: list[int] = []
+    for grid in ("fraction_imdb_quick", "fraction_digits"):
+        tuning = (RESULTS / grid / "report" / f"tuning_{grid}.md").read_text(encoding="utf-8")
+        trials = re.findall(r"^\| `\S+` +\| +([\d.]+) \|[^|]*\| (chosen)?", tuning, re.MULTILINE)
+        chosen = [float(rate) for rate, mark in trials if mark]
+        assert len({rate for rate, _ in trials}) == 3
+        counted += [chosen.count(max(float(rate) for rate, _ in trials)), len(chosen)]
+    assert said and [*map(int, said.groups())] == counted
+
+
 def test_each_enhancement_has_its_row() -> None:
     assert [re.findall(r"\[(\w+)\]", cells[0])[0] for cells in DECISIONS] == [name for name, *_ in COSTS]
 

@@ -122,7 +122,7 @@ def gpu(share: float = 0.05) -> dict[str, Any]:
 
 
 def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
-    started = {"schema": 1, "code_revision": "def"}
+    started = {"schema": 1, "code_revision": "def", "packages": {"torch": "2.11.0"}}
     evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
     text = written(tmp_path)[tmp_path / "gpu.md"]
     lines = [text.splitlines()[row] for row in (4, 6)]
@@ -131,7 +131,8 @@ def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
     assert last[1:3] == ["training", "48 × 768"] and last[8] == last[10] == "—" and last[11] == "11.0"
     assert "training, fp32, compiled: full." in text
     assert "a card, driver 580, CUDA 13.0; limits measured: bf16 790 TFLOP/s and 3.0 TB/s" in text
-    assert "load average of the host 1.0 to 5.0; code def" in text
+    assert "load average of the host 1.0 to 5.0; code def, PyTorch 2.11.0." in text
+    assert "Compiled: through torch.compile." in text and "Captured" not in text, "no row is captured"
 
 
 @pytest.mark.parametrize("name, content", [("figures/figures.json", speed(share=1.2)), ("gpu/gpu.json", gpu(1.2))])

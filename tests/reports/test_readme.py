@@ -49,6 +49,7 @@ def test_or_with_the_rows_that_it_asks_for(root: Path) -> None:
     rows = TABLE.splitlines()[4:7]
     assert filled(root, "table1 only accuracy") == [rows[0], rows[2]]
     assert filled(root, "table1 only b, F1") == rows[1:]
+    assert filled(root, "table1 only acc*") == [rows[0], rows[2]]
 
 
 @pytest.mark.parametrize(("mark", "reason"), [("table1 only c", "asks for c of table1"), ("table9", "no table9.md")])

@@ -35,7 +35,8 @@ def grid(name: str, *effects: Contrast, **changes: Any) -> GridStudy:
     fields: dict[str, Any] = {
         "name": name, "folder": Path(name), "home": Path(name), "task": "imdb", "base": "base", "metric": "accuracy",
         "margin": 0.01, "arms": (), "others": (), "references": (), "left_out": (), "families": (),
-        "effects": (design,) if effects else (), "data_key": "", "warnings": (), "notes": (), "counts": {},
+        "effects": (design,) if effects else (), "data_key": "", "verdicts": "", "warnings": (), "notes": (),
+        "counts": {},
     }  # fmt: skip
     return GridStudy(**{**fields, **changes})
 

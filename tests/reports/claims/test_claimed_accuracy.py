@@ -15,8 +15,14 @@ REPRODUCED = {"rule": "reproduced", "variant": "original_small", "task": "imdb"}
 BASELINES = {"rule": "baselines", "task": "imdb", "examples": 25000}
 
 
-def written(folder: Path, name: str, limit: int) -> None:
-    spec = {"data": {"task": {"name": "imdb", "limit": limit}}, "train": {"epochs": 8, "precision": "bf16"}}
+def written(folder: Path, name: str, limit: int = 0, *, lr: float = 4.76e-4, d_model: int = 128) -> None:
+    """A run of Small as published, but for these."""
+    sizes = {"d_model": d_model, "num_layers": 2, "cluster_size": 8, "seq_len": 256}
+    spec = {
+        "model": {"dims": sizes, "local": {"T_local": 3}},
+        "data": {"task": {"name": "imdb", "limit": limit}},
+        "train": {"epochs": 8, "lr": lr, "batch_size": 96, "precision": "bf16"},
+    }
     cell = folder / name
     cell.mkdir()
     identity = {"schema": 1, "run_key": "abcdef12", "arm": "original_small", "seed": 0, "variant": "original_small"}
@@ -31,19 +37,36 @@ def written(folder: Path, name: str, limit: int) -> None:
 def test_all_of_the_interval_must_be_at_the_published_figure_or_above(
     tmp_path: Path, interval: tuple[float, float, float], expected: Ruling
 ) -> None:
-    written(tmp_path, "original_small-s0", 0)
+    written(tmp_path, "original_small-s0")
     ours = arm("original_small", {0: 0.85, 1: 0.86}, Interval(*interval, 2))
     found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, arms=(ours,))), numbers=("small_accuracy",))
-    assert found.verdict is expected and "2 seeds: epochs 8, precision bf16" in found.figures
+    assert found.verdict is expected and "2 seeds (imdb: epochs 8, learning rate 0.000476, batch 96" in found.figures
+    assert found.measured.endswith("2 seeds of imdb")
     assert found.sources == ("grid/original_small-s0", "grid/original_small-s1")
 
 
 def test_one_run_has_the_interval_of_its_examples(tmp_path: Path) -> None:
     """Wilson for 800 of 1000: 0.8 ± 0.0248, its centre moved towards a half by 0.0011."""
-    written(tmp_path, "original_small-s0", 0)
+    written(tmp_path, "original_small-s0")
     ours = arm("original_small", {0: 0.8}, Interval(0.8, None, None, 1))
     found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, others=(ours,))), numbers=("small_accuracy",))
-    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "80.00 [77.41, 82.36] %, 1 seed"
+    told = "80.00 [77.41, 82.36] % over the test examples of one run alone, 1 seed of imdb"
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == told
+
+
+def test_another_recipe_than_the_published_one_is_said_to_be_one(tmp_path: Path) -> None:
+    written(tmp_path, "original_small-s0", lr=1e-3)
+    ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, arms=(ours,))), numbers=("small_accuracy",))
+    assert found.measured == "87.50 [87.00, 88.00] %, 2 seeds of imdb, not the published recipe"
+    assert found.verdict is Ruling.CONFIRMED and "not with the published learning rate" in found.why
+
+
+def test_a_model_of_other_sizes_reproduces_nothing(tmp_path: Path) -> None:
+    written(tmp_path, "original_small-s0", d_model=64)
+    ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, arms=(ours,))), numbers=("small_accuracy",))
+    assert found.verdict is Ruling.UNTESTABLE
 
 
 def test_runs_on_less_data_reproduce_nothing(tmp_path: Path) -> None:

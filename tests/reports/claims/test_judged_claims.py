@@ -185,6 +185,16 @@ def test_a_row_of_the_table_names_its_claim_first(evidence: Study) -> None:
         assert len(row.entries[1].text) <= 80 and "\n" not in row.entries[1].text
 
 
+def test_what_is_missing_is_counted_before_the_table_and_named_below_it(evidence: Study) -> None:
+    (table,) = claims(evidence, measured=DEFINITION["options"]["measured"])
+    (warning,) = table.warnings
+    for grid in evidence.grids:
+        missing = sum(grid.counts.values()) - grid.counts["COMPLETED"]
+        assert (f"{missing} of {sum(grid.counts.values())} runs of {grid.name}" in warning) is (missing > 0)
+        for said in grid.warnings:
+            assert any(said in note for note in table.notes)
+
+
 def test_the_notes_say_at_what_scale(evidence: Study) -> None:
     published = read_published()
     notes = " ".join(claim_notes(evidence, published))

@@ -25,6 +25,7 @@ def test_effects_without_noise_are_those_planted(tmp_path: Path) -> None:
     assert all(alias in detail for alias in str(pair.entries[-1].raw["aliases"]).split(", "))
     assert len(arms.rows) == 16 and texts(arms, 1).count("●") == 8
     assert rows_of(arms, "arm")["base"]["windowed"] is False
+    assert [any(note.startswith("Verdict: ") for note in made.notes) for made in (table, arms)] == [True, False]
 
 
 def test_effects_by_hand_with_two_factors(tmp_path: Path) -> None:
@@ -50,6 +51,20 @@ def test_simple_effects_stand_below_a_main_effect_that_depends(tmp_path: Path) -
     )  # fmt: skip
     assert rows["a without b"]["estimate"] == pytest.approx(0, abs=0.005)
     assert rows["a with b"]["estimate"] == pytest.approx(0.2, abs=0.005)
+
+
+def test_runs_of_a_seed_that_lacks_an_arm_are_no_source(tmp_path: Path) -> None:
+    """Effects are of the seeds that every arm has, so a seed that is only begun is in none of them."""
+    terms = {("a",): 0.1, ("a", "b"): 0.1}
+    grid = write_design(tmp_path / "full", terms, factors=("a", "b"), resolution=None, noise=0.001)
+    (unfinished,) = grid.glob("base+a+b-*2/result.json")
+    unfinished.unlink()
+    runs = study([grid]).runs
+    common = set(runs["where"][runs["seed"] < 2])
+    table, _ = tables("effects", grid)
+    for effect in ("a", "↳ a with b", "a × b"):
+        row = next(row for row in table.rows if row.entries[0].text == effect)
+        assert set(row.entries[1].sources) == common, effect
 
 
 def test_effects_of_one_seed_have_no_interval(tmp_path: Path) -> None:

@@ -89,9 +89,18 @@ def test_what_was_not_measured_is_missing_with_the_reason(tmp_path: Path) -> Non
     shown = {source for row in table.rows for source in row.entries[2].sources}
     assert {number.source for number in asked if number.quantity in ("accuracy", "f1", "peak_memory")} <= shown
     for row in table.rows:
-        if row.entries[1].text not in ("time of a batch", "peak memory"):
+        if row.entries[1].text not in ("parameters", "time of a batch", "peak memory"):
             assert row.entries[4].text == MISSING and row.entries[4].raw["ours"] is None
             assert "Ours: no" in row.detail[0] or "Ours: advice" in row.detail[0]
+
+
+def test_parameters_are_counted_without_a_run(tmp_path: Path) -> None:
+    write_cell(tmp_path / "other", result("base", 0, 0.5))
+    rows = [row for row in table1(tmp_path / "other").rows if row.entries[1].text == "parameters"]
+    assert [(row.entries[0].text, row.entries[4].text, row.entries[5].text) for row in rows] == [
+        ("original_small", "4,302,850 (396,034)", "agrees as printed"),
+        ("original_base", "6,749,186 (888,962)", "agrees as printed"),
+    ]
 
 
 def test_what_a_gpu_gave_stands_beside_what_was_published(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from swarmformer.errors import CaptureError
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
 from swarmformer.training.fast import cannot_compile
+from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.recorder import TOLERANCE, WARM, Recorder
-from swarmformer.training.shares import ran_out_of_memory
 
 logger = logging.getLogger("swarmformer.training")
 Record = dict[str, Tensor]

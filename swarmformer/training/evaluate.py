@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.errors import MemoryExhaustedError, SpecError
+from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.ranks import ALONE, Ranks
-from swarmformer.training.shares import ran_out_of_memory
 
 
 def autocast(device: torch.device, precision: str) -> Any:

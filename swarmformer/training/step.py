@@ -20,9 +20,10 @@ from swarmformer.spec import TrainSpec
 from swarmformer.training.captured import CapturedGradients
 from swarmformer.training.evaluate import Passes, autocast
 from swarmformer.training.fast import cannot_compile, compiled
+from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.recorder import CudaRecorder
-from swarmformer.training.shares import Share, draw_by_place, ran_out_of_memory, shares
+from swarmformer.training.shares import Share, draw_by_place, shares
 
 logger = logging.getLogger("swarmformer.training")
 Record = dict[str, Tensor]

@@ -18,8 +18,9 @@ from torch.distributed import HashStore
 from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.records import Failure, Result, load
 from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
+from swarmformer.training.faults import PeerFailedError, is_from_outside
 from swarmformer.training.loop import Trainer
-from swarmformer.training.ranks import PeerFailedError, Ranks, is_from_outside
+from swarmformer.training.ranks import Ranks
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.members import spec_of, together, train

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.exc import InductorError
 
 from experiments import benchmark
 from experiments.measure import gpu
 from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
 from swarmformer.cost.machine import Limits
+from swarmformer.errors import MemoryExhaustedError
 from swarmformer.records import save_json
 
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
@@ -45,6 +47,31 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     found = measure(Settings(budget_s=0.1, ways=["eager"]), [size], torch.device("cpu"), SMALL)
     assert found["missing"] == [] and len(found["rows"]) == 1
     assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
+
+
+@pytest.mark.parametrize(("error", "reason"), [
+    (InductorError(RuntimeError("gcc: command not found"), lambda: None), "InductorError: RuntimeError: gcc: command"),
+    (MemoryExhaustedError("out of memory with 2 texts"), "MemoryExhaustedError: out of memory with 2 texts"),
+    (torch.AcceleratorError("CUDA error: out of memory"), "AcceleratorError: CUDA error: out of memory"),
+    (MemoryError(), "MemoryError: no word"), (ValueError("a fault of ours"), None),
+])  # fmt: skip
+def test_what_one_pass_fails_of_costs_its_row_alone(
+    error: Exception, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(1e18, 1e18, (1, 1, 1), "none"))
+    monkeypatch.setattr(gpu, "_timed", fails)
+    settings = Settings(budget_s=0.1, ways=["compiled"], computes_in=["fp32"])
+    size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
+    if reason is None:
+        with pytest.raises(type(error), match=str(error)):
+            measure(settings, [size], torch.device("cpu"), SMALL)
+        return
+    found = measure(settings, [size], torch.device("cpu"), SMALL)
+    assert found["rows"] == [] and [gap["mode"] for gap in found["missing"]] == ["forward", "training"]
+    assert all(gap["reason"].startswith(reason) and gap["way"] == "compiled" for gap in found["missing"])
 
 
 def test_the_published_sizes_are_those_of_their_cards() -> None:

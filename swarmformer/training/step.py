@@ -98,8 +98,8 @@ class TrainingStep:
                 cause, full = in_a_line(error)[:LONGEST] or type(error).__name__, ran_out_of_memory(error)
                 if not full and (self.must_compile or not cannot_compile(error)):
                     raise
-            self._start_anew()  # here: the error held all that the step had computed
-            self._make_room(batch, cause) if full else self._compile_no_more(cause)
+            # Here nothing holds what the step had computed: the error did.
+            self._go_on_after(cause, full, batch)
 
     def _add_up(self) -> None:
         """The gradients of all processes' shares; of the parameters that the first step found to have any."""
@@ -153,6 +153,19 @@ class TrainingStep:
     def _parts_in_all_of(self, texts: int) -> int:
         ranks = self.ranks.size
         return ranks * -(-texts // (ranks * self.micro_batch)) if self.micro_batch else ranks
+
+    def _go_on_after(self, cause: str, full: bool, batch: Batch) -> None:
+        """Make ready to compute a batch once more, in another way."""
+        graphs = self.graphs if full and self.graphs and self.graphs.recorded else None
+        if graphs:
+            graphs.forget()  # before what is free is given back
+        self._start_anew()
+        if graphs:
+            logger.warning("out of memory: from here on steps are not replayed, whose graphs took memory (%s)", cause)
+        elif full:
+            self._make_room(batch, cause)
+        else:
+            self._compile_no_more(cause)
 
     def _make_room(self, batch: Batch, cause: str) -> None:
         """Halve the texts that are computed at once.

@@ -27,11 +27,12 @@ from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.passes import Mode, Way
-from swarmformer.cost.probe import OutputError, Precision
+from swarmformer.cost.probe import OutputError
 from swarmformer.cost.report import limits_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.environment import describe_device, describe_machine, device_name, resolve_device
 from swarmformer.errors import CaptureError, SpecError
+from swarmformer.modes import Precision
 from swarmformer.records import load_json, save_json
 from swarmformer.training.fast import cannot_compile, products_in_tf32
 from swarmformer.training.faults import ran_out_of_memory

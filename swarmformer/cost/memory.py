@@ -13,8 +13,8 @@ import torch
 
 from swarmformer.contracts import Strict
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.probe import Precision
 from swarmformer.errors import SwarmformerError
+from swarmformer.modes import Precision
 from swarmformer.ops.switch import enabled
 from swarmformer.spec import ModelSpec, TrainSpec
 

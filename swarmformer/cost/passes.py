@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.probe import OutputError, Precision, cast, check_output, random_inputs
+from swarmformer.cost.probe import OutputError, cast, check_output, random_inputs
 from swarmformer.data.batching import Batch
 from swarmformer.errors import CaptureError, MemoryExhaustedError, SpecError
+from swarmformer.modes import Precision, autocast
 from swarmformer.spec import TrainSpec
-from swarmformer.training.evaluate import autocast
 from swarmformer.training.recorder import WARM, CudaRecorder, replayed
 from swarmformer.training.step import training_step
 

@@ -14,11 +14,12 @@ from swarmformer.contracts import Model, ModelOutput, Objective
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batch
 from swarmformer.errors import MemoryExhaustedError, SwarmformerError
+from swarmformer.modes import autocast
 from swarmformer.ops.pieces import training_pieces
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
 from swarmformer.training.captured import CapturedGradients
-from swarmformer.training.evaluate import Passes, autocast
+from swarmformer.training.evaluate import Passes
 from swarmformer.training.fast import cannot_compile, compiled
 from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.ranks import ALONE, Ranks

@@ -14,7 +14,7 @@ from experiments.measure import gpu
 from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
 from swarmformer.cost.machine import Limits
 from swarmformer.errors import MemoryExhaustedError
-from swarmformer.records import save_json
+from swarmformer.records import load_json, save_json
 
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 
@@ -98,5 +98,10 @@ def test_without_a_gpu_it_says_so(tmp_path: Path, own_signals: None, capsys: pyt
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_whole_table_on_a_gpu(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", 'ways=["eager"]']) == 0
-    assert "original_base" in capsys.readouterr().out and (tmp_path / "gpu-1" / "gpu.json").exists()
+    ways = ["eager", "captured"]
+    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", f"ways={json.dumps(ways)}"]) == 0
+    assert "original_base" in capsys.readouterr().out
+    found = load_json(tmp_path / "gpu-1" / "gpu.json")
+    assert found["missing"] == []
+    assert len(found["rows"]) == len(list(cases(SIZES, Settings(ways=["eager", "captured"])))) == 24
+    assert {row["way"] for row in found["rows"]} == set(ways) and all(row["peak_bytes"] > 0 for row in found["rows"])

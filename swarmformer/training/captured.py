@@ -21,11 +21,11 @@ from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
 from swarmformer.training.fast import cannot_compile
 from swarmformer.training.faults import ran_out_of_memory
+from swarmformer.training.journal import StepRecord
 from swarmformer.training.recorder import WARM, Recorder, is_close
 
 logger = logging.getLogger("swarmformer.training")
-Record = dict[str, Tensor]
-Compute = Callable[[Batch], Record]
+Compute = Callable[[Batch], StepRecord]
 INPUTS = ("ids_BN", "mask_BN", "labels_M")
 """Of a batch, what a graph reads."""
 CAPTURE_STEPS = 100
@@ -145,7 +145,7 @@ class CapturedGradients:
         self.recorded: dict[tuple[int, ...], _Recorded] = {}
         self.fault = ""
 
-    def __call__(self, batch: Batch, compute: Compute) -> Record:
+    def __call__(self, batch: Batch, compute: Compute) -> StepRecord:
         shape = tuple(batch.ids_BN.shape)
         self.seen[shape] += 1
         if self.fault or batch.at_M is not None or self.seen[shape] <= WARM:
@@ -165,11 +165,11 @@ class CapturedGradients:
         self.fault = self.fault or "memory ended"
         self.recorded.clear()
 
-    def _usual(self, batch: Batch, compute: Compute) -> Record:
+    def _usual(self, batch: Batch, compute: Compute) -> StepRecord:
         with self.recorder.aside():
             return compute(batch)
 
-    def _begin(self, shape: tuple[int, ...], batch: Batch, compute: Compute) -> Record:
+    def _begin(self, shape: tuple[int, ...], batch: Batch, compute: Compute) -> StepRecord:
         before = self._state()
         record = self._first(shape, batch, compute)
         if record is not None:
@@ -185,7 +185,7 @@ class CapturedGradients:
             words = "the device cannot be used after a recording that failed; set train.capture: false"
             raise CaptureError(f"{words} ({self.fault})") from error
 
-    def _first(self, shape: tuple[int, ...], batch: Batch, compute: Compute) -> Record | None:
+    def _first(self, shape: tuple[int, ...], batch: Batch, compute: Compute) -> StepRecord | None:
         """Record the step of a shape and replay it; None where that fails, and ``fault`` says why."""
         try:
             recorded = self._record(batch, compute)
@@ -203,7 +203,7 @@ class CapturedGradients:
         self.recorded[shape] = recorded
         return record
 
-    def _checked(self, recorded: _Recorded, batch: Batch, compute: Compute) -> Record:
+    def _checked(self, recorded: _Recorded, batch: Batch, compute: Compute) -> StepRecord:
         """Replay a step, held against the same step computed as usual: where both differ twice, as the sums of a GPU
         may be rounded in another order each time."""
         before = self._state()
@@ -236,7 +236,7 @@ class CapturedGradients:
         told, replay = self.recorder.record(work)
         return _Recorded(fixed, tuple(names), told, self._taken(), replay, places)
 
-    def _replayed(self, recorded: _Recorded, batch: Batch) -> Record:
+    def _replayed(self, recorded: _Recorded, batch: Batch) -> StepRecord:
         if recorded.places != self._places():
             raise CaptureError("a buffer or parameter is put in another's place instead of being written to")
         for name in INPUTS:

@@ -22,13 +22,12 @@ from swarmformer.training.captured import CapturedGradients
 from swarmformer.training.evaluate import Passes
 from swarmformer.training.fast import cannot_compile, compiled
 from swarmformer.training.faults import ran_out_of_memory
+from swarmformer.training.journal import StepRecord
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.recorder import CudaRecorder
 from swarmformer.training.shares import Share, draw_by_place, shares
 
 logger = logging.getLogger("swarmformer.training")
-Record = dict[str, Tensor]
-"""Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
 LONGEST = 300
 """Characters of an error that a line of the log repeats."""
 
@@ -74,7 +73,7 @@ class TrainingStep:
     def capture_fault(self) -> str:
         return self.graphs.fault if self.graphs else ""
 
-    def __call__(self, batch: Batch, place: tuple[int, ...] = ()) -> Record:
+    def __call__(self, batch: Batch, place: tuple[int, ...] = ()) -> StepRecord:
         """``batch`` is on the model's device. What is worth writing down stays there: nothing waits for it.
 
         Args:
@@ -88,7 +87,7 @@ class TrainingStep:
         self.optimiser.zero_grad(set_to_none=True)
         return {**record, "norm": norm.detach()}
 
-    def add_gradients(self, batch: Batch, place: tuple[int, ...] = ()) -> Record:
+    def add_gradients(self, batch: Batch, place: tuple[int, ...] = ()) -> StepRecord:
         """Give the parameters the gradients of a batch's loss, this rank's share of it; in parts where it must be."""
         while True:
             try:
@@ -114,11 +113,11 @@ class TrainingStep:
         self.given = given
         self.ranks.add_up([parameter.grad for parameter in self.parameters if parameter.grad is not None])
 
-    def _of_whole(self, batch: Batch) -> Record:
+    def _of_whole(self, batch: Batch) -> StepRecord:
         return self._gradients(batch, ())
 
-    def _gradients(self, batch: Batch, place: tuple[int, ...]) -> Record:
-        record: Record = {}
+    def _gradients(self, batch: Batch, place: tuple[int, ...]) -> StepRecord:
+        record: StepRecord = {}
         with autocast(batch.ids_BN.device, self.train.precision):  # around all parts: weights are cast once
             for share in self._shares(batch, place):
                 for part in self.parts_of(share.part):
@@ -126,7 +125,7 @@ class TrainingStep:
                         record[name] = record[name] + value if name in record else value
         return record
 
-    def _gradients_of(self, share: Share) -> Record:
+    def _gradients_of(self, share: Share) -> StepRecord:
         """Those of a part, weighed as it counts in the batch; and what it tells, weighed alike."""
         batch = share.part
         forward = Passes(self.model, self.detailed, self.train.precision)
@@ -218,14 +217,14 @@ class TrainingStep:
         """What the model adds to the loss, as a mean over its passes."""
         return sum(sum(self._weighed(output.losses, share).values()) for output in outputs) / len(outputs)
 
-    def _details(self, output: ModelOutput, share: Share) -> Record:
+    def _details(self, output: ModelOutput, share: Share) -> StepRecord:
         """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
         told = {f"loss/{name}": value for name, value in self._weighed(output.losses, share).items()}
         for layer, values in enumerate(output.telemetry):
             told |= {f"{layer}/{name}": value for name, value in self._weighed(values, share).items()}
         return {name: value.detach() for name, value in told.items()}
 
-    def _weighed(self, values: Mapping[str, Tensor], share: Share) -> Record:
+    def _weighed(self, values: Mapping[str, Tensor], share: Share) -> StepRecord:
         over = self.model.means_over or {}
         return {name: value * share.of(over.get(name, "texts")) for name, value in values.items()}
 

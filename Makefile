@@ -1,5 +1,5 @@
 # make demo   set up, run the demo grid (three minutes on two CPU cores), print the table, draw the picture
-# make test   set up, run the tests
+# make test   set up, run the tests, on the CPU
 # make test-gpu   the tests that need a CUDA device, on a machine that has one
 # make docs   set up, build the documentation into site/
 # Needs Python 3.11 to 3.13 and make. On a GPU machine install torch for your CUDA into .venv first.

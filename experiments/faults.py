@@ -13,7 +13,7 @@ from swarmformer import records
 from swarmformer.errors import InterruptedRunError, TrainingDivergedError
 from swarmformer.records import FAILURE
 from swarmformer.spec import RunSpec
-from swarmformer.training.ranks import is_from_outside
+from swarmformer.training.faults import is_from_outside
 
 from .cells import CellFailedError, identity
 from .owner import CellBusyError

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmformer.training.ranks import is_from_outside
+from swarmformer.training.faults import is_from_outside
 
 from .cells import InterruptedRunError, is_trial, load_config
 from .execute.failures import record_failure

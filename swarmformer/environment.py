@@ -66,15 +66,15 @@ def resolve_device(name: str) -> torch.device:
         SpecError: another name, or a CUDA device that this machine does not have.
     """
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if _usable_gpus() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
     match = re.fullmatch(r"cuda(?::(\d+))?", name)
     if match is None:
         raise SpecError(f"unknown device {name!r}. Use auto, cpu, cuda or cuda:N")
-    if not torch.cuda.is_available():
+    index, count = int(match[1] or 0), _usable_gpus()
+    if not count:
         raise SpecError(f"device {name!r}: {_why_no_cuda()}. Use device=cpu or device=auto")
-    index, count = int(match[1] or 0), torch.cuda.device_count()
     if index >= count:
         raise SpecError(f"device {name!r}: this machine has {count} CUDA device(s), cuda:0 to cuda:{count - 1}")
     return torch.device("cuda", index)
@@ -83,7 +83,22 @@ def resolve_device(name: str) -> torch.device:
 def _why_no_cuda() -> str:
     if torch.version.cuda is None:
         return f"this torch ({torch.__version__}) was built without CUDA"
-    return "torch finds no CUDA device (see nvidia-smi and CUDA_VISIBLE_DEVICES)"
+    driver = _driver()
+    has = f"has driver {driver}" if driver else "has no driver that nvidia-smi knows of"
+    return (
+        f"torch finds no CUDA device that it can use: it was built for CUDA {torch.version.cuda}, and this machine "
+        f"{has} (see nvidia-smi and CUDA_VISIBLE_DEVICES; too old a driver needs an update, or another torch)"
+    )
+
+
+def _usable_gpus() -> int:
+    """Asked of CUDA itself: NVML, which ``torch.cuda.is_available`` asks under PYTORCH_NVML_BASED_CUDA_CHECK, counts
+    what a driver has that may be too old for this torch. From here on the process must not be forked."""
+    return torch._C._cuda_getDeviceCount() if torch.cuda.is_available() else 0
+
+
+def _driver() -> str | None:
+    return _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
 
 
 def device_name(device: torch.device) -> str:
@@ -139,7 +154,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
         "name": device_name(device),
         "memory_bytes": properties.total_memory,
         "compute_capability": f"{properties.major}.{properties.minor}",
-        "driver": _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+        "driver": _driver(),
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
         "matmul_precision": matmul_precision(device),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Iterator, Sequence
 
 import pytest
-import torch
 
 from experiments.execute import local
 from swarmformer import registry
@@ -16,9 +16,23 @@ from tests.processes import PRELOADED
 local.PRELOADED = (PRELOADED,)  # whichever test starts the fork server, all can use it
 
 
+def wants_gpu(markexpr: str) -> bool:
+    """Whether tests that need a card were asked for, as with ``-m gpu``."""
+    return "gpu" in markexpr.replace("not gpu", "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hide the cards unless they are asked for, from CUDA, which has not been asked yet, and from all that tests start.
+
+    The suite is about the CPU: it holds runs against each other bit for bit, which no card promises.
+    """
+    if not wants_gpu(config.option.markexpr):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without a card leave out what needs one, unless it is asked for: hundreds of skips hide those that matter."""
-    if "gpu" not in config.option.markexpr and not torch.cuda.is_available():
+    """Leave out what needs a card unless it is asked for: hundreds of skips hide those that matter."""
+    if not wants_gpu(config.option.markexpr):
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("gpu")])
         items[:] = [item for item in items if not item.get_closest_marker("gpu")]
     items[:] = spread(items)

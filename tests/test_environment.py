@@ -163,9 +163,13 @@ def test_device_name_on_cpu():
 
 @pytest.fixture
 def cards(monkeypatch):
-    def pretend(count: int) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    """So many that CUDA can use; and that NVML knows of, which counts those of an old driver too."""
+
+    def pretend(count: int, known: int | None = None) -> None:
+        known = count if known is None else known
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: known > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: known)
+        monkeypatch.setattr(torch._C, "_cuda_getDeviceCount", lambda: count, raising=False)
 
     return pretend
 
@@ -199,6 +203,17 @@ def test_device_that_cannot_be(name, count, message, cards):
     cards(count)
     with pytest.raises(SpecError, match=message):
         resolve_device(name)
+
+
+@pytest.mark.parametrize(("driver", "words"), [("470.82.01", "has driver 470.82.01"), (None, "has no driver that")])
+def test_a_driver_too_old_for_torch_leaves_the_cpu_and_is_named(driver, words, cards, monkeypatch):
+    """The processes of a grid are told to ask NVML, which knows of the card all the same."""
+    cards(0, known=1)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(environment, "_first_line", lambda *command: driver)
+    assert resolve_device("auto") == CPU
+    with pytest.raises(SpecError, match=f"built for CUDA 13.0, and this machine {words}.*device=cpu"):
+        resolve_device("cuda")
 
 
 @pytest.mark.gpu

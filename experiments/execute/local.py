@@ -59,6 +59,7 @@ class Local(Executor):
     def _environment(self, slot: int) -> dict[str, str]:
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         # CUDA cannot be used in a fork of a process that has asked the driver whether it is there; NVML may be asked.
+        # The process that computes asks CUDA itself (``environment.resolve_device``).
         environment["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
         if self.workers > 1:
             # Side by side, threads that spin while they wait starve those they wait for. Alone (as when latency

@@ -13,10 +13,10 @@ from swarmformer.assembly import rehearse
 from swarmformer.contracts import Model, Strict
 from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.probe import Precision
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
+from swarmformer.modes import Precision
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 

@@ -27,13 +27,15 @@ from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.passes import Mode, Way
-from swarmformer.cost.probe import OutputError, Precision
+from swarmformer.cost.probe import OutputError
 from swarmformer.cost.report import limits_for, model_products
 from swarmformer.cost.timing import now_s
 from swarmformer.environment import describe_device, describe_machine, device_name, resolve_device
 from swarmformer.errors import CaptureError, SpecError
+from swarmformer.modes import Precision
 from swarmformer.records import load_json, save_json
-from swarmformer.training.fast import products_in_tf32
+from swarmformer.training.fast import cannot_compile, products_in_tf32
+from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.variants import load_variant
 
 from ..progress import print_tables
@@ -128,7 +130,9 @@ def measure(
         try:
             budget_s = max(0.0, end - now_s()) / (len(todo) - done)
             timed.append((case, _timed(case, arms[case.size], device, budget_s)))
-        except (torch.OutOfMemoryError, OutputError, CaptureError) as error:
+        except Exception as error:
+            if not _costs_a_row(error):
+                raise
             missing.append(_gap(case, error))
     for word, case in {case.computes_in: case for case, _ in timed}.items():  # a clock may have risen meanwhile
         limits[word] = limits[word].raised_by(_limits(arms, case, device))
@@ -141,8 +145,14 @@ def measure(
     return {"limits": {word: as_json(found) for word, found in limits.items()}, "rows": rows, "missing": missing}
 
 
+def _costs_a_row(error: Exception) -> bool:
+    """And not the table: memory that ends, a compiler that is missing, a pass that cannot be recorded or is wrong."""
+    return isinstance(error, OutputError | CaptureError) or ran_out_of_memory(error) or cannot_compile(error)
+
+
 def _gap(case: Case, error: Exception) -> dict[str, Any]:
-    return {**_named(case), "reason": f"{type(error).__name__}: {str(error).splitlines()[0]}"}
+    first = next(iter(str(error).strip().splitlines()), "no word")
+    return {**_named(case), "reason": f"{type(error).__name__}: {first}"}
 
 
 def _arm(size: Size, patch: Mapping[str, Any]) -> CostArm:
@@ -229,7 +239,7 @@ def show(path: Path) -> None:
     """Print the table of a file."""
     content = load_json(path)
     rates = ", ".join(f"{word} {limits['matmul_flops_per_s'] / 1e12:.1f}" for word, limits in content["limits"].items())
-    gaps = [f"missing: {gap['variant']}, {gap['mode']}, {gap['computes_in']}: {gap['reason']}"
+    gaps = [f"missing: {gap['variant']}, {gap['mode']}, {gap['computes_in']}, {gap['way']}: {gap['reason']}"
             for gap in content["missing"]]  # fmt: skip
     lines = [f"{content['device']}; ceilings, TFLOP/s: {rates}", *gaps, str(path)]
     print_tables([(HEAD, [cells(row) for row in content["rows"]])], lines)

@@ -17,10 +17,10 @@ from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
 from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.probe import Precision
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.timing import now_s
+from swarmformer.modes import Precision
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 

@@ -13,13 +13,13 @@ from torch import Tensor
 import swarmformer
 from swarmformer import hub
 from swarmformer.contracts import Model
-from swarmformer.cost.probe import Precision
 from swarmformer.data.batching import Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData, Split
+from swarmformer.modes import Precision, autocast
 from swarmformer.ops.switch import use_fast
 from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
-from swarmformer.training.evaluate import autocast, predict
+from swarmformer.training.evaluate import predict
 
 from ..speed.figure import Arm, Figure, Group
 from ..speed.published import PublishedSwarmFormer

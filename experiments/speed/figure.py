@@ -13,8 +13,8 @@ import torch
 from swarmformer.cost.limits import TOLERANCE, LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.precision import GAIN, product_rates
-from swarmformer.cost.probe import Precision
 from swarmformer.cost.rounds import Samples
+from swarmformer.modes import Precision
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 import swarmformer
 from swarmformer.contracts import Model
 from swarmformer.cost.passes import make_call, random_batch
-from swarmformer.cost.probe import Precision
 from swarmformer.data.batching import Batch, Batches, bucket_lengths
 from swarmformer.data.encoded import EncodedData
+from swarmformer.modes import Precision
 from swarmformer.spec import TrainSpec
 from swarmformer.training.step import training_step
 from swarmformer.variants import load_variant

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.passes import Mode, Way, check_result, make_call, random_batch
-from swarmformer.cost.probe import Precision, evaluating
 from swarmformer.cost.rounds import Check, Samples, time_arms
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
+from swarmformer.modes import Precision, evaluating
 from swarmformer.spec import TrainSpec
 from swarmformer.training.recorder import WARM
 

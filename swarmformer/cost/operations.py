@@ -19,7 +19,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.contracts import Model
-from swarmformer.cost.probe import in_mode, random_inputs
+from swarmformer.cost.probe import random_inputs
+from swarmformer.modes import in_mode
 from swarmformer.ops.attention import use_backend
 from swarmformer.ops.switch import use_fast
 
@@ -85,7 +86,7 @@ def counting(module: nn.Module, *, training: bool = False, fast: bool = False) -
     """
     counter: Any = FlopCounterMode(display=False, custom_mapping=_FORMULAS)
     counter.mod_tracker = _NoModules()
-    with in_mode(module, training), torch.set_grad_enabled(training), _nothing_fused(fast), counter:
+    with in_mode(module, training=training), torch.set_grad_enabled(training), _nothing_fused(fast), counter:
         yield counter
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
-from swarmformer.cost.probe import OutputError, Precision, cast, check_output, random_inputs
+from swarmformer.cost.probe import OutputError, cast, check_output, random_inputs
 from swarmformer.data.batching import Batch
-from swarmformer.errors import CaptureError, SpecError
+from swarmformer.errors import CaptureError, MemoryExhaustedError, SpecError
+from swarmformer.modes import Precision, autocast
 from swarmformer.spec import TrainSpec
-from swarmformer.training.evaluate import autocast
 from swarmformer.training.recorder import WARM, CudaRecorder, replayed
 from swarmformer.training.step import training_step
 
@@ -45,6 +45,7 @@ def make_call(
 
     Raises:
         CaptureError: it cannot be recorded, or replays something else.
+        MemoryExhaustedError: (when called) memory does not hold the batch; training would go on with parts of it.
         SpecError: training with ``bf16_weights``; the optimiser's updates would be lost in rounding.
     """
     device = batch.ids_BN.device
@@ -72,6 +73,9 @@ def _training_step(
 
     def call() -> Tensor:
         loss = step(batch)["loss"]
+        if step.micro_batch != train.micro_batch:
+            words = f"memory does not hold the step of {len(batch.ids_BN)} texts, but {step.micro_batch} at once"
+            raise MemoryExhaustedError(words)
         if way == "captured" and next(calls) > WARM and not step.captured:
             raise CaptureError("this step is not replayed: it answers at tokens, or memory ended")
         return loss

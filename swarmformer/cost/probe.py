@@ -1,19 +1,13 @@
-"""What every measurement of a model needs: inputs, precision and mode to compute in, an output that is right."""
+"""What every measurement of a model needs: inputs, weights in a precision, an output that is right."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from typing import Literal
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from swarmformer.contracts import Dims, Model
 from swarmformer.errors import SwarmformerError
-
-Precision = Literal["fp32", "bf16", "bf16_weights"]
-"""``bf16`` is autocast, as training and evaluation use it; ``bf16_weights`` has weights and activations in bf16."""
+from swarmformer.modes import Precision
 
 
 class OutputError(SwarmformerError, ArithmeticError):
@@ -28,23 +22,6 @@ def random_inputs(dims: Dims, batch: int, length: int, *, device: torch.device, 
     generator = torch.Generator().manual_seed(seed)
     ids_BN = torch.randint(dims.vocab_size, (batch, length), generator=generator)
     return ids_BN.to(device), torch.ones(batch, length, dtype=torch.bool, device=device)
-
-
-def evaluating(model: nn.Module) -> AbstractContextManager[None]:
-    """Evaluation mode; afterwards every submodule is in the mode it was in."""
-    return in_mode(model, training=False)
-
-
-@contextmanager
-def in_mode(model: nn.Module, training: bool) -> Iterator[None]:
-    """Training or evaluation mode; afterwards every submodule is in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.train(training)
-    try:
-        yield
-    finally:
-        for module, before in modes:
-            module.training = before
 
 
 def check_output(name: str, logits_BK: Tensor, expected: tuple[int, ...]) -> None:

@@ -12,9 +12,10 @@ from swarmformer.contracts import Model
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.limits import Work, forward_work, judge
 from swarmformer.cost.machine import Limits, Product, measure_limits
-from swarmformer.cost.probe import Precision, product_dtype, random_inputs
+from swarmformer.cost.probe import product_dtype, random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
+from swarmformer.modes import Precision
 from swarmformer.records import Costs
 
 LIMIT_SHARE = 0.15

@@ -20,12 +20,13 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, forward_work
-from swarmformer.cost.probe import Precision, cast, check_output
+from swarmformer.cost.probe import cast, check_output
 from swarmformer.cost.rounds import Samples, time_arms, time_queries
 from swarmformer.cost.texts import TextSample
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import Split
-from swarmformer.training.evaluate import autocast, predict
+from swarmformer.modes import Precision, autocast
+from swarmformer.training.evaluate import predict
 
 Scenario = Literal["single_stream", "offline"]
 MLPERF_SECONDS = 600

@@ -27,8 +27,8 @@ Tensors = dict[str, Tensor]
 
 
 @dataclass
-class Progress:
-    """Where a run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
+class TrainingState:
+    """Where a training run stands. ``batch`` is the next batch of ``epoch``; ``step`` the optimiser steps done.
 
     Epochs and steps are counted through all stages; ``best`` is of ``stage``, which began after ``first_epoch`` epochs.
     ``stopped`` are the epochs after which patience ended a stage, ``skipped`` the planned steps that were not taken for
@@ -59,7 +59,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class RunIdentity:
+class CheckpointIdentity:
     """What a checkpoint must share with the run that continues it."""
 
     run_key: str
@@ -70,7 +70,7 @@ class RunIdentity:
         return {"format": FORMAT, "run_key": self.run_key, "seed": str(self.seed), "data": self.data_key}
 
 
-def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Progress) -> None:
+def save_checkpoint(path: Path, run: CheckpointIdentity, tensors: Tensors, progress: TrainingState) -> None:
     """Replace the checkpoint at ``path`` in one step."""
     metadata = {**run.words(), "progress": json.dumps(asdict(progress))}
     # Independent contiguous copies: safetensors refuses tensors that share memory.
@@ -78,7 +78,7 @@ def save_checkpoint(path: Path, run: RunIdentity, tensors: Tensors, progress: Pr
     write_bytes_atomically(path, save(plain, {**metadata, SHA256: _digest(plain, metadata)}))
 
 
-def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
+def load_checkpoint(path: Path, run: CheckpointIdentity) -> tuple[Tensors, TrainingState]:
     """Read a checkpoint of this very run.
 
     Raises:
@@ -99,7 +99,7 @@ def load_checkpoint(path: Path, run: RunIdentity) -> tuple[Tensors, Progress]:
     if metadata.pop(SHA256, None) != _digest(tensors, metadata):
         raise SpecError(f"{path}: not what was written: its checksum differs; move it away to start this run anew")
     found = json.loads(metadata["progress"])
-    return tensors, Progress(**{**found, "curve": tuple(found["curve"])})
+    return tensors, TrainingState(**{**found, "curve": tuple(found["curve"])})
 
 
 def seen_by_all(path: Path, ranks: Ranks) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
+from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batch, Batches
-from swarmformer.errors import MemoryExhaustedError, SpecError
+from swarmformer.errors import MemoryExhaustedError
+from swarmformer.modes import autocast, evaluating
+from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.ranks import ALONE, Ranks
-from swarmformer.training.shares import ran_out_of_memory
-
-
-def autocast(device: torch.device, precision: str) -> Any:
-    """bf16 autocast, or nothing for fp32.
-
-    Raises:
-        SpecError: ``auto``; what that is, a trainer finds out.
-    """
-    if precision == "auto":
-        raise SpecError("precision auto is not decided yet: use cost.precision.chosen_precision, fp32 or bf16")
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
-
 
 FORETOLD_CELLS = 1 << 26
 """Logits of predicted tokens at once: over a large vocabulary those of a whole batch would fill the memory."""
@@ -43,26 +33,43 @@ def passes(
     Raises:
         MemoryExhaustedError: a single text does not fit.
     """
-    training, most = model.training, batches.batch_size
-    model.eval()
-    for batch in _parts(batches, model.dims.num_classes, ranks):
+    def logits(part: Batch) -> Tensor:
+        with autocast(device, precision):
+            return part.answers(model(part.ids_BN, part.mask_BN)).float()
+
+    with evaluating(model):
+        yield from _fitting(_parts(batches, model.dims.num_classes, ranks), logits, device)
+
+
+def _fitting(
+    batches: Iterable[Batch], made: Callable[[Batch], Tensor], device: torch.device, whole: str = ""
+) -> Iterator[tuple[Batch, Tensor]]:
+    """Each batch, on the device, with what is made of it; in halves, and so on, where memory does not hold all of it,
+    and from there on no more texts at once than what it held.
+
+    Args:
+        whole: why no batch can be parted; empty where it can.
+
+    Raises:
+        MemoryExhaustedError: what cannot be parted, or a single text, does not fit.
+    """
+    most: float = math.inf
+    for batch in batches:
         waiting = [batch.to(device)]
         while waiting:
             part = waiting.pop()
-            logits_MK = None if len(part.ids_BN) > most else _logits(model, part, precision)
-            if logits_MK is None:
+            found = None if len(part.ids_BN) > most else _fitted(made, part, whole)
+            if found is None:
                 most = min(most, len(part.ids_BN) // 2)
                 waiting += [part.share(1, 2), part.share(0, 2)]
             else:
-                yield part, logits_MK
-    model.train(training)
+                yield part, found
 
 
-def _logits(model: Model, here: Batch, precision: str) -> Tensor | None:
-    """logits_MK of a batch on the model's device; None where the memory does not hold it and it can be parted."""
+def _fitted(made: Callable[[Batch], Tensor], here: Batch, whole: str) -> Tensor | None:
+    """What is made of a batch; None where the memory does not hold it and it can be parted."""
     try:
-        with autocast(here.ids_BN.device, precision):
-            return here.answers(model(here.ids_BN, here.mask_BN)).float()
+        return made(here)
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -70,6 +77,9 @@ def _logits(model: Model, here: Batch, precision: str) -> Tensor | None:
         if B == 1:
             words = f"memory does not hold one text of {N} tokens in evaluation: shorten model.dims.seq_len"
             raise MemoryExhaustedError(words) from error
+        if whole:
+            words = f"memory does not hold {B} texts of {N} tokens in evaluation, and {whole}"
+            raise MemoryExhaustedError(f"{words}: set a smaller train.eval_batch_size") from error
     if here.ids_BN.is_cuda:
         torch.cuda.empty_cache()  # here: the error held all that the pass had computed
     return None
@@ -187,15 +197,20 @@ class Passes:
 def objective_loss(
     model: Model, objective: Objective, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
 ) -> float:
-    """The mean of an objective in evaluation over a split's answers, or over its texts where it is one over rows; both
-    are left in the modes they were in."""
-    modes = model.training, objective.training
-    model.eval(), objective.eval()
+    """The mean of an objective in evaluation over a split's answers, or over its texts where it is one over rows; in
+    parts where a batch is more than the memory holds. Both are left in the modes they were in.
+
+    Raises:
+        MemoryExhaustedError: a single text, or a batch whose loss is no mean over its parts, does not fit.
+    """
     over_rows = objective.mean_over == "rows"
+    whole = (batches.batch(rows, length) for rows, length in batches.plan(0)[ranks.rank :: ranks.size])
+
+    def loss(part: Batch) -> Tensor:
+        return objective.loss(Passes(model, model.detailed, precision), part).total
+
     total = torch.zeros((), device=device)
-    for rows, length in batches.plan(0)[ranks.rank :: ranks.size]:
-        batch = batches.batch(rows, length)
-        loss = objective.loss(Passes(model, model.detailed, precision), batch.to(device)).total
-        total += loss * len(batch.ids_BN if over_rows else batch.labels_M)
-    model.train(modes[0]), objective.train(modes[1])
+    with evaluating(model, objective):
+        for part, mean in _fitting(whole, loss, device, why_whole(model, objective)):
+            total += mean * len(part.ids_BN if over_rows else part.labels_M)
     return float(ranks.add(total)) / (len(batches.split) if over_rows else len(batches.split.labels))

@@ -6,12 +6,19 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.records import KINDS, write_bytes_atomically
+from swarmformer.training.ranks import Ranks
+
+StepRecord = dict[str, Tensor]
+"""Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
 
 
 class Journal:
@@ -76,6 +83,21 @@ def _written_by(line: bytes, step: int, epochs: int) -> bool:
         return line.endswith(b"\n") and bool(entry["step"] <= step and entry.get("epoch", 0) <= epochs)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return False
+
+
+def gathered(records: Sequence[StepRecord], ranks: Ranks) -> dict[str, tuple[float, ...]]:
+    """What steps told, fetched from the device at once: by name, over all processes, a value for each step."""
+    names = [*(name for name in records[0] if name != "norm"), "norm"]
+    rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records])
+    rows[:, :-1] = ranks.add(rows[:, :-1].clone())  # each has its share of all but the norm
+    return dict(zip(names, zip(*rows.tolist(), strict=True), strict=True))
+
+
+def in_a_row(columns: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Of several steps what a line of the curve says: means, where they are finite, and the largest norm."""
+    means = {name: sum(values) / len(values) for name, values in columns.items()}
+    finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
+    return {**finite, "norm": max(columns["norm"])}
 
 
 def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float]) -> None:

@@ -29,14 +29,14 @@ from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.evaluate import evaluate, objective_loss
 from swarmformer.training.fast import products_in_tf32
-from swarmformer.training.journal import Journal, check_finite, diverged
+from swarmformer.training.journal import Journal, StepRecord, check_finite, diverged, gathered, in_a_row
 from swarmformer.training.judge import SplitJudge
 from swarmformer.training.learner import Learner
 from swarmformer.training.precisions import chosen_precisions, in_precisions
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.stage_run import make_batches, stage_runs
-from swarmformer.training.step import Record, TrainingStep
+from swarmformer.training.step import TrainingStep
 from swarmformer.training.telemetry import telemetry
 
 logger = logging.getLogger("swarmformer.training")
@@ -68,7 +68,7 @@ class Trainer:
         self.spec, self.device, self.on_step, self.ranks = spec, device, on_step, ranks
         self.began, self.passed_before = time.monotonic(), 0.0
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
-        self.identity = ckpt.RunIdentity(spec.run_key, spec.seed, "+".join(keys))
+        self.identity = ckpt.CheckpointIdentity(spec.run_key, spec.seed, "+".join(keys))
         seed_all(spec.seed)
         self.model = assemble(spec.model)
         validation = data.splits["validation"]
@@ -85,7 +85,7 @@ class Trainer:
         self.elsewhere = {name: make_batches(spec, data, split, device, size) for name, split in elsewhere}
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
-        self.progress = ckpt.Progress()
+        self.progress = ckpt.TrainingState()
         self._check_ranks()
         if not self._goes_on():
             self._compute_in(chosen_precisions(spec, self.model, self.stages, device, ranks))
@@ -159,8 +159,12 @@ class Trainer:
             told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
             test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
             others = {name: self._answers(self.model, asked, f"test of {name}")[0] for name, asked in elsewhere}
-        counts = (done.best_epoch, done.epoch, done.step, done.seconds, tuple(done.stopped))
-        return TrainResult(validation, test, logits_NK, *counts, told, *readings(self.journal.tests), others)
+        test_readings, published_reading = readings(self.journal.tests)
+        return TrainResult(
+            validation=validation, test=test, test_logits_NK=logits_NK, best_epoch=done.best_epoch, epochs=done.epoch,
+            steps=done.step, seconds=done.seconds, stopped=tuple(done.stopped), telemetry=told,
+            test_readings=test_readings, published_reading=published_reading, out_of_domain=others,
+        )  # fmt: skip
 
     def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
         """Metrics and logits of a split, or losses of its tokens. Whoever reads test, it is written to the curve.
@@ -198,7 +202,7 @@ class Trainer:
     def _epoch(self) -> None:
         """Train to the end of the epoch (or of the stage), from wherever the progress stands."""
         done, now = self.progress, self.now
-        records: list[Record] = []
+        records: list[StepRecord] = []
         last_save = started = time.monotonic()
         self.model.train()
         for batch in now.augmented(done.epoch, start=done.batch):
@@ -217,7 +221,7 @@ class Trainer:
         self._log(records)
         done.seconds += time.monotonic() - started
 
-    def _is_due(self, here: bool, records: list[Record]) -> bool:
+    def _is_due(self, here: bool, records: list[StepRecord]) -> bool:
         """Whether to write a checkpoint: several processes agree on it where they have just waited for each other."""
         if self.ranks.size == 1:
             return here
@@ -227,7 +231,7 @@ class Trainer:
         """Epochs of all stages, had none a limit of steps."""
         return sum(stage.train.epochs for stage in self.stages)
 
-    def _step(self, batch: Batch) -> Record:
+    def _step(self, batch: Batch) -> StepRecord:
         """One optimiser step; what is worth writing down stays on the device."""
         now = self.now
         self.model.set_progress(self.place / self.total_steps)
@@ -239,22 +243,17 @@ class Trainer:
             self.learner.average.update_parameters(self.model)
         return record
 
-    def _log(self, records: list[Record]) -> None:
+    def _log(self, records: list[StepRecord]) -> None:
         """Fetch what was gathered since the last call, check it, write it down, and forget it."""
         if not records:
             return
-        names = [*(name for name in records[0] if name != "norm"), "norm"]
-        rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records])
-        rows[:, :-1] = self.ranks.add(rows[:, :-1].clone())  # each has its share of all but the norm
-        columns = dict(zip(names, zip(*rows.tolist(), strict=True), strict=True))
+        columns = gathered(records, self.ranks)
         step, now = self.progress.step, self.now
-        check_finite(step - len(rows) + 1, columns["loss"], columns["norm"])
+        check_finite(step - len(records) + 1, columns["loss"], columns["norm"])
         weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
         self._check(bool(weights.all()), "the weights are not finite")
         rate = now.ingredients.optimiser.learning_rate(self.place - 1 - now.first_step, now.steps)
-        means = {name: sum(values) / len(values) for name, values in columns.items()}
-        finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
-        self._write("train", step=step, **{**finite, "norm": max(columns["norm"])}, lr=rate)
+        self._write("train", step=step, **in_a_row(columns), lr=rate)
         records.clear()
 
     def _validate(self) -> None:

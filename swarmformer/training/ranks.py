@@ -19,7 +19,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from swarmformer.errors import InterruptedRunError, SpecError, SwarmformerError
+from swarmformer.errors import InterruptedRunError, SpecError
+from swarmformer.training.faults import PeerFailedError, is_from_outside
 
 logger = logging.getLogger("swarmformer.training")
 CAUSE, OVER = "swarmformer/cause", "swarmformer/over"
@@ -27,22 +28,6 @@ PATIENCE = timedelta(hours=1)
 """The longest that one waits for another: the first encodes the data, for which the others wait."""
 LAST_WORDS = timedelta(seconds=20)
 """That a process which fails leaves the first to write down why, before torchrun ends all."""
-
-
-class PeerFailedError(SwarmformerError):
-    """Another process of the run failed; says why, and whether the cause lay ``outside`` of the run."""
-
-    def __init__(self, cause: str, outside: bool) -> None:
-        super().__init__(cause)
-        self.outside = outside
-
-
-def is_from_outside(error: BaseException) -> bool:
-    """Whether an error lay outside of the run, so that its checkpoint is good: no room on a disk or in memory."""
-    if isinstance(error, PeerFailedError):
-        return error.outside
-    full = "not enough memory" in str(error)  # torch's allocator on a CPU raises a RuntimeError
-    return isinstance(error, OSError | MemoryError | torch.OutOfMemoryError) or full
 
 
 @dataclass(frozen=True)

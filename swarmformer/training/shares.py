@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from swarmformer.contracts.component import Over
 from swarmformer.data.batching import Batch
 from swarmformer.seeding import seed_all
-
-NO_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED")
-"""Words of the errors that torch has no class of its own for."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +58,3 @@ def draw_by_place(*place: int) -> None:
     """Random numbers from here on follow from the place alone: whoever computes a part draws the same for it."""
     seed = np.random.SeedSequence(place).generate_state(1, np.uint64)[0]
     seed_all(int(seed) >> 1)
-
-
-def ran_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(word in str(error) for word in NO_MEMORY)

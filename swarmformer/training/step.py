@@ -14,19 +14,20 @@ from swarmformer.contracts import Model, ModelOutput, Objective
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batch
 from swarmformer.errors import MemoryExhaustedError, SwarmformerError
+from swarmformer.modes import autocast
 from swarmformer.ops.pieces import training_pieces
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
 from swarmformer.training.captured import CapturedGradients
-from swarmformer.training.evaluate import Passes, autocast
+from swarmformer.training.evaluate import Passes
 from swarmformer.training.fast import cannot_compile, compiled
+from swarmformer.training.faults import ran_out_of_memory
+from swarmformer.training.journal import StepRecord
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.recorder import CudaRecorder
-from swarmformer.training.shares import Share, draw_by_place, ran_out_of_memory, shares
+from swarmformer.training.shares import Share, draw_by_place, shares
 
 logger = logging.getLogger("swarmformer.training")
-Record = dict[str, Tensor]
-"""Scalars of one step by name, on the device: loss, norm, and what objective and model tell of themselves."""
 LONGEST = 300
 """Characters of an error that a line of the log repeats."""
 
@@ -72,7 +73,7 @@ class TrainingStep:
     def capture_fault(self) -> str:
         return self.graphs.fault if self.graphs else ""
 
-    def __call__(self, batch: Batch, place: tuple[int, ...] = ()) -> Record:
+    def __call__(self, batch: Batch, place: tuple[int, ...] = ()) -> StepRecord:
         """``batch`` is on the model's device. What is worth writing down stays there: nothing waits for it.
 
         Args:
@@ -86,7 +87,7 @@ class TrainingStep:
         self.optimiser.zero_grad(set_to_none=True)
         return {**record, "norm": norm.detach()}
 
-    def add_gradients(self, batch: Batch, place: tuple[int, ...] = ()) -> Record:
+    def add_gradients(self, batch: Batch, place: tuple[int, ...] = ()) -> StepRecord:
         """Give the parameters the gradients of a batch's loss, this rank's share of it; in parts where it must be."""
         while True:
             try:
@@ -97,8 +98,8 @@ class TrainingStep:
                 cause, full = in_a_line(error)[:LONGEST] or type(error).__name__, ran_out_of_memory(error)
                 if not full and (self.must_compile or not cannot_compile(error)):
                     raise
-            self._start_anew()  # here: the error held all that the step had computed
-            self._make_room(batch, cause) if full else self._compile_no_more(cause)
+            # Here nothing holds what the step had computed: the error did.
+            self._go_on_after(cause, full, batch)
 
     def _add_up(self) -> None:
         """The gradients of all processes' shares; of the parameters that the first step found to have any."""
@@ -112,11 +113,11 @@ class TrainingStep:
         self.given = given
         self.ranks.add_up([parameter.grad for parameter in self.parameters if parameter.grad is not None])
 
-    def _of_whole(self, batch: Batch) -> Record:
+    def _of_whole(self, batch: Batch) -> StepRecord:
         return self._gradients(batch, ())
 
-    def _gradients(self, batch: Batch, place: tuple[int, ...]) -> Record:
-        record: Record = {}
+    def _gradients(self, batch: Batch, place: tuple[int, ...]) -> StepRecord:
+        record: StepRecord = {}
         with autocast(batch.ids_BN.device, self.train.precision):  # around all parts: weights are cast once
             for share in self._shares(batch, place):
                 for part in self.parts_of(share.part):
@@ -124,7 +125,7 @@ class TrainingStep:
                         record[name] = record[name] + value if name in record else value
         return record
 
-    def _gradients_of(self, share: Share) -> Record:
+    def _gradients_of(self, share: Share) -> StepRecord:
         """Those of a part, weighed as it counts in the batch; and what it tells, weighed alike."""
         batch = share.part
         forward = Passes(self.model, self.detailed, self.train.precision)
@@ -152,6 +153,19 @@ class TrainingStep:
     def _parts_in_all_of(self, texts: int) -> int:
         ranks = self.ranks.size
         return ranks * -(-texts // (ranks * self.micro_batch)) if self.micro_batch else ranks
+
+    def _go_on_after(self, cause: str, full: bool, batch: Batch) -> None:
+        """Make ready to compute a batch once more, in another way."""
+        graphs = self.graphs if full and self.graphs and self.graphs.recorded else None
+        if graphs:
+            graphs.forget()  # before what is free is given back
+        self._start_anew()
+        if graphs:
+            logger.warning("out of memory: from here on steps are not replayed, whose graphs took memory (%s)", cause)
+        elif full:
+            self._make_room(batch, cause)
+        else:
+            self._compile_no_more(cause)
 
     def _make_room(self, batch: Batch, cause: str) -> None:
         """Halve the texts that are computed at once.
@@ -203,14 +217,14 @@ class TrainingStep:
         """What the model adds to the loss, as a mean over its passes."""
         return sum(sum(self._weighed(output.losses, share).values()) for output in outputs) / len(outputs)
 
-    def _details(self, output: ModelOutput, share: Share) -> Record:
+    def _details(self, output: ModelOutput, share: Share) -> StepRecord:
         """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
         told = {f"loss/{name}": value for name, value in self._weighed(output.losses, share).items()}
         for layer, values in enumerate(output.telemetry):
             told |= {f"{layer}/{name}": value for name, value in self._weighed(values, share).items()}
         return {name: value.detach() for name, value in told.items()}
 
-    def _weighed(self, values: Mapping[str, Tensor], share: Share) -> Record:
+    def _weighed(self, values: Mapping[str, Tensor], share: Share) -> StepRecord:
         over = self.model.means_over or {}
         return {name: value * share.of(over.get(name, "texts")) for name, value in values.items()}
 

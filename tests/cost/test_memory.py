@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 import torch
 
+from swarmformer.assembly import assemble
 from swarmformer.cost import memory, memory_process
 from swarmformer.cost.memory import MemoryOrder, TooLargeError, measure_memory
 from swarmformer.cost.memory_process import peak_of
+from swarmformer.cost.passes import make_call, random_batch
+from swarmformer.errors import MemoryExhaustedError
 from swarmformer.spec import ModelSpec, TrainSpec
+from swarmformer.training.step import TrainingStep
 from swarmformer.variants import load_variant
 
 MIB = 2**20
@@ -88,10 +92,34 @@ def test_passes_hold_what_they_must(cpu, monkeypatch):
 
 
 @LINUX
-def test_what_does_not_fit_says_so(cpu, monkeypatch):
+@pytest.mark.parametrize("mode", ["forward", "training"])
+def test_what_does_not_fit_says_so(cpu, monkeypatch, mode):
+    """A training step too, which a run would go on with in parts."""
     monkeypatch.setenv("SWARMFORMER_FAST", "0")
     with pytest.raises(TooLargeError, match=r"needs more memory than 0\.1 GiB"):
-        measure_memory(spec(), batch=512, length=256, device=cpu, threads=1, limit_bytes=100 * MIB)
+        measure_memory(spec(), batch=512, length=256, device=cpu, threads=1, limit_bytes=100 * MIB, mode=mode)
+
+
+def test_a_training_step_that_is_computed_in_parts_is_not_measured(cpu, monkeypatch):
+    detailed = TrainingStep.detailed
+
+    def cramped(self, ids_BN, mask_BN):
+        if len(ids_BN) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to …")
+        return detailed(self, ids_BN, mask_BN)
+
+    monkeypatch.setattr(TrainingStep, "detailed", cramped)
+    model, train = assemble(spec()), TrainSpec.from_dict({})
+    for texts in (2, 4):
+        batch = random_batch(model, texts, 8, device=cpu, seed=0)
+        call = make_call(model, batch, "training", "fp32", train)
+        if texts == 2:
+            assert call().isfinite()
+        else:
+            with pytest.raises(MemoryExhaustedError, match="does not hold the step of 4 texts, but 2 at once"):
+                call()
+    asked = make_call(model, batch, "training", "fp32", train.model_copy(update={"micro_batch": 2}))
+    assert asked().isfinite(), "parts that were asked for are what is measured"
 
 
 def test_a_system_that_does_not_tell_what_is_held_measures_without_a_limit(monkeypatch, tmp_path):

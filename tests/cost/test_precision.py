@@ -13,8 +13,8 @@ from swarmformer.assembly import assemble
 from swarmformer.cost import precision
 from swarmformer.cost.precision import Rates, chosen_precision, measure_rates, product_rates, rates_here
 from swarmformer.errors import SpecError
+from swarmformer.modes import autocast
 from swarmformer.spec import RunSpec
-from swarmformer.training.evaluate import autocast
 from swarmformer.training.loop import Trainer
 from tests.training.toys import toy_data, toy_run
 
@@ -99,6 +99,8 @@ def test_rates_are_of_both() -> None:
 def test_undecided_is_refused() -> None:
     with pytest.raises(SpecError, match="not decided"):
         autocast(CPU, "auto")
+    with pytest.raises(SpecError, match="unknown precision 'bfloat16'"):
+        autocast(CPU, "bfloat16")
 
 
 def test_a_run_says_what_it_was_computed_in_and_goes_on_in_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

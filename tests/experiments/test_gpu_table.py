@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._inductor.exc import InductorError
 
 from experiments import benchmark
 from experiments.measure import gpu
 from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
 from swarmformer.cost.machine import Limits
-from swarmformer.records import save_json
+from swarmformer.errors import MemoryExhaustedError
+from swarmformer.records import load_json, save_json
 
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 
@@ -47,6 +49,31 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
 
 
+@pytest.mark.parametrize(("error", "reason"), [
+    (InductorError(RuntimeError("gcc: command not found"), lambda: None), "InductorError: RuntimeError: gcc: command"),
+    (MemoryExhaustedError("out of memory with 2 texts"), "MemoryExhaustedError: out of memory with 2 texts"),
+    (torch.AcceleratorError("CUDA error: out of memory"), "AcceleratorError: CUDA error: out of memory"),
+    (MemoryError(), "MemoryError: no word"), (ValueError("a fault of ours"), None),
+])  # fmt: skip
+def test_what_one_pass_fails_of_costs_its_row_alone(
+    error: Exception, reason: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(1e18, 1e18, (1, 1, 1), "none"))
+    monkeypatch.setattr(gpu, "_timed", fails)
+    settings = Settings(budget_s=0.1, ways=["compiled"], computes_in=["fp32"])
+    size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
+    if reason is None:
+        with pytest.raises(type(error), match=str(error)):
+            measure(settings, [size], torch.device("cpu"), SMALL)
+        return
+    found = measure(settings, [size], torch.device("cpu"), SMALL)
+    assert found["rows"] == [] and [gap["mode"] for gap in found["missing"]] == ["forward", "training"]
+    assert all(gap["reason"].startswith(reason) and gap["way"] == "compiled" for gap in found["missing"])
+
+
 def test_the_published_sizes_are_those_of_their_cards() -> None:
     found = [(size.length, size.forward, size.training, size.stated_s) for size in SIZES]
     assert found == [(768, 256, 48, 4.83e-3), (256, 256, 96, 3.67e-3)]
@@ -71,5 +98,10 @@ def test_without_a_gpu_it_says_so(tmp_path: Path, own_signals: None, capsys: pyt
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_the_whole_table_on_a_gpu(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFixture[str]) -> None:
-    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", 'ways=["eager"]']) == 0
-    assert "original_base" in capsys.readouterr().out and (tmp_path / "gpu-1" / "gpu.json").exists()
+    ways = ["eager", "captured"]
+    assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", f"ways={json.dumps(ways)}"]) == 0
+    assert "original_base" in capsys.readouterr().out
+    found = load_json(tmp_path / "gpu-1" / "gpu.json")
+    assert found["missing"] == []
+    assert len(found["rows"]) == len(list(cases(SIZES, Settings(ways=["eager", "captured"])))) == 24
+    assert {row["way"] for row in found["rows"]} == set(ways) and all(row["peak_bytes"] > 0 for row in found["rows"])

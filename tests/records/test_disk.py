@@ -21,7 +21,8 @@ from swarmformer.training.journal import Journal
 from tests.hub.models import complete_model
 from tests.records.test_integrity import finished
 
-RUN = checkpoint.RunIdentity("key", 1, "data")
+RUN = checkpoint.CheckpointIdentity("key", 1, "data")
+TENSORS = {"a": torch.ones(9000)}
 Kind = tuple[Callable[[Path], Any], Callable[[Path], Any]]
 
 
@@ -46,7 +47,7 @@ def _model(path: Path) -> None:
 KINDS: dict[str, Kind] = {
     "record": (_plan, lambda path: records.load(path, records.Failure)),
     "predictions": (_predictions, records.read_predictions),
-    "checkpoint": (lambda path: checkpoint.save_checkpoint(path, RUN, {"a": torch.ones(9000)}, checkpoint.Progress()),
+    "checkpoint": (lambda path: checkpoint.save_checkpoint(path, RUN, TENSORS, checkpoint.TrainingState()),
                    lambda path: checkpoint.load_checkpoint(path, RUN)),
     "cache": (_arrays, read_arrays),
     "model": (_model, hub.read),

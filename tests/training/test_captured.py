@@ -5,7 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,13 +19,14 @@ from swarmformer.assembly import assemble
 from swarmformer.contracts import Model, Objective
 from swarmformer.errors import CaptureError, InterruptedRunError, SpecError
 from swarmformer.spec import TrainSpec
-from swarmformer.training.captured import CAPTURE_STEPS, captures
+from swarmformer.training.captured import CAPTURE_STEPS, CapturedGradients, captures
 from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from swarmformer.training.objectives.masked_tokens import MaskedTokens
 from swarmformer.training.ranks import ALONE
-from swarmformer.training.recorder import WARM, replayed
+from swarmformer.training.recorder import WARM, CudaRecorder, replayed
+from swarmformer.training.step import TrainingStep
 from tests.training.test_loop import CPU
 from tests.training.toys import toy_data, toy_run
 
@@ -231,6 +235,49 @@ def test_memory_that_ends_while_a_step_is_recorded_is_no_error(
     assert not trainer.computing.captured and "previous error" in trainer.computing.capture_fault
 
 
+@pytest.mark.parametrize(("times", "texts"), [(1, 0), (2, 4)])
+def test_memory_that_ends_beside_graphs_costs_them_first(
+    times: int, texts: int, recorders: list[Again], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what else there is in it: a batch is parted where it does not fit without them either."""
+    ends, events = list[int](), list[str]()
+    kept, forget, anew = TrainingStep._gradients, CapturedGradients.forget, TrainingStep._start_anew
+
+    def gradients(self: TrainingStep, *of: Any) -> Any:
+        if ends:
+            ends.pop()
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to …")
+        return kept(self, *of)
+
+    monkeypatch.setattr(TrainingStep, "_gradients", gradients)
+    monkeypatch.setattr(CapturedGradients, "forget", lambda self: (events.append("forget"), forget(self)))
+    monkeypatch.setattr(TrainingStep, "_start_anew", lambda self: (events.append("empty"), anew(self)))
+    spec, data = toy_run(capture=True, epochs=4), toy_data(100)
+    full = lambda done, total, words: ends.extend(range(times)) if done == 17 else None  # noqa: E731
+    trainer = trained(recorders, spec, data, on_step=full)
+    assert events[:2] == ["forget", "empty"] and recorders[0].shapes == 2
+    assert not trainer.computing.captured and trainer.computing.capture_fault == "memory ended"
+    assert trainer.computing.micro_batch == texts and trainer.computing.reduced is bool(texts)
+    usual = trained([], toy_run(capture=False, epochs=4), data)
+    assert (trainer.progress.validations == usual.progress.validations) is (times == 1)  # parts draw otherwise
+
+
+def test_a_step_that_is_rounded_anew_each_time_is_replayed_all_the_same(
+    recorders: list[Again], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where many sums of a GPU are in any order: twice as usual it is as far from itself."""
+    factors, kept = cycle([1.0, 1.01, 0.99]), CrossEntropy.loss
+
+    def rounded(self: CrossEntropy, forward: Any, batch: Any) -> Any:
+        loss = kept(self, forward, batch)
+        return replace(loss, total=loss.total * next(factors))
+
+    monkeypatch.setattr(CrossEntropy, "loss", rounded)
+    monkeypatch.setattr("swarmformer.training.captured.CHECK_EVERY", 5)
+    trainer = trained(recorders, toy_run(capture=True, epochs=4), toy_data(100))
+    assert trainer.computing.captured and trainer.computing.capture_fault == ""
+
+
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(recorders: list[Again], tmp_path: Path) -> None:
     """Shapes are recorded anew, at other steps than before."""
     spec, data = toy_run(capture=True, epochs=4, checkpoint_seconds=0), toy_data(100)
@@ -334,6 +381,46 @@ def test_a_pass_is_replayed_over_the_same_memory() -> None:
     assert all(torch.equal(given, 2 * x) for given in first)
     x += 1
     assert call() is first[-1] and torch.equal(first[-1], 2 * x)
+
+
+def test_a_pass_of_almost_nothing_may_differ_by_rounding() -> None:
+    values = iter([0.0, 0.0, 1e-8, 2e-8, 2e-8, 2e-8])
+    call = replayed(lambda: torch.full((2,), next(values)), Pass(CPU))
+    assert all(float(call().abs().max()) < 1e-6 for _ in range(WARM + 1))
+
+
+class Streams:
+    """Of a device: which is the current one, and who waits for whom."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waits = list[str]()
+        for name, value in {"graph_pool_handle": lambda: None, "synchronize": self.told("synchronize"),
+                            "empty_cache": self.told("empty"), "CUDAGraph": lambda: self,
+                            "Stream": lambda device: self.stream("side"), "stream": lambda stream: nullcontext(),
+                            "current_stream": lambda device: self.stream("usual")}.items():  # fmt: skip
+            monkeypatch.setattr(torch.cuda, name, value)
+
+    def told(self, word: str) -> Callable[..., None]:
+        return lambda *of, **options: self.waits.append(word)
+
+    def stream(self, name: str) -> Any:
+        return SimpleNamespace(name=name, wait_stream=lambda other: self.waits.append(f"{name} for {other.name}"))
+
+    def __getattr__(self, name: str) -> Any:
+        return self.told(name)
+
+
+def test_the_usual_stream_waits_for_the_side_stream_after_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams(monkeypatch)
+    with pytest.raises(ValueError, match="a fault"), CudaRecorder(GPU).aside():
+        raise ValueError("a fault")
+    assert streams.waits == ["side for usual", "usual for side"]
+
+
+def test_memory_is_given_back_before_a_step_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = Streams(monkeypatch)
+    CudaRecorder(GPU).record(lambda: torch.zeros(1))
+    assert streams.waits == ["synchronize", "empty", "side for usual", "capture_begin", "capture_end", "usual for side"]
 
 
 def test_a_pass_that_is_not_what_it_stands_for_is_refused() -> None:

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training import loop
-from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
+from swarmformer.training.checkpoint import CheckpointIdentity, load_checkpoint
 from swarmformer.training.loop import Trainer
 from swarmformer.training.result import TrainResult
 from tests.training.toys import toy_data, toy_run
@@ -56,7 +56,7 @@ def curve(folder: Path) -> list[dict[str, object]]:
 def assert_same_run(first: Path, second: Path, spec: RunSpec, data_key: str = "toy") -> None:
     """Bit for bit: weights, moments, averages, random states, validations, curves."""
     (a, done), (b, again) = (
-        load_checkpoint(folder / "checkpoint.safetensors", RunIdentity(spec.run_key, spec.seed, data_key))
+        load_checkpoint(folder / "checkpoint.safetensors", CheckpointIdentity(spec.run_key, spec.seed, data_key))
         for folder in (first, second)
     )
     assert a.keys() == b.keys()

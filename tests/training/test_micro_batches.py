@@ -18,7 +18,7 @@ from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import MemoryExhaustedError, SpecError, TrainingDivergedError
 from swarmformer.records import Computing
 from swarmformer.spec import TrainSpec
-from swarmformer.training.evaluate import predict
+from swarmformer.training.evaluate import objective_loss, predict
 from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE
@@ -142,6 +142,57 @@ def test_evaluation_goes_on_with_fewer_texts_where_memory_ends(data: Callable[[]
     assert narrow.seen[0] == 24 and max(narrow.seen[2:]) <= 12 and narrow.seen.count(24) == 1, "it is not tried again"
     with pytest.raises(MemoryExhaustedError, match=r"does not hold one text of .* shorten"):
         predict(Narrow(trainer.model, 0), batches, CPU, "fp32")  # type: ignore[arg-type]
+
+
+def roomy(trainer: Trainer, room: int, error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The trainer's model fails with more than so many texts at once; how many it was asked for."""
+    seen, detailed = list[int](), trainer.model.detailed
+
+    def asked(ids_BN: Tensor, mask_BN: Tensor) -> Any:
+        seen.append(len(ids_BN))
+        if len(ids_BN) > room:
+            raise error
+        return detailed(ids_BN, mask_BN)
+
+    monkeypatch.setattr(trainer.model, "detailed", asked)
+    return seen
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to …")
+
+
+@pytest.mark.parametrize("settings", [{"stages": ["masked_tokens"]}, {}], ids=str)
+def test_validation_of_an_objective_goes_on_with_fewer_texts_too(
+    settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = Trainer(toy_run(**settings), toy_data(), CPU)
+    of = (trainer.model, trainer.step.objective, trainer.batches["validation"], CPU, "fp32")
+    expected = objective_loss(*of)
+    seen = roomy(trainer, 5, FULL, monkeypatch)
+    assert objective_loss(*of) == pytest.approx(expected, rel=1e-5)
+    assert seen[0] == 24 and max(seen[2:]) <= 12 and seen.count(24) == 1, "it is not tried again"
+
+
+def test_validation_of_an_objective_that_cannot_be_parted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(toy_run(objective="adversarial"), toy_data(), CPU)
+    roomy(trainer, 5, FULL, monkeypatch)
+    with pytest.raises(MemoryExhaustedError, match=r"24 texts of .* is no mean that parts .* train\.eval_batch_size"):
+        objective_loss(trainer.model, trainer.step.objective, trainer.batches["validation"], CPU, "fp32")
+
+
+def test_modes_are_restored_after_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(toy_run(), toy_data(), CPU)
+    model, objective, batches = trainer.model, trainer.step.objective, trainer.batches["test"]
+    model.train()
+    objective.train()
+    frozen = next(iter(model.children())).eval()
+    roomy(trainer, 0, ValueError("a fault"), monkeypatch)
+    monkeypatch.setattr(model, "forward", model.detailed)
+    for evaluated in (lambda: predict(model, batches, CPU, "fp32"),
+                      lambda: objective_loss(model, objective, batches, CPU, "fp32")):  # fmt: skip
+        with pytest.raises(ValueError, match="a fault"):
+            evaluated()
+        assert model.training and objective.training and not frozen.training
 
 
 def test_a_smaller_micro_batch_that_is_asked_for_goes_before_what_there_was_room_for() -> None:

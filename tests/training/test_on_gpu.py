@@ -65,18 +65,24 @@ def test_replayed_steps_are_those_that_they_stand_for(variant: str, tmp_path: Pa
     {"objective": "r_drop"}, {"objective": "adversarial"}, {"precision": "bf16"},
     {"augmentation": "word_dropout", "ema_decay": 0.9},
 ], ids=str)  # fmt: skip
-def test_recipes_are_replayed(settings: dict[str, Any], tmp_path: Path) -> None:
+def test_recipes_are_replayed(settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And held against the usual step again and again."""
+    monkeypatch.setattr("swarmformer.training.captured.CHECK_EVERY", 5)
     usual, _ = _losses("base", tmp_path / "usual", capture=False, **settings)
     replayed, trainer = _losses("base", tmp_path / "replayed", capture=True, **settings)
     assert trainer.computing.captured
     torch.testing.assert_close(torch.tensor(replayed), torch.tensor(usual), atol=5e-3, rtol=5e-3)
 
 
-def test_what_fails_only_while_it_is_recorded_ends_well_or_with_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A failed recording may leave the device's random numbers unusable, which no one can mend."""
-    monkeypatch.setattr("swarmformer.training.captured.CAPTURE_STEPS", 1)
+def test_what_fails_only_while_it_is_recorded_ends_well_or_with_what_to_do(tmp_path: Path) -> None:
+    """A failed recording may leave the random numbers of its process's device unusable, which no one can mend."""
+    script = f"from tests.training import test_on_gpu; test_on_gpu.fails_while_it_is_recorded({str(tmp_path)!r})"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    assert done.returncode == 0, done.stderr
+
+
+def fails_while_it_is_recorded(folder: str) -> None:
+    """In a process of its own."""
     kept = CrossEntropy.loss
 
     def breaks(self: CrossEntropy, forward: Any, batch: Any) -> Any:
@@ -84,13 +90,15 @@ def test_what_fails_only_while_it_is_recorded_ends_well_or_with_what_to_do(
             torch.cuda.synchronize()
         return kept(self, forward, batch)
 
-    monkeypatch.setattr(CrossEntropy, "loss", breaks)
-    try:
-        _, trainer = _losses("base", tmp_path / "found", capture="auto")
-    except CaptureError as error:
-        assert "train.capture: false" in str(error)
-    else:
-        assert not trainer.computing.captured and trainer.computing.capture_fault
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("swarmformer.training.captured.CAPTURE_STEPS", 1)
+        patch.setattr(CrossEntropy, "loss", breaks)
+        try:
+            _, trainer = _losses("base", Path(folder) / "found", capture="auto")
+        except CaptureError as error:
+            assert "train.capture: false" in str(error)
+        else:
+            assert not trainer.computing.captured and trainer.computing.capture_fault
     assert torch.cuda.current_stream() == torch.cuda.default_stream()
 
 
@@ -160,6 +168,29 @@ def test_a_batch_that_does_not_fit_is_trained_in_parts() -> None:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert cramped.computing.reduced and 0 < cramped.computing.micro_batch < 512
+
+
+def test_memory_that_ends_beside_a_graph_costs_the_graph_alone() -> None:
+    """The shorter batch that ends an epoch is not replayed: it finds no room beside the graph, and has enough without.
+    While there is a graph, the allocator is held to a little more than what is in use."""
+    total, seen = torch.cuda.get_device_properties(GPU).total_memory, list[bool]()
+
+    def cap(done: int, steps: int, words: str) -> None:
+        assert trainer.step.graphs is not None
+        seen.append(bool(trainer.step.graphs.recorded))
+        torch.cuda.empty_cache()
+        room = (torch.cuda.memory_reserved(GPU) + (32 << 20)) / total if seen[-1] else 1.0
+        torch.cuda.set_per_process_memory_fraction(min(1.0, room), GPU)
+
+    dims = {"d_model": 256, "num_layers": 2, "cluster_size": 4, "seq_len": 512}
+    spec = toy_run(model={"dims": dims}, epochs=3, batch_size=64, precision="fp32", compile=False, capture=True)
+    trainer = Trainer(spec, toy_data(train=6 * 64 + 32), GPU, on_step=cap)
+    try:
+        trainer.run()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, GPU)
+    assert any(seen) and not seen[-1] and trainer.computing.capture_fault == "memory ended"
+    assert not trainer.computing.reduced and trainer.computing.micro_batch == 0
 
 
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")

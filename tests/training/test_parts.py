@@ -127,21 +127,21 @@ def test_metrics_by_counting(drawn: tuple[int, list[tuple[int, int]]]) -> None:
 
 # Checkpoints.
 
-RUN = ckpt.RunIdentity("key", 1, "data")
+RUN = ckpt.CheckpointIdentity("key", 1, "data")
 
 
 @pytest.mark.parametrize("other", [("other", 1, "data"), ("key", 2, "data"), ("key", 1, "other data")])
 def test_a_checkpoint_of_another_run_seed_or_data_is_refused(tmp_path: Path, other: tuple[str, int, str]) -> None:
-    ckpt.save_checkpoint(tmp_path / "c", RUN, {"a": torch.ones(1)}, ckpt.Progress())
+    ckpt.save_checkpoint(tmp_path / "c", RUN, {"a": torch.ones(1)}, ckpt.TrainingState())
     with pytest.raises(SpecError, match=r"belongs to .*; move it away to start this run anew"):
-        ckpt.load_checkpoint(tmp_path / "c", ckpt.RunIdentity(*other))
+        ckpt.load_checkpoint(tmp_path / "c", ckpt.CheckpointIdentity(*other))
 
 
 def test_checkpoint_round_trip_with_tensors_that_share_memory(tmp_path: Path) -> None:
     base = torch.arange(6.0)
     tensors = {"a": base[:3], "b": base[2:], "c": base.reshape(2, 3).T, "n": torch.tensor(3)}
     tensors["r"] = torch.get_rng_state()
-    progress = ckpt.Progress(2, 3, 4, 5.5, 1, {"accuracy": 0.1 + 0.2}, [{"accuracy": 1 / 3}])
+    progress = ckpt.TrainingState(2, 3, 4, 5.5, 1, {"accuracy": 0.1 + 0.2}, [{"accuracy": 1 / 3}])
     ckpt.save_checkpoint(tmp_path / "c", RUN, tensors, progress)
     loaded, again = ckpt.load_checkpoint(tmp_path / "c", RUN)
     assert again == progress
@@ -159,7 +159,7 @@ def test_an_unreadable_checkpoint_is_refused_and_kept(tmp_path: Path, content: b
 
 def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "c"
-    ckpt.save_checkpoint(path, RUN, {"a": torch.ones(9)}, ckpt.Progress())
+    ckpt.save_checkpoint(path, RUN, {"a": torch.ones(9)}, ckpt.TrainingState())
     whole = path.read_bytes()
     path.write_bytes(whole[:-5])
     with pytest.raises(SpecError, match="cannot be read"):
@@ -213,7 +213,7 @@ def test_a_journal_keeps_what_its_checkpoint_knows_or_says_that_it_is_gone(tmp_p
 def test_every_flipped_bit_of_a_checkpoint_is_found_or_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "c"
     tensors = {"a": torch.arange(6.0).reshape(2, 3), "h": torch.ones(3, dtype=torch.bfloat16), "n": torch.tensor(7)}
-    ckpt.save_checkpoint(path, RUN, tensors, ckpt.Progress(step=4, optimiser={"lr": 0.1}, curve=(5, "abc")))
+    ckpt.save_checkpoint(path, RUN, tensors, ckpt.TrainingState(step=4, optimiser={"lr": 0.1}, curve=(5, "abc")))
     whole, (_, told), found = path.read_bytes(), ckpt.load_checkpoint(path, RUN), 0
     for bit in range(0, 8 * len(whole), 19):
         damaged = bytearray(whole)

@@ -17,9 +17,10 @@ from torch.distributed import HashStore
 
 from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.records import Failure, Result, load
-from swarmformer.training.checkpoint import RunIdentity, load_checkpoint
+from swarmformer.training.checkpoint import CheckpointIdentity, load_checkpoint
+from swarmformer.training.faults import PeerFailedError, is_from_outside
 from swarmformer.training.loop import Trainer
-from swarmformer.training.ranks import PeerFailedError, Ranks, is_from_outside
+from swarmformer.training.ranks import Ranks
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.members import spec_of, together, train
@@ -47,7 +48,7 @@ CASES: dict[str, dict[str, Any]] = {
 def tensors(folder: Path, order: dict[str, Any]) -> dict[str, Tensor]:
     spec = spec_of(order)
     key = "toy tokens" if order.get("tokens") else "toy"
-    return load_checkpoint(folder / "checkpoint.safetensors", RunIdentity(spec.run_key, 0, key))[0]
+    return load_checkpoint(folder / "checkpoint.safetensors", CheckpointIdentity(spec.run_key, 0, key))[0]
 
 
 def assert_same_curve(first: Path, second: Path, tolerance: float = 1e-6) -> None:

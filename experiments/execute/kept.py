@@ -1,4 +1,4 @@
-"""``keep_weights: best``: of every arm the model of one seed, chosen by validation. Test is never looked at."""
+"""``keep_weights: best``: of every arm the model of one seed, chosen as trials are, by validation alone."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from filelock import FileLock
 
 from swarmformer import records
 from swarmformer.hub.source import KEPT
-from swarmformer.records import RESULT, UnreadableFileError
+from swarmformer.records import RESULT, TrialMetric, UnreadableFileError
 
 from ..plan import Cell, Plan
+from ..tuning import validation_score
 
 REMOVED = f".{KEPT}-removed"
 
@@ -41,8 +42,8 @@ def lacking(plan: Plan, folder: Path) -> list[Path]:
     return found
 
 
-def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:
-    """Its score on validation (of running text the loss, negated), its seed and its folder."""
+def _finished(cell: Cell, folder: Path, metric: TrialMetric) -> tuple[float, int, Path] | None:
+    """Its score on validation, its seed and its folder."""
     path = cell.folder(folder)
     if not (path / RESULT).exists():
         return None
@@ -50,9 +51,7 @@ def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] 
         result = records.load(path / RESULT, records.Result)
     except UnreadableFileError:  # reports say so
         return None
-    validation = result.metrics.validation
-    of_text = validation.perplexity is not None
-    return -validation.loss if of_text else getattr(validation, metric), cell.spec.seed, path
+    return validation_score(result.metrics.validation, metric), cell.spec.seed, path
 
 
 def _tidy(path: Path, keep: bool) -> None:

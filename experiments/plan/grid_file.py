@@ -99,7 +99,9 @@ class GridSpec(Strict):
     )
     limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may use; then it is stopped")
     keep_weights: bool | Literal["best"] = Field(
-        False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
+        False,
+        description="models that are kept: true: of every run; best: of each arm one, by the primary metric on "
+        "validation; false: none",
     )
 
     @model_validator(mode="after")

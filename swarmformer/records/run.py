@@ -13,8 +13,6 @@ from .base import Count, Document, Natural, Record, Share, UnreadableFileError, 
 from .environment import Supplier, supplied_by
 from .plan import Flops, Identity, Parameters
 
-RESULT = "result.json"
-
 
 class RunIdentity(Identity, Document):
     """A cell and the name of its configuration."""

@@ -19,12 +19,11 @@ import pytest
 from experiments import owner
 from experiments.cells import identity, prepare, status_of
 from experiments.execute import failures, supervise
-from experiments.execute.failures import CHECKPOINT
 from experiments.execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from experiments.limits import Limits
 from experiments.owner import OWNER, CellBusyError, held, is_locked
 from experiments.status import Status
-from swarmformer.records import FAILURE, PROGRESS, Failure, Progress, load, save
+from swarmformer.records import CHECKPOINT, FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
 from tests.processes import wait_for
 

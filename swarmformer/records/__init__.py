@@ -21,10 +21,12 @@ from .base import (
     Record,
     Share,
     UnreadableFileError,
+    folder_written_whole,
     load,
     load_json,
     save,
     save_json,
+    scratch_folder,
     write_bytes_atomically,
 )
 from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured

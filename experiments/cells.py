@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TypedDict
 
 from swarmformer import records
-from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
 from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
 from swarmformer.spec import RunSpec

@@ -228,7 +228,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from swarmformer.environment import resolve_device
 
     from .execute import find_executor, options_of
-    from .execute.scheduler import Runner
+    from .execute.scheduler import GridScheduler
     from .plan import load_plan
     from .plan.data import read_data
     from .plan.registration import has_started
@@ -249,7 +249,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     started = executor(workers, options.device, threads, said)
     for words in made_by_others(plan, options.folder):
         logger.warning("%s", words)
-    runner = Runner(plan, options.grid, options.folder, started, options.threads, limits)
+    runner = GridScheduler(plan, options.grid, options.folder, started, options.threads, limits)
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")

@@ -52,7 +52,7 @@ from .owner import GLANCE_S, Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
-RUNNER = (Path(__file__), Path(__file__).with_name("data.py"))
+RESULT_SOURCES = (Path(__file__), Path(__file__).with_name("data.py"))
 """What of the experiments can change a result."""
 
 
@@ -222,7 +222,7 @@ def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
     """
     path, continued = folder / ENVIRONMENT, (folder / CHECKPOINT).exists()
     before = records.load(path, Environment).starts if path.exists() else ()
-    code = code_of(spec, RUNNER)
+    code = code_of(spec, RESULT_SOURCES)
     starts = (*before, start(device, code, continued=continued))
     records.save(path, Environment(starts=starts))
     own = list(starts[max(number for number, start in enumerate(starts) if number == 0 or not start.continued) :])

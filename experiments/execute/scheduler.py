@@ -32,7 +32,7 @@ BUSY_POLL_S = 2.0
 UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 
 
-class Runner:
+class GridScheduler:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
     ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all that there are; those of

@@ -23,8 +23,8 @@ from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
 from swarmformer.once import kept_by
 from swarmformer.schema import validate
+from swarmformer.sections.short_names import spread
 from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
-from swarmformer.train_section import spread
 from swarmformer.yaml import display, read_yaml
 
 TRAIN = "train"

@@ -61,7 +61,8 @@ def _write_onnx(complete: CompleteModel, path: Path) -> None:
             )
         except Exception as error:  # an operation that ONNX, or torch's translation to it, does not have
             raise SpecError(f"this model cannot be written as ONNX: {_reason(error)}. See --format") from error
-    assert program is not None
+    if program is None:
+        raise SpecError("torch.onnx.export gave no program for this model. See --format")
     program.save(path, external_data=False)
 
 

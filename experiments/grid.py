@@ -29,7 +29,7 @@ from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
-from .finished import finished_plan, remember
+from .finished import finished_plan, made_by_others, remember
 from .index import Index
 from .limits import Limits
 from .overview import print_status
@@ -232,7 +232,6 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from .plan import load_plan
     from .plan.data import read_data
     from .plan.registration import has_started
-    from .stale import made_by_others
 
     executor = find_executor(options.executor)
     if not executor.elsewhere:

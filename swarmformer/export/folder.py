@@ -16,7 +16,7 @@ from swarmformer.environment import describe_machine
 from swarmformer.errors import SpecError
 from swarmformer.export import measured
 from swarmformer.export.check import TEXTS, TOLERANCE, Checker, Rows
-from swarmformer.export.formats import FORMATS, pad_id
+from swarmformer.export.formats import FORMATS, pad_id, to_int8
 from swarmformer.hub import CompleteModel
 from swarmformer.hub.complete import config_of
 from swarmformer.hub.source import CONFIG
@@ -85,8 +85,6 @@ def _made(
     runs = {measured.MODEL: checker.reference, measured.EXPORTED: exact}
     checks = measured.differences(checker, exact, examples.rows, exact=True)
     if int8:
-        from swarmformer.export.quantize import to_int8
-
         to_int8(file)
         runs = {**runs, measured.FP32: exact, measured.EXPORTED: form.open(file, threads)}
         checks = measured.differences(checker, runs[measured.EXPORTED], examples.rows, exact=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from docs.cells import code, plain, shown, table
 from docs.facts import builtins, meanings
 from swarmformer.registry import Entry
-from swarmformer.train_section import USUAL, TrainBudget
+from swarmformer.sections.budget import TrainBudget
+from swarmformer.sections.short_names import USUAL
 
 
 def budget(_page: str) -> str:

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import TypedDict
 
 from swarmformer import records
-from swarmformer.errors import InterruptedRunError as InterruptedRunError
 from swarmformer.errors import SpecError, SwarmformerError
-from swarmformer.records import CONFIG, RESULT, UnreadableFileError
+from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
 from swarmformer.spec import RunSpec
 
 from .status import Status, glance
@@ -130,6 +129,14 @@ def check_precision(folder: Path, spec: RunSpec) -> None:
 def identity(arm: str, spec: RunSpec) -> Identity:
     """What every file of a cell says of it."""
     return {"run_key": spec.run_key, "variant": spec.variant, "arm": arm, "seed": spec.seed}
+
+
+def save_failure(
+    folder: Path, cell: Identity, cause: str, *, step: int | None, traceback: str, resumable: bool
+) -> None:
+    """Write failure.json; what it says is that of ``records.Failure``."""
+    failure = records.Failure(**cell, cause=cause, step=step, traceback=traceback, resumable=resumable)
+    records.save(folder / FAILURE, failure)
 
 
 def load_config(folder: Path) -> tuple[str, RunSpec]:

@@ -1,4 +1,4 @@
-"""The data of a run: its task, encoded as the run asks. What is here can change a result: see ``RUNNER``."""
+"""The data of a run: its task, encoded as the run asks. What is here can change a result: see ``RESULT_SOURCES``."""
 
 from __future__ import annotations
 

@@ -9,13 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from swarmformer import records
 from swarmformer.errors import InterruptedRunError, TrainingDivergedError
-from swarmformer.records import FAILURE
 from swarmformer.spec import RunSpec
 from swarmformer.training.faults import is_from_outside
 
-from .cells import CellFailedError, identity
+from .cells import CellFailedError, identity, save_failure
 from .owner import CellBusyError
 
 logger = logging.getLogger("swarmformer")
@@ -37,10 +35,8 @@ def failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
         step = error.step if isinstance(error, TrainingDivergedError) else None
         cause = cause_of(error)
         logger.error("FAILED: %s", cause)
-        records.save(folder / FAILURE, records.Failure(
-            **identity(arm, spec), cause=cause, step=step, traceback=storable(traceback.format_exc()),
-            resumable=is_from_outside(error),
-        ))  # fmt: skip
+        save_failure(folder, identity(arm, spec), cause, step=step, traceback=storable(traceback.format_exc()),
+                     resumable=is_from_outside(error))  # fmt: skip
         if not isinstance(error, Exception):
             raise CellFailedError(f"{folder}: {cause}") from error
         raise

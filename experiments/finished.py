@@ -3,7 +3,7 @@
 A run that ends with everything done leaves ``.finished.json``: what its plan and its jobs were made of. As long as all
 of that is the same (plan, grid and variant files, sources of this library and of whoever supplied parts) and the cells'
 own files say that they are completed, resolving the grid would only find the same plan. It is a cache: without it, or
-where anything differs, the grid is resolved.
+where anything differs, the grid is resolved. Where it is, whoever asks is told which finished cells had other parts.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import swarmformer
 from swarmformer import records
-from swarmformer.records import COSTS, FLOORS, PLAN, UnreadableFileError, write_bytes_atomically
+from swarmformer.records import COSTS, FLOORS, PLAN, RESULT, UnreadableFileError, write_bytes_atomically
+from swarmformer.records.environment import supplied_by
 
 from .index import Index
 from .planned import source_of
@@ -32,6 +33,8 @@ if TYPE_CHECKING:  # imports torch, which only those need who have resolved a gr
 
 FINISHED = ".finished.json"
 SOURCES = (Path(swarmformer.__file__).parent, Path(__file__).parent)
+SHOWN = 4
+"""Cells that are named."""
 
 
 def remember(plan: Plan, folder: Path) -> None:
@@ -122,3 +125,31 @@ def _hash(path: Path) -> str:
 def _python_below(folder: Path) -> Iterable[str]:
     for place, _, names in os.walk(folder):
         yield from (os.path.join(place, name) for name in names if name.endswith(".py"))
+
+
+def made_by_others(plan: Plan, folder: Path) -> Iterator[str]:
+    """A sentence for each module that is another one now than when cells of the plan were run with it.
+
+    Such cells count as finished: a run key has the ``VERSION`` of a component, not its source.
+    """
+    from swarmformer.code import suppliers_of
+
+    changed: dict[str, list[str]] = {}
+    for cells in plan.cells_by_arm():
+        today = supplied_by(suppliers_of(cells[0].spec))
+        for cell in cells if today else ():
+            for module in _differs(cell.folder(folder), today):
+                changed.setdefault(module, []).append(cell.folder(folder).name)
+    for module, names in changed.items():
+        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+        yield (
+            f"{module} is not what it was when these ran, which count as finished: {shown}. Raise the VERSION of the "
+            "component that changed, so that they run anew, or move their folders away"
+        )
+
+
+def _differs(cell: Path, today: dict[str, str]) -> list[str]:
+    with suppress(OSError, UnreadableFileError):
+        then = supplied_by(records.load(cell / RESULT, records.Result).suppliers)
+        return [module for module, found in then.items() if today.get(module, found) != found]
+    return []

@@ -15,11 +15,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from swarmformer.records import CURVE, PROGRESS, Progress, UnreadableFileError, load, save
+from swarmformer.records import CHECKPOINT, CURVE, LOG, PROGRESS, Progress, UnreadableFileError, load, save
 
 VALIDATIONS = ("validation", "stage_validation")
 TELL_S = 1.0
-SIGNS = (PROGRESS, CURVE, "log.txt", "checkpoint.safetensors")
+SIGNS = (PROGRESS, CURVE, LOG, CHECKPOINT)
 """What a living cell writes."""
 SILENT_S = 60.0
 """Less than that is no silence: validations and the reading of data take as long."""

@@ -29,7 +29,7 @@ from swarmformer.cli.command import command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
-from .finished import finished_plan, remember
+from .finished import finished_plan, made_by_others, remember
 from .index import Index
 from .limits import Limits
 from .overview import print_status
@@ -42,8 +42,8 @@ if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does
 
 logger = logging.getLogger("swarmformer.grid")
 RUNS = Path("runs")
-LOOKING = ("status", "export")
-"""Commands that write nothing into the grid's folder."""
+OF_FOLDER = ("status", "export", "seal")
+"""Commands that write nothing into the grid's folder: it may be named instead of the grid."""
 
 
 def print_plan(plan: Plan) -> None:
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
             one.add_argument("sealed", type=Path, metavar="SEALED", help="runs.parquet, or the folder that it lies in")
             one.add_argument("out", type=Path, metavar="DIR", help="a new folder")
             continue
-        folder = ", or the folder that it ran in" if name in LOOKING else ""
+        folder = ", or the folder that it ran in" if name in OF_FOLDER else ""
         one.add_argument("grid", metavar="GRID", help=f"a grid's name (swarmformer variants) or file{folder}")
         one.add_argument("--runs", type=Path, help=f"parent of the grid's folder (default: {RUNS})")
         if name in ("run", "retry"):
@@ -137,18 +137,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _find(options: argparse.Namespace) -> None:
-    """The grid's file and folder; of commands that only look the folder alone may be named.
+    """The grid's file and folder; of some commands the folder alone may be named.
 
     Raises:
-        SpecError: no such grid, or it is sealed and the command would write.
+        SpecError: no such grid, or it is sealed and the command wants its cells.
     """
-    looks, named = options.command in LOOKING, Path(options.grid)
-    if looks and options.runs is None and plan_on_disk(records.opened(named)) is not None:
+    named = Path(options.grid)
+    if options.command in OF_FOLDER and options.runs is None and plan_on_disk(records.opened(named)) is not None:
         options.grid, options.folder = None, named
-        return
-    options.grid = grid_path(options.grid)
-    options.folder = (options.runs or RUNS) / options.grid.stem
-    if not looks and (options.folder / records.ARCHIVE).exists():
+    else:
+        options.grid = grid_path(options.grid)
+        options.folder = (options.runs or RUNS) / options.grid.stem
+    if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
         raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
                         f"{options.folder} DIR, or name other --runs")  # fmt: skip
 
@@ -228,11 +228,10 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     from swarmformer.environment import resolve_device
 
     from .execute import find_executor, options_of
-    from .execute.scheduler import Runner
+    from .execute.scheduler import GridScheduler
     from .plan import load_plan
     from .plan.data import read_data
     from .plan.registration import has_started
-    from .stale import made_by_others
 
     executor = find_executor(options.executor)
     if not executor.elsewhere:
@@ -249,7 +248,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     started = executor(workers, options.device, threads, said)
     for words in made_by_others(plan, options.folder):
         logger.warning("%s", words)
-    runner = Runner(plan, options.grid, options.folder, started, options.threads, limits)
+    runner = GridScheduler(plan, options.grid, options.folder, started, options.threads, limits)
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")

@@ -23,8 +23,10 @@ from swarmformer.ops.attention import recording
 from swarmformer.ops.memory import keep_freed_memory
 from swarmformer.ops.switch import enabled
 from swarmformer.records import (
+    CHECKPOINT,
     ENVIRONMENT,
     FAILURE,
+    LOG,
     PROGRESS,
     RESULT,
     TRIAL,
@@ -50,7 +52,7 @@ from .owner import GLANCE_S, Hold, held
 
 logger = logging.getLogger("swarmformer")
 DoneT = TypeVar("DoneT", Result, Trial)
-RUNNER = (Path(__file__), Path(__file__).with_name("data.py"))
+RESULT_SOURCES = (Path(__file__), Path(__file__).with_name("data.py"))
 """What of the experiments can change a result."""
 
 
@@ -103,7 +105,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[H
             raise CellFailedError(f"{folder}: failed before; retry=True of `swarmformer train`, or `swarmformer grid "
                                   "retry`, sets the failure aside and tries again")  # fmt: skip
         prepare(folder, arm, spec, trial=mark == TRIAL)
-        with log_to(folder / "log.txt"), failure_recorded(folder, arm, spec):
+        with log_to(folder / LOG), failure_recorded(folder, arm, spec):
             return work(hold)
 
 
@@ -220,9 +222,9 @@ def _begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
     Raises:
         UnreadableFileError: an environment.json that cannot be read; it is left alone.
     """
-    path, continued = folder / ENVIRONMENT, (folder / "checkpoint.safetensors").exists()
+    path, continued = folder / ENVIRONMENT, (folder / CHECKPOINT).exists()
     before = records.load(path, Environment).starts if path.exists() else ()
-    code = code_of(spec, RUNNER)
+    code = code_of(spec, RESULT_SOURCES)
     starts = (*before, start(device, code, continued=continued))
     records.save(path, Environment(starts=starts))
     own = list(starts[max(number for number, start in enumerate(starts) if number == 0 or not start.continued) :])
@@ -246,7 +248,7 @@ def _suppliers(starts: list[Start]) -> tuple[Supplier, ...]:
 
 
 def _discard_scratch(folder: Path) -> None:
-    for name in ("checkpoint.safetensors", PROGRESS):
+    for name in (CHECKPOINT, PROGRESS):
         (folder / name).unlink(missing_ok=True)
 
 

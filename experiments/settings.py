@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
-
-from pydantic import Field
+from typing import Any, TypeVar
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError, suggest
@@ -13,7 +11,6 @@ from swarmformer.schema import validate
 
 from .store import Config
 
-AtLeastOne = Annotated[int, Field(gt=0)]
 SettingsT = TypeVar("SettingsT", bound=Strict)
 
 

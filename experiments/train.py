@@ -28,7 +28,7 @@ from swarmformer.errors import SpecError
 from swarmformer.merge import nest
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.training.ranks import Ranks, joined
-from swarmformer.variants import resolve_run
+from swarmformer.variants import SECTIONS, resolve_run
 
 from .cells import CONFIG, cell_folder
 from .execute.failures import set_failure_aside
@@ -38,8 +38,6 @@ from .runner import assist, run_cell, use_threads
 from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
 from .watch import Watch
-
-SECTIONS = ("model", "data", "train")
 
 
 class Settings(Strict):

@@ -10,7 +10,18 @@ from typing import Any
 from filelock import FileLock
 
 from swarmformer import records
-from swarmformer.records import RULE, TRIAL, TUNING, Trial, TrialScore, Tried, TunedArm, Tuning
+from swarmformer.records import (
+    RULE,
+    TRIAL,
+    TUNING,
+    Metrics,
+    Trial,
+    TrialMetric,
+    TrialScore,
+    Tried,
+    TunedArm,
+    Tuning,
+)
 
 from .cells import status_of
 from .plan import Cell, Plan
@@ -57,6 +68,12 @@ def chosen(plan: Plan, folder: Path) -> Plan:
     return plan if tuning is None else plan.with_choice(tuning)
 
 
+def validation_score(validation: Metrics, metric: TrialMetric) -> float:
+    """What trials, and the models of an arm's seeds, are chosen by: higher is better, of running text too."""
+    score: float = getattr(validation, metric)
+    return score
+
+
 def set_aside(path: Path) -> Path:
     """Move a file to a free name beside its own: ``failure.json`` → ``failure-1.json``; the new path."""
     number = 1
@@ -86,7 +103,7 @@ def _score(plan: Plan, cell: Cell, grid: Path) -> TrialScore:
     if status is Status.FAILED:
         return TrialScore(**found, score=None, reason=cause)
     trial = records.load(folder / TRIAL, Trial)
-    score = getattr(trial.validation, plan.metric)
+    score = validation_score(trial.validation, plan.metric)
     return TrialScore(**found, score=score, loss=trial.validation.loss, seconds=trial.seconds.train)
 
 

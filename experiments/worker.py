@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmformer.errors import InterruptedRunError
 from swarmformer.training.faults import is_from_outside
 
-from .cells import InterruptedRunError, is_trial, load_config
+from .cells import is_trial, load_config
 from .execute.failures import record_failure
 from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from .faults import cause_of, storable

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from swarmformer.records import scratch_folder
 
 from .errors import ReportError
 
@@ -19,19 +20,18 @@ def write_together(out: Path, files: Mapping[str, bytes]) -> None:
     if out.exists() and not out.is_dir():
         raise ReportError(f"{out}: not a folder. Name a new one, or one that is there, with --out.")
     # Within the folder where it is there: what is beside it may be another disk, or not ours.
-    scratch = (out if out.is_dir() else out.parent) / f".{out.name}.{os.getpid()}.part"
+    parent = out if out.is_dir() else out.parent
     try:
-        for name, content in files.items():
-            (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            with (scratch / name).open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-        for name in files:
-            (out / name).parent.mkdir(parents=True, exist_ok=True)
-            (scratch / name).replace(out / name)
+        with scratch_folder(parent, out.name) as scratch:
+            for name, content in files.items():
+                (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+                with (scratch / name).open("wb") as stream:
+                    stream.write(content)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            for name in files:
+                (out / name).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / name).replace(out / name)
     except OSError as error:
         raise ReportError(f"{out}: cannot be written: {error.strerror}; what was there is left. Make room, or name "
                           "another folder with --out.") from error  # fmt: skip
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

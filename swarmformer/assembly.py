@@ -26,8 +26,8 @@ from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
 from swarmformer.records.base import in_a_line
 from swarmformer.sections.data import called
+from swarmformer.sections.short_names import USUAL
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
-from swarmformer.train_section import USUAL
 
 LIBRARY, TORCH = Path(__file__).parent, Path(torch.__file__).parent
 SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from importlib.machinery import PathFinder
 from typing import Any
 
 from swarmformer.errors import SpecError
@@ -19,6 +20,18 @@ def require(extra: str, *modules: str) -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise SpecError(f"this needs {module} ({error}): pip install 'swarmformer[{extra}]'") from None
+
+
+def can_be_imported(module: str) -> bool:
+    """Whether ``package.module`` is found where Python would look for it. Nothing is imported, no package either."""
+    places, above = None, ""
+    for name in module.split("."):
+        above = f"{above}.{name}" if above else name
+        found = PathFinder.find_spec(above, places)
+        if found is None:
+            return False
+        places = found.submodule_search_locations or []
+    return True
 
 
 def imported(path: str) -> Any:

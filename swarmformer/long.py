@@ -42,20 +42,18 @@ def logits(model: Model, ids_BN: Tensor, mask_BN: Tensor | None = None, *, token
     Raises:
         SpecError: a model in training mode, or with parts that need the whole text at once; names them.
     """
-    _check(model)
-    assert isinstance(model, SwarmFormer)
-    text = _Text(model, ids_BN, mask_BN, tokens)
-    for layer in model.layers:
-        assert isinstance(layer, Layer)
+    checked = _checked(model)
+    text = _Text(checked, ids_BN, mask_BN, tokens)
+    for layer in _layers(checked):
         _through(layer, text)
-    return _answers(model, text)
+    return _answers(checked, text)
 
 
 def obstacles(model: Model) -> list[str]:
     """Why the model cannot take a text in pieces, a clause for each part; empty where it can."""
     if not isinstance(model, SwarmFormer):
         return [f"{type(model).__qualname__} is no SwarmFormer"]
-    layers = [layer for layer in model.layers if isinstance(layer, Layer)]
+    layers = _layers(model)
     parts = [model.embedding, model.final_norm]
     parts += [part for layer in layers for part in (layer.local, layer.router, layer.feedback, layer.local_norm)]
     found = [f"{part.slot}.{part.registered_name} needs the whole text" for part in parts if part.reach is None]
@@ -65,15 +63,21 @@ def obstacles(model: Model) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _check(model: Model) -> None:
+def _checked(model: Model) -> SwarmFormer:
     if model.training:
         raise SpecError("a text in pieces is for evaluation: call model.eval() first")
-    if found := obstacles(model):
+    found = obstacles(model)
+    if found or not isinstance(model, SwarmFormer):
         raise SpecError(
             f"this model cannot take a text in pieces: {'; '.join(found)}. Parts that can are embedding.token, "
             "router.fixed_chunk, local.windowed_attention, local.depthwise_conv, local.rolling_shift (masked: true), "
             "and those of your own that say their reach"
         )
+    return model
+
+
+def _layers(model: SwarmFormer) -> list[Layer]:
+    return [layer for layer in model.layers if isinstance(layer, Layer)]
 
 
 def _device(model: SwarmFormer) -> torch.device:
@@ -84,7 +88,7 @@ class _Text:
     """The states of all tokens, ``x_BND``, changed in place, and where they are cut."""
 
     def __init__(self, model: SwarmFormer, ids_BN: Tensor, mask_BN: Tensor | None, tokens: int) -> None:
-        (B, N), layers = ids_BN.shape, [layer for layer in model.layers if isinstance(layer, Layer)]
+        (B, N), layers = ids_BN.shape, _layers(model)
         whole = math.lcm(*(layer.cluster_size for layer in layers))
         self.size = whole * -(-max(1, tokens, *(layer.local.reach or 0 for layer in layers)) // whole)
         self.mask_BN, self.device = mask_BN, _device(model)

@@ -147,6 +147,19 @@ def validate(
         raise SpecError("\n".join(lines)) from None
 
 
+def all_of(*parts: Callable[[], Any]) -> list[Any]:
+    """What each gives, or all their faults at once."""
+    results, faults = [], []
+    for part in parts:
+        try:
+            results.append(part())
+        except SpecError as error:
+            faults.append(str(error))
+    if faults:
+        raise SpecError("\n".join(faults))
+    return results
+
+
 def _as_json(values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -> str:
     for key, value in values.items():
         try:

@@ -24,8 +24,8 @@ from swarmformer.merge import Tree, leaves
 from swarmformer.once import kept_by
 from swarmformer.schema import validate
 from swarmformer.sections.data import called
+from swarmformer.sections.short_names import spread
 from swarmformer.spec import ComponentSpec, DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
-from swarmformer.train_section import spread
 from swarmformer.yaml import display, read_yaml
 
 TRAIN = "train"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
+from typing import Any
+
+import pytest
 import torch
 from torch import Tensor, nn
 
 from swarmformer.data.task import Task
 from swarmformer.testing import Status, assert_close, check_component
 
-__all__ = ["assert_close", "assert_loads_soundly", "no_dropout", "prefix_mask"]
+__all__ = ["assert_close", "assert_loads_soundly", "no_dropout", "places_asked", "prefix_mask"]
 
 
 def assert_loads_soundly(cls: type[Task], **options: object) -> None:
@@ -31,3 +35,16 @@ def no_dropout(model: nn.Module) -> None:
 def prefix_mask(lengths: list[int], N: int) -> Tensor:
     """mask_BN of texts of these lengths, padded to N."""
     return torch.arange(N) < torch.tensor(lengths)[:, None]
+
+
+def places_asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every name that is looked up and every place that is called from now on, in order; none answers."""
+    asked = list[Any]()
+
+    def refuse(*place: Any, **options: Any) -> Any:
+        asked.append(place)
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", lambda self, place: refuse(place))
+    return asked

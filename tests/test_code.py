@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.runner import RUNNER
+from experiments.runner import RESULT_SOURCES
 from swarmformer import code
 from swarmformer.code import LIBRARY, code_of, hash_of, hash_once, library_hash, suppliers_of, without_words
 from swarmformer.environment import code_revision
@@ -139,17 +139,17 @@ def test_nothing_is_read_of_the_sources_once_the_fork_server_has_them() -> None:
     nothing_read = """if True:
         import experiments.execute.preload
         from pathlib import Path
-        from experiments.runner import RUNNER
+        from experiments.runner import RESULT_SOURCES
         from swarmformer import environment
         from swarmformer.code import code_of
         from swarmformer.variants import resolve_run
 
         spec = resolve_run("base", [({"data": {"task": "listops"}}, "test")])
         environment.subprocess = Path.read_text = None
-        print(code_of(spec, RUNNER).hash, environment.code_revision())
+        print(code_of(spec, RESULT_SOURCES).hash, environment.code_revision())
     """
     done = subprocess.run([sys.executable, "-c", nothing_read], cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert done.stdout.split() == [code_of(run(), RUNNER).hash, code_revision()], done.stderr
+    assert done.stdout.split() == [code_of(run(), RESULT_SOURCES).hash, code_revision()], done.stderr
 
 
 def test_no_supplier_but_this_library() -> None:

@@ -13,8 +13,8 @@ from swarmformer.contracts import Dims, Strict
 from swarmformer.errors import SpecError
 from swarmformer.run_key import content_of
 from swarmformer.schema import default_options
+from swarmformer.sections.budget import TrainBudget
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, TrainSpec, nowhere
-from swarmformer.train_section import TrainBudget
 from swarmformer.variants import list_variants, load_factors, resolve_run
 
 TASK = {"data": {"task": {"name": "listops", "size": "lite"}}}

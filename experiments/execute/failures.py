@@ -9,6 +9,7 @@ from pathlib import Path
 
 from swarmformer import records
 from swarmformer.records import (
+    CHECKPOINT,
     CONFIG,
     CURVE,
     ENVIRONMENT,
@@ -24,14 +25,16 @@ from swarmformer.records import (
     UnreadableFileError,
 )
 
-from ..cells import CellError, Identity, load_config, status_of
+from ..cells import CellError, Identity, load_config, save_failure, status_of
 from ..owner import GLANCE_S, LOCK, CellBusyError, held
 from ..plan import Plan
 from ..status import Status
 from ..tuning import choice_of, set_aside
 
 logger = logging.getLogger("swarmformer.grid")
-CHECKPOINT = "checkpoint.safetensors"
+MAX_DEATHS = 3
+"""Of a cell in a row, without a word and without another checkpoint between them; then it has failed. A grid counts the
+jobs, a supervisor the starts of its own process."""
 WHOLE: dict[str, type[Document]] = {
     RESULT: records.Result, TRIAL: records.Trial, CONFIG: records.Config, ENVIRONMENT: records.Environment,
     FAILURE: records.Failure,
@@ -51,6 +54,11 @@ def cause_of_exit(status: int | None) -> str:
     return f"its process was killed by signal {-status}"
 
 
+def after_deaths(cause: str) -> str:
+    """The cause of the last of ``MAX_DEATHS`` as that of a failure."""
+    return f"{cause}, {MAX_DEATHS} times in a row without getting further"
+
+
 def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: bool) -> None:
     """Write failure.json for a prepared cell whose own process could not, unless it has ended otherwise by now.
 
@@ -63,8 +71,7 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
             config = records.load(folder / CONFIG, records.Config)
             step = records.load(folder / PROGRESS, records.Progress).step if (folder / PROGRESS).exists() else None
             of_cell = Identity(run_key=config.run_key, variant=config.variant, arm=config.arm, seed=config.seed)
-            failure = records.Failure(**of_cell, cause=cause, step=step, traceback=traceback, resumable=resumable)
-            records.save(folder / FAILURE, failure)
+            save_failure(folder, of_cell, cause, step=step, traceback=traceback, resumable=resumable)
     except CellBusyError:
         return
     except (OSError, UnreadableFileError) as error:

@@ -1,5 +1,5 @@
-"""What finished cells have beside their results. ``keep_weights: best``: of every arm the model of one seed, chosen by
-validation; test is never looked at. Models and answers that a grid asks for and that cells lack."""
+"""What finished cells have beside their results. ``keep_weights: best``: of every arm the model of one seed, chosen as
+trials are, by validation alone. Models and answers that a grid asks for and that cells lack."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from filelock import FileLock
 
 from swarmformer import records
 from swarmformer.hub.source import KEPT
-from swarmformer.records import RESULT, UnreadableFileError
+from swarmformer.records import RESULT, TrialMetric, UnreadableFileError
 from swarmformer.sections.data import called
 
 from ..plan import Cell, Plan
+from ..tuning import validation_score
 
 REMOVED = f".{KEPT}-removed"
 
@@ -57,8 +58,8 @@ def unasked(plan: Plan, folder: Path) -> Iterator[tuple[Path, list[str]]]:
                     yield path, sorted(lacking)
 
 
-def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] | None:
-    """Its score on validation (of running text the loss, negated), its seed and its folder."""
+def _finished(cell: Cell, folder: Path, metric: TrialMetric) -> tuple[float, int, Path] | None:
+    """Its score on validation, its seed and its folder."""
     path = cell.folder(folder)
     if not (path / RESULT).exists():
         return None
@@ -66,9 +67,7 @@ def _finished(cell: Cell, folder: Path, metric: str) -> tuple[float, int, Path] 
         result = records.load(path / RESULT, records.Result)
     except UnreadableFileError:  # reports say so
         return None
-    validation = result.metrics.validation
-    of_text = validation.perplexity is not None
-    return -validation.loss if of_text else getattr(validation, metric), cell.spec.seed, path
+    return validation_score(result.metrics.validation, metric), cell.spec.seed, path
 
 
 def _tidy(path: Path, keep: bool) -> None:

@@ -52,7 +52,7 @@ class Local(Executor):
         context.set_forkserver_preload(list(PRELOADED))  # has no effect where the server runs
         environment = self._environment(slot)
         process = context.Process(target=run, args=(job.module, arguments, job.output, environment), name=job.title)
-        with _environment(environment):  # some of it is read when a library is loaded
+        with _set_for_a_moment(environment):  # some of it is read when a library is loaded
             process.start()
         self.slots[slot] = job, process
 
@@ -91,14 +91,18 @@ class Local(Executor):
 
 
 @contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    os.environ.update(values)
+def _set_for_a_moment(values: dict[str, str]) -> Iterator[None]:
+    """Only what differs is touched: other threads of the grid's process read the environment meanwhile."""
+    before = {name: os.environ.get(name) for name, value in values.items() if os.environ.get(name) != value}
+    os.environ.update({name: values[name] for name in before})
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def run(module: str, arguments: Sequence[str], output: Path, environment: dict[str, str]) -> None:

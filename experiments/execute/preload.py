@@ -15,12 +15,12 @@ from swarmformer.code import hash_once, library_hash
 from swarmformer.environment import code_revision
 
 from .. import worker
-from ..runner import RUNNER
+from ..runner import RESULT_SOURCES
 from . import scheduler
 
 registry.load_builtins()
 library_hash()
-hash_once(RUNNER)
+hash_once(RESULT_SOURCES)
 code_revision()
 gc.collect()
 gc.freeze()  # keeps the forks' collectors from touching, and so copying, shared pages

@@ -9,11 +9,22 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from swarmformer.records import CURVE, ENVIRONMENT, FAILURE, RESULT, TRIAL, write_bytes_atomically
+from swarmformer.records import (
+    CHECKPOINT,
+    CONFIG,
+    CURVE,
+    ENVIRONMENT,
+    FAILURE,
+    LOG,
+    OUTPUT,
+    PROGRESS,
+    RESULT,
+    TRIAL,
+    write_bytes_atomically,
+)
 
 from ..owner import LOCK, OWNER, Hold
 from . import Job
-from .failures import CHECKPOINT
 from .local import Local
 from .supervise import signature
 
@@ -81,7 +92,7 @@ class Place:
 
 def files_of(folder: Path) -> Files:
     """What a cell goes on from; of sacred's records of former starts what makes it number the next one."""
-    wanted = ["config.json", ENVIRONMENT, CHECKPOINT, CURVE, "log.txt", "output.txt"]
+    wanted = [CONFIG, ENVIRONMENT, CHECKPOINT, CURVE, LOG, OUTPUT]
     wanted += [path.relative_to(folder).as_posix() for path in folder.glob("sacred/*/run.json")]
     return {name: (folder / name).read_bytes() for name in wanted if (folder / name).exists()}
 
@@ -94,5 +105,5 @@ def write_files(hold: Hold, files: Files) -> None:
             hold.check()
         write_bytes_atomically(hold.folder / name, files[name], flush=name in (*ENDS, CHECKPOINT))
     if any(name in files for name in (RESULT, TRIAL)):
-        for name in (CHECKPOINT, "progress.json"):
+        for name in (CHECKPOINT, PROGRESS):
             (hold.folder / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from swarmformer import records
-from swarmformer.records import COSTS, PLAN, RESULT, TRIAL, UnreadableFileError
+from swarmformer.records import CHECKPOINT, COSTS, OUTPUT, PLAN, RESULT, TRIAL, UnreadableFileError
 
 from .. import costs, floors, worker
 from ..cells import WITHOUT_MODEL, CellError, prepare, status_of
@@ -23,18 +23,16 @@ from ..status import Status
 from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
-from .failures import CHECKPOINT, cause_of_exit, record_failure
+from .failures import MAX_DEATHS, after_deaths, cause_of_exit, record_failure
 from .kept import keep_best, lacking, unasked
 from .supervise import BUSY, STOPPED
 
 logger = logging.getLogger("swarmformer.grid")
 BUSY_POLL_S = 2.0
-MAX_DEATHS = 3
-"""Of a cell's jobs in a row, without another checkpoint between them; a supervisor counts those of its own process."""
 UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 
 
-class Runner:
+class GridScheduler:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
     ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all that there are; those of
@@ -152,7 +150,7 @@ class Runner:
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
         arguments = (str(folder), "--device", self.executor.device, *flags, *self.limits.words())
-        return Job(self._name(cell), worker.__name__, arguments, folder / "output.txt", ready, folder=folder)
+        return Job(self._name(cell), worker.__name__, arguments, folder / OUTPUT, ready, folder=folder)
 
     def _keep_best(self, arm: str | None = None) -> None:
         if self.plan.grid.keep_weights == "best":
@@ -210,8 +208,7 @@ class Runner:
         cause = "asked to stop from outside" if exit_status == STOPPED else cause_of_exit(exit_status)
         logger.warning("%s: %s (%d of %d), see %s", name, cause, self.deaths[name], MAX_DEATHS, job.output)
         if self.deaths[name] == MAX_DEATHS and exit_status not in (STOPPED, BUSY):
-            words = f"{cause}, {MAX_DEATHS} times in a row without getting further"
-            record_failure(folder, words, resumable=True)
+            record_failure(folder, after_deaths(cause), resumable=True)
 
 
 def _accuracy(folder: Path) -> float:

@@ -26,14 +26,14 @@ from typing import IO, Any
 
 import psutil
 
+from swarmformer.records import CHECKPOINT
+
 from ..follow import SIGNS
 from ..limits import Limits
-from .failures import CHECKPOINT, cause_of_exit, record_failure
+from .failures import MAX_DEATHS, after_deaths, cause_of_exit, record_failure
 
 DONE, FAILED, BUSY, STOPPED = 0, 1, 3, 143
 """Exit statuses of a supervisor. Which of them a cell is in, its files tell; ``BUSY`` and ``STOPPED`` leave none."""
-MAX_DEATHS = 3
-"""Starts in a row that die without a word before they reach another checkpoint; then the cell has failed."""
 LOOK_S, GRACE_S = 0.5, 15.0
 PAUSE_S = 10.0
 """Between two looks of a supervisor that was not stopped itself; time beyond that does not count against a cell."""
@@ -74,8 +74,7 @@ class Supervisor:
             deaths = 1 if self._signs()[CHECKPOINT] != before else deaths + 1
             print(f"{self.folder.name}: {cause}", file=sys.stderr, flush=True)
             if deaths == MAX_DEATHS:
-                words = f"{cause}, {deaths} times in a row without getting further"
-                return self._fail(words, stack)
+                return self._fail(after_deaths(cause), stack)
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from swarmformer.assembly import rehearse
-from swarmformer.contracts import Model, Strict
+from swarmformer.contracts import AtLeastOne, Model, Strict
 from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.rounds import Samples
@@ -21,7 +21,6 @@ from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 
 from ..measure.measured import CostArm, Timed
-from ..settings import AtLeastOne
 
 SCENARIOS: tuple[Scenario, ...] = get_args(Scenario)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
-from swarmformer.contracts import Strict
+from swarmformer.contracts import AtLeastOne, Strict
 from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
@@ -26,7 +26,6 @@ from swarmformer.variants import load_variant
 
 from ..measure.exponents import fitted_exponent, local_exponents, median_ratio
 from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
-from ..settings import AtLeastOne
 
 logger = logging.getLogger("swarmformer.scaling")
 START_S = 60.0

@@ -13,19 +13,16 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from swarmformer.contracts import Strict
 from swarmformer.merge import Tree
-from swarmformer.records import Primary
+from swarmformer.records import Primary, TrialMetric
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec, Seed
-from swarmformer.variants import Override, load_variant, resolve_run
+from swarmformer.variants import SECTIONS, Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
 from ..limits import Limits
-from ..plan.design import DesignSpec, Levels, levels_of, variant_of
+from ..plan.design import DesignSpec, Levels, Patch, levels_of, variant_of
 from ..plan.matched import MatchedSpec
 from ..plan.tune import Candidate, TuneSpec, check_apart, check_free, patch_of
-
-SECTIONS = ("model", "data", "train")
-Patch = dict[str, Any]
 
 
 class Latency(Strict):
@@ -71,7 +68,7 @@ Arm = Annotated[Annotated[Name, Tag("name")] | Annotated[ArmSpec, Tag("mapping")
 class PrimarySpec(Strict):
     """The metric of the test split that a grid decides by; ``margin`` in points (hundredths)."""
 
-    metric: Literal["accuracy", "f1"] = Field("accuracy", description="of the test split; trials are judged by it too")
+    metric: TrialMetric = Field("accuracy", description="of the test split; trials are judged by it too")
     margin: float = Field(gt=0, description="points (hundredths) within which two arms are equivalent")
 
     def record(self) -> Primary:
@@ -99,7 +96,9 @@ class GridSpec(Strict):
     )
     limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may use; then it is stopped")
     keep_weights: bool | Literal["best"] = Field(
-        False, description="models that are kept: true: of every run; best: of each arm one, by validation; false: none"
+        False,
+        description="models that are kept: true: of every run; best: of each arm one, by the primary metric on "
+        "validation; false: none",
     )
 
     @model_validator(mode="after")

@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
 from ..study.model import Contrast, Design, Study
+from ..words import MINUS
 from .effects import OfDesigns
 from .kind import bounds, figure, said
 from .look import wrapped
 
 LIGHTEST, DARKEST = 0.98, 0.6  # grey levels that black text stays legible on
-MINUS = "−"
 FRAMED = ("better", "worse", "interacts")
 """Verdicts; a main effect that depends is told by the framed interaction that it depends on."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
+from ..words import p_value
 from .interval import Interval
 
 ALPHA = 0.05
@@ -109,7 +110,7 @@ def _of_interval(interval: Interval | None, p_holm: float | None, margin: float)
         return Verdict.EQUIVALENT, f"interval within ±{100 * margin:.4g} points"
     if interval.low <= 0 <= interval.high:
         return Verdict.UNDECIDED, "interval holds zero and passes the margin"
-    said = "no p" if p_holm is None else f"p {'< 0.001' if p_holm < 0.001 else f'{p_holm:.3f}'} after Holm"
+    said = "no p" if p_holm is None else f"p {p_value(p_holm)} after Holm"
     if not is_significant(p_holm):
         return Verdict.UNDECIDED, f"interval off zero, but {said}"
     return Verdict.BETTER if interval.low > 0 else Verdict.WORSE, f"interval off zero, {said}"

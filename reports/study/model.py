@@ -18,7 +18,7 @@ import pandas as pd
 from swarmformer.records import Plan, Result
 
 from ..statistics.interval import Interval, independent_difference, over_examples
-from ..statistics.verdict import Verdict as Verdict
+from ..statistics.verdict import Verdict
 from .exercise import Exercised
 from .read import Cell
 from .registration import Pair

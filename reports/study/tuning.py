@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from swarmformer import records
 from swarmformer.records import REGISTERED, TRIAL, TRIALS, TUNING, Tried, TunedArm, UnreadableFileError, Value
 
-from ..statistics.expected_maximum import expected_maximum
 from ..words import listed, percent
 from .read import Cell, Grid
 
@@ -155,3 +154,17 @@ def loss_words(neighbour: Neighbour) -> str:
     """``−0.40 at train.lr 0.001``"""
     lost = "failed" if neighbour.loss is None else percent(-neighbour.loss, "+")
     return f"{lost} at {neighbour.option} {neighbour.value}"
+
+
+def expected_maximum(scores: Sequence[float]) -> list[float]:
+    """Mean of the maximum of k draws with replacement from these scores, for k from 1 to their number n (Dodge et al.,
+    EMNLP 2019, equation 4).
+
+    Closed form over the empirical distribution: with v₁ ≤ … ≤ vₙ, P(max ≤ vᵢ) = (i/n)ᵏ, so that the mean is
+    Σ vᵢ ((i/n)ᵏ − ((i−1)/n)ᵏ). As draws may repeat, it stays below the best score at k = n.
+    """
+    ordered, n = sorted(scores), len(scores)
+    return [
+        sum(value * ((place / n) ** k - ((place - 1) / n) ** k) for place, value in enumerate(ordered, 1))
+        for k in range(1, n + 1)
+    ]

@@ -12,8 +12,8 @@ from typing import Any
 
 from swarmformer import registry
 from swarmformer.cli.command import command_parser, words_of
-from swarmformer.errors import SpecError
-from swarmformer.extras import imported
+from swarmformer.errors import ComponentError, SpecError
+from swarmformer.extras import can_be_imported, imported
 from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
 
 
@@ -59,6 +59,16 @@ def _report(entry: registry.Entry) -> Report:
 def _named(name: str, slot: str | None) -> Report:
     if ":" in name:
         return check_component(_imported(name), slot)
+    try:
+        return _known(name)
+    except (SpecError, ComponentError) as error:
+        if not can_be_imported(name):
+            raise
+        raise SpecError(f"{name!r} is a module: name a class of it, {name}:Class. Otherwise: {error}") from error
+
+
+def _known(name: str) -> Report:
+    """Of a variant or a registered component."""
     if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
         return check_variant(name)
     own_slot, _, component = name.partition(".")

@@ -1,4 +1,4 @@
-"""What components of several slots share: the published gate, the weight of a signal, heads, measures of attention."""
+"""What components of several slots share: the published gate, the weight of a signal, heads, dropout, norms."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ class Gate(nn.Module):
 
     def flops(self, tokens: int) -> int:
         return 2 * tokens * (2 * self.d_model * self.d_model + self.d_model * self.d_model)
+
+
+def dropout_now(module: nn.Module, p: float) -> float:
+    """``p`` while the module trains, else 0: for operations that drop out what they compute within."""
+    return p if module.training else 0.0
+
+
+def norm_or_identity(norm: nn.Module | None) -> nn.Module:
+    return nn.Identity() if norm is None else norm
 
 
 def shift_of(assignment: Assignment) -> Tensor | None:

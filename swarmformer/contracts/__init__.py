@@ -18,7 +18,7 @@ loss); a router with one states its ``broadcast_flops`` too.
 from swarmformer.contracts.augmentation import Augmentation
 from swarmformer.contracts.channel import Channel
 from swarmformer.contracts.cluster import Cluster
-from swarmformer.contracts.component import PASSES, Component, Dims, Probability, Strict
+from swarmformer.contracts.component import PASSES, AtLeastOne, Component, Dims, Probability, Strict
 from swarmformer.contracts.embedding import Embedding, embedded, embedding_of
 from swarmformer.contracts.feedback import Feedback
 from swarmformer.contracts.local import Local
@@ -36,6 +36,7 @@ __all__ = [
     "PASSES",
     "Added",
     "Assignment",
+    "AtLeastOne",
     "Augmentation",
     "Cache",
     "Channel",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from swarmformer.data.encoded import TrainingTexts
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-"""Type of dropout options; limits in a type are checked before the component is built, with file and key."""
+AtLeastOne = Annotated[int, Field(ge=1)]
+"""Types of options, of dropout and of counts; limits in a type are checked before the component is built, with file and
+key."""
 
 
 PASSES = 3

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,33 +11,28 @@ from typing import Any
 import numpy as np
 
 from swarmformer.errors import DataError
+from swarmformer.records import folder_written_whole
 
 MANIFEST = "manifest.json"
 BLOCK = 1 << 22
 
 
 def write_arrays(folder: Path, arrays: Mapping[str, np.ndarray], manifest: Mapping[str, Any]) -> None:
-    """Write ``<name>.npy`` files and the manifest into a temporary folder and rename it to ``folder``.
+    """Write ``<name>.npy`` files and the manifest; ``folder`` is whole or not there.
 
     Raises:
         DataError: it cannot be written; nothing is left of it.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        for name, array in arrays.items():
-            np.save(temporary / f"{name}.npy", array, allow_pickle=False)
-        checksums = {name: _checksum(temporary / f"{name}.npy") for name in arrays}
-        content = {**manifest, "arrays": checksums}
-        (temporary / MANIFEST).write_text(json.dumps({**content, "checksum": _text_checksum(content)}, indent=1))
-        temporary.chmod(0o755)  # mkdtemp keeps others out, but caches are shared
-        temporary.rename(folder)
-    except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if isinstance(error, OSError):
-            raise DataError(f"{folder} cannot be written: {error}; make room, or set another folder "
-                            "(SWARMFORMER_CACHE)") from error  # fmt: skip
-        raise
+        with folder_written_whole(folder) as new:
+            for name, array in arrays.items():
+                np.save(new / f"{name}.npy", array, allow_pickle=False)
+            checksums = {name: _checksum(new / f"{name}.npy") for name in arrays}
+            content = {**manifest, "arrays": checksums}
+            (new / MANIFEST).write_text(json.dumps({**content, "checksum": _text_checksum(content)}, indent=1))
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error}; make room, or set another folder "
+                        "(SWARMFORMER_CACHE)") from error  # fmt: skip
 
 
 def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

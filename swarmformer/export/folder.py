@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +16,13 @@ from swarmformer.environment import describe_machine
 from swarmformer.errors import SpecError
 from swarmformer.export import measured
 from swarmformer.export.check import TEXTS, TOLERANCE, Checker, Rows
-from swarmformer.export.formats import FORMATS, pad_id
+from swarmformer.export.formats import FORMATS, pad_id, to_int8
 from swarmformer.hub import CompleteModel
 from swarmformer.hub.complete import config_of
 from swarmformer.hub.source import CONFIG
 from swarmformer.hub.text import TOKENIZER, TextReader
 from swarmformer.hub.weights import WEIGHTS
-from swarmformer.records import save_json, write_bytes_atomically
+from swarmformer.records import folder_written_whole, save_json, write_bytes_atomically
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -69,15 +67,10 @@ def export(
         raise SpecError(f"--quantize int8 is there for --format onnx, not for {name}")
     if out.exists() and not (out / RECORD).is_file() and not (out.is_dir() and not any(out.iterdir())):
         raise SpecError(f"{out} is there, and is no earlier export: choose another --out")
-    scratch = out.with_name(f".{out.name}.{os.getpid()}.part")
-    try:
-        scratch.mkdir(parents=True)
+    with folder_written_whole(out) as folder:
         with torch_threads(threads):
-            record = {"format": name, **_made(complete, scratch, name, examples, threads, int8)}
-        save_json(scratch / RECORD, record)
-        _replace(out, scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            record = {"format": name, **_made(complete, folder, name, examples, threads, int8)}
+        save_json(folder / RECORD, record)
     return record
 
 
@@ -92,8 +85,6 @@ def _made(
     runs = {measured.MODEL: checker.reference, measured.EXPORTED: exact}
     checks = measured.differences(checker, exact, examples.rows, exact=True)
     if int8:
-        from swarmformer.export.quantize import to_int8
-
         to_int8(file)
         runs = {**runs, measured.FP32: exact, measured.EXPORTED: form.open(file, threads)}
         checks = measured.differences(checker, runs[measured.EXPORTED], examples.rows, exact=False)
@@ -131,12 +122,3 @@ def plain_tokenizer(text: TextReader) -> Tokenizer:
     copy.enable_truncation(text.cut.seq_len)
     copy.enable_padding(pad_id=text.pad_id, pad_token=text.tokenizer.id_to_token(text.pad_id))
     return copy
-
-
-def _replace(out: Path, made: Path) -> None:
-    """Put a finished folder in place of an older one."""
-    old = made.with_suffix(".old")
-    if out.exists():
-        out.rename(old)
-    made.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

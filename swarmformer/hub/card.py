@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import yaml
 from scipy.stats import binomtest
@@ -12,7 +12,8 @@ from swarmformer.records import Result
 from swarmformer.spec import RunSpec
 
 LIBRARY = "swarmformer"
-SHOWN = ("accuracy", "precision", "recall", "f1", "loss", "n")
+SHOWN = {**dict.fromkeys(("accuracy", "precision", "recall", "f1", "loss"), ".4f"), "n": ",d"}
+"""Metrics, and how they are written."""
 FEW = 20
 """Classes that are listed by name."""
 
@@ -20,21 +21,38 @@ FEW = 20
 def card_of(spec: RunSpec, task: Task, result: Result) -> str:
     """Markdown with the hub's front matter."""
     about = (_what(spec, task, result), _figures(task, result), _limits(spec, task, result))
-    return "\n\n".join((_front(spec, result), *about, _use())) + "\n"
+    front = front_of(result, "text-classification", ("accuracy", "f1"))
+    return "\n\n".join((front, *about, USE)) + "\n"
 
 
-def _front(spec: RunSpec, result: Result) -> str:
+def front_of(result: Result, task: str, metrics: Iterable[str]) -> str:
+    """The hub's front matter, with figures of the test split."""
     test = result.metrics.test
-    metrics = [{"type": name, "value": getattr(test, name)} for name in ("accuracy", "f1")]
     found = {
-        "task": {"type": "text-classification"}, "metrics": metrics,
+        "task": {"type": task}, "metrics": [{"type": name, "value": getattr(test, name)} for name in metrics],
         "dataset": {"name": result.task, "type": result.task, "split": "test"},
     }  # fmt: skip
     front = {
-        "library_name": LIBRARY, "pipeline_tag": "text-classification", "tags": [LIBRARY, "model_hub_mixin"],
+        "library_name": LIBRARY, "pipeline_tag": task, "tags": [LIBRARY, "model_hub_mixin"],
         "model-index": [{"name": f"{result.arm}, seed {result.seed}", "results": [found]}],
     }  # fmt: skip
     return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---"
+
+
+def figures_of(result: Result, shown: Mapping[str, str], words: str) -> str:
+    """A section with the metrics of ``shown``, in its formats, of validation and test, and words below."""
+    rows = [
+        f"| {split} | " + " | ".join(format(getattr(metrics, name), how) for name, how in shown.items()) + " |"
+        for split, metrics in (("validation", result.metrics.validation), ("test", result.metrics.test))
+    ]
+    head = ["| split | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
+    return "\n".join(["## Figures", "", *head, *rows, "", words])
+
+
+def limits_of(result: Result, lines: Iterable[str]) -> str:
+    """A section with a line for each limit, and where the model came from."""
+    made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}"
+    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", f"{made}, on {result.device}."])
 
 
 def _what(spec: RunSpec, task: Task, result: Result) -> str:
@@ -52,21 +70,16 @@ def _what(spec: RunSpec, task: Task, result: Result) -> str:
 
 def _figures(task: Task, result: Result) -> str:
     average = "of the second class" if task.num_classes == 2 else "macro means over classes"
-    rows = [
-        f"| {split} | " + " | ".join(_shown(name, getattr(metrics, name)) for name in SHOWN) + " |"
-        for split, metrics in (("validation", result.metrics.validation), ("test", result.metrics.test))
-    ]
     test = result.metrics.test
     right = round(test.accuracy * test.n)
     interval = binomtest(right, test.n).proportion_ci(method="wilson")
-    head = ["| split | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
-    return "\n".join([
-        "## Figures", "", *head, *rows, "",
+    words = (
         f"Precision, recall and F1 are {average}. 95 % interval of the test accuracy over its {test.n:,} answers "
         f"(Wilson): {interval.low:.4f} to {interval.high:.4f}. It says nothing of other seeds: this is seed "
         f"{result.seed} alone, its weights those of epoch {result.best_epoch} of {result.epochs}, chosen by "
-        f"validation; the test split was read {_times(result.test_readings)}.",
-    ])  # fmt: skip
+        f"validation; the test split was read {_times(result.test_readings)}."
+    )
+    return figures_of(result, SHOWN, words)
 
 
 def _limits(spec: RunSpec, task: Task, result: Result) -> str:
@@ -84,8 +97,7 @@ def _limits(spec: RunSpec, task: Task, result: Result) -> str:
         + ("." if task.vocabulary is None else "; its texts are tokens of the task joined by spaces, and no others."),
         *_copies(result),
     ]
-    made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}"
-    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", f"{made}, on {result.device}."])
+    return limits_of(result, lines)
 
 
 def _copies(result: Result) -> list[str]:
@@ -96,17 +108,20 @@ def _copies(result: Result) -> list[str]:
     return [f"{shared.normalised:,} texts of train also stand in test{dropped}."]
 
 
-def _use() -> str:
-    return (
-        '## Use\n\n```python\nimport swarmformer\n\nclassify = swarmformer.load("FOLDER or OWNER/NAME")\n'
-        'print(classify(["a text"]))\n```\n\n```bash\nswarmformer predict FOLDER "a text"\n'
-        "swarmformer evaluate FOLDER\n```"
-    )
-
-
-def _shown(name: str, value: Any) -> str:
-    return f"{value:,}" if name == "n" else f"{value:.4f}"
-
-
 def _times(readings: int | None) -> str:
     return {None: "a number of times that was not recorded", 1: "once"}.get(readings, f"{readings} times")
+
+
+USE = """## Use
+
+```python
+import swarmformer
+
+classify = swarmformer.load("FOLDER or OWNER/NAME")
+print(classify(["a text"]))
+```
+
+```bash
+swarmformer predict FOLDER "a text"
+swarmformer evaluate FOLDER
+```"""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import yaml
-
+from swarmformer.hub.card import LIBRARY, figures_of, front_of, limits_of
 from swarmformer.records import Result
 from swarmformer.spec import RunSpec
 
@@ -14,43 +11,26 @@ SHOWN = {"perplexity": ",.2f", "bits_per_byte": ".4f", "loss": ".4f", "accuracy"
 
 def language_card(spec: RunSpec, result: Result) -> str:
     """Markdown with the hub's front matter."""
-    parts = (_front(result), _what(spec, result), _figures(result), _limits(spec, result), USE)
-    return "\n\n".join(parts) + "\n"
-
-
-def _front(result: Result) -> str:
-    metrics = [{"type": name, "value": getattr(result.metrics.test, name)} for name in ("perplexity", "bits_per_byte")]
-    found: dict[str, Any] = {
-        "task": {"type": "text-generation"}, "metrics": metrics,
-        "dataset": {"name": result.task, "type": result.task, "split": "test"},
-    }  # fmt: skip
-    front = {
-        "library_name": "swarmformer", "pipeline_tag": "text-generation", "tags": ["swarmformer", "model_hub_mixin"],
-        "model-index": [{"name": f"{result.arm}, seed {result.seed}", "results": [found]}],
-    }  # fmt: skip
-    return f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True)}---"
+    front = front_of(result, "text-generation", ("perplexity", "bits_per_byte"))
+    return "\n\n".join((front, _what(spec, result), _figures(result), _limits(spec, result), USE)) + "\n"
 
 
 def _what(spec: RunSpec, result: Result) -> str:
     dims, task = spec.model.dims, spec.data.task.options
     return (
-        f"# {result.arm}, a language model\n\nA model of the library `swarmformer`: `{spec.model.name}`, variant "
+        f"# {result.arm}, a language model\n\nA model of the library `{LIBRARY}`: `{spec.model.name}`, variant "
         f"`{result.variant}`, {result.parameters.total:,} parameters; width {dims.d_model}, {dims.num_layers} layers, "
         f"windows of {dims.seq_len} tokens of {dims.vocab_size:,} kinds. Corpus: `{task.get('corpus', '')}`."
     )
 
 
 def _figures(result: Result) -> str:
-    rows = [
-        f"| {split} | " + " | ".join(format(getattr(metrics, name), how) for name, how in SHOWN.items()) + " |"
-        for split, metrics in (("validation", result.metrics.validation), ("test", result.metrics.test))
-    ]
-    return "\n".join([
-        "## Figures", "", "| split | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|", *rows, "",
+    words = (
         "Perplexity is that of a token, of which `n` were predicted, ends of documents among them; bits per byte "
         f"are of the text. Seed {result.seed} alone, with the weights of epoch {result.best_epoch} of {result.epochs}, "
-        "chosen by validation.",
-    ])  # fmt: skip
+        "chosen by validation."
+    )
+    return figures_of(result, SHOWN, words)
 
 
 def _limits(spec: RunSpec, result: Result) -> str:
@@ -63,9 +43,7 @@ def _limits(spec: RunSpec, result: Result) -> str:
     if spec.model.options.get("published"):
         lines.append("It sees the tokens that it predicts, as the published package does: its figures say nothing of "
                      "predicting.")  # fmt: skip
-    made = f"Run `{result.run_key}`, seed {result.seed}, code `{result.code}`, {result.precision or 'fp32'}, on " \
-           f"{result.device}."  # fmt: skip
-    return "\n".join(["## Limits", "", *(f"- {line}" for line in lines), "", made])
+    return limits_of(result, lines)
 
 
 USE = """## Use

@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 from swarmformer.errors import SpecError
 from swarmformer.hub.text import TOKENIZER
 from swarmformer.hub.weights import PICKLED, PICKLES, WEIGHTS
+from swarmformer.records import RESULT
 
 logger = logging.getLogger("swarmformer.hub")
 CONFIG = "config.json"
@@ -49,7 +50,7 @@ def _in_folder(folder: Path) -> Path:
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
     if pickles:
         raise SpecError(f"{folder / pickles[0]}: {PICKLED} as {WEIGHTS}")
-    kept_none = (folder / "result.json").is_file()
+    kept_none = (folder / RESULT).is_file()
     hint = "; the run kept none: move its result.json away and train again with keep_weights=true" if kept_none else ""
     raise SpecError(f"{folder}: no {WEIGHTS} in this folder{hint}")
 

@@ -9,12 +9,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.contracts import Dims, Model, ModelOutput, Probability
+from swarmformer.contracts import AtLeastOne, Dims, Model, ModelOutput, Probability
 from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 class MaxOverTime(nn.Module):
@@ -59,8 +57,8 @@ class CNN(Model):
         dims: Dims,
         parts: Parts,
         *,
-        widths: Annotated[tuple[Positive, ...], Field(min_length=1)] = (3, 4, 5),
-        filters: Positive = 100,
+        widths: Annotated[tuple[AtLeastOne, ...], Field(min_length=1)] = (3, 4, 5),
+        filters: AtLeastOne = 100,
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()

@@ -5,20 +5,17 @@ ids_BN → embedding → num_layers × (norm(x + attention(x)), norm(x + MLP(x))
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
 from torch import Tensor, nn
 
 from swarmformer.components.shared import check_heads
-from swarmformer.contracts import Cache, Dims, Model, ModelOutput, Past, Probability
+from swarmformer.contracts import AtLeastOne, Cache, Dims, Model, ModelOutput, Past, Probability
 from swarmformer.errors import SpecError
 from swarmformer.models.lumenspark_layers import LinformerAttention, LowRankLinear, RMSNorm
 from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
-
-Positive = Annotated[int, Field(ge=1)]
 
 
 class LumensparkLayer(nn.Module):
@@ -71,8 +68,8 @@ class Lumenspark(Model):
         parts: Parts,
         *,
         heads: int = 4,
-        k: Positive = 128,
-        rank: Positive = 32,
+        k: AtLeastOne = 128,
+        rank: AtLeastOne = 32,
         shared_kv: bool = True,
         single_kv_head: bool = True,
         causal: bool = False,

@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from swarmformer.components.shared import dropout_now
 from swarmformer.contracts import Past
 from swarmformer.models.parts import linear_flops
 from swarmformer.ops.attention import attend
@@ -102,7 +103,7 @@ class LinformerAttention(nn.Module):
     def _mix(self, q_BHNE: Tensor, key: Tensor, value: Tensor, key_mix_NK: Tensor, value_mix_NK: Tensor) -> Tensor:
         keys_BHKE = self._heads(key_mix_NK.T @ key)
         values_BHKE = keys_BHKE if self.shared_kv else self._heads(value_mix_NK.T @ value)
-        dropout_p = self.dropout_layer.p if self.training else 0.0
+        dropout_p = dropout_now(self, self.dropout_layer.p)
         return attend(q_BHNE, keys_BHKE, values_BHKE, dropout_p=dropout_p)
 
     def _mix_past(

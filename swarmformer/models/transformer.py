@@ -5,15 +5,14 @@ ids_BN → embedding → num_layers × (attention, feed-forward) → norm → po
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import torch
 from einops import rearrange
-from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads
-from swarmformer.contracts import Cache, Dims, Model, ModelOutput, Past, Probability
+from swarmformer.components.shared import check_heads, dropout_now
+from swarmformer.contracts import AtLeastOne, Cache, Dims, Model, ModelOutput, Past, Probability
 from swarmformer.models.parts import Parts, linear_flops
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
@@ -44,7 +43,7 @@ class EncoderLayer(nn.Module):
         if past is not None:
             k, v = (torch.cat([past[name], new], dim=2) if name in past else new for name, new in (("k", k), ("v", v)))
             past.update(k=k, v=v)
-        dropout_p = self.weight_dropout if self.training else 0.0
+        dropout_p = dropout_now(self, self.weight_dropout)
         mixed = attend(q, k, v, mask_BM=mask_BN, dropout_p=dropout_p, causal=self.causal)
         return self.out(rearrange(mixed, "b h n e -> b n (h e)"))
 
@@ -77,7 +76,7 @@ class Transformer(Model):
         *,
         heads: int = 4,
         causal: bool = False,
-        feedforward: Annotated[int, Field(ge=1)] = 4,
+        feedforward: AtLeastOne = 4,
         dropout: Probability = 0.0,
         final_dropout: Probability = 0.0,
     ) -> None:

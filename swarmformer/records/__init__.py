@@ -21,16 +21,36 @@ from .base import (
     Record,
     Share,
     UnreadableFileError,
+    folder_written_whole,
     load,
     load_json,
     save,
     save_json,
+    scratch_folder,
     write_bytes_atomically,
 )
 from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
-from .curve import CURVE, KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
+from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
-from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, REGISTERED
+from .names import (
+    CHECKPOINT,
+    CONFIG,
+    COSTS,
+    CURVE,
+    ENVIRONMENT,
+    FAILURE,
+    FLOORS,
+    LOG,
+    LOSSES,
+    OUTPUT,
+    PLAN,
+    PREDICTIONS,
+    PROGRESS,
+    REGISTERED,
+    RESULT,
+    TRIAL,
+    TUNING,
+)
 from .plan import (
     DECIDED,
     FACTORIALS,
@@ -54,8 +74,6 @@ from .plan import (
 )
 from .predictions import (
     ANSWERS,
-    LOSSES,
-    PREDICTIONS,
     Answers,
     Asked,
     Predictions,
@@ -65,10 +83,9 @@ from .predictions import (
     read_predictions,
     save_predictions,
 )
-from .progress import PROGRESS, Progress
+from .progress import Progress
 from .run import (
     OF_TEXT,
-    RESULT,
     AttentionUse,
     Computing,
     Config,
@@ -91,9 +108,7 @@ from .run import (
 from .sealing import ArchiveError, opened, seal, unseal
 from .tuning import (
     RULE,
-    TRIAL,
     TRIALS,
-    TUNING,
     Trial,
     TrialScore,
     Tried,

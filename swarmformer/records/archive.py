@@ -25,11 +25,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .base import REMEDY, UnreadableFileError, in_a_line
-from .curve import CURVE
-from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, REGISTERED
-from .predictions import LOSSES, PREDICTIONS
-from .run import RESULT
-from .tuning import TRIAL, TRIALS, TUNING
+from .names import (
+    CONFIG,
+    COSTS,
+    CURVE,
+    ENVIRONMENT,
+    FAILURE,
+    FLOORS,
+    LOG,
+    LOSSES,
+    PLAN,
+    PREDICTIONS,
+    REGISTERED,
+    RESULT,
+    TRIAL,
+    TUNING,
+)
+from .tuning import TRIALS
 
 if TYPE_CHECKING:  # pyarrow takes longer to import than all else here
     import pyarrow as pa
@@ -37,7 +49,6 @@ if TYPE_CHECKING:  # pyarrow takes longer to import than all else here
 ARCHIVE = "runs.parquet"
 ASKED = "asked"
 CHECKSUM = "rows_sha256"
-LOG = "log.txt"
 OF_GRID = (PLAN, REGISTERED, TUNING, FLOORS, COSTS)
 OF_CELL = (CONFIG, ENVIRONMENT, CURVE, LOG, RESULT, TRIAL, FAILURE, LOSSES)
 SET_ASIDE = re.compile(r"(?:failure|tuning)-\d+\.json")

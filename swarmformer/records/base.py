@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar
 from uuid import uuid4
@@ -171,6 +173,38 @@ def write_bytes_atomically(path: Path, content: bytes, *, flush: bool = True) ->
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A new folder in ``parent`` for what will be called ``name``; whatever is left in it goes with the block."""
+    scratch = parent / f".{name}.{uuid4().hex[:16]}.part"
+    try:
+        scratch.mkdir(parents=True)
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextmanager
+def folder_written_whole(folder: Path) -> Iterator[Path]:
+    """A new folder to write into, which takes the place of ``folder`` when the block ends.
+
+    An exception leaves what was there. So does a kill, but between two renames: then it lies whole in the scratch
+    folder beside.
+    """
+    with scratch_folder(folder.parent, folder.name) as scratch:
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if old.exists():
+                old.rename(folder)
+            raise
 
 
 def first_problem(error: Exception) -> str:

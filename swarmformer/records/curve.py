@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Discriminator, TypeAdapter, ValidationError
 
 from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
+from .names import CURVE
 from .run import Metrics, Result, check_file
 from .tuning import Trial
-
-CURVE = "curve.jsonl"
 
 
 class CurveLine(Record):

@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from .base import UnreadableFileError, in_a_line, write_bytes_atomically
-from .run import RESULT, Result, check_file
+from .names import LOSSES, PREDICTIONS, RESULT
+from .run import Result, check_file
 
-PREDICTIONS, LOSSES = "predictions.npz", "losses.npz"
 ANSWERS, ASKED = "answers.npz", "asked_{}.npz"
 """What an archive keeps of predictions, laid out: of a cell, and the examples of a grid by their digest."""
 CHECKSUM = "sha256"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from .base import Count, Document, NotNegative
 
-PROGRESS = "progress.json"
-
 
 class Progress(Document):
     """``step`` of ``steps`` planned optimiser steps are done; ``words`` say in which epoch.

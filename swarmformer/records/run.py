@@ -13,8 +13,6 @@ from .base import Count, Document, Natural, Record, Share, UnreadableFileError, 
 from .environment import Supplier, supplied_by
 from .plan import Flops, Identity, Parameters
 
-RESULT = "result.json"
-
 
 class RunIdentity(Identity, Document):
     """A cell and the name of its configuration."""
@@ -22,7 +20,7 @@ class RunIdentity(Identity, Document):
     variant: str = ""
 
 
-class TaskSpec(Record):
+class TaskRecord(Record):
     model_config = ConfigDict(extra="allow")
 
     name: str
@@ -33,17 +31,17 @@ class TaskSpec(Record):
         return str((self.model_extra or {}).get("title") or self.name)
 
 
-class DataSpec(Record):
+class DataRecord(Record):
     model_config = ConfigDict(extra="allow")
 
-    task: TaskSpec
+    task: TaskRecord
 
 
 class Spec(Record):
     """The sections of a resolved specification; ``swarmformer.spec.RunSpec`` is what they mean."""
 
     model: dict[str, Any] = {}
-    data: DataSpec
+    data: DataRecord
     train: dict[str, Any] = {}
 
 

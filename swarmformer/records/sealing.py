@@ -16,11 +16,11 @@ from .base import Document, UnreadableFileError, in_a_line, load, write_bytes_at
 from .costs import Costs, Floors
 from .curve import read_curve
 from .environment import Environment
-from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, REGISTERED
+from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, PREDICTIONS, REGISTERED, RESULT, TRIAL, TUNING
 from .plan import Plan, Registration
-from .predictions import PREDICTIONS, Answers, Asked, read_answers, read_losses, save_answers, save_asked
-from .run import RESULT, Config, Failure, Result
-from .tuning import TRIAL, TRIALS, TUNING, Trial, Tuning, chosen_plan, read_tuning
+from .predictions import Answers, Asked, read_answers, read_losses, save_answers, save_asked
+from .run import Config, Failure, Result
+from .tuning import TRIALS, Trial, Tuning, chosen_plan, read_tuning
 
 WEIGHTS = "model"
 DOCUMENTS: dict[str, type[Document]] = {

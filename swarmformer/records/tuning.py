@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from .base import Count, Document, Positive, Record, RunKey, Share, load, save
 from .environment import Supplier
+from .names import TUNING
 from .plan import Plan, PlannedCell, TrialMetric, Value
 from .run import Metrics, RunIdentity, Seconds
 
-TRIAL, TUNING = "trial.json", "tuning.json"
 TRIALS = "tuning"
 """Folder of a grid in which its trials lie."""
 RULE = (

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from swarmformer import registry, train_section
+from swarmformer import registry
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
 from swarmformer.merge import Tree
 from swarmformer.once import kept_by
 from swarmformer.run_key import Content, departures, part_content
-from swarmformer.schema import Locate, dotted, options_of, validate
-from swarmformer.train_section import TrainBudget, departing, short_names, spread
+from swarmformer.schema import Locate, all_of, dotted, options_of, validate
 
+from .budget import TrainBudget
 from .component import ComponentSpec, mapping, names_of, nowhere
+from .short_names import KEYS, STAGES, USUAL, departing, short_names, spread
 
 PLAIN: dict[str, Any] = {"precision": "fp32", "compile": False}
 """What the word ``auto`` of training may stand for on any machine."""
@@ -39,8 +40,8 @@ class StageSpec(Strict):
             SpecError: naming the file, the key and the nearest names.
         """
         given = {"name": value} if isinstance(value, str) else dict(mapping(value, path, locate))
-        if train_section.STAGES in given:
-            raise SpecError(f"{locate(path)}{dotted((*path, train_section.STAGES))}: a stage has no stages")
+        if STAGES in given:
+            raise SpecError(f"{locate(path)}{dotted((*path, STAGES))}: a stage has no stages")
         name, place = given.get("name"), f"{locate(path)}{dotted(path)}: "
         if not isinstance(name, str):
             raise SpecError(f"{place}needs a 'name'; available: {names_of('stage')}")
@@ -49,7 +50,7 @@ class StageSpec(Strict):
         stage = ComponentSpec.from_dict("stage", {k: given.pop(k) for k in names if k in given}, path, locate)
         own = family.usual  # type: ignore[attr-defined]
         given |= {slot: _or_usual(given.get(slot, {}), ingredient) for slot, ingredient in own.items()}
-        usual = {key: value for key, value in train.to_dict().items() if key != train_section.STAGES}
+        usual = {key: value for key, value in train.to_dict().items() if key != STAGES}
         tree = Tree(copy.deepcopy(usual))
         tree.merge(spread(given, usual, path, locate), "")
         changed = TrainSpec.from_dict(tree.values, locate, path).to_dict()
@@ -63,7 +64,7 @@ class StageSpec(Strict):
         own = part_content("stage", self.name, self.options, versions=versions)
         kept = {key: value for key, value in self.changes.items() if key not in TrainSpec.OUTSIDE_KEY}
         kept |= {key: value for key, value in PLAIN.items() if kept.get(key) == "auto"}  # one key, as in TrainSpec
-        for slot in train_section.USUAL.keys() & kept.keys():
+        for slot in USUAL.keys() & kept.keys():
             if "name" in kept[slot]:
                 part = ComponentSpec.from_dict(slot, kept[slot], (slot,), nowhere)
                 kept[slot] = part.key_content(versions=versions)
@@ -76,12 +77,12 @@ def _or_usual(value: Any, name: str) -> Any:
 
 
 def _usual_stage() -> StageSpec:
-    stage = ComponentSpec.from_dict("stage", "supervised", (train_section.STAGES,), nowhere)
+    stage = ComponentSpec.from_dict("stage", "supervised", (STAGES,), nowhere)
     return StageSpec(name=stage.name, options=stage.options)
 
 
 def _ingredient(slot: str) -> Any:
-    return Field(default_factory=lambda: ComponentSpec.from_dict(slot, train_section.USUAL[slot], (slot,), nowhere))
+    return Field(default_factory=lambda: ComponentSpec.from_dict(slot, USUAL[slot], (slot,), nowhere))
 
 
 class TrainSpec(TrainBudget):
@@ -104,10 +105,10 @@ class TrainSpec(TrainBudget):
         """
         given = spread(mapping(value, path, locate), {}, path, locate)
         short = short_names(given, {}, path, locate)
-        parts = {slot: given.pop(slot, name) for slot, name in train_section.USUAL.items()}
-        stages = given.pop(train_section.STAGES, None)
+        parts = {slot: given.pop(slot, name) for slot, name in USUAL.items()}
+        stages = given.pop(STAGES, None)
         budget, *specs = all_of(
-            lambda: validate(TrainBudget, given, path, locate, [*train_section.KEYS, *short]),
+            lambda: validate(TrainBudget, given, path, locate, [*KEYS, *short]),
             *(partial(ComponentSpec.from_dict, slot, part, (*path, slot), locate) for slot, part in parts.items()),
         )
         train = cls(**budget.model_dump(), **dict(zip(parts, specs, strict=True)))
@@ -120,34 +121,21 @@ class TrainSpec(TrainBudget):
         return departures(self.model_copy(update=chosen), versions=versions)
 
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
-        place = (*path, train_section.STAGES)
+        place = (*path, STAGES)
         if not isinstance(value, list | tuple) or not value:
             raise SpecError(f"{locate(place)}{dotted(place)}: expected a list, of {names_of('stage')}; got {value!r}")
         return tuple(StageSpec.from_dict(stage, self, (*place, str(n)), locate) for n, stage in enumerate(value))
 
     def to_dict(self) -> dict[str, Any]:
         budget = {name: getattr(self, name) for name in TrainBudget.model_fields}
-        parts = {slot: getattr(self, slot).to_dict() for slot in train_section.USUAL}
-        return {**budget, **parts, train_section.STAGES: [stage.to_dict() for stage in self.stages]}
+        parts = {slot: getattr(self, slot).to_dict() for slot in USUAL}
+        return {**budget, **parts, STAGES: [stage.to_dict() for stage in self.stages]}
 
     @kept_by(lambda self, stage: (self.model_dump_json(), stage.model_dump_json()))
     def of_stage(self, stage: StageSpec) -> TrainSpec:
         """The section as this stage, one of its own, has it."""
         tree = Tree(self.to_dict())
         tree.merge(stage.changes, "")
-        own = {key: value for key, value in tree.values.items() if key != train_section.STAGES}
+        own = {key: value for key, value in tree.values.items() if key != STAGES}
         alone = StageSpec(name=stage.name, options=stage.options)
         return TrainSpec.from_dict(own).model_copy(update={"stages": (alone,)})
-
-
-def all_of(*parts: Callable[[], Any]) -> list[Any]:
-    """What each gives, or all their faults at once."""
-    results, faults = [], []
-    for part in parts:
-        try:
-            results.append(part())
-        except SpecError as error:
-            faults.append(str(error))
-    if faults:
-        raise SpecError("\n".join(faults))
-    return results

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,8 +18,6 @@ MASKED_SLOTS = ("local", "router", "cluster", "feedback", "pooling", "channel", 
 
 MOST_CLUSTERS = DIMS.seq_len // DIMS.cluster_size
 USUAL = 12
-
-Apply = Callable[[Tensor, Tensor | None], Tensor]
 
 
 def lengths_for(case: Case) -> list[int]:

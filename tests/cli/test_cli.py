@@ -178,6 +178,20 @@ def test_check_finds_the_slot_of_a_class_by_its_base(stranger: str, capsys: pyte
     assert "must subclass swarmformer.contracts.norm.Norm" in " ".join(capsys.readouterr().out.split())
 
 
+def test_check_of_a_module_asks_for_a_class_of_it_and_imports_nothing(
+    stranger: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("pack").mkdir()
+    for module in ("pack/__init__.py", "pack/inner.py"):
+        Path(module).write_text("raise SystemExit(7)")
+    for name in (stranger, "pack", "pack.inner"):
+        assert main(["check", name]) == 1
+        assert f"{name!r} is a module: name a class of it, {name}:Class. Otherwise: unknown" in capsys.readouterr().err
+    assert not {"pack", "pack.inner"} & {*sys.modules}
+    assert main(["check", "pack.other"]) == 1
+    assert "is a module" not in capsys.readouterr().err
+
+
 def test_check_reports_a_constructor_that_is_no_schema(stranger: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = shown(capsys, "check", f"{stranger}:Shapeless", status=1)
     assert "FAILED           constructor_is_a_schema" in out and "**options" in out

@@ -126,7 +126,7 @@ def test_a_row_above_the_limit_leaves_no_costs(
         (["variants=[base,bse]"], "unknown variant 'bse'. Did you mean 'base'"),
         (["varants=base"], "unknown key 'varants'. Did you mean 'variants'"),
         (["lengths=[256,long]"], "lengths.1: Input should be a valid integer"),
-        (["lengths=[0,1]"], "greater than 0"),
+        (["lengths=[0,1]"], "greater than or equal to 1"),
         (["precision=fp16"], "precision"),
         (["budget_s=0"], "budget_s"),
         (["model.local.windw=3"], "windw"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.execute.local import Local
-from experiments.execute.scheduler import Runner
+from experiments.execute.scheduler import GridScheduler
 from experiments.plan import load_plan
 from swarmformer.records import COSTS
 from tests.reports import synthetic_runs as runs
@@ -23,7 +23,7 @@ def test_latency_that_is_kept_is_told_where_it_is_not_as_asked_for(
 ) -> None:  # fmt: skip
     plan = load_plan(tiny_grid(arms=["base"], seeds=[0], latency={"batches": [1], "budget_s": 1.0}))
     kept = runs.write(tmp_path / COSTS, runs.costs({**runs.latency("base", 1), "run_key": plan.arms[0].run_key}))
-    runner = Runner(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, device, 1), threads)
+    runner = GridScheduler(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, device, 1), threads)
     runner._measure_costs()
     said = f"kept as it was measured, on {runs.DEVICE}, 2 threads; to measure it anew, move {kept} away"
     assert (said in caplog.text) == told and not runner.failed_extras

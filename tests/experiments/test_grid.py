@@ -200,6 +200,19 @@ def test_a_folder_is_looked_at_by_its_path(
     assert f"unknown grid '{folder.name}'" in capsys.readouterr().err
 
 
+def test_an_own_grid_is_sealed_by_the_folder_that_it_ran_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No grid of that name is shipped, and its file need not be at hand."""
+    write_grid(tmp_path / "runs" / "winmix", {"base": {0: 0.5}}, [0])
+    monkeypatch.chdir(tmp_path)
+    assert grid.main(["seal", "runs/winmix", "sealed"]) == 0
+    assert str(Path("sealed") / "runs.parquet") in capsys.readouterr().out
+    assert grid.main(["seal", "sealed", "again"]) == 1
+    assert "sealed: sealed into runs.parquet; lay it out" in capsys.readouterr().err
+    assert not Path("again").exists()
+
+
 def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
     tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

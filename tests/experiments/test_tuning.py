@@ -281,7 +281,7 @@ def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
     (damaged / TRIAL).write_text("{")
     (unfinished / TRIAL).unlink()
     monkeypatch.setattr(scheduler, "run_jobs", lambda executor, jobs, report: [report(job, 143, 0.1) for job in jobs])
-    scheduler.Runner(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
+    scheduler.GridScheduler(plan, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
     told = [record.getMessage() for record in caplog.records if "nothing is chosen" in record.msg]
     assert told == [
         f"nothing is chosen, as trials cannot be read: tuning/{damaged.name}; swarmformer grid retry sets aside what "
@@ -305,7 +305,7 @@ def test_floors_hold_nothing_up(plan: Plan, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(scheduler, "run_jobs", run_jobs)
     wanted = replace(plan, grid=plan.grid.model_copy(update={"floors": True}))
     with pytest.raises(KeyboardInterrupt):
-        scheduler.Runner(wanted, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
+        scheduler.GridScheduler(wanted, tmp_path / "tiny.yaml", tmp_path, Local(1, "cpu", 1)).run()
     assert all(title.startswith("tuning/") for title in at_once[0]) and len(at_once[0]) == 12
     assert at_once[1][0] == "floors" and len(at_once[1]) == 1 + len(plan.arms) * len(plan.grid.seeds)
 

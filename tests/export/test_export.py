@@ -15,7 +15,7 @@ import torch
 import swarmformer
 from swarmformer import cli, registry
 from swarmformer.errors import SpecError
-from swarmformer.export import measured
+from swarmformer.export import formats, measured
 from swarmformer.export.check import TEXTS, Checker
 from swarmformer.export.folder import Examples, export
 from swarmformer.hub import CompleteModel, save
@@ -118,6 +118,16 @@ def test_what_no_graph_can_hold_says_so_and_leaves_nothing(tmp_path: Path, monke
     monkeypatch.setattr(complete.model.pooling, "forward", by_number)
     with pytest.raises(SpecError, match=r"cannot be exported as one graph for every length: .*--format safetensors"):
         written(complete, tmp_path / "out", "torch-export")
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_translation_that_gives_nothing_is_a_fault_and_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(formats, "require", lambda *names: None)
+    monkeypatch.setattr("torch.onnx.export", lambda *given, **named: None)
+    with pytest.raises(SpecError, match="gave no program"):
+        written(complete_model("bag_of_embeddings"), tmp_path / "out", "onnx")
     assert not list(tmp_path.glob("*out*"))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -140,3 +143,60 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SWARMFORMER_CACHE", "~nobody-of-this-name/cache")
     with pytest.raises(SpecError, match="no such home directory; set SWARMFORMER_CACHE to a folder"):
         cache_dir()
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    folder = tmp_path / "below" / "folder"
+    folder.mkdir(parents=True)
+    (folder / "a").write_text("old")
+    (folder / "b").write_text("old")
+    return folder
+
+
+def test_a_folder_is_replaced_whole(old: Path) -> None:
+    with records.folder_written_whole(old) as new:
+        (new / "a").write_text("new")
+        assert (old / "a").read_text() == "old"
+    assert [path.name for path in old.iterdir()] == ["a"] and (old / "a").read_text() == "new"
+    assert [path.name for path in old.parent.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("where", ["in the block", "in the last renaming"])
+def test_an_exception_leaves_the_folder_that_was_there_and_nothing_else(
+    old: Path, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def fails(self: Path, target: Path) -> Path:
+        if self.name == "new" and target == old:
+            raise OSError("no")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fails)
+    with pytest.raises(OSError, match="no"), records.folder_written_whole(old) as new:
+        (new / "a").write_text("new")
+        if where == "in the block":
+            raise OSError("no")
+    assert {path.name: path.read_text() for path in old.iterdir()} == {"a": "old", "b": "old"}
+    assert [path.name for path in old.parent.iterdir()] == ["folder"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from swarmformer.records import folder_written_whole
+
+with folder_written_whole(Path(sys.argv[1])) as new:
+    (new / "a").write_text("new")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_leaves_the_folder_that_was_there_and_the_next_one_does_not_mind(old: Path) -> None:
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", KILLED, old]).returncode == -signal.SIGKILL
+    assert {path.name: path.read_text() for path in old.iterdir()} == {"a": "old", "b": "old"}
+    with records.folder_written_whole(old) as new:
+        (new / "a").write_text("new")
+    assert (old / "a").read_text() == "new"

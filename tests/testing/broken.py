@@ -130,6 +130,23 @@ class RefusesShortTexts(Sound):
         return super().forward(x_BND, mask_BN, norm)
 
 
+class RoughAtPads(Sound):
+    """Leaves numbers of size at pads, which nobody may read."""
+
+    rough_at_pads = True
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        real = torch.ones_like(x_BND[..., 0], dtype=torch.bool) if mask_BN is None else mask_BN
+        rough = (real != self.rough_at_pads).unsqueeze(-1)
+        return super().forward(x_BND, mask_BN, norm) + rough * self.linear(100 * x_BND)
+
+
+class RoughAtTokens(RoughAtPads):
+    """The same at real tokens, where rounding is seen."""
+
+    rough_at_pads = False
+
+
 class StaysInFp32(Sound):
     """Forgets the dtype that it was given."""
 

@@ -14,6 +14,7 @@ from swarmformer.testing import Case, Status, check_component
 from swarmformer.testing.check import Check
 from swarmformer.testing.checks import stretches
 from swarmformer.testing.checks.costs import flops_equal_the_counted, training_flops_equal_the_counted
+from swarmformer.testing.checks.numbers import autocast_stays_near_fp32
 from tests.testing import broken
 
 SHAPES = {f"right_shape_and_finite_in_{dtype}" for dtype in ("fp32", "bf16", "fp16")}
@@ -102,6 +103,13 @@ def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], 
 def test_a_fault_in_stretches_is_caught(cls: type, slot: str, check: Check) -> None:
     outcome = check.run(Case(cls, slot))
     assert outcome.status is Status.FAILED and "differs by up to" in outcome.detail
+
+
+def test_rounding_counts_at_real_tokens_alone() -> None:
+    assert autocast_stays_near_fp32.run(Case(broken.RoughAtPads, "local")).status is Status.PASSED
+    outcome = autocast_stays_near_fp32.run(Case(broken.RoughAtTokens, "local"))
+    assert outcome.status is Status.FAILED
+    assert outcome.detail.startswith("autocast, real tokens: differs by up to"), outcome.detail
 
 
 def test_a_default_outside_its_own_limits_is_said_so_by_every_check_that_builds() -> None:

@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ...published import Claim, Published
+from ...statistics.verdict import Verdict
 from ...study.families import versus
-from ...study.model import Contrast, GridStudy, Study, Verdict
+from ...study.model import Contrast, GridStudy, Study
 from ...words import p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.components.channel.naive_bayes import Counts, likeliest_scale, log_count_ratios
-from swarmformer.contracts import Channel, Dims, Probability
+from swarmformer.contracts import AtLeastOne, Channel, Dims, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
@@ -59,9 +59,9 @@ class Ngrams(Channel):
         dims: Dims,
         *,
         orders: Annotated[int, Field(ge=1, le=5)] = 2,
-        buckets: Annotated[int, Field(ge=1)] = 2**18,
+        buckets: AtLeastOne = 2**18,
         alpha: Annotated[float, Field(gt=0)] = 1.0,
-        min_texts: Annotated[int, Field(ge=1)] = 1,
+        min_texts: AtLeastOne = 1,
         scale: Annotated[float, Field(ge=0)] = 0.0,
         learned: bool = True,
         dropout: Probability = 0.0,

@@ -10,7 +10,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads, head_remarks, heads_of_width, watch_attention
+from swarmformer.components.shared import check_heads, dropout_now, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.contracts.measure import ATTENTION
 from swarmformer.ops.attention import attend
@@ -136,7 +136,7 @@ class ClusterAttention(Cluster):
         q, k, v = (self._split(t) for t in self.projections(c_BCD if norm is None else norm(c_BCD)))
         if self.watched is not None:
             watch_attention(self.watched, q, k, mask_BC, signal_BC)
-        dropout_p = self.dropout if self.training else 0.0
+        dropout_p = dropout_now(self, self.dropout)
         mixed_BHCD = attend(q, k, v, mask_BM=mask_BC, signal_BM=signal_BC, dropout_p=dropout_p)
         mixed_BCD = rearrange(mixed_BHCD, "b h c d -> b c (h d)")
         if self.out is not None:

@@ -8,7 +8,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from swarmformer.components.shared import Gate, divided, influence
+from swarmformer.components.shared import Gate, divided, influence, norm_or_identity
 from swarmformer.contracts import Cluster, Dims, Probability
 from swarmformer.ops.dropout import Dropout
 from swarmformer.ops.padding import filled
@@ -48,7 +48,7 @@ class Hierarchical(Cluster):
         norm: nn.Module | None = None,
         signal_BC: Tensor | None = None,
     ) -> Tensor:
-        norm = nn.Identity() if norm is None else norm
+        norm = norm_or_identity(norm)
         z = self._tree(self._update(c_BCD, norm), influence(c_BCD, mask_BC, signal_BC), norm)
         return z if mask_BC is None else z * mask_BC.unsqueeze(-1)
 
@@ -62,7 +62,7 @@ class Hierarchical(Cluster):
         size: int,
     ) -> Iterator[Tensor]:
         """Subtrees of 2ⁿ ≤ ``size`` clusters: all of them up, the tree over their roots, each once more up and down."""
-        norm, levels = nn.Identity() if norm is None else norm, max(1, size).bit_length() - 1
+        norm, levels = norm_or_identity(norm), max(1, size).bit_length() - 1
         weight_BC1 = influence(c_BCD, mask_BC, signal_BC)
         leaves = [tensor.split(1 << levels, dim=1) for tensor in (c_BCD, weight_BC1)]
         h, w = (t.new_empty(t.shape[0], len(leaves[0]), t.shape[2]) for t in (c_BCD, weight_BC1))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated
 
 import torch
 from einops import rearrange
-from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads
-from swarmformer.contracts import Cluster, Dims, Probability
+from swarmformer.components.shared import check_heads, dropout_now, norm_or_identity
+from swarmformer.contracts import AtLeastOne, Cluster, Dims, Probability
 from swarmformer.ops.attention import attend
 from swarmformer.ops.attention.plain import log_total
 from swarmformer.ops.dropout import Dropout
@@ -31,7 +29,7 @@ class CrossAttention(nn.Module):
         self, queries: Tensor, x_BKD: Tensor, mask_BK: Tensor | None = None, signal_BK: Tensor | None = None
     ) -> Tensor:
         q, k, v = self._projected(queries, x_BKD)
-        dropout_p = self.dropout if self.training else 0.0
+        dropout_p = dropout_now(self, self.dropout)
         mixed_BHQD = attend(q, k, v, mask_BM=mask_BK, signal_BM=signal_BK, dropout_p=dropout_p)
         return self.out(rearrange(mixed_BHQD, "b h q d -> b q (h d)"))
 
@@ -71,7 +69,7 @@ class Latent(Cluster):
         self,
         dims: Dims,
         *,
-        latents: Annotated[int, Field(ge=1)] = 8,
+        latents: AtLeastOne = 8,
         heads: int = 4,
         dropout: Probability = 0.0,
     ) -> None:
@@ -90,7 +88,7 @@ class Latent(Cluster):
         norm: nn.Module | None = None,
         signal_BC: Tensor | None = None,
     ) -> Tensor:
-        norm = nn.Identity() if norm is None else norm
+        norm = norm_or_identity(norm)
         x_BCD = norm(c_BCD)
         h_BMD = norm(self.latent_MD + self.gather(self.latent_MD, x_BCD, mask_BC, signal_BC))
         mixed_BCD = self.out_dropout(self.spread(x_BCD, h_BMD))
@@ -105,7 +103,7 @@ class Latent(Cluster):
         *,
         size: int,
     ) -> Iterator[Tensor]:
-        norm = nn.Identity() if norm is None else norm
+        norm = norm_or_identity(norm)
         cut = [[None] * -(-c_BCD.shape[1] // size) if t is None else t.split(size, 1) for t in (mask_BC, signal_BC)]
         parts = list(zip(c_BCD.split(size, dim=1), *cut, strict=True))
         heard = self.gather.gathered(self.latent_MD, ((norm(c), mask, signal) for c, mask, signal in parts))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
 from einops import rearrange
-from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import check_heads, divided, influence
-from swarmformer.contracts import Cluster, Dims, Probability
+from swarmformer.components.shared import check_heads, divided, dropout_now, influence
+from swarmformer.contracts import AtLeastOne, Cluster, Dims, Probability
 from swarmformer.ops.attention import attend
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
@@ -39,7 +36,7 @@ class Linformer(Cluster):
         self,
         dims: Dims,
         *,
-        rank: Annotated[int, Field(ge=1)] = 8,
+        rank: AtLeastOne = 8,
         share_projection: bool = False,
         heads: int = 4,
         dropout: Probability = 0.0,
@@ -76,7 +73,7 @@ class Linformer(Cluster):
 
     def _attend(self, q_BCD: Tensor, k_BRD: Tensor, v_BRD: Tensor) -> Tensor:
         q, k, v = (rearrange(t, "b c (h d) -> b h c d", h=self.heads) for t in (q_BCD, k_BRD, v_BRD))
-        mixed_BHCD = attend(q, k, v, dropout_p=self.dropout if self.training else 0.0)
+        mixed_BHCD = attend(q, k, v, dropout_p=dropout_now(self, self.dropout))
         return rearrange(mixed_BHCD, "b h c d -> b c (h d)")
 
     def _check(self, count: int) -> None:

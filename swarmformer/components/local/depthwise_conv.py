@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.contracts import Dims, Local, Probability
+from swarmformer.contracts import AtLeastOne, Dims, Local, Probability
 from swarmformer.errors import SpecError
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
@@ -28,7 +25,7 @@ class DepthwiseConv(Local):
 
     test_options = ({"kernel": 1}, {"kernel": 31})
 
-    def __init__(self, dims: Dims, *, kernel: Annotated[int, Field(ge=1)] = 7, dropout: Probability = 0.0) -> None:
+    def __init__(self, dims: Dims, *, kernel: AtLeastOne = 7, dropout: Probability = 0.0) -> None:
         super().__init__()
         if kernel % 2 == 0:
             raise SpecError(

@@ -9,7 +9,7 @@ from einops import rearrange
 from pydantic import Field
 from torch import Tensor, nn
 
-from swarmformer.components.shared import Gate, check_heads, head_remarks, heads_of_width, watch_attention
+from swarmformer.components.shared import Gate, check_heads, dropout_now, head_remarks, heads_of_width, watch_attention
 from swarmformer.contracts import Dims, Local, Probability
 from swarmformer.contracts.measure import ATTENTION, OPENNESS
 from swarmformer.errors import SpecError
@@ -94,7 +94,7 @@ class WindowedAttention(Local):
         return add(x_BND, u_BND, gate_BND)
 
     def _mix(self, x_BND: Tensor, mask_BN: Tensor | None) -> Tensor:
-        dropout_p = self.dropout if self.training else 0.0
+        dropout_p = dropout_now(self, self.dropout)
         if self.uniform:
             return average(self._split(self.value(x_BND)), mask_BN=mask_BN, window=self.window, dropout_p=dropout_p)
         q, k, v = (self._split(part) for part in self.qkv(x_BND).chunk(3, dim=-1))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
-from swarmformer.contracts import Dims, Pyramid
+from swarmformer.contracts import AtLeastOne, Dims, Pyramid
 from swarmformer.registry import register
 
 
@@ -25,7 +21,7 @@ class Halving(Pyramid):
     sees_order = False
     test_options = ({"min_clusters": 5},)
 
-    def __init__(self, dims: Dims, *, min_clusters: Annotated[int, Field(ge=1)] = 1) -> None:
+    def __init__(self, dims: Dims, *, min_clusters: AtLeastOne = 1) -> None:
         super().__init__()
         self.size, self.seq_len, self.min_clusters = dims.cluster_size, dims.seq_len, min_clusters
         self.layers = dims.num_layers

@@ -16,7 +16,7 @@ from swarmformer.assignment.reach import Reach, WeightedAssignment, reach_of
 from swarmformer.assignment.sampling import Sampling, sample
 from swarmformer.components.embedding.token_position import sinusoids
 from swarmformer.components.router.fixed_chunk import ChunkAssignment
-from swarmformer.contracts import Dims, Probability, Router
+from swarmformer.contracts import AtLeastOne, Dims, Probability, Router
 from swarmformer.contracts.measure import Measure, Watched
 from swarmformer.registry import register
 
@@ -72,7 +72,7 @@ class Learned(Router):
         *,
         logits: Literal["content", "position"] = "position",
         sampling: Sampling = "softmax",
-        width: Annotated[int, Field(ge=1)] = 32,
+        width: AtLeastOne = 32,
         radius: Annotated[int, Field(ge=0)] = 0,
         distance: Weight = 4.0,
         release: Weight = 0.0,

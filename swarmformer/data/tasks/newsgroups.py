@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from swarmformer.data.sources import (
     read_columns,
 )
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.data.tasks.newsgroups_text import thread, without_footer, without_headers, without_quotes
 from swarmformer.errors import DataError
 from swarmformer.registry import register
 from swarmformer.settings import DATA_VARIABLE
@@ -34,6 +34,10 @@ GROUPS = (
     "talk.religion.misc",
 )  # fmt: skip
 """Index = label."""
+QUOTED = re.compile(r"writes in|writes:|wrote:|says:|said:|^In article|^Quoted from|^\||^>")
+"""Lines that quote or announce a quotation."""
+SUBJECT = re.compile(r"^Subject:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
+REPLY = re.compile(r"^(?:re(?:\[\d+\])?:\s*)+", re.IGNORECASE)
 
 
 @register("task", "newsgroups")
@@ -123,3 +127,30 @@ def _split(name: str, messages: list[str], labels: np.ndarray, numbers: list[str
     found = zip(labels.tolist(), subjects, numbers, strict=True)
     groups = [f"{label} {subject or number}" for label, subject, number in found]
     return RawSplit(messages, labels, [f"{name}/{number}" for number in numbers], groups)
+
+
+# What is removed of a message follows scikit-learn's fetch_20newsgroups(remove=…), so that numbers can be compared
+# with those published for it.
+
+
+def without_headers(message: str) -> str:
+    """What follows the first empty line; nothing where there is none."""
+    return message.partition("\n\n")[2]
+
+
+def without_footer(message: str) -> str:
+    """Without the last block, if a line that is empty or of dashes alone stands before it: most are signatures."""
+    lines = message.strip().split("\n")
+    rules = [number for number, line in enumerate(lines) if not line.strip().strip("-")]
+    return "\n".join(lines[: rules[-1]]) if rules and rules[-1] > 0 else message
+
+
+def without_quotes(message: str) -> str:
+    """Without quoted lines and those that announce them."""
+    return "\n".join(line for line in message.split("\n") if not QUOTED.search(line))
+
+
+def thread(message: str) -> str:
+    """The subject, without marks of a reply and in lower case; empty where the headers have none."""
+    found = SUBJECT.search(message.partition("\n\n")[0])
+    return REPLY.sub("", found[1].strip()).strip().lower() if found else ""

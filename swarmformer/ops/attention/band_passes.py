@@ -17,7 +17,7 @@ def by_token(like_BHND: Tensor) -> Tensor:
     return like_BHND.new_empty(like_BHND.transpose(1, 2).shape).transpose(1, 2)
 
 
-class Forward:
+class BandForward:
     """The forward pass, and the weights that the backward pass computes anew."""
 
     def __init__(self, band: Band, q_BHND: Tensor, k_BHND: Tensor, v_BHND: Tensor) -> None:
@@ -48,7 +48,7 @@ class Forward:
         out_BHND[piece.texts, :, piece.own] = answers
 
 
-class Backward(Forward):
+class BandBackward(BandForward):
     """dS = P · (dP − Σ P·dP); dq = dS k, dk = dSᵀ q, dv = Pᵀ g, times the scale."""
 
     def __init__(

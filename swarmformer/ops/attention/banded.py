@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from swarmformer.ops.attention.band_passes import Backward, Forward, by_token
+from swarmformer.ops.attention.band_passes import BandBackward, BandForward, by_token
 from swarmformer.ops.attention.band_scores import Band, dropped, kept_weights
 from swarmformer.ops.attention.masks import usable_keys
 
@@ -50,7 +50,7 @@ class _Banded(torch.autograd.Function):
         dropout_p: float,
     ) -> Tensor:
         band = Band.of(q_BHND, usable_BN, signal_BN, bias_HR, window)
-        forward = Forward(band, q_BHND, k_BHND, v_BHND)
+        forward = BandForward(band, q_BHND, k_BHND, v_BHND)
         out_BHND, kept = by_token(v_BHND), []
         for piece in band.layout.pieces():
             weights = forward.weights(piece)
@@ -67,7 +67,7 @@ class _Banded(torch.autograd.Function):
     def backward(ctx: Any, grad_BHND: Tensor) -> tuple[Tensor | None, ...]:
         q_BHND, k_BHND, v_BHND, usable_BN, signal_BN, bias_HR, *kept = ctx.saved_tensors
         band = Band.of(q_BHND, usable_BN, signal_BN, bias_HR, ctx.window)
-        backward = Backward(band, q_BHND, k_BHND, v_BHND, grad_BHND, ctx.needs_input_grad)
+        backward = BandBackward(band, q_BHND, k_BHND, v_BHND, grad_BHND, ctx.needs_input_grad)
         for number, piece in enumerate(band.layout.pieces()):
             backward.add(piece, kept[number] if kept else None, ctx.dropout_p)
         return (*backward.gradients(signal_BN, bias_HR), None, None)

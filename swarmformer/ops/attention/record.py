@@ -49,11 +49,6 @@ def recording() -> Iterator[Recording]:
         _recorders[:] = [recorder for recorder in _recorders if recorder is not uses]
 
 
-def backends_used() -> list[dict[str, str]]:
-    """JSON rows of everything used since the process began; see ``Recording.rows``."""
-    return Recording(_recorders[0]).rows()
-
-
 def note(use: Use) -> None:
     """Write down a use, and log it where the innermost recording has not seen it; the others have what that has."""
     if use in _recorders[-1]:

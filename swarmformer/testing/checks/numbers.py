@@ -73,7 +73,10 @@ def autocast_stays_near_fp32(case: Case) -> None:
         exact = apply(case.slot, component, x, mask)
         with torch.autocast("cpu", torch.bfloat16):
             rough = apply(case.slot, component, x, mask)
-    assert_close("autocast", exact, rough.float(), atol=0.01, rtol=0.02)
+    place = "autocast"
+    if case.slot in MASKED_SLOTS and not rows_per_text(case.slot, component):  # pads are nobody's
+        place, exact, rough = "autocast, real tokens", exact[mask], rough[mask]
+    assert_close(place, exact, rough.float(), atol=0.01, rtol=0.02)
 
 
 @check(*MASKED_SLOTS)

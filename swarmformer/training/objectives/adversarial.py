@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from swarmformer.contracts import Dims, Forward, Loss, Model, Objective, embedded, embedding_of
+from swarmformer.records import NotNegative
 from swarmformer.registry import register
 
 if TYPE_CHECKING:
     from swarmformer.data.batching import Batch
 
-Natural = Annotated[float, Field(ge=0)]
 PROBE = 0.1
 """Length of the random step that a virtual direction is measured with, in deviations; as in the authors' code."""
 
@@ -45,8 +45,8 @@ class Adversarial(Objective):
         self,
         dims: Dims,
         *,
-        weight: Natural = 1.0,
-        epsilon: Natural = 5.0,
+        weight: NotNegative = 1.0,
+        epsilon: NotNegative = 5.0,
         virtual: bool = False,
         label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
     ) -> None:

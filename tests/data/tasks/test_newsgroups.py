@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.datasets import _twenty_newsgroups as reference
 
 from swarmformer.data.split import load_splits
-from swarmformer.data.tasks import newsgroups_text as parts
+from swarmformer.data.tasks import newsgroups as parts
 from swarmformer.data.tasks.newsgroups import GROUPS, Newsgroups
 from swarmformer.errors import DataError
 

@@ -50,6 +50,16 @@ def test_the_best_by_validation_stays_and_the_lower_seed_of_equals(grid: tuple[A
     assert kept(grid[1]) == {"a-s1", "b-s0"}
 
 
+def test_running_text_is_judged_by_what_its_trials_are_judged_by(grid: tuple[Any, Path]) -> None:
+    """Not by the loss, which may say the opposite."""
+    for (arm, seed), accuracy in ACCURACIES.items():
+        of_text = {**metrics(accuracy), "loss": accuracy, "perplexity": 2.0, "bits_per_byte": 1.0}
+        found = result(arm, seed, 0.5, metrics={"validation": of_text, "test": of_text})
+        (grid[1] / f"{arm}-s{seed}" / "result.json").write_text(json.dumps(found))
+    keep_best(*grid)
+    assert kept(grid[1]) == {"a-s1", "b-s0"}
+
+
 def test_what_runs_or_has_no_weights_is_left_alone(grid: tuple[Any, Path]) -> None:
     plan, folder = grid
     (folder / "a-s1" / "result.json").unlink()  # its model is written, its result not yet

@@ -186,6 +186,22 @@ def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:
     assert dict(os.environ) == before
 
 
+def test_the_environment_is_never_emptied_for_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    before, removed, unset = dict(os.environ), list[str](), os.environ.__class__.__delitem__
+
+    def told(environment: os._Environ[str], name: str) -> None:
+        removed.append(name)
+        unset(environment, name)
+
+    monkeypatch.setattr(os.environ.__class__, "__delitem__", told)  # pop and clear come here too
+    wanted = {**before, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+    with local._set_for_a_moment(wanted):
+        assert dict(os.environ) == wanted
+    assert dict(os.environ) == before and removed == ["OMP_WAIT_POLICY"]
+
+
 def is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)

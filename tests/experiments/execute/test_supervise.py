@@ -19,12 +19,11 @@ import pytest
 from experiments import owner
 from experiments.cells import identity, prepare, status_of
 from experiments.execute import failures, supervise
-from experiments.execute.failures import CHECKPOINT
 from experiments.execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from experiments.limits import Limits
 from experiments.owner import OWNER, CellBusyError, held, is_locked
 from experiments.status import Status
-from swarmformer.records import FAILURE, PROGRESS, Failure, Progress, load, save
+from swarmformer.records import CHECKPOINT, FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
 from tests.processes import wait_for
 
@@ -176,24 +175,20 @@ def test_time_in_which_the_supervisor_itself_was_stopped_does_not_count(
 
 def test_what_a_component_leaves_running_keeps_nobody(cell: Path) -> None:
     def linger(arguments: Any, tell: Tell) -> None:
-        threading.Thread(target=time.sleep, args=(600,)).start()
+        threading.Thread(target=time.sleep, args=(600,)).start()  # longer than a test may take
         tell(DONE)
 
-    began = time.monotonic()
     assert supervised(cell, linger) == DONE
-    assert time.monotonic() - began < 10
 
 
 def test_a_death_is_noticed_though_a_process_that_the_cell_forked_lives(cell: Path) -> None:
     def fork_and_die(arguments: Any, tell: Tell) -> None:
         if os.fork() == 0:
-            time.sleep(60)
+            time.sleep(600)  # longer than a test may take
         be_killed(arguments, tell)
 
-    began = time.monotonic()
     assert supervised(cell, fork_and_die) == FAILED
     assert load(cell / FAILURE, Failure).cause.startswith(DEATHS[be_killed])
-    assert time.monotonic() - began < 20
 
 
 def test_who_is_asked_to_stop_stops_and_leaves_no_failure(cell: Path) -> None:

@@ -12,7 +12,8 @@ from reports.claims.judgement import Finding
 from reports.claims.measurements import Measurements
 from reports.published import Claim, Published, read_published
 from reports.statistics.interval import Interval
-from reports.study.model import Arm, Contrast, Design, Family, GridStudy, Reference, Study, Verdict
+from reports.statistics.verdict import Verdict
+from reports.study.model import Arm, Contrast, Design, Family, GridStudy, Reference, Study
 
 NONE = Measurements()
 

@@ -6,7 +6,8 @@ import pytest
 
 from reports.claims.judgement import Ruling
 from reports.claims.rules import effects
-from reports.study.model import Contrast, GridStudy, Verdict
+from reports.statistics.verdict import Verdict
+from reports.study.model import Contrast, GridStudy
 from tests.reports.claims.synthetic_study import arm, contrast, grid, judged, study
 
 BETTER, WORSE, SAME, OPEN, DEPENDS = (

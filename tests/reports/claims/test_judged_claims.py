@@ -15,9 +15,10 @@ from reports.claims.measurements import Measurements, read_measurements
 from reports.claims.notes import claim_notes
 from reports.claims.rules.effects import Effect, Versus
 from reports.published import Published, read_published
+from reports.statistics.verdict import Verdict
 from reports.study.build import study
 from reports.study.families import versus
-from reports.study.model import GridStudy, Study, Verdict
+from reports.study.model import GridStudy, Study
 from reports.tables.claims import claims
 from tests.committed import runs_of
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reports.statistics.verdict import holm
+from reports.statistics.verdict import Verdict, holm
 from reports.study.build import study
 from reports.study.families import versus
-from reports.study.model import Contrast, Design, GridStudy, Verdict
+from reports.study.model import Contrast, Design, GridStudy
 from tests.committed import SEALED
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_design import FACTORS, write_design

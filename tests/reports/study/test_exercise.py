@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from reports.statistics.verdict import Verdict
 from reports.study.build import study
 from reports.study.exercise import Exercised, Mechanism, exercised, idle_factor
-from reports.study.model import GridStudy, Verdict
+from reports.study.model import GridStudy
 from reports.tables.arms import arms as arms_table
 from swarmformer.records import Result
 from tests.reports import synthetic_runs as runs

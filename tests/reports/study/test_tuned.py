@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reports.errors import ReportError
-from reports.statistics.expected_maximum import expected_maximum
 from reports.study.build import study
 from reports.study.read import Status
+from reports.study.tuning import expected_maximum
 from swarmformer.records import CONFIG, TUNING, Metrics, Seconds, Trial, load_json, save, save_tuning
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_tuning import SCORES, SEED, tuning, write_tuned

@@ -26,6 +26,7 @@ from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.timing import no_garbage_collection, now_s, seconds
 from swarmformer.environment import describe_machine, device_name, matmul_precision
 from swarmformer.errors import SpecError
+from swarmformer.ops.attention import unrecorded
 from swarmformer.records import write_bytes_atomically
 from swarmformer.run_key import digest
 from swarmformer.settings import cache_dir
@@ -129,12 +130,13 @@ def _step_seconds(model: Model, train: TrainSpec, length: int) -> dict[str, floa
 
 def _in_turns(calls: Mapping[str, Callable[[], Any]], device: torch.device) -> dict[str, float]:
     """Least seconds of each call."""
-    for call in calls.values():
-        call()  # the first chooses kernels and touches memory
     rounds: list[dict[str, float]] = []
-    end = now_s() + STEPS_S
-    while len(rounds) < REPEATS or now_s() < end:
-        rounds.append({name: seconds(call, device) for name, call in calls.items()})
+    with unrecorded():
+        for call in calls.values():
+            call()  # the first chooses kernels and touches memory
+        end = now_s() + STEPS_S
+        while len(rounds) < REPEATS or now_s() < end:
+            rounds.append({name: seconds(call, device) for name, call in calls.items()})
     return {name: min(taken[name] for taken in rounds) for name in calls}
 
 

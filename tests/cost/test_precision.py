@@ -14,6 +14,7 @@ from swarmformer.cost import precision
 from swarmformer.cost.precision import Rates, chosen_precision, measure_rates, product_rates, rates_here
 from swarmformer.errors import SpecError
 from swarmformer.modes import autocast
+from swarmformer.ops.attention import recording
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
 from tests.training.toys import toy_data, toy_run
@@ -75,7 +76,9 @@ def test_measured_once_and_with_nothing_left_behind(monkeypatch: pytest.MonkeyPa
     weights, state = [p.clone() for p in model.parameters()], torch.get_rng_state()
     monkeypatch.setattr(precision, "product_rates", lambda products, device: {"fp32": 1.0, "bf16": 1.0})
     monkeypatch.setattr(precision, "STEPS_S", 0.0)
-    found = rates_here(spec, model, spec.train)
+    with recording() as attention:
+        found = rates_here(spec, model, spec.train)
+    assert attention.rows() == [], "what is measured is no part of a run"
     assert set(found.step_s) == {"fp32", "bf16"} and min(found.step_s.values()) > 0
     assert torch.equal(state, torch.get_rng_state()) and not model.training
     assert all(torch.equal(old, new) and new.grad is None for old, new in zip(weights, model.parameters(), strict=True))

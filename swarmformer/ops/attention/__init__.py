@@ -16,7 +16,7 @@ from swarmformer.ops.attention.average import average
 from swarmformer.ops.attention.choice import Choice, Machine, choose
 from swarmformer.ops.attention.function import attend
 from swarmformer.ops.attention.override import use_backend
-from swarmformer.ops.attention.record import recording
+from swarmformer.ops.attention.record import recording, unrecorded
 from swarmformer.ops.attention.request import AttentionError, Request
 
 __all__ = [
@@ -28,5 +28,6 @@ __all__ = [
     "average",
     "choose",
     "recording",
+    "unrecorded",
     "use_backend",
 ]

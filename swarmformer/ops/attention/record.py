@@ -49,6 +49,17 @@ def recording() -> Iterator[Recording]:
         _recorders[:] = [recorder for recorder in _recorders if recorder is not uses]
 
 
+@contextmanager
+def unrecorded() -> Iterator[None]:
+    """Keep what is used meanwhile out of every recording: of measurements, which are no part of a run."""
+    before = list(_recorders)
+    _recorders[:] = [{}]
+    try:
+        yield
+    finally:
+        _recorders[:] = before
+
+
 def note(use: Use) -> None:
     """Write down a use, and log it where the innermost recording has not seen it; the others have what that has."""
     if use in _recorders[-1]:

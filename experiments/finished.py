@@ -51,10 +51,9 @@ def remember(plan: Plan, folder: Path) -> None:
 
 def _is_of_files(spec: RunSpec) -> bool:
     """Whether classes or tokens may be those of files that can change: then the run keys change with them."""
-    from swarmformer import registry
 
     texts = [value for value in (spec.data.tokenizer, *spec.data.task.options.values()) if isinstance(value, str)]
-    own = registry.get("task", spec.data.task.name).reads_own_files  # type: ignore[attr-defined]
+    own = spec.data.task.part.reads_own_files
     return own or any(os.sep in text or "/" in text or os.path.exists(text) for text in texts)
 
 

@@ -46,7 +46,7 @@ def assemble(spec: ModelSpec) -> Model:
     try:
         model: Model = family(*leading, **spec.options)
         if spec.channel is not None:
-            model = WithChannel(model, registry.get("channel", spec.channel.name)(spec.dims, **spec.channel.options))
+            model = WithChannel(model, spec.channel.make(spec.dims))
     except SpecError:
         raise
     except ValueError as error:
@@ -74,9 +74,8 @@ def make_ingredients(train: TrainSpec, dims: Dims) -> Ingredients:
 
 
 def _ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
-    cls = registry.get(slot, spec.name)
     try:
-        return cls(*(dims,)[: len(registry.leading_of(slot, cls))], **spec.options)
+        return spec.make(*(dims,)[: len(registry.leading_of(slot, spec.part))])
     except ValueError as error:
         raise SpecError(str(error), path=("train", slot)) from error
 
@@ -153,7 +152,7 @@ def rehearse(spec: RunSpec) -> Model:
             the task asks.
     """
     model = assemble_without_weights(spec.model)
-    task: Any = registry.get("task", spec.data.task.name)
+    task = spec.data.task.part
     check_answers(model, spec, task.per_token, task.next_token)
     check_task(spec)
     with without_weights():
@@ -232,10 +231,10 @@ def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool
 def check_task(spec: RunSpec) -> None:
     """Raise SpecError where a stage trains on texts that the task does not have, windows leave tokens out, or another
     task cannot be answered."""
-    task: Task = registry.get("task", spec.data.task.name)(**spec.data.task.options)
+    task: Task = spec.data.task.make()
     for other in spec.data.out_of_domain:
         try:
-            check_readable(task, registry.get("task", other.name)(**other.options), called(other))
+            check_readable(task, other.make(), called(other))
         except SpecError as error:
             raise SpecError(f"data.out_of_domain: {error}") from error
     stride, seq_len = getattr(task, "stride", 0), spec.model.dims.seq_len

@@ -25,7 +25,7 @@ from swarmformer.once import kept_by
 from swarmformer.schema import validate
 from swarmformer.sections.data import called
 from swarmformer.sections.short_names import spread
-from swarmformer.spec import ComponentSpec, DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
+from swarmformer.spec import DataSpec, ModelSpec, RunName, RunSpec, TrainSpec
 from swarmformer.yaml import display, read_yaml
 
 TRAIN = "train"
@@ -207,24 +207,19 @@ def resolve_run(variant: str, overrides: Sequence[Override] = (), seed: int = 0)
 
 def make_task(data: DataSpec) -> Task:
     """The task of a data specification."""
-    return _task(data.task)
+    task: Task = data.task.make()
+    return task
 
 
 def make_out_of_domain(data: DataSpec) -> dict[str, Task]:
     """The other tasks of a data specification, by what reports call them."""
-    return {called(other): _task(other) for other in data.out_of_domain}
-
-
-def _task(chosen: ComponentSpec) -> Task:
-    task: Task = registry.get("task", chosen.name)(**chosen.options)
-    return task
+    return {called(other): other.make() for other in data.out_of_domain}
 
 
 def make_augmentations(data: DataSpec) -> Augmentations:
     """The text augmentations of a data specification, by name."""
     return {
-        name: Chosen(registry.get("text_augmentation", name)(**part.options), part.key_content())
-        for name, part in data.augment.items()
+        name: Chosen(part.make(), part.key_content()) for name, part in data.augment.items()
     }
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from swarmformer import registry
 from swarmformer.cli.asking import says_form
 from swarmformer.cli.examples import chosen_task
 from swarmformer.data.tasks.language_model import read_text
@@ -42,7 +41,7 @@ def evaluate_text(model: TextGenerator, options: argparse.Namespace) -> int:
             raise UsageError("this model does not say what it was trained on: name a FILE or a --task")
         chosen = chosen_task(options.task) if options.task else dict(model.complete.task or {})
         spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
-        task = registry.get("task", spec.name)(**spec.options)
+        task = spec.make()
         if not task.next_token:
             raise UsageError(f"task {spec.name!r} has answers of its own, and this model predicts text")
         texts, stride = list(task.load()[split].texts), 0 if split == "train" else task.stride

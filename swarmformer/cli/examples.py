@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from yaml import YAMLError
 
-from swarmformer import registry
 from swarmformer.data.answers import read_texts
 from swarmformer.data.classes import label_of, own_classes
 from swarmformer.data.delimited import Form
@@ -107,7 +106,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
         raise SpecError(f"the model's task is code of its own ({chosen['name']}), which is not imported unasked: pass "
                         "--trust-code where you trust it")  # fmt: skip
     spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
-    task: Task = registry.get("task", spec.name)(**spec.options)
+    task: Task = spec.make()
     classes_K = own_classes(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
     split = split or "test"

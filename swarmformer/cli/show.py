@@ -69,5 +69,4 @@ def _origin(slot: str, chosen: ComponentSpec) -> tuple[str, str]:
     entries = [entry for entry in registry.list_components(slot) if entry.name == chosen.name]
     if entries:
         return entries[0].origin, entries[0].summary
-    cls = registry.get(slot, chosen.name)
-    return chosen.name, registry.summary_of(cls)
+    return chosen.name, registry.summary_of(chosen.part)

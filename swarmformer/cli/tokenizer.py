@@ -26,14 +26,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words_of(arguments))
     if options.file.suffix != ".json" or options.file.exists():
         raise UsageError(f"{options.file}: name a .json file that is not there yet: runs may rest on one that is")
-    from swarmformer import registry
     from swarmformer.cli.examples import chosen_task
     from swarmformer.data.split import check_documents
     from swarmformer.data.tokenizer import train_bpe
     from swarmformer.spec import ComponentSpec, nowhere
 
     spec = ComponentSpec.from_dict("task", chosen_task(options.task), ("task",), nowhere)
-    task = registry.get("task", spec.name)(**spec.options)
+    task = spec.make()
     if not task.next_token:
         raise UsageError(f"task {spec.name!r} predicts no text; only such tasks have a tokenizer of their own")
     splits = task.load()

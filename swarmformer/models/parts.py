@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from swarmformer import registry
-from swarmformer.contracts import Component, Dims
+from swarmformer.contracts import Dims
 from swarmformer.errors import SpecError
 from swarmformer.spec import ComponentSpec
 
@@ -41,12 +40,11 @@ class Parts:
             SpecError: options or sizes that the component refuses with any ValueError; ``path`` names the key.
         """
         spec = self.slots[slot]
-        cls: type[Component] = registry.get(slot, spec.name)
         if place is None:
             torch.set_rng_state(self.before)
         with nullcontext() if place is None else self.stream(place):
             try:
-                return cls(self.dims, **spec.options)
+                return spec.make(self.dims)
             except ValueError as error:
                 key = (error.path or ()) if isinstance(error, SpecError) else ()
                 raise SpecError(str(error), path=("model", slot, *key)) from error

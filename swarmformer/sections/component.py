@@ -40,6 +40,15 @@ class ComponentSpec(Strict):
         component = registry.get(slot, name, place)
         return cls(slot=slot, name=name, options=check_options(component, given, path, locate))
 
+    @property
+    def part(self) -> type[Any]:
+        """The registered class that it names."""
+        return registry.get(self.slot, self.name)
+
+    def make(self, *leading: Any) -> Any:
+        """A new one with these options; ``leading``: what a class of its slot is given before them, as ``Dims``."""
+        return self.part(*leading, **self.options)
+
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options}
 

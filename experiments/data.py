@@ -7,11 +7,11 @@ from typing import Any
 
 from swarmformer.assembly import trains_on_unlabelled
 from swarmformer.data.encoded import EncodedData
-from swarmformer.data.encoding import load_encoded
+from swarmformer.data.encoding import load_encoded, texts_key
 from swarmformer.data.out_of_domain import load_out_of_domain
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.errors import DataError
-from swarmformer.spec import RunSpec
+from swarmformer.spec import DataSpec, RunSpec
 from swarmformer.variants import make_augmentations, make_out_of_domain, make_task
 
 
@@ -21,13 +21,8 @@ def load_data(spec: RunSpec) -> EncodedData:
     Raises:
         DataError: missing or malformed data, or other data than the run was planned for.
     """
-    task = make_task(spec.data)
-    options: dict[str, Any] = {
-        "tokenizer": spec.data.tokenizer, "seq_len": spec.model.dims.seq_len,
-        "cut": spec.data.cut, "cut_share": spec.data.cut_share,
-    }  # fmt: skip
+    task, options = make_task(spec.data), _encoding(spec)
     data = load_encoded(task, augment=make_augmentations(spec.data), **options, **spec.data.draw(spec.seed))
-    data = replace(data, out_of_domain=load_out_of_domain(task, make_out_of_domain(spec.data), **options))
     if any(trains_on_unlabelled(stage) for stage in spec.train.stages):
         data = replace(data, unlabelled=load_unlabelled(task, **options))
     for size in ("num_classes", "vocab_size"):
@@ -38,3 +33,25 @@ def load_data(spec: RunSpec) -> EncodedData:
                 "changed in between; plan it anew"
             )
     return data
+
+
+def with_out_of_domain(data: EncodedData, spec: RunSpec) -> EncodedData:
+    """The same with the test splits of the other tasks that the run is asked about.
+
+    Raises:
+        DataError: one of them is missing or malformed.
+    """
+    others = make_out_of_domain(spec.data)
+    return replace(data, out_of_domain=load_out_of_domain(make_task(spec.data), others, **_encoding(spec)))
+
+
+def keys_of_others(data: DataSpec) -> dict[str, str]:
+    """Of the texts of the other tasks that runs are asked about, by what each is called."""
+    return {name: texts_key(other, data.tokenizer) for name, other in make_out_of_domain(data).items()}
+
+
+def _encoding(spec: RunSpec) -> dict[str, Any]:
+    data = spec.data
+    return {
+        "tokenizer": data.tokenizer, "seq_len": spec.model.dims.seq_len, "cut": data.cut, "cut_share": data.cut_share,
+    }  # fmt: skip

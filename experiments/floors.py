@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,11 @@ from filelock import FileLock
 from swarmformer.data.cut import Cut
 from swarmformer.data.out_of_domain import copies_of, raw_out_of_domain
 from swarmformer.data.predictors import compute_predictors, left_out
-from swarmformer.records import FLOORS, Floor, Floors, UnreadableFileError, load, save
-from swarmformer.sections.data import called
+from swarmformer.records import FLOORS, Floor, Floors, FloorsElsewhere, UnreadableFileError, load, save
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_out_of_domain, make_task
 
-from .data import load_data
+from .data import keys_of_others, load_data
 from .plan.grid_file import first_spec, read_grid
 from .runner import use_threads
 
@@ -28,16 +27,14 @@ def write_floors(grid: Path, folder: Path) -> None:
     runs = [spec.model_copy(update={"seed": seed}) for seed in (seeds if spec.data.split_seed == "run" else seeds[:1])]
     data_key = load_data(runs[0]).source_key
     with FileLock(folder / "floors.lock"):
-        others = {called(other) for other in spec.data.out_of_domain}
-        if not is_current(folder / FLOORS, data_key, len(runs), others):
+        if not is_current(folder / FLOORS, data_key, len(runs), keys_of_others(spec.data)):
             _write(runs, folder, data_key)
 
 
 def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
     data, seq_len = runs[0].data, runs[0].model.dims.seq_len
     task, cut = make_task(data), Cut(seq_len, data.cut, data.cut_share)
-    others = raw_out_of_domain(task, make_out_of_domain(data))
-    train = task.load()["train"] if others else None
+    others, keys = raw_out_of_domain(task, make_out_of_domain(data)), keys_of_others(data)
     how: dict[str, Any] = {"cut": cut, "tokenizer": data.tokenizer, "others": others}
     drawn = [compute_predictors(task, **how, **data.draw(run.seed)) for run in runs]
     of_task: dict[str, list[Floor]] = {name: [] for name in ("", *others)}
@@ -46,8 +43,10 @@ def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
         of_task[mean.pop("task", "")].append(Floor.model_validate(mean))
     floors = Floors(
         task=data.called, data_key=data_key, splits=len(runs), floors=tuple(of_task.pop("")), left_out=left_out(task),
-        out_of_domain={name: tuple(found) for name, found in of_task.items()},
-        copies={name: copies_of(train, split, task) for name, split in others.items() if train is not None},
+        out_of_domain={
+            name: FloorsElsewhere(data_key=keys[name], copies=copies_of(task, others[name]), floors=tuple(found))
+            for name, found in of_task.items()
+        },
     )  # fmt: skip
     save(folder / FLOORS, floors)
 
@@ -62,13 +61,15 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**first, "accuracy": sum(found) / len(found), "detail": detail}
 
 
-def is_current(path: Path, data_key: str, splits: int = 1, others: Collection[str] = ()) -> bool:
-    """Whether the floors in ``path`` are of this data, of so many splits of it, and of these other tasks at least."""
+def is_current(path: Path, data_key: str, splits: int = 1, others: Mapping[str, str] | None = None) -> bool:
+    """Whether the floors in ``path`` are of this data, of so many splits of it, and at least of these other tasks, by
+    name with the key of their texts."""
     try:
         floors = load(path, Floors)
     except UnreadableFileError:
         return False
-    return (floors.data_key, floors.splits) == (data_key, splits) and floors.out_of_domain.keys() >= set(others)
+    known = {name: found.data_key for name, found in floors.out_of_domain.items()}
+    return (floors.data_key, floors.splits) == (data_key, splits) and known.items() >= (others or {}).items()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

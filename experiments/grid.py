@@ -254,7 +254,8 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     print(f"runs are in {options.folder}")
     if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
         return 1
-    remember(runner.plan, options.folder)
+    if not runner.unasked:  # of which every run is to tell
+        remember(runner.plan, options.folder)
     return 0
 
 

@@ -45,7 +45,7 @@ from swarmformer.training.result import TrainResult
 from swarmformer.variants import make_task
 
 from .cells import WITHOUT_MODEL, CellFailedError, check_precision, identity, prepare
-from .data import load_data
+from .data import load_data, with_out_of_domain
 from .faults import failure_recorded, log_to
 from .follow import StepsTold
 from .owner import GLANCE_S, Hold, held
@@ -84,7 +84,8 @@ def assist(folder: Path, spec: RunSpec, device_word: str, ranks: Ranks) -> None:
     """Train with the first process, which has the cell: nothing is written here."""
     if ranks.agreed(False):
         keep_freed_memory()
-        Trainer(spec, load_data(spec), resolve_device(device_word), folder, ranks=ranks).run()
+        data = with_out_of_domain(load_data(spec), spec)
+        Trainer(spec, data, resolve_device(device_word), folder, ranks=ranks).run()
 
 
 def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | None:
@@ -153,7 +154,7 @@ def _trained(
     ranks.agreed(True)
     starts = _begin(folder, spec, device)
     logger.info("%s seed %d, run key %s, %s", arm, spec.seed, spec.run_key, device_name(device))
-    data = load_data(spec) if test else load_data(spec).without_test()
+    data = with_out_of_domain(load_data(spec), spec) if test else load_data(spec).without_test()
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
     with recording() as attention:
@@ -195,7 +196,8 @@ def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, r
         "data": trained.data.facts,
         "test_readings": outcome.test_readings,
         "published_reading": outcome.published_reading,
-        "out_of_domain": outcome.out_of_domain,
+        "out_of_domain": {name: {**metrics, "data_key": trained.data.out_of_domain[name].key}
+                          for name, metrics in outcome.out_of_domain.items()},
         "truncated": {name: split.truncated for name, split in splits.items()},
     })  # fmt: skip
     if keep_weights:

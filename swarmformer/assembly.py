@@ -20,7 +20,7 @@ from swarmformer.contracts.objective import why_whole
 from swarmformer.data.classes import check_readable
 from swarmformer.data.encoded import UNLABELLED
 from swarmformer.data.task import Task
-from swarmformer.errors import SpecError, SwarmformerError
+from swarmformer.errors import DataError, SpecError, SwarmformerError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
@@ -235,7 +235,7 @@ def check_task(spec: RunSpec) -> None:
     for other in spec.data.out_of_domain:
         try:
             check_readable(task, other.make(), called(other))
-        except SpecError as error:
+        except (SpecError, DataError) as error:
             raise SpecError(f"data.out_of_domain: {error}") from error
     stride, seq_len = getattr(task, "stride", 0), spec.model.dims.seq_len
     if stride > seq_len:

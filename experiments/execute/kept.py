@@ -13,8 +13,8 @@ from filelock import FileLock
 from swarmformer import records
 from swarmformer.hub.source import KEPT
 from swarmformer.records import RESULT, TrialMetric, UnreadableFileError
-from swarmformer.sections.data import called
 
+from ..data import keys_of_others
 from ..plan import Cell, Plan
 from ..tuning import validation_score
 
@@ -47,15 +47,16 @@ def lacking(plan: Plan, folder: Path) -> list[Path]:
 
 
 def unasked(plan: Plan, folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Finished cells that ended before the grid asked about another task, and the tasks they lack."""
-    for cell in plan.cells():
-        asked = {called(other) for other in cell.spec.data.out_of_domain}
+    """Finished cells that have not answered the other tasks as they are now, and the tasks they lack."""
+    asked = keys_of_others(plan.arms[0].spec.data)  # the same of all arms
+    for cell in plan.cells() if asked else ():
         path = cell.folder(folder)
-        if asked and (path / RESULT).exists():
+        if (path / RESULT).exists():
             with suppress(UnreadableFileError):  # reports say so
-                lacking = asked - records.load(path / RESULT, records.Result).out_of_domain.keys()
-                if lacking:
-                    yield path, sorted(lacking)
+                found = records.load(path / RESULT, records.Result).out_of_domain
+                known = {name: answered.data_key for name, answered in found.items()}
+                if lacking := sorted(name for name, key in asked.items() if known.get(name) != key):
+                    yield path, lacking
 
 
 def _finished(cell: Cell, folder: Path, metric: TrialMetric) -> tuple[float, int, Path] | None:

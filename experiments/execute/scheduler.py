@@ -50,7 +50,7 @@ class GridScheduler:
         self.deaths: Counter[str] = Counter()  # jobs that ended without a word, by cell
         self.left: dict[str, float] = {}  # when the checkpoint of such a cell was written
         self.arms: dict[str, str] = {}  # of the cells that were started, by name
-        self.waiting = False
+        self.waiting = self.unasked = False
         self.index = Index(folder)
         self.watch = Watch()
 
@@ -66,7 +66,9 @@ class GridScheduler:
         for path in lacking(self.plan, self.folder):
             logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
         for path, tasks in unasked(self.plan, self.folder):
-            logger.warning("%s: finished before it was asked about %s; to ask it, move its result.json away",
+            self.unasked = True
+            logger.warning("%s: finished before it was asked about %s as it is now; moving result.json away trains the "
+                           "cell anew, which should be done of all that are compared",
                            path.relative_to(self.folder), ", ".join(tasks))  # fmt: skip
         if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()

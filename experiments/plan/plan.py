@@ -174,6 +174,8 @@ def _load_plan(path: Path) -> Plan:
 def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:
     if grid.floors and len({arm.spec.data.task.model_dump_json() for arm in arms}) > 1:
         raise SpecError(f"{where}: floors: the arms have different tasks; write floors: false, or one grid per task")
+    if len({str(arm.spec.data.out_of_domain) for arm in arms}) > 1:
+        raise SpecError(f"{where}: data.out_of_domain: the arms differ in it; ask all of them the same")
     if grid.base is not None and grid.base not in {arm.name for arm in arms}:
         raise SpecError(f"{where}: base: {grid.base!r} is not one of the arms")
     if len(set(grid.seeds)) < len(grid.seeds):

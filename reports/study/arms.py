@@ -17,7 +17,7 @@ from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
 from .costs import Latencies, latencies_of, speeds_of
 from .exercise import exercised
-from .model import Arm, Reference, Size
+from .model import Arm, Baselines, Reference, Size
 from .read import Cell, Grid
 from .runs import MEASURES, Parted
 
@@ -153,11 +153,14 @@ def _of_grid(grid: Grid, task: str) -> list[Reference]:
     return [_reference(grid, floor, floors.data_key) for floor in floors.floors] if floors else []
 
 
-def references_elsewhere(grid: Grid, task: str) -> dict[str, tuple[Reference, ...]]:
+def references_elsewhere(grid: Grid, task: str) -> dict[str, Baselines]:
     """The grid's baselines on the test splits of other tasks, by task."""
     floors = grid.floors_of(task)
     found = floors.out_of_domain if floors else {}
-    return {other: tuple(_reference(grid, floor) for floor in of_other) for other, of_other in found.items()}
+    return {
+        name: Baselines(tuple(_reference(grid, floor) for floor in other.floors), other.data_key, other.copies)
+        for name, other in found.items()
+    }
 
 
 def _reference(grid: Grid, floor: Floor, data_key: str = "") -> Reference:

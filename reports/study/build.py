@@ -78,7 +78,6 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         others=others,
         references=known,
         elsewhere=references_elsewhere(grid, task),
-        copies=floors.copies if floors else {},
         left_out=tuple(f"{name}: {reason}" for name, reason in floors.left_out.items()) if floors else (),
         families=families(arms, grid.plan, grid.base, margin, correct),
         effects=designs(arms, grid.plan, margin),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+
+from swarmformer.records import Result
 
 from ..statistics.contrast import difference
 from ..statistics.interval import Interval, accuracy_interval
 from ..statistics.verdict import holm
 from .families import possible
-from .model import Arm, GridStudy, Reference, Sources
+from .model import Arm, Baselines, GridStudy, Sources
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,33 @@ class Answered:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Another task, called ``task``: the arms in the grid's order, and the grid's baselines as far as they are known.
-
-    copies: of its test texts how many stand in the source's training texts too; None where it was not counted.
-    """
+    """Another task, called ``task``: the arms in the grid's order, and the grid's baselines, where they are of the same
+    texts. others: runs that answered other texts of that name, which are left out."""
 
     task: str
     arms: tuple[Answered, ...]
-    baselines: tuple[Reference, ...]
-    copies: int | None
+    baselines: Baselines | None
+    others: int = 0
 
 
 def elsewhere(grid: GridStudy) -> list[Elsewhere]:
     """Every other task that a run of the grid has answered, by name."""
     results = [result for result in grid.results.values() if result is not None]
     tasks = sorted({task for result in results for task in result.out_of_domain})
-    return [
-        Elsewhere(task, tuple(_against_base(grid, task)), grid.elsewhere.get(task, ()), grid.copies.get(task))
-        for task in tasks
-    ]
+    return [_elsewhere(grid, task, results) for task in tasks]
 
 
-def _against_base(grid: GridStudy, task: str) -> Iterator[Answered]:
-    found = [_answered(grid, arm, task) for arm in grid.arms]
+def _elsewhere(grid: GridStudy, task: str, results: Sequence[Result]) -> Elsewhere:
+    """Of the texts that most runs have answered under this name."""
+    keys = Counter(result.out_of_domain[task].data_key for result in results if task in result.out_of_domain)
+    key, count = keys.most_common(1)[0]
+    baselines = grid.elsewhere.get(task)
+    fitting = baselines if baselines and baselines.data_key == key else None
+    return Elsewhere(task, tuple(_against_base(grid, task, key)), fitting, keys.total() - count)
+
+
+def _against_base(grid: GridStudy, task: str, key: str) -> Iterator[Answered]:
+    found = [_answered(grid, arm, task, key) for arm in grid.arms]
     values = {one.arm.name: one.values for one in found}
     base = next((one for one in found if one.arm.is_base), None)
     compared = {one.arm.name: possible(difference(values, one.arm.name, base.arm.name)) for one in found
@@ -71,12 +78,13 @@ def _against_base(grid: GridStudy, task: str) -> Iterator[Answered]:
         yield replace(one, to_base=estimate.interval, p=estimate.p, p_holm=corrected[one.arm.name], both=both)
 
 
-def _answered(grid: GridStudy, arm: Arm, task: str) -> Answered:
-    runs = zip(arm.column("where"), arm.column("seed"), strict=True)
-    results = {int(seed): grid.results[where] for where, seed in runs}
-    known = {seed: result for seed, result in results.items() if result and task in result.out_of_domain}
-    values = {seed: result.out_of_domain[task].accuracy for seed, result in known.items()}
-    own = {seed: result.metrics.test.accuracy for seed, result in known.items()}
+def _answered(grid: GridStudy, arm: Arm, task: str, key: str) -> Answered:
+    values, own = dict[int, float](), dict[int, float]()
+    for where, seed in zip(arm.column("where"), arm.column("seed"), strict=True):
+        result = grid.results[where]
+        there = result.out_of_domain.get(task) if result else None
+        if result and there and there.data_key == key:
+            values[int(seed)], own[int(seed)] = there.accuracy, result.metrics.test.accuracy
     change = possible(difference({"there": values, "own": own}, "there", "own")).interval
     sources = arm.sources_of(values) if values else ()
     return Answered(arm, values, accuracy_interval(list(values.values())), change, sources)

@@ -179,6 +179,16 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Baselines:
+    """A grid's on the test split of another task. data_key: of its texts; copies: how many of these stand in the
+    source's train too."""
+
+    references: tuple[Reference, ...]
+    data_key: str
+    copies: int
+
+
+@dataclass(frozen=True)
 class GridStudy:
     """One grid and task: its alike runs, what was compared, and what a reader must know before trusting it.
 
@@ -191,8 +201,7 @@ class GridStudy:
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
     ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
-    was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task; copies: how many texts
-    of these stand in training too.
+    was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task.
     """
 
     name: str
@@ -221,8 +230,7 @@ class GridStudy:
     timing: str = ""
     tuned: tuple[Tuned, ...] = ()
     answers: Read | None = field(default=None, compare=False)
-    elsewhere: Mapping[str, tuple[Reference, ...]] = field(default_factory=dict)
-    copies: Mapping[str, int] = field(default_factory=dict)
+    elsewhere: Mapping[str, Baselines] = field(default_factory=dict)
 
     def arm(self, name: str) -> Arm | None:
         """The first of this name."""

@@ -21,7 +21,8 @@ def _table(grid: GridStudy, other: Elsewhere) -> Table:
     columns = tuple(Column(head, is_code=head == "arm") for head in HEADS)
     rows = [_row(one, other) for one in other.arms]
     own = {one.name: one for one in grid.references if one.data_key == grid.data_key}
-    rows += [_of_baseline(one, own.get(one.name), ruled=not place) for place, one in enumerate(other.baselines)]
+    baselines = other.baselines.references if other.baselines else ()
+    rows += [_of_baseline(one, own.get(one.name), ruled=not place) for place, one in enumerate(baselines)]
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
     notes = (base, *_lacking(other), *_copies(other), *grid.notes)
     heading = f"{layout.title(grid)}, tested on {other.task}"
@@ -53,12 +54,15 @@ def _of_baseline(one: Reference, own: Reference | None, *, ruled: bool) -> Row:
 
 
 def _copies(other: Elsewhere) -> list[str]:
-    if other.copies is None:
-        return []
-    return [f"Test texts of {other.task} that stand in training too, after normalisation: {other.copies:,}."]
+    if other.baselines is None:
+        return ["No baselines were computed on these texts."]
+    copies = other.baselines.copies
+    return [f"Test texts of {other.task} that also stand in the source's train, after normalisation: {copies:,}."]
 
 
 def _lacking(other: Elsewhere) -> list[str]:
-    """Runs that ended before the other task was asked."""
+    """Runs that were not asked, or about other texts."""
     less = [f"{one.arm.name} ({len(one.values)} of {one.arm.n})" for one in other.arms if len(one.values) < one.arm.n]
-    return [f"Not asked in every run: {', '.join(less)}; those runs were finished before."] if less else []
+    unlike = f"{plural(other.others, 'run')} answered other texts of that name, which is left out."
+    said = [f"Not asked in every run: {', '.join(less)}."] if less else []
+    return [*said, unlike] if other.others else said

@@ -80,6 +80,14 @@ class Unlabelled:
 
 
 @dataclass(frozen=True, eq=False)
+class OtherTest:
+    """The test split of another task; key: of its texts and their tokens, whatever the task is called."""
+
+    split: Split
+    key: str
+
+
+@dataclass(frozen=True, eq=False)
 class TrainingTexts:
     """What is trained on, for what looks at all of it beforehand.
 
@@ -99,7 +107,7 @@ class EncodedData:
     key: hash of everything that made it. source_key: of what two runs must have in common to be compared: without what
     augmentations added to train, and without the seed of the split where every run has its own; else the same as key.
     facts: what was counted when it was encoded, as ``swarmformer.records.DataFacts``. special, mask_id: see
-    ``TrainingTexts``. out_of_domain: test splits of other tasks by name, which are no part of any key.
+    ``TrainingTexts``. out_of_domain: of other tasks by name, which are no part of these keys.
     """
 
     splits: dict[str, Split]
@@ -112,7 +120,7 @@ class EncodedData:
     unlabelled: Unlabelled | None = None
     source_key: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
-    out_of_domain: Mapping[str, Split] = field(default_factory=dict)
+    out_of_domain: Mapping[str, OtherTest] = field(default_factory=dict)
 
     def named(self, names: str) -> Split:
         """A split, or several joined by ``+``; ``unlabelled`` are the texts without labels.

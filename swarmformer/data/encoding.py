@@ -80,19 +80,19 @@ def load_encoded(
                             "that can") from None  # fmt: skip
         with FileLock(lock):
             if not folder.exists():
-                splits, facts = _prepared(task, augment or {}, draw)
-                known = _known(task, tokenizer, splits) if draw.get("redrawn") else NONE
+                splits, source, facts = _prepared(task, augment or {}, draw)
+                known = _known(task, tokenizer, source) if draw.get("redrawn") else NONE
                 facts = {"key": key, "identity": identity, "facts": facts}
                 _encode(folder, task, splits, tokenizer, kept, facts, known)
     return _read(folder, key, source_key)
 
 
-def _known(task: Task, tokenizer: str, splits: Mapping[str, RawSplit]) -> KnownTokens:
-    """The texts of a task that every run draws anew, encoded for all of them."""
+def _known(task: Task, tokenizer: str, source: Mapping[str, RawSplit]) -> KnownTokens:
+    """The texts of a task that every run draws anew, encoded for all of them; ``source``: as any of them drew them."""
     if task.vocabulary is not None or task.next_token:
         return NONE
-    folder = folder_of(task, json_hash(identity_of(task, tokenizer)), "texts")
-    return known_tokens(folder, (split.texts for split in splits.values()), load_tokenizer(tokenizer))
+    folder = folder_of(task, texts_key(task, tokenizer), "texts")
+    return known_tokens(folder, (split.texts for split in source.values()), load_tokenizer(tokenizer))
 
 
 def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def _drawn(draw: Mapping[str, Any]) -> dict[str, Any]:
 
 def _prepared(
     task: Task, augment: Augmentations, draw: Mapping[str, Any]
-) -> tuple[dict[str, RawSplit], dict[str, Any]]:
-    """The splits to encode, and what is to be known of them."""
+) -> tuple[dict[str, RawSplit], dict[str, RawSplit], dict[str, Any]]:
+    """The splits to encode, the same as the source has them, and what is to be known of them."""
     whole = load_splits(task, **{**draw, "drop_copies": False})
     splits = without_copies(whole, task) if draw.get("drop_copies") else dict(whole)
     facts = {**shared_texts(whole, task), "dropped": len(whole["train"]) - len(splits["train"])}
@@ -114,7 +114,12 @@ def _prepared(
     if augment:
         splits["train"], facts["added"] = augmented(splits["train"], augment, HeldOut(splits, task), draw["split_seed"])
     facts |= {"sources": task.sources(), "classes": list(task.classes or ())}
-    return splits, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
+    return splits, whole, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
+
+
+def texts_key(task: Task, tokenizer: str) -> str:
+    """Of a task's texts and their tokens, whole and in the source's order."""
+    return json_hash(identity_of(task, tokenizer))
 
 
 def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from swarmformer.data.classes import own_classes
 from swarmformer.data.draw import USUAL_SHARE
-from swarmformer.data.encoded import Split
-from swarmformer.data.encoding import load_encoded
+from swarmformer.data.encoded import OtherTest
+from swarmformer.data.encoding import load_encoded, texts_key
 from swarmformer.data.leakage import EMPTY, fingerprints, written_by
 from swarmformer.data.task import RawSplit, Task
 
@@ -19,26 +19,29 @@ DRAW: dict[str, Any] = {"validation_fraction": USUAL_SHARE, "split_seed": 0}
 """How validation is cut off where no run tells: as ``data`` does by default. Test does not depend on it."""
 
 
-def load_out_of_domain(task: Task, others: Mapping[str, Task], **encoding: Any) -> dict[str, Split]:
+def load_out_of_domain(
+    task: Task, others: Mapping[str, Task], *, tokenizer: str, **encoding: Any
+) -> dict[str, OtherTest]:
     """The test split of each other task by name, encoded as the run's texts are, its labels in the run's classes.
 
     Args:
-        encoding: tokenizer, length and cut, as for ``load_encoded``.
+        encoding: length and cut, as for ``load_encoded``.
 
     Raises:
         DataError: as ``load_encoded``.
     """
-    found = {name: load_encoded(other, **encoding, **DRAW).splits["test"] for name, other in others.items()}
-    return {
-        name: replace(split, labels=own_classes(others[name], task.class_names, name)[split.labels])
-        for name, split in found.items()
-    }
+    found = {}
+    for name, other in others.items():
+        split = load_encoded(other, tokenizer=tokenizer, **encoding, **DRAW).splits["test"]
+        labels = own_classes(other, task.class_names, name)[split.labels]
+        found[name] = OtherTest(replace(split, labels=labels), texts_key(other, tokenizer))
+    return found
 
 
-def copies_of(train: RawSplit, split: RawSplit, task: Task) -> int:
-    """How many texts of another task's split stand in training too, after normalisation."""
+def copies_of(task: Task, split: RawSplit) -> int:
+    """How many texts of another task's split also stand in the source's train, after normalisation."""
     writing = written_by(task)
-    known, found = (fingerprints(one.texts, writing) for one in (train, split))
+    known, found = (fingerprints(one.texts, writing) for one in (task.load()["train"], split))
     return int(np.isin(found, known[known != EMPTY]).sum())
 
 

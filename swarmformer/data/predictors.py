@@ -6,7 +6,7 @@ All see the same train, validation and test examples as the models. Test is read
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +31,9 @@ SPACED = r"(?u)\S+"
 """Tokens of tasks with their own vocabulary."""
 
 
+Sees = Callable[[RawSplit], RawSplit]
+
+
 @dataclass(frozen=True)
 class Fitted:
     """A predictor as it was fitted, and how; ``sees`` is what it is shown of a split, else all of it."""
@@ -39,7 +42,7 @@ class Fitted:
     predict: Predictor
     kind: Literal["baseline", "oracle"] = "baseline"
     detail: Mapping[str, Any] = field(default_factory=dict)
-    sees: Callable[[RawSplit], RawSplit] | None = None
+    sees: Sees | None = None
 
     def row(self, split: RawSplit) -> dict[str, Any]:
         """Its answers to a test split, counted."""
@@ -68,7 +71,7 @@ def compute_predictors(
         cut: what models see of long texts; bags of words are then fitted on that too, beside the whole texts.
         tokenizer: whose tokens the cut counts, or are predicted.
         others: test splits of other tasks with the same classes, which the same baselines answer too; these rows have
-            ``task``, the name here, and come last.
+            ``task``, the name here, and follow that of the task itself.
         draw: how the splits are drawn, as for ``load_splits``.
 
     Raises:
@@ -77,25 +80,32 @@ def compute_predictors(
     splits = load_splits(task, **draw)
     if task.next_token:
         return next_token_baselines(splits, tokenizer)
-    fitted = _fitted(task, splits, cut, tokenizer)
-    rows = [one.row(splits["test"]) for one in fitted]
-    baselines = [one for one in fitted if one.kind == "baseline"]
-    for name, split in (others or {}).items():
-        rows += [{**one.row(split), "task": name} for one in baselines]
+    asked, rows = dict(others or {}), list[dict[str, Any]]()
+    sees = None if cut is None else partial(cut_split, cut=cut, task=task, tokenizer=tokenizer)
+    for one in _fitted(task, splits, asked, cut.words if cut else "", sees):  # one is held at a time: they are large
+        rows.append(one.row(splits["test"]))
+        if one.kind == "baseline":
+            rows += [{**one.row(split), "task": name} for name, split in asked.items()]
     return rows
 
 
-def _fitted(task: Task, splits: dict[str, RawSplit], cut: Cut | None, tokenizer: str) -> list[Fitted]:
+def _fitted(
+    task: Task, splits: dict[str, RawSplit], others: Mapping[str, RawSplit], cut: str, sees: Sees | None
+) -> Iterator[Fitted]:
+    """Baselines, then oracles. ``sees``: what is shown of a split that is ``cut``."""
     train = splits["train"]
-    found = [_majority(train, task), *(Fitted(*named) for named in task.trivial_predictors(train).items())]
+    yield _majority(train, task)
+    yield from (Fitted(*named) for named in task.trivial_predictors(train).items())
     if not left_out(task):
-        found += _bags_of_words(splits, task)
-        if cut is not None:
-            sees = partial(cut_split, cut=cut, task=task, tokenizer=tokenizer)
+        yield from _bags_of_words(splits, task)
+        if sees is not None and any(_changed(sees, split) for split in (*splits.values(), *others.values())):
             seen = {name: sees(split) for name, split in splits.items()}
-            if any(list(seen[name].texts) != list(splits[name].texts) for name in seen):
-                found += _bags_of_words(seen, task, beside=f", {cut.words}", sees=sees)
-    return found + [Fitted(*named, kind="oracle") for named in task.oracles(train).items()]
+            yield from _bags_of_words(seen, task, f", {cut}", sees)
+    yield from (Fitted(*named, kind="oracle") for named in task.oracles(train).items())
+
+
+def _changed(sees: Sees, split: RawSplit) -> bool:
+    return list(sees(split).texts) != list(split.texts)
 
 
 def left_out(task: Task) -> dict[str, str]:
@@ -107,13 +117,13 @@ def left_out(task: Task) -> dict[str, str]:
     return {"NB-SVM": why} if why else {}
 
 
-def _bags_of_words(splits: dict[str, RawSplit], task: Task, beside: str = "", **how: Any) -> list[Fitted]:
+def _bags_of_words(
+    splits: dict[str, RawSplit], task: Task, beside: str = "", sees: Sees | None = None
+) -> Iterator[Fitted]:
     pattern = SPACED if task.vocabulary else WORDS
-    found = []
     for longest, words in ((1, "unigrams"), (2, "unigrams and bigrams")):
         predict, detail = nb_svm(splits, task.num_classes, longest, pattern)
-        found.append(Fitted(f"NB-SVM, {words}{beside}", predict, detail=detail, **how))
-    return found
+        yield Fitted(f"NB-SVM, {words}{beside}", predict, detail=detail, sees=sees)
 
 
 def _majority(train: RawSplit, task: Task) -> Fitted:

@@ -29,7 +29,7 @@ from .base import (
     scratch_folder,
     write_bytes_atomically,
 )
-from .costs import Costs, Floor, Floors, Gap, Latency, Limits, Measured
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits, Measured
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .names import (

@@ -118,11 +118,18 @@ class Floor(Record):
     detail: dict[str, str | int | float] = {}
 
 
+class FloorsElsewhere(Record):
+    """What the baselines answer to the test split of another task. ``data_key``: of its texts; ``copies``: how many of
+    these also stand in the source's train, after normalisation."""
+
+    data_key: str
+    copies: Count
+    floors: tuple[Floor, ...]
+
+
 class Floors(Document):
     """``left_out``: predictors that the task cannot have, with the reason. ``splits``: how many draws of training and
-    validation the accuracies are means over. ``out_of_domain``: what the baselines answer to the test splits of other
-    tasks, by what each is called. ``copies``: how many texts of these also stand in the source's train, after
-    normalisation."""
+    validation the accuracies are means over. ``out_of_domain``: of other tasks, by what each is called."""
 
     SCHEMA: ClassVar[int] = 3
     SEALED: ClassVar[int] = 3
@@ -132,8 +139,7 @@ class Floors(Document):
     splits: Count = 1
     floors: tuple[Floor, ...]
     left_out: dict[str, str] = {}
-    out_of_domain: dict[str, tuple[Floor, ...]] = {}
-    copies: dict[str, Count] = {}
+    out_of_domain: dict[str, FloorsElsewhere] = {}
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:

@@ -86,6 +86,12 @@ class Metrics(Record):
         return {key: value for key, value in content.items() if value is not None or key not in OF_TEXT}
 
 
+class Elsewhere(Metrics):
+    """Of the test split of another task; ``data_key``: of its texts and their tokens, whatever the task is called."""
+
+    data_key: str
+
+
 OF_TEXT = ("perplexity", "bits_per_byte")
 """Metrics that only running text has."""
 
@@ -247,7 +253,7 @@ class Result(RunIdentity):
     data: DataFacts | None = None
     test_readings: Count | None = None
     published_reading: PublishedReading | None = None
-    out_of_domain: dict[str, Metrics] = {}
+    out_of_domain: dict[str, Elsewhere] = {}
     truncated: Truncated
     code_revision: str
     code_hash: str = ""

@@ -82,7 +82,7 @@ class Trainer:
         self.batches = {"train": self.stages[-1].batches}
         self.batches |= {name: make_batches(spec, data, split, device, size) for name, split in judged.items()}
         elsewhere = data.out_of_domain.items()
-        self.elsewhere = {name: make_batches(spec, data, split, device, size) for name, split in elsewhere}
+        self.elsewhere = {name: make_batches(spec, data, other.split, device, size) for name, other in elsewhere}
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.TrainingState()

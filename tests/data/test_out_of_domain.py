@@ -36,7 +36,8 @@ class Turned(Toy):
 def test_labels_are_in_the_classes_of_the_run(cache: Path, vocabulary: Path) -> None:
     task, other = Reviews(), Turned()
     assert own_classes(other, task.class_names, "turned").tolist() == [1, 0]
-    found = load_out_of_domain(task, {"turned": other}, **ENCODING)["turned"]
+    loaded = load_out_of_domain(task, {"turned": other}, **ENCODING)["turned"]
+    found = loaded.split
     meant = ["positive", "negative", "positive"]  # labels 0, 1, 0 of the other
     assert [task.class_names[label] for label in found.labels] == meant
     assert raw_out_of_domain(task, {"turned": other})["turned"].labels.tolist() == found.labels.tolist()
@@ -69,7 +70,9 @@ def test_what_cannot_be_answered_is_refused() -> None:
 def test_copies_are_counted_however_they_are_written() -> None:
     train = make_split("train", ["A good film!", "bad", ""])
     other = make_split("test", ["a GOOD film", "good", "", "bad.", "bad"])
-    assert copies_of(train, other, Toy()) == 3
+    task = Toy()
+    task.splits["train"] = train
+    assert copies_of(task, other) == 3
 
 
 def spec_of(*others: Any) -> DataSpec:

@@ -80,19 +80,26 @@ def test_every_run_answers_the_other_tasks_as_its_model_does(folder: Path) -> No
         scores, there = tally.scores(), result.out_of_domain["plots"]
         assert (there.n, there.accuracy) == (60, pytest.approx(scores.accuracy))
         assert there.loss == pytest.approx(scores.loss, rel=1e-5)
-        assert result.out_of_domain["again"] == result.metrics.test
-    _check_floors(load(runs / FLOORS, Floors))
+        again = result.out_of_domain["again"].model_dump()
+        assert len(again.pop("data_key")) == 64 and again == result.metrics.test.model_dump()
+    _check_floors(folder, load(runs / FLOORS, Floors))
     _check_report(folder, runs, found)
 
 
-def _check_floors(floors: Floors) -> None:
+def _texts(folder: Path, name: str) -> list[str]:
+    return [line.rsplit(",", 1)[0] for line in (folder / f"{name}.csv").read_text().splitlines()[1:]]
+
+
+def _check_floors(folder: Path, floors: Floors) -> None:
     own = [(one.name, one.accuracy, one.n) for one in floors.floors]
-    assert [(one.name, one.accuracy, one.n) for one in floors.out_of_domain["again"]] == own
-    there = floors.out_of_domain["plots"]
+    assert [(one.name, one.accuracy, one.n) for one in floors.out_of_domain["again"].floors] == own
+    there = floors.out_of_domain["plots"].floors
     assert [one.name for one in there] == [name for name, *_ in own]
     assert {one.n for one in there} == {60} and there[0].accuracy == 0.5
     assert there[-1].accuracy > 0.7  # good and fine mean the same of plots
-    assert floors.copies["plots"] == 0
+    train, test = (_texts(folder, name) for name in ("train", "test"))
+    assert floors.out_of_domain["plots"].copies == 0
+    assert floors.out_of_domain["again"].copies == sum(text in train for text in test) > 0
 
 
 def _check_report(folder: Path, runs: Path, found: dict[str, Result]) -> None:
@@ -109,7 +116,7 @@ def test_runs_that_were_finished_before_are_named_and_stay_as_they_are(folder: P
     grid.write_text(GRID.format(folder=folder, others=f"[{PLOTS}]".format(folder=folder)))
     done = run_module("experiments.grid", "run", grid, "--runs", folder / "runs", "--workers", "1")
     said = done.stdout + done.stderr
-    assert said.count("finished before it was asked about plots") == len(before) == 4
+    assert said.count("finished before it was asked about plots as it is now") == len(before) == 4
     found = results_of(folder / "runs" / "films")
     assert {name: result.run_key for name, result in found.items()} == before
     assert not any(result.out_of_domain for result in found.values())

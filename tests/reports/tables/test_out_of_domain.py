@@ -22,11 +22,11 @@ def grid(tmp_path: Path) -> Path:
     runs.write(folder / "plan.json", runs.plan(list(OWN), (0, 1, 2)))
     for arm, scores in OWN.items():
         for seed, (own, there) in enumerate(zip(scores, THERE[arm], strict=True)):
-            asked = {} if there is None else {"plots": runs.metrics(there, 500)}
+            asked = {} if there is None else {"plots": {**runs.metrics(there, 500), "data_key": "k"}}
             runs.write_cell(folder, runs.result(arm, seed, own, out_of_domain=asked))
     rows = runs.floors("NB-SVM", accuracy=0.66)
-    elsewhere = {"plots": [{**rows["floors"][0], "accuracy": 0.58, "n": 500}]}
-    runs.write(folder / "floors.json", {**rows, "out_of_domain": elsewhere, "copies": {"plots": 7}})
+    there = {"data_key": "k", "copies": 7, "floors": [{**rows["floors"][0], "accuracy": 0.58, "n": 500}]}
+    runs.write(folder / "floors.json", {**rows, "out_of_domain": {"plots": there}})
     return folder
 
 
@@ -60,8 +60,21 @@ def test_what_was_not_asked_is_said(table: Table) -> None:
     assert [rows[arm]["n"] for arm in ("base", "a", "b")] == [3, 3, 1]
     notes = " ".join(table.notes)
     assert "Not asked in every run: b (1 of 3)" in notes
-    assert "Test texts of plots that stand in training too, after normalisation: 7." in notes
+    assert "Test texts of plots that also stand in the source's train, after normalisation: 7." in notes
     assert texts(table, 2)[2] == "55.00 (no interval)" and texts(table, 5)[2] == MISSING
+
+
+def test_answers_to_other_texts_of_one_name_are_not_averaged(grid: Path) -> None:
+    other = {"plots": {**runs.metrics(0.9, 30), "data_key": "other"}}
+    runs.write_cell(grid, runs.result("b", 2, 0.62, out_of_domain=other))
+    (made,) = tables("out_of_domain", grid)
+    assert rows_of(made, "name")["b"]["accuracy"] == 0.55
+    assert "1 run answered other texts of that name, which is left out." in " ".join(made.notes)
+    for arm in OWN:  # now most answered the others, which the baselines did not
+        for seed in range(3):
+            runs.write_cell(grid, runs.result(arm, seed, 0.6, out_of_domain=other))
+    (made,) = tables("out_of_domain", grid)
+    assert "NB-SVM" not in rows_of(made, "name") and "No baselines were computed on these texts." in made.notes
 
 
 def test_every_number_names_the_runs_that_it_is_made_of(table: Table) -> None:

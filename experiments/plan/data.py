@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from swarmformer.assembly import trains_on_unlabelled
+from swarmformer.data.out_of_domain import DRAW
 from swarmformer.data.split import load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
-from swarmformer.variants import make_task
+from swarmformer.variants import make_out_of_domain, make_task
 
 from ..data import load_data
 from ..plan.plan import Plan
@@ -60,7 +61,18 @@ def read_own(spec: RunSpec) -> list[str]:
         DataError: a fault in the data.
     """
     task = make_task(spec.data)
-    return list(_read(task, spec)) if task.reads_own_files else []
+    return [*(_read(task, spec) if task.reads_own_files else ()), *_others(spec)]
+
+
+def _others(spec: RunSpec) -> Iterator[str]:
+    """Of the other tasks that runs are asked about."""
+    for name, other in make_out_of_domain(spec.data).items():
+        if other.reads_own_files:
+            try:
+                test = load_splits(other, **DRAW)["test"]
+            except DataError as error:
+                raise DataError(f"data.out_of_domain, {name}: {error}") from error
+            yield f"asked too: {name}, {len(test):,} texts"
 
 
 def _read(task: Task, spec: RunSpec) -> Iterator[str]:

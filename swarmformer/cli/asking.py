@@ -59,10 +59,14 @@ def add_table_options(parser: argparse.ArgumentParser) -> None:
 
 
 def form_asked(options: argparse.Namespace) -> Form:
-    """What a command line says of how a table is written."""
-    from swarmformer.data.delimited import Form
+    """What a command line says of how a table is written.
 
-    return Form(options.encoding, options.delimiter, options.quote)
+    Raises:
+        SpecError: what cannot stand between fields, or around them.
+    """
+    from swarmformer.data.delimited import form_said
+
+    return form_said(options.encoding, options.delimiter, options.quote)
 
 
 def says_form(options: argparse.Namespace) -> bool:

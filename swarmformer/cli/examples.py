@@ -110,10 +110,11 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
     classes_K = own_classes(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
     split = split or "test"
-    if same and origin is not None and origin.task_hash not in ("", json_hash(task.identity())):
+    changed = same and task.reads_own_files and origin and origin.task_hash not in ("", json_hash(task.identity()))
+    if changed and split != "train":
         logger.warning(
-            "task %s has changed since the model was trained: texts that it learned from may be in %s now, and the "
-            "figures too good; evaluate a FILE of texts that are new to it", spec.name, split,
+            "the files of task %s have changed since the model was trained: texts that it learned from may be in %s "
+            "now, and the figures too good; evaluate a FILE of texts that are new to it", spec.name, split,
         )  # fmt: skip
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.data.charset import UTF_8, decoded, encoding_of
-from swarmformer.errors import DataError, suggest
+from swarmformer.errors import DataError, SpecError, suggest
 
 Row = tuple[str, list[Any]]
 """Where it begins ("reviews.csv, line 7") and the values of the columns asked for."""
 DELIMITERS = (",", ";", "\t", "|")
 TABS = (".tsv", ".tab")
+TAB_WORDS = {"tab": "\t", "\\t": "\t"}
+"""A tab is hard to write on a command line."""
 SEPARATOR = re.compile(r'"?sep=(.)"?')
 """A first line by which spreadsheets say what stands between the fields."""
 QUOTES = (
@@ -43,6 +45,21 @@ class Form:
         """What is not as RFC 4180 has it, in UTF-8."""
         usual = Form(UTF_8, ",")
         return {name: value for name, value in vars(self).items() if value and value != vars(usual)[name]}
+
+
+def form_said(encoding: str, delimiter: str, quote: str) -> Form:
+    """A form as options give it, in which a tab may be called so.
+
+    Raises:
+        SpecError: what cannot stand there; its ``path`` is the option.
+    """
+    form = Form(encoding, TAB_WORDS.get(delimiter, delimiter), quote)
+    for key, mark in (("delimiter", form.delimiter), ("quote", form.quote)):
+        if len(mark) > 1 or mark in ("\r", "\n", " "):
+            raise SpecError(f"{key} is {mark!r}, expected one character, or ''", path=(key,))
+    if form.delimiter and form.delimiter == form.quote:
+        raise SpecError("delimiter and quote are the same", path=("delimiter",))
+    return form
 
 
 @dataclass(frozen=True)

@@ -197,12 +197,12 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
         new, old = scratch / "new", scratch / "old"
         new.mkdir()
         yield new
-        if folder.exists():
-            folder.rename(old)
         try:
+            if folder.exists():
+                folder.rename(old)
             new.rename(folder)
-        except OSError:
-            if old.exists():
+        except BaseException:
+            if old.exists() and not folder.exists():
                 old.rename(folder)
             raise
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
@@ -44,7 +45,7 @@ class DataSpec(Strict):
     cut: Where = Field("head", description="what is kept of texts longer than `model.dims.seq_len`")
     cut_share: float = Field(0.25, ge=0, le=1, description="of `head_tail`: the share that is the beginning")
     out_of_domain: tuple[ComponentSpec, ...] = Field(
-        (), description="a list of other tasks with the same classes: the trained model answers their test splits too"
+        (), description="other tasks with the same classes, whose test splits the trained model answers too"
     )
 
     OUTSIDE_KEY: ClassVar[frozenset[str]] = frozenset({"out_of_domain"})
@@ -114,9 +115,9 @@ def _tasks(value: Any, path: tuple[str, ...], locate: Locate) -> tuple[Component
     if not isinstance(value, list | tuple):
         raise SpecError(f"{locate(path)}{dotted(path)}: expected a list of tasks, of {names_of('task')}; got {value!r}")
     tasks = tuple(ComponentSpec.from_dict("task", task, (*path, str(n)), locate) for n, task in enumerate(value))
-    names = [called(task) for task in tasks]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    names = [re.sub(r"[^\w+-]+", "-", called(task)) for task in tasks]  # as tables of them are called in a folder
+    twice = next((called(task) for task, name in zip(tasks, names, strict=True) if names.count(name) > 1), None)
     if twice is not None:
-        words = f"two tasks are called {twice!r}; give one a title, where it takes one, or leave it out"
+        words = f"two tasks are called {twice!r} or alike; give one a title, where it takes one, or leave it out"
         raise SpecError(f"{locate(path)}{dotted(path)}: {words}")
     return tasks

@@ -124,6 +124,8 @@ def test_a_text_longer_than_a_file_may_be_called_is_a_text(
         (["in.csv", "--text", "review", "--output", "in.csv"], "--output in.csv: is the file that is read"),
         (["in.csv", "--text", "review", "--output", "same.csv"], "--output same.csv: is the file that is read"),
         (["in.csv", "--text", "review", "--encoding", "cp9"], "no encoding 'cp9'"),
+        (["in.csv", "--text", "review", "--delimiter", ";;"], "delimiter is ';;', expected one character"),
+        (["in.csv", "--text", "review", "--delimiter", "'", "--quote", "'"], "delimiter and quote are the same"),
         (["a", "--output", "out.csv", "--format", "jsonl"], "--format is of standard output"),
         (["a", "--batch-size", "0"], "--batch-size: must be at least 1"),
         (["a", "--threads", "-1"], "--threads: '-1' is no number of things"),
@@ -267,7 +269,9 @@ def test_a_task_that_changed_since_the_training_is_told(
     result = Result.model_validate(a_result("bag_of_embeddings", 0, 0.5, task="files"))
     save(CompleteModel.of_run(assemble(spec.model), spec, task, result), tmp_path / "model")
     assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
-    assert "has changed" not in capsys.readouterr().err
+    assert "have changed" not in capsys.readouterr().err
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-6]))
     assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
-    assert "task files has changed since the model was trained" in capsys.readouterr().err
+    assert "files of task files have changed since the model was trained" in capsys.readouterr().err
+    assert cli.main(["evaluate", str(tmp_path / "model"), "--split", "train"]) == 0
+    assert "have changed" not in capsys.readouterr().err

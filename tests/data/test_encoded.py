@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from swarmformer.data.encoded import EncodedData
+from swarmformer.data.encoded import EncodedData, OtherTest
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError
@@ -212,3 +213,10 @@ def test_two_processes_at_once_both_succeed(cache: Path) -> None:
     first, second = [output(process)[:2] for process in processes]
     assert first == second
     assert len(entries(cache)) == 1
+
+
+def test_what_is_tried_sees_no_test_split(toy: Toy, cache: Path, vocabulary: Path) -> None:
+    data = load_encoded(toy, **SETTINGS)
+    asked = replace(data, out_of_domain={"other": OtherTest(data.splits["test"], "key")})
+    kept = asked.without_test()
+    assert list(kept.splits) == ["train", "validation"] and kept.out_of_domain == {}

@@ -86,6 +86,9 @@ def test_it_is_no_part_of_a_key_and_names_each_task_once() -> None:
     assert DataSpec.from_dict(asked.to_dict()) == asked
     with pytest.raises(SpecError, match=r"data\.out_of_domain: two tasks are called 'imdb'"):
         spec_of("imdb", {"name": "imdb", "limit": 10})
+    alike = [{"name": "files", "title": title, "train": "a.csv"} for title in ("my plots", "my/plots")]
+    with pytest.raises(SpecError, match=r"two tasks are called 'my plots' or alike"):
+        spec_of(*alike)
     with pytest.raises(SpecError, match=r"data\.out_of_domain: expected a list of tasks.*got 'imdb'"):
         DataSpec.from_dict({"task": "sst2", "out_of_domain": "imdb"})
     with pytest.raises(SpecError, match=r"data\.out_of_domain\.0\.limt.*limit"):

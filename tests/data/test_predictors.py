@@ -3,11 +3,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import sparse
 
+from swarmformer.data.cut import Cut
 from swarmformer.data.predictors import compute_predictors, log_count_ratio
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.data.tasks.listops import ListOps
@@ -63,6 +65,20 @@ def test_rows_of_a_task_with_ten_classes_and_predictors_of_its_own() -> None:
     assert accuracy["NB-SVM, unigrams and bigrams"] > accuracy["majority class"]
     assert all((row["n"], row["split"]) == (2000, "test") for row in rows)
     assert json.loads(json.dumps(rows)) == rows
+
+
+def test_baselines_answer_other_tasks_cut_as_models_see_them(
+    toy: Toy, cache: Path, vocabulary: Path
+) -> None:
+    """Only the other texts are long, and the word that tells stands at their end."""
+    toy.splits = {"train": make_split("train", ["good", "bad"] * 20), "test": make_split("test", ["good", "bad"] * 5)}
+    long = make_split("test", [f"{'film ' * 20}good", f"{'film ' * 20}bad"] * 10)
+    how: dict[str, Any] = {"validation_fraction": 0.2, "split_seed": 0, "cut": Cut(8), "tokenizer": "bert"}
+    rows = compute_predictors(toy, others={"long": long}, **how)
+    own, there = ({row["name"]: row for row in rows if row.get("task") == task} for task in (None, "long"))
+    assert list(own) == list(there) and all(row["n"] == 20 for row in there.values())
+    assert there["NB-SVM, unigrams"]["accuracy"] == own["NB-SVM, unigrams"]["accuracy"] == 1.0
+    assert there["NB-SVM, unigrams, cut to 8 tokens"]["accuracy"] == 0.5
 
 
 @pytest.mark.slow

@@ -128,3 +128,20 @@ def test_a_task_of_other_classes_is_refused_with_its_place(folder: Path, capsys:
     assert main(["plan", str(folder / "films.yaml")]) == 1
     said = capsys.readouterr().err
     assert "arms[0] (base): data.out_of_domain: task 'listops' has classes 0, 1" in said
+
+
+def test_arms_are_asked_alike_and_files_are_read_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grid = folder / "films.yaml"
+    grid.write_text(GRID.format(folder=folder, others=f"[{PLOTS}]".format(folder=folder)))
+    assert main(["plan", str(grid), "--runs", str(folder / "runs")]) == 0
+    assert "asked too: plots, 60 texts" in capsys.readouterr().out
+    alone = "{name: alone, variant: base+layer_norm, data: {out_of_domain: []}}"
+    grid.write_text(grid.read_text().replace("[base, bag_of_embeddings]", f"[base, {alone}]"))
+    assert main(["plan", str(grid)]) == 1
+    assert "data.out_of_domain: the arms differ in it" in capsys.readouterr().err
+    (folder / "plots.csv").write_text("text,label\ngood plot,positive\nbad plot,negative\ndull,negativ\ndull,fine\n")
+    write_table(folder / "other.csv", "plot", 20, 5)
+    named = f"[{PLOTS}]".replace("train: {folder}/plots", "train: {folder}/other").format(folder=folder)
+    grid.write_text(GRID.format(folder=folder, others=named))
+    assert main(["plan", str(grid)]) == 1
+    assert "data.out_of_domain, plots: " in (said := capsys.readouterr().err) and "line 4" in said

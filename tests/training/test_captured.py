@@ -3,6 +3,7 @@ same memory."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -266,7 +267,7 @@ def test_a_step_that_is_rounded_anew_each_time_is_replayed_all_the_same(
     recorders: list[Again], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where many sums of a GPU are in any order: twice as usual it is as far from itself."""
-    factors, kept = cycle([1.0, 1.01, 0.99]), CrossEntropy.loss
+    factors, kept = cycle([1.0, 1.003, 0.997]), CrossEntropy.loss
 
     def rounded(self: CrossEntropy, forward: Any, batch: Any) -> Any:
         loss = kept(self, forward, batch)
@@ -276,6 +277,41 @@ def test_a_step_that_is_rounded_anew_each_time_is_replayed_all_the_same(
     monkeypatch.setattr("swarmformer.training.captured.CHECK_EVERY", 5)
     trainer = trained(recorders, toy_run(capture=True, epochs=4), toy_data(100))
     assert trainer.computing.captured and trainer.computing.capture_fault == ""
+
+
+class Frozen(Again):
+    """What the host draws is as it was when the step was recorded, as in a graph."""
+
+    def record(self, work: Callable[[], torch.Tensor]) -> tuple[torch.Tensor, Callable[[], None]]:
+        drawn = random.getstate()
+        told, replay = super().record(work)
+
+        def again() -> None:
+            now = random.getstate()
+            random.setstate(drawn)
+            replay()
+            random.setstate(now)
+
+        return told, again
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_the_host_draws_is_not_taken_for_rounding(
+    seed: int, recorders: list[Again], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Computed as usual twice such a step is far from itself too."""
+    kept = CrossEntropy.loss
+
+    def noisy(self: CrossEntropy, forward: Any, batch: Any) -> Any:
+        loss = kept(self, forward, batch)
+        return replace(loss, total=loss.total * random.uniform(0.5, 1.5))
+
+    random.seed(seed)
+    monkeypatch.setattr(CrossEntropy, "loss", noisy)
+    monkeypatch.setattr("swarmformer.training.step.CudaRecorder", Frozen)
+    monkeypatch.setattr("swarmformer.training.captured.CHECK_EVERY", 5)
+    with pytest.raises(CaptureError, match="differs from the step that it stands for"):
+        trained(recorders, toy_run(capture=True, epochs=4), toy_data(100))
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_it_was_not(recorders: list[Again], tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from swarmformer.data.classes import Classes, find_classes, label_of
-from swarmformer.data.delimited import Columns, Form, Row, form_of
+from swarmformer.data.delimited import Columns, Form, Row, form_of, form_said
 from swarmformer.data.draw import drawn, numbered
 from swarmformer.data.files import file_hash
 from swarmformer.data.leakage import fingerprints, normalised
@@ -31,8 +31,6 @@ logger = logging.getLogger("swarmformer.data")
 
 ENDINGS = ", ".join(READERS)
 UNLABELLED = "unlabelled"
-WORDS = {"tab": "\t", "\\t": "\t"}
-"""Delimiters that are hard to write on a command line."""
 TEST_SEED = 0
 """The test split that is set aside is the same in every run, whatever their seeds are."""
 State = tuple[tuple[Path, int, int], ...]
@@ -84,15 +82,13 @@ class Files(Task):
         self.spare, self.has_unlabelled = unlabelled, bool(unlabelled)
         self.text, self.label, self.group = text, label, group
         self.test_fraction, self.title = test_fraction, title
-        self.form = Form(encoding, WORDS.get(delimiter, delimiter), quote)
+        try:
+            self.form = form_said(encoding, delimiter, quote)
+        except SpecError as error:
+            raise SpecError(f"task files: {error}", path=_path(*(error.path or ()))) from error
         self._check()
 
     def _check(self) -> None:
-        for key, mark in (("delimiter", self.form.delimiter), ("quote", self.form.quote)):
-            if len(mark) > 1 or mark in ("\r", "\n", " "):
-                raise SpecError(f"task files: {key} is {mark!r}, expected one character, or ''", path=_path(key))
-        if self.form.delimiter and self.form.delimiter == self.form.quote:
-            raise SpecError("task files: delimiter and quote are the same", path=_path("delimiter"))
         if self.title and (not self.title.isprintable() or self.title in {one.name for one in list_components("task")}):
             raise SpecError(f"task files: title {self.title!r} must be one line, and no name of a task",
                             path=_path("title"))  # fmt: skip
@@ -234,8 +230,8 @@ class Files(Task):
         return Columns((self.text,), ("data.task.text",))
 
 
-def _path(key: str) -> tuple[str, ...]:
-    return ("data", "task", key)
+def _path(*key: str) -> tuple[str, ...]:
+    return ("data", "task", *key)
 
 
 def _rows(paths: Sequence[Path], columns: Columns, form: Form) -> Iterator[Row]:

@@ -19,10 +19,11 @@ from swarmformer.data.batching import Batch
 from swarmformer.errors import CaptureError
 from swarmformer.records.base import in_a_line
 from swarmformer.spec import TrainSpec
+from swarmformer.training.computed_step import ComputedStep, difference, is_rounding
 from swarmformer.training.fast import cannot_compile
 from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.journal import StepRecord
-from swarmformer.training.recorder import WARM, Recorder, is_close
+from swarmformer.training.recorder import WARM, Recorder
 
 logger = logging.getLogger("swarmformer.training")
 Compute = Callable[[Batch], StepRecord]
@@ -33,9 +34,6 @@ CAPTURE_STEPS = 100
 CHECK_EVERY = 500
 """Replays of a shape after which one is held against the step as usual again: a value of the host that follows the
 training stands still in a graph, and is far off only later."""
-CLEARLY = 10
-"""Times as far as the step is from itself, computed as usual twice, that a replay must be from it to be wrong; and
-tolerances that it may be from itself by rounding, beyond which it draws what is not torch's, and a graph does not."""
 
 
 def captures(
@@ -72,36 +70,6 @@ class _State:
     buffers: list[Tensor]
 
 
-@dataclass(frozen=True)
-class _Step:
-    """What a step gives: its loss, and the gradients of all parameters."""
-
-    loss: Tensor
-    gradients: list[Tensor | None]
-
-    def sizes(self) -> Tensor:
-        """Of the loss, and the norm of the gradient; [2]."""
-        return self._norms([gradient for gradient in self.gradients if gradient is not None], self.loss)
-
-    def apart(self, other: _Step) -> Tensor:
-        """By what both differ; [2]."""
-        pairs = zip(self.gradients, other.gradients, strict=True)
-        return self._norms([a - b for a, b in pairs if a is not None and b is not None], self.loss - other.loss)
-
-    def stands_for(self, other: _Step) -> bool:
-        """Whether both are the same up to rounding, or diverged both. Waits for the device."""
-        if [gradient is None for gradient in self.gradients] != [gradient is None for gradient in other.gradients]:
-            raise CaptureError("other parameters have a gradient when replayed")
-        apart, sizes = self.apart(other), other.sizes()
-        diverged = not bool(sizes[1].isfinite()) and not bool(torch.stack([self.loss, apart[1]]).isfinite().all())
-        return diverged or bool(is_close(apart, sizes).all())
-
-    @staticmethod
-    def _norms(gradients: list[Tensor], loss: Tensor) -> Tensor:
-        norms = torch.stack([gradient.float().norm() for gradient in gradients])
-        return torch.stack([loss.float().abs(), norms.norm()])
-
-
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those that it came of: the end of a recording hides what ended it."""
     while error is not None:
@@ -119,14 +87,6 @@ class _Recorded:
     gradients: list[Tensor | None]
     replay: Callable[[], None]
     places: list[int]
-
-
-def _difference(replayed: _Step, usual: _Step) -> str:
-    (_, apart), (_, norm) = replayed.apart(usual).tolist(), usual.sizes().tolist()
-    return (
-        f"a replay differs from the step that it stands for: loss {float(replayed.loss):.6g} instead of "
-        f"{float(usual.loss):.6g}, gradient apart by {apart:.3g} of norm {norm:.3g}"
-    )
 
 
 class CapturedGradients:
@@ -210,16 +170,14 @@ class CapturedGradients:
         before = self._state()
         usual = self._from(before, batch, compute)
         record = self._replayed(recorded, batch)
-        replayed = _Step(record["loss"], recorded.gradients)
+        replayed = ComputedStep(record["loss"], recorded.gradients)
         if not replayed.stands_for(usual):
             after = self._state()
             again = self._from(before, batch, compute)
             self._restore(after)
             self._give(recorded)
-            spread = again.apart(usual)
-            rounded = is_close(spread / CLEARLY, usual.sizes()) & (replayed.apart(usual) <= CLEARLY * spread)
-            if not bool(rounded.all()):
-                raise CaptureError(_difference(replayed, usual))
+            if not is_rounding(replayed, usual, again):
+                raise CaptureError(difference(replayed, usual))
         return record
 
     def _record(self, batch: Batch, compute: Compute) -> _Recorded:
@@ -248,12 +206,12 @@ class CapturedGradients:
         self._give(recorded)
         return dict(zip(recorded.names, recorded.told.clone().unbind(), strict=True))
 
-    def _from(self, state: _State, batch: Batch, compute: Compute) -> _Step:
+    def _from(self, state: _State, batch: Batch, compute: Compute) -> ComputedStep:
         """A step computed as usual from a state, which is there again afterwards."""
         self._restore(state)
         with self.recorder.aside(), self.recorder.unread():
             loss = compute(batch)["loss"]
-        step = _Step(loss, self._taken())
+        step = ComputedStep(loss, self._taken())
         self._restore(state)
         return step
 

@@ -74,6 +74,9 @@ def evaluate(options: argparse.Namespace) -> int:
         asked = of_file(model, options.file, options.text, options.label, form_asked(options))
     else:
         asked = of_task(model, options.task, options.split, options.trust_code)
+    for file in asked.files:
+        check_place(options.examples, "--examples", file)
+        check_place(options.json, "--json", file)
     stored = Stored.of(options.model, asked, options.split)
     with pace() as counter:
         scores = _scored(model, asked, options, counter, stored)

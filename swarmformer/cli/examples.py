@@ -42,12 +42,13 @@ class Example(NamedTuple):
 
 class Asked(NamedTuple):
     """``own_names``: the names are those of a task, which a random cut is drawn from. ``names``: all of them, where
-    it is known beforehand."""
+    it is known beforehand. ``files``: what a task of own files reads."""
 
     words: str
     examples: Iterator[Example]
     own_names: bool = False
     names: Sequence[str] = ()
+    files: Sequence[Path] = ()
 
 
 def of_file(
@@ -119,7 +120,9 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
     found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
     named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)
     examples = (Example(*one) for one in named)
-    return Asked(f"{split} of task {spec.name}", examples, own_names=True, names=found.ids if same else ())
+    files = [path for paths in getattr(task, "paths", {}).values() for path in paths] if task.reads_own_files else []
+    words, names = f"{split} of task {spec.name}", found.ids if same else ()
+    return Asked(words, examples, own_names=True, names=names, files=files)
 
 
 def chosen_task(words: Sequence[str]) -> dict[str, Any]:

@@ -270,6 +270,11 @@ def test_a_task_that_changed_since_the_training_is_told(
     save(CompleteModel.of_run(assemble(spec.model), spec, task, result), tmp_path / "model")
     assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
     assert "have changed" not in capsys.readouterr().err
+    before = table.read_bytes()
+    for option in ("--examples", "--json"):
+        assert cli.main(["evaluate", str(tmp_path / "model"), option, str(table)]) == 1
+        assert f"{option} {table}: is the file that is read" in capsys.readouterr().err
+    assert table.read_bytes() == before
     table.write_text("".join(table.read_text().splitlines(keepends=True)[:-6]))
     assert cli.main(["evaluate", str(tmp_path / "model")]) == 0
     assert "files of task files have changed since the model was trained" in capsys.readouterr().err

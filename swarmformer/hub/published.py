@@ -63,7 +63,8 @@ def our_name(name: str) -> str:
         if re.fullmatch(pattern, name):
             return re.sub(pattern, ours, name)
     known = ", ".join(pattern.replace("\\", "") for pattern, _ in NAMES)
-    raise SpecError(f"{name!r} is not a parameter of the published model; known: {known}")
+    raise SpecError(f"{name!r} is not a parameter of the published model, and a model of ours needs the config.json "
+                    f"that was saved beside it; known: {known}")  # fmt: skip
 
 
 def spec_of(

@@ -150,3 +150,10 @@ def test_the_hub_gives_a_published_repository_or_one_of_ours(tmp_path: Path, mon
     assert hub.load_model("them/theirs").dims.d_model == 128
     hub.save_model(swarmformer.build_model("base", dims=DIMS), tmp_path / "us" / "ours")
     assert hub.load_model("us/ours").dims.d_model == 16
+
+
+def test_a_model_of_ours_without_its_config_names_the_file(tmp_path: Path) -> None:
+    hub.save_model(swarmformer.build_model("base", dims=DIMS), tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(SpecError, match=r"a model of ours needs the config\.json that was saved beside it"):
+        hub.load_model(tmp_path)

@@ -98,11 +98,12 @@ def without_weights() -> Iterator[None]:
 
 
 DRAWS = (Tensor.normal_, nn.init.normal_, Tensor.uniform_, nn.init.uniform_, nn.init.kaiming_uniform_)
+DRAWN = (torch.randn, torch.rand)
 
 
 class _NoDraws(TorchFunctionMode):
-    """Leaves out draws: without values they do nothing, but on the meta device they are a third of the time that a
-    model takes, and import torch's compiler (1 s)."""
+    """Leaves out draws, and what scales them: without values they do nothing, but on the meta device they are a third
+    of the time that a model takes, and import torch's compiler (1 s)."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
@@ -110,7 +111,15 @@ class _NoDraws(TorchFunctionMode):
         named = kwargs or {}
         if function in DRAWS:
             return args[0] if args else named["tensor"]
+        if function in DRAWN:
+            return torch.empty(*args, **{name: value for name, value in named.items() if name != "generator"})
+        if function is Tensor.mul and _is_drawn(args[0]) and isinstance(args[1], float):
+            return args[0]
         return function(*args, **named)
+
+
+def _is_drawn(tensor: Tensor) -> bool:
+    return tensor.is_meta and tensor.is_floating_point() and not tensor.requires_grad
 
 
 @kept_by(lambda train, dims: (train.model_dump_json(), dims.model_dump_json()))

@@ -47,7 +47,7 @@ class Traced:
         """What all sources say alike once, then a line for each."""
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
         if not self.sources:
-            return "\n".join([*lines, "sources: none, it is not made of measurements"])
+            return "\n".join([*lines, "sources: none are recorded, so it is not made of measurements of runs"])
         first, *others = self.sources
         alike = {key: value for key, value in first.items()
                  if others and all(key in other and other[key] == value for other in others)}  # fmt: skip

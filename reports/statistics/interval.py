@@ -25,6 +25,12 @@ class Interval:
     n: int
 
     @property
+    def negated(self) -> Interval:
+        """Of minus the mean."""
+        low, high = (None if bound is None else -bound for bound in (self.high, self.low))
+        return Interval(-self.mean, low, high, self.n)
+
+    @property
     def half(self) -> float | None:
         """Half the width."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2

@@ -52,13 +52,14 @@ def judge(
     interacts_with: Sequence[str] = (),
     aliases: Sequence[str] = (),
     idle: Sequence[str] = (),
+    is_alone: bool = False,
 ) -> tuple[Verdict | None, str]:
     """The verdict on a comparison, and what it rests on.
 
     margin: within which a difference does not matter, in the interval's unit; without one there is no verdict.
     interacts_with: factors that a main effect's factor interacts with (``is_interaction_there``). aliases: what the
     design cannot tell from it, named in the reason. idle: what of the mechanism was not exercised, beyond the limits
-    that its component declares.
+    that its component declares. is_alone: the only test of its family, so that Holm had nothing to correct.
 
     Equivalent where the interval lies inside ±margin, also where it is off zero: a difference that is real and too
     small to matter. Better or worse where it lies off zero and ``p_holm`` is below 0.05. Else undecided. No spread
@@ -84,7 +85,7 @@ def judge(
     if interacts_with:
         verdict, reason = Verdict.DEPENDS, f"interacts with {' or '.join(dict.fromkeys(interacts_with))}"
     else:
-        verdict, reason = _of_interval(interval, p_holm, margin / 2 if is_interaction else margin)
+        verdict, reason = _of_interval(interval, p_holm, margin / 2 if is_interaction else margin, is_alone)
     if is_interaction:
         is_there = verdict in (Verdict.BETTER, Verdict.WORSE)
         verdict = Verdict.INTERACTS if is_there else Verdict.UNDECIDED
@@ -100,7 +101,9 @@ def is_significant(p_holm: float | None) -> bool:
     return p_holm is not None and p_holm < ALPHA
 
 
-def _of_interval(interval: Interval | None, p_holm: float | None, margin: float) -> tuple[Verdict, str]:
+def _of_interval(
+    interval: Interval | None, p_holm: float | None, margin: float, is_alone: bool
+) -> tuple[Verdict, str]:
     if interval is None:
         return Verdict.UNDECIDED, "no seed in common is completed"
     if interval.low is None or interval.high is None:
@@ -110,7 +113,7 @@ def _of_interval(interval: Interval | None, p_holm: float | None, margin: float)
         return Verdict.EQUIVALENT, f"interval within ±{100 * margin:.4g} points"
     if interval.low <= 0 <= interval.high:
         return Verdict.UNDECIDED, "interval holds zero and passes the margin"
-    said = "no p" if p_holm is None else f"p {p_value(p_holm)} after Holm"
+    said = "no p" if p_holm is None else f"p {p_value(p_holm)} {'by itself' if is_alone else 'after Holm'}"
     if not is_significant(p_holm):
         return Verdict.UNDECIDED, f"interval off zero, but {said}"
     return Verdict.BETTER if interval.low > 0 else Verdict.WORSE, f"interval off zero, {said}"

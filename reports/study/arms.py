@@ -163,13 +163,23 @@ def references_elsewhere(grid: Grid, task: str) -> dict[str, Baselines]:
     }
 
 
+def _detail(floor: Floor) -> str:
+    """How it was made; where every seed draws a split, over how many, and then how on the first of them."""
+    own = {key: value for key, value in floor.detail.items() if key not in ("splits", "lowest", "highest")}
+    made = ", ".join(f"{key} {value}" for key, value in own.items())
+    if "splits" not in floor.detail:
+        return made
+    drawn = "mean over {splits} splits of training and validation, {lowest} to {highest}".format(**floor.detail)
+    return f"{drawn}; on the first: {made}" if made else drawn
+
+
 def _reference(grid: Grid, floor: Floor, data_key: str = "") -> Reference:
     return Reference(
         name=floor.name if floor.split == "test" else f"{floor.name} ({floor.split} split)",
         kind=floor.kind,
         split=floor.split,
         accuracy=wilson(floor.accuracy, floor.n),
-        detail=", ".join(f"{key} {value}" for key, value in floor.detail.items()),
+        detail=_detail(floor),
         sources=(f"{grid.folder.name}/floors.json",),
         data_key=data_key,
         text_metrics=_text_metrics([floor]),

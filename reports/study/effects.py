@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -46,11 +46,15 @@ class Measured:
         sources = self.sources(effect.estimate)
         return undecided(kind, named(effect.term) + self.suffix, effect.estimate, sources, aliases, effect.term)
 
-    def decided(self, family: str, contrasts: Sequence[Contrast], factors: Sequence[str] = ()) -> tuple[Contrast, ...]:
-        """factors: whose effects these are, in turn; none for interactions."""
-        names = (contrast.name for contrast in contrasts)
-        idle = {name: self.idle[factor] for name, factor in zip(names, factors, strict=False)}
-        return decided(family + self.suffix, contrasts, self.margin, idle)
+    def decided(self, family: str, contrasts: Sequence[Contrast], idle: Iterable[Sources]) -> tuple[Contrast, ...]:
+        """idle: of each, what was not exercised."""
+        named = {contrast.name: words for contrast, words in zip(contrasts, idle, strict=True)}
+        return decided(family + self.suffix, contrasts, self.margin, named)
+
+    def idle_pair(self, effect: Effect) -> Sources:
+        """Of an interaction: what was not exercised, if that is so of each that the design cannot tell from it."""
+        terms = [[words for factor in term for words in self.idle[factor]] for term in (effect.term, *effect.aliases)]
+        return tuple(dict.fromkeys(terms[0])) if all(terms) else ()
 
 
 def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None) -> tuple[Design, ...]:
@@ -71,11 +75,13 @@ def _design(measured: Measured) -> Design:
                for effect in factorial_effects(measured.values, design.levels, design.factors)]  # fmt: skip
     mains, pairs = ([effect for effect in effects if len(effect.term) == size] for size in (1, 2))
     factors = [effect.term[0] for effect in mains]
-    main = measured.decided("main effects", list(map(measured.contrast, mains)), factors)
-    interactions = measured.decided("interactions", list(map(measured.contrast, pairs)))
+    idle_pairs = [measured.idle_pair(effect) for effect in pairs]
+    idle = [measured.idle[factor] for factor in factors]
+    main = measured.decided("main effects", list(map(measured.contrast, mains)), idle)
+    interactions = measured.decided("interactions", list(map(measured.contrast, pairs)), idle_pairs)
     strong = {factor for factor, contrast in zip(factors, main, strict=True) if is_significant(contrast.p_holm)}
-    there = [effect for effect, contrast in zip(pairs, interactions, strict=True)
-             if is_interaction_there(contrast.interval, contrast.p_holm, measured.margin)]  # fmt: skip
+    there = [effect for effect, contrast, words in zip(pairs, interactions, idle_pairs, strict=True)
+             if not words and is_interaction_there(contrast.interval, contrast.p_holm, measured.margin)]  # fmt: skip
     depends = _depends(there, strong)
     simple = _simple_effects(measured, depends)
     main = tuple(
@@ -122,7 +128,8 @@ def _simple_effects(measured: Measured, depends: Depends) -> dict[str, tuple[Con
                 name = f"{factor} {word} {partner}{measured.suffix}"
                 factors.append(factor)
                 contrasts.append(undecided("simple", name, possible(estimate), measured.sources(estimate), aliases))
-    made = list(zip(factors, measured.decided("simple effects", contrasts, factors), strict=True))
+    idle = [measured.idle[factor] for factor in factors]
+    made = list(zip(factors, measured.decided("simple effects", contrasts, idle), strict=True))
     return {factor: tuple(contrast for name, contrast in made if name == factor) for factor in depends}
 
 

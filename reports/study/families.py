@@ -11,7 +11,7 @@ from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import within
 from ..statistics.mcnemar import mcnemar
 from ..statistics.power import detectable_range
-from ..statistics.verdict import holm, judge
+from ..statistics.verdict import Verdict, holm, judge
 from ..words import in_points, plural
 from .model import Arm, Contrast, Family, GridStudy, Kind, Sources
 from .predictions import Correct
@@ -118,13 +118,13 @@ def decided(
 
     idle: name → what of its mechanism was not exercised.
     """
-    made = []
+    made, tests = [], sum(contrast.p is not None for contrast in contrasts)
     for contrast, p_holm in zip(contrasts, holm([contrast.p for contrast in contrasts]), strict=True):
         verdict, reason = judge(
             contrast.interval, p_holm, margin, is_interaction=contrast.kind == "interaction", aliases=contrast.aliases,
-            idle=idle.get(contrast.name, ()),
+            idle=idle.get(contrast.name, ()), is_alone=tests == 1,
         )  # fmt: skip
-        made.append(replace(contrast, family=family, p_holm=p_holm, verdict=verdict, reason=reason))
+        made.append(replace(contrast, family=family, p_holm=p_holm, verdict=verdict, reason=reason, tests=tests))
     return tuple(made)
 
 
@@ -146,10 +146,24 @@ def found_by(estimates: Sequence[Estimate]) -> str:
 
 
 def versus(grid: GridStudy, arm: str, control: str) -> Contrast:
-    """An arm against any other: the comparison that the grid's families have, else one that is a family of its own."""
+    """An arm against any other: the comparison that the grid's families have, whichever of the two is its base there,
+    else one that is a family of its own."""
     known = grid.contrast("difference", arm, control)
     if known is not None:
         return known
+    turned = grid.contrast("difference", control, arm)
+    if turned is not None:
+        return _turned(turned)
     planned = Planned(f"{arm} against {control}", control, {arm: ""})
     (contrast,) = _family(planned, {each.name: each for each in grid.arms}, grid.margin, {}).contrasts
     return contrast
+
+
+TURNED = {Verdict.BETTER: Verdict.WORSE, Verdict.WORSE: Verdict.BETTER}
+
+
+def _turned(contrast: Contrast) -> Contrast:
+    """The same comparison, told of its base."""
+    verdict = contrast.verdict and TURNED.get(contrast.verdict, contrast.verdict)
+    interval = contrast.interval and contrast.interval.negated
+    return replace(contrast, name=contrast.against, against=contrast.name, interval=interval, verdict=verdict)

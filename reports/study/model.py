@@ -27,6 +27,9 @@ from .tuning import Tuned
 if TYPE_CHECKING:  # it is made of what stands here
     from .predictions import Read
 
+CUT = ", cut to "
+"""In the name of a baseline that reads what the arms read of a text."""
+
 Sources = tuple[str, ...]
 Kind = Literal["difference", "main", "interaction", "simple"]
 
@@ -40,7 +43,7 @@ class Contrast:
     registered. reason: what the verdict rests on, at most a dozen words. aliases: what the design cannot tell from it,
     a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
     depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
-    secondary, of these trained models only.
+    secondary, of these trained models only. tests: how many p its family corrects together.
     """
 
     kind: Kind
@@ -58,6 +61,7 @@ class Contrast:
     simple: tuple[Contrast, ...] = ()
     terms: tuple[str, ...] = ()
     p_mcnemar: float | None = None
+    tests: int = 0
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -177,6 +181,12 @@ class Reference:
     data_key: str = ""
     text_metrics: Mapping[str, Interval] = field(default_factory=dict)
 
+    def below(self, arm: Arm) -> Interval | None:
+        """Test accuracy of an arm less this one's, for other examples too; the two taken as independent."""
+        if arm.accuracy is None:
+            return None
+        return independent_difference(over_examples(arm.accuracy, self.accuracy.n), self.accuracy)
+
 
 @dataclass(frozen=True)
 class Baselines:
@@ -250,19 +260,24 @@ class GridStudy:
         """Place of a run → what it came to."""
         return {cell.where: cell.result for cell in self.cells}
 
+    @cached_property
+    def _baselines(self) -> list[Reference]:
+        """On the test split of the data that the arms were tested on."""
+        known = [each for each in self.references if (each.kind, each.split) == ("baseline", "test")]
+        return [each for each in known if each.data_key == self.data_key]
+
     @property
     def best_baseline(self) -> Reference | None:
-        """The best baseline on the test split of the data that the arms were tested on."""
-        known = [each for each in self.references if (each.kind, each.split) == ("baseline", "test")]
-        alike = [each for each in known if each.data_key == self.data_key]
-        return max(alike, key=lambda each: each.accuracy.mean, default=None)
+        """The best of all; where arms read a part of each text, it may read the whole."""
+        return max(self._baselines, key=lambda each: each.accuracy.mean, default=None)
 
-    def above_baseline(self, arm: Arm) -> Interval | None:
-        """Test accuracy of an arm less the best baseline's, for other examples too; the two taken as independent."""
-        best = self.best_baseline
-        if best is None or arm.accuracy is None:
-            return None
-        return independent_difference(over_examples(arm.accuracy, best.accuracy.n), best.accuracy)
+    @property
+    def best_on_cut(self) -> Reference | None:
+        """The best that reads the same part of each text as the arms; None where none was measured, as where all read
+        the whole. Only this grid's own are of its cut."""
+        own = f"{self.folder.name}/"
+        alike = [each for each in self._baselines if CUT in each.name and each.sources[0].startswith(own)]
+        return max(alike, key=lambda each: each.accuracy.mean, default=None)
 
     def contrasts(self) -> Iterator[Contrast]:
         """Every comparison of the grid, simple effects included."""

@@ -39,11 +39,18 @@ def data_warnings(known: Sequence[Reference], data_key: str) -> Iterator[str]:
 
 def below_baseline(grid: GridStudy) -> Iterator[str]:
     """Which arms a predictor without an architecture is ahead of."""
-    best, arms = grid.best_baseline, [arm for arm in grid.arms if arm.accuracy is not None]
+    best, on_cut = grid.best_baseline, grid.best_on_cut
+    yield from _below(grid, "The best baseline", best)
+    if on_cut is not best:
+        yield from _below(grid, "The best baseline on the same cut of each text", on_cut)
+
+
+def _below(grid: GridStudy, role: str, best: Reference | None) -> Iterator[str]:
+    arms = [arm for arm in grid.arms if arm.accuracy is not None]
     below = [arm.name for arm in arms if best and arm.accuracy and arm.accuracy.mean < best.accuracy.mean]
     if best and below:
         names = f"all {plural(len(below), 'arm')}" if len(below) == len(arms) > 1 else listed(below)
-        yield f"The best baseline, {best.name} ({percent(best.accuracy.mean)} %), is above {names}."
+        yield f"{role}, {best.name} ({percent(best.accuracy.mean)} %), is above {names}."
 
 
 def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) -> Iterator[str]:

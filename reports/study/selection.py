@@ -87,7 +87,9 @@ def selection_notes(checked: Iterable[Checked]) -> Iterator[str]:
             "validation chose; their curves were checked for it."
         )
     yield from _published_readings(results)
-    yield from _data_notes([result.data for result in results if result.data is not None])
+    of_data = [result for result in results if result.data is not None]
+    yield from _split_notes(of_data)
+    yield from _copies([result.data for result in of_data if result.data is not None])
     yield from _added(results)
 
 
@@ -114,13 +116,22 @@ def _added(results: Sequence[Result]) -> Iterator[str]:
         yield f"Texts added to training: {listed(said)}."
 
 
-def _data_notes(facts: Sequence[DataFacts]) -> Iterator[str]:
-    """How the split was drawn; copies between splits and what was done with them, as a range where splits differ."""
-    if any(one.redrawn for one in facts):
+def _split_notes(results: Sequence[Result]) -> Iterator[str]:
+    """What of the draw of the data the seeds vary."""
+    if any(result.data.redrawn for result in results if result.data):
         yield (
             "Training and validation were parted anew with each seed, alike for all arms: what seeds show of variation "
             "covers that too (Bouthillier et al. 2021)."
         )
+    elif len({result.seed for result in results}) > 1:
+        yield (
+            "All seeds have one split: what they show of variation is of initialisation and order, not of the draw of "
+            "the examples."
+        )
+
+
+def _copies(facts: Sequence[DataFacts]) -> Iterator[str]:
+    """Copies between splits and what was done with them, and empty texts, as a range where splits differ."""
     pairs = {pair for one in facts for pair, count in one.shared.items() if count.exact or count.normalised}
     said = [
         f"{pair} {_range(one.shared[pair].exact for one in facts)} "

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..render.table import MISSING, Entry, Value
+from ..study.model import Reference
 from ..words import engineering, plural, signed, three
 from .layout import BLANK, Cells, Line, bounds, cells, mean, missing, probability, said, word
 
@@ -88,10 +89,19 @@ def difference(line: Line) -> Entry:
 
 @cells("to the best baseline, points")
 def above_baseline(line: Line) -> Entry:
+    return _above("difference", line, line.grid.best_baseline)
+
+
+@cells("to the best on the same cut, points", hidden="empty")
+def above_on_cut(line: Line) -> Entry:
+    return _above("difference_on_cut", line, line.grid.best_on_cut)
+
+
+def _above(key: str, line: Line, best: Reference | None) -> Entry:
     if line.arm is None:
         return BLANK
-    above, best = line.grid.above_baseline(line.arm), line.grid.best_baseline
-    return mean("difference", above, (*line.sources, *best.sources) if above and best else (), "+")
+    above = best.below(line.arm) if best else None
+    return mean(key, above, (*line.sources, *best.sources) if above and best else (), "+")
 
 
 @cells("verdict", hidden="empty")

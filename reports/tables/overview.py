@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..render.table import MISSING, Column, Entry, Row, Table
-from ..study.model import Design, GridStudy, Study
+from ..study.model import Design, GridStudy, Sources, Study
 from ..words import in_points, percent, with_bounds
 from . import table
+from .layout import METRICS
 
 InGrid = tuple[GridStudy, Design]
 
@@ -25,15 +26,19 @@ def _table(designs: Sequence[InGrid]) -> Table:
     rows = [Row((Entry(factor, {"factor": factor}),
                  *(_effect(head, design, factor) for head, (_, design) in zip(heads, designs, strict=True))))
             for factor in factors]  # fmt: skip
+    runs, found = [design.main.sources for _, design in designs], [_found(design) for _, design in designs]
     margins = [f"±{percent(grid.margin)}" if grid.margin else MISSING for grid, _ in designs]
     rows += [
-        _told("registered margin", heads, margins),
-        _told("smallest effect found with 80 % power", heads, [_found(design) for _, design in designs], ruled=False),
-        _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], ruled=False),
+        _told("registered margin", heads, margins, [_of_plan(grid) for grid, _ in designs]),
+        _told("smallest effect found with 80 % power", heads, found, runs, ruled=False),
+        _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], runs, ruled=False),
     ]
     notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
-    columns = (Column("factor"), *(Column(f"{head}, points") for head in heads))
-    return Table("", "on test accuracy", columns, tuple(rows), notes=tuple(notes))
+    several = len({grid.metric for grid, _ in designs}) > 1
+    of_metric = [f" of {METRICS[grid.metric]}" if several else "" for grid, _ in designs]
+    columns = (Column("factor"), *(Column(f"{head}, points{of}") for head, of in zip(heads, of_metric, strict=True)))
+    metrics = " and ".join(dict.fromkeys(METRICS[grid.metric] for grid, _ in designs))
+    return Table("", f"on {metrics}", columns, tuple(rows), notes=tuple(notes))
 
 
 def _beside_their_like(factors: Iterable[str]) -> list[str]:
@@ -65,7 +70,14 @@ def _found(design: Design) -> str:
     return MISSING if design.detectable is None else in_points(design.detectable)
 
 
-def _told(what: str, heads: Sequence[str], texts: Sequence[str], *, ruled: bool = True) -> Row:
+def _of_plan(grid: GridStudy) -> Sources:
+    return (f"{grid.folder.name}/plan.json",) if grid.plan and grid.margin is not None else ()
+
+
+def _told(
+    what: str, heads: Sequence[str], texts: Sequence[str], sources: Sequence[Sources], *, ruled: bool = True
+) -> Row:
     """A fact of every design, below the effects."""
-    entries = (Entry(text, {f"{head} {what}": text}) for head, text in zip(heads, texts, strict=True))
+    entries = (Entry(text, {f"{head} {what}": text}, made_of)
+               for head, text, made_of in zip(heads, texts, sources, strict=True))  # fmt: skip
     return Row((Entry(what, {"factor": what}), *entries), ruled=ruled)

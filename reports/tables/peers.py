@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from statistics import fmean
 from typing import Annotated
 
 from pydantic import Field
 
 from ..render.table import Table
-from ..study.model import GridStudy, Sources, Study
+from ..study.model import Arm, GridStudy, Sources, Study
 from . import columns as c
 from . import layout, table
 
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 COLUMNS = (
-    c.grid, c.name, c.role, c.count, c.validation, c.accuracy, c.above_baseline, c.parameters, c.flops
+    c.grid, c.name, c.role, c.count, c.validation, c.accuracy, c.above_baseline, c.above_on_cut, c.parameters, c.flops
 )  # fmt: skip
 
 
@@ -62,12 +63,20 @@ def _lines(grid: GridStudy, peers: Sequence[str], ours: Sequence[str]) -> list[l
 
 
 def _best(grid: GridStudy) -> dict[str, tuple[str, Sources]]:
-    """The arm of each factorial with the highest mean accuracy on the validation split, which the test does not see:
-    arm → what it is, and the runs that it was chosen from."""
+    """The arm of each factorial with the highest mean accuracy on the validation split, which the test does not see,
+    over the seeds that all its arms have, as each may draw a split of its own: arm → what it is, and the runs that it
+    was chosen from."""
     found = {}
     for design in grid.effects:
-        means = {arm.name: arm.validation.mean for arm in grid.arms if arm.name in design.levels and arm.validation}
-        if means:
-            runs = tuple(source for arm in grid.arms if arm.name in means for source in arm.sources)
-            found[max(means, key=lambda name: means[name])] = (f"best of {len(design.levels)} by validation", runs)
+        arms = [arm for arm in grid.arms if arm.name in design.levels and arm.validation]
+        shared = set[int].intersection(*(set(arm.seeds) for arm in arms)) if arms else set[int]()
+        if shared:
+            best = max(arms, key=lambda arm: _mean_validation(arm, shared))
+            runs = tuple(source for arm in arms for source in arm.sources_of(shared))
+            found[best.name] = (f"best of {len(design.levels)} by validation", runs)
     return found
+
+
+def _mean_validation(arm: Arm, seeds: Collection[int]) -> float:
+    pairs = zip(arm.column("seed"), arm.column("validation_accuracy"), strict=True)
+    return fmean(value for seed, value in pairs if seed in seeds)

@@ -111,7 +111,8 @@ def _holds(verdict: Verdict | None, claimed: Claimed) -> bool | None:
 def _figures(contrast: Contrast) -> str:
     """An effect with its verdict and what that rests on, then the simple effects of one that depends."""
     size = "" if contrast.interval is None else f"{with_bounds(contrast.interval, '+')} points"
-    p = "" if contrast.p_holm is None else f"p Holm {p_value(contrast.p_holm)}"
+    corrected = " Holm" if contrast.tests > 1 else ""
+    p = "" if contrast.p_holm is None else f"p{corrected} {p_value(contrast.p_holm)}"
     reason = "" if contrast.kind == "simple" else contrast.reason
     parts = [size, p, _word(contrast), reason]
     simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]

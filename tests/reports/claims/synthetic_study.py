@@ -23,7 +23,7 @@ def contrast(name: str, verdict: Verdict | None, *, reason: str = "", simple: tu
     interval = Interval(0.02, 0.01, 0.03, 16)
     return Contrast(
         "main", name, "", "main effects", interval, 0.01, 0.02, verdict, reason, 16, (f"grid/{name}-s0",),
-        simple=simple, terms=(name,),
+        simple=simple, terms=(name,), tests=2,
     )  # fmt: skip
 
 

@@ -54,6 +54,14 @@ def test_one_run_has_the_interval_of_its_examples(tmp_path: Path) -> None:
     assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == told
 
 
+def test_one_run_confirms_nothing(tmp_path: Path) -> None:
+    """Nor where all of the interval over its examples is above the published figure."""
+    written(tmp_path, "original_small-s0")
+    ours = arm("original_small", {0: 0.92}, Interval(0.92, None, None, 1))
+    found = judged(REPRODUCED, study(grid("imdb", folder=tmp_path, others=(ours,))), numbers=("small_accuracy",))
+    assert found.verdict is Ruling.NOT_CONFIRMED and "over the test examples of one run alone" in found.measured
+
+
 def test_another_recipe_than_the_published_one_is_said_to_be_one(tmp_path: Path) -> None:
     written(tmp_path, "original_small-s0", lr=1e-3)
     ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))

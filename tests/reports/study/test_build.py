@@ -137,7 +137,7 @@ def test_baselines_of_any_grid_on_the_same_data_are_references(tmp_path: Path) -
     assert list(named) == ["majority", "better", "oracle"] and grid.left_out == ("NB-SVM: no words",)
     assert named["majority"].accuracy == wilson(0.3, 2000) and named["majority"].sources == ("one/floors.json",)
     assert named["oracle"].kind == "oracle" and grid.best_baseline.name == "better"
-    above = grid.above_baseline(grid.arm("x"))
+    above = grid.best_baseline.below(grid.arm("x"))
     arm, best, drawn = grid.arm("x").accuracy, named["better"].accuracy, wilson(0.52, 2000)
     assert above.mean == pytest.approx(0.52 - 0.35)
     below = np.sqrt((arm.mean - arm.low) ** 2 + (0.52 - drawn.low) ** 2 + (best.high - best.mean) ** 2)
@@ -155,12 +155,37 @@ def test_arms_below_the_best_baseline_are_named(tmp_path: Path) -> None:
         assert notes == ([f"The best baseline, NB-SVM ({100 * accuracy:.2f} %), is above {named}."] if named else [])
 
 
+def test_a_baseline_over_several_splits_says_over_how_many_and_of_which_its_details_are(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    record = runs.floors("NB-SVM", accuracy=0.3)
+    record["floors"][0]["detail"] = {"C": 0.3, "splits": 4, "lowest": 0.29, "highest": 0.31}
+    runs.write(folder / "floors.json", record)
+    (found,) = only(folder).references
+    assert found.detail == "mean over 4 splits of training and validation, 0.29 to 0.31; on the first: C 0.3"
+
+
+def test_the_best_baseline_of_the_cut_is_the_grids_own(tmp_path: Path) -> None:
+    """Another grid on the same data may cut its texts elsewhere."""
+    one, two = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
+    for folder, length, accuracy in ((one, 128, 0.55), (two, 256, 0.95)):
+        whole = runs.floors("NB-SVM", accuracy=0.99)["floors"]
+        cut = runs.floors(f"NB-SVM, cut to {length} tokens", accuracy=accuracy)["floors"]
+        runs.write(folder / "floors.json", runs.floors() | {"floors": [*whole, *cut]})
+    first, second = study([one, two]).grids
+    assert {grid.best_baseline.name for grid in (first, second)} == {"NB-SVM"}
+    assert [grid.best_on_cut.name for grid in (first, second)] == [
+        "NB-SVM, cut to 128 tokens", "NB-SVM, cut to 256 tokens",
+    ]  # fmt: skip
+    notes = [note for note in first.notes if "best baseline" in note]
+    assert notes[1].startswith("The best baseline on the same cut of each text, NB-SVM, cut to 128 tokens (55.00 %)")
+
+
 def test_baselines_of_other_data_are_shown_and_not_compared_with(tmp_path: Path) -> None:
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
     runs.write(folder / "floors.json", runs.floors("majority", data_key="elsewhere"))
     grid = only(folder)
     assert [reference.name for reference in grid.references] == ["majority"]
-    assert grid.best_baseline is None and grid.above_baseline(grid.arm("x")) is None
+    assert grid.best_baseline is None and grid.best_on_cut is None
     assert any("same data" in warning for warning in grid.warnings)
 
 

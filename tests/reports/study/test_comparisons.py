@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reports.statistics.interval import Interval
 from reports.statistics.verdict import Verdict, holm
 from reports.study.build import study
 from reports.study.families import versus
@@ -86,11 +87,38 @@ def test_any_pair_can_be_compared_and_keeps_the_verdict_it_has(tmp_path: Path) -
     rng = np.random.default_rng(0)
     accuracies = {arm: dict(enumerate(rng.normal(0.5, 0.02, 3).tolist())) for arm in ("base", "x", "y")}
     grid = planned(tmp_path / "demo", accuracies, [0, 1, 2])
-    assert versus(grid, "x", "base") is grid.contrast("difference", "x", "base")
+    planned_pair = grid.contrast("difference", "x", "base")
+    assert versus(grid, "x", "base") is planned_pair
+    assert versus(grid, "base", "x").p_holm == planned_pair.p_holm, "one family, whichever of the two is named first"
     other = versus(grid, "x", "y")
     assert other.p_holm == other.p is not None and other.family == "x against y"
     turned = versus(grid, "y", "x")
     assert turned.interval.mean == pytest.approx(-other.interval.mean) and turned.p == pytest.approx(other.p)
+
+
+def test_the_turned_pair_has_the_mirrored_interval_and_verdict(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.0005, (4, 5)).tolist()
+    means = {"base": 0.5, "more": 0.6, "less": 0.4, "same": 0.5}
+    accuracies = {arm: {seed: mean + noise[place][seed] for seed in range(5)}
+                  for place, (arm, mean) in enumerate(means.items())}  # fmt: skip
+    grid = planned(tmp_path / "demo", accuracies, list(range(5)))
+    expected = {"more": (Verdict.BETTER, Verdict.WORSE), "less": (Verdict.WORSE, Verdict.BETTER),
+                "same": (Verdict.EQUIVALENT, Verdict.EQUIVALENT)}  # fmt: skip
+    for arm, verdicts in expected.items():
+        there, back = versus(grid, arm, "base"), versus(grid, "base", arm)
+        assert (there.verdict, back.verdict) == verdicts
+        assert (back.name, back.against, back.p_holm, back.family) == ("base", arm, there.p_holm, there.family)
+        assert back.interval == Interval(-there.interval.mean, -there.interval.high, -there.interval.low, 5)
+        assert back.sources == there.sources
+
+
+def test_a_test_that_holm_had_nothing_to_correct_for_says_so(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    accuracies = {arm: {seed: 0.5 + rise + rng.normal(0, 0.002) for seed in range(4)}
+                  for arm, rise in (("base", 0.0), ("x", 0.1), ("y", 0.2))}  # fmt: skip
+    grid = planned(tmp_path / "demo", accuracies, [0, 1, 2, 3])
+    assert versus(grid, "y", "x").reason.endswith("by itself") and versus(grid, "y", "x").tests == 1
+    assert versus(grid, "y", "base").reason.endswith("after Holm") and versus(grid, "y", "base").tests == 2
 
 
 def design_of(folder: Path, **changes: Any) -> Design:

@@ -27,14 +27,19 @@ def measured(value: float, layer: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def watched_grid(
-    folder: Path, telemetry: Mapping[str, Sequence[Any]], designs: Sequence[Any] = (), base: str = "base"
+    folder: Path,
+    telemetry: Mapping[str, Sequence[Any]],
+    designs: Sequence[Any] = (),
+    base: str = "base",
+    accuracies: Mapping[str, dict[int, float]] = ACCURACIES,
 ) -> GridStudy:
-    """Two arms that differ in their router and in accuracy, with these measures."""
-    runs.write_grid(folder, ACCURACIES, [0, 1, 2])
+    """Arms with these measures and accuracies; by default two that differ in their router."""
+    runs.write_grid(folder, accuracies, [0, 1, 2])
     plan = json.loads((folder / "plan.json").read_text())
     primary = {"metric": "accuracy", "margin_points": 0.3}
     runs.write(folder / "plan.json", {**plan, "primary": primary, "designs": list(designs), "base": base})
-    for arm, router in (("base", CHUNKS), ("base+routing", ROUTED)):
+    for arm in accuracies:
+        router = ROUTED if "routing" in arm else CHUNKS
         for seed in (0, 1, 2):
             cell = folder / runs.cell_name(arm, seed)
             config = json.loads((cell / "config.json").read_text())
@@ -84,6 +89,24 @@ def test_an_effect_is_not_exercised_where_no_arm_with_the_factor_exercised_it(tm
     assert [one.verdict for one in effects.main.contrasts] == [Verdict.NOT_EXERCISED]
     (effects,) = watched_grid(tmp_path / "busy", {"base+routing": [measured(0.5)]}, designs).effects
     assert [one.verdict for one in effects.main.contrasts] == [Verdict.BETTER]
+
+
+@pytest.mark.parametrize(("agreement", "expected"), [(1.0, Verdict.NOT_EXERCISED), (0.5, Verdict.INTERACTS)])
+def test_no_effect_depends_on_a_mechanism_that_was_not_exercised(
+    tmp_path: Path, agreement: float, expected: Verdict
+) -> None:
+    """The MLP is worth eleven points without routing and none with it, whose router stayed at the chunks or did not."""
+    levels = {"base": [], "base+routing": ["routing"], "base+gated_mlp": ["gated_mlp"],
+              "base+routing+gated_mlp": ["routing", "gated_mlp"]}  # fmt: skip
+    means = (0.50, 0.60, 0.61, 0.60)
+    accuracies = {arm: {seed: mean + 0.001 * (seed - 1) * place**2 for seed in (0, 1, 2)}
+                  for place, (arm, mean) in enumerate(zip(levels, means, strict=True))}  # fmt: skip
+    designs = [{"kind": "factorial", "base": "base", "factors": ["routing", "gated_mlp"], "levels": levels}]
+    rows = {arm: [measured(agreement)] for arm in levels if "routing" in arm}
+    (effects,) = watched_grid(tmp_path / "demo", rows, designs, accuracies=accuracies).effects
+    mains = {one.name: one.verdict for one in effects.main.contrasts}
+    assert [one.verdict for one in effects.interactions.contrasts] == [expected]
+    assert mains["gated_mlp"] is (Verdict.BETTER if agreement == 1.0 else Verdict.DEPENDS)
 
 
 def test_of_several_arms_all_must_be_idle_and_unknown_is_not_idle() -> None:

@@ -49,7 +49,12 @@ def test_a_sound_run_proves_its_reading_and_its_data(tmp_path: Path) -> None:
     assert "selected on test" not in warnings
     assert "In 2 runs the test split was read once, with the weights of the epoch that validation chose" in notes
     assert "train in test 4 (6 after normalisation); all were kept." in notes
-    assert "Empty texts: 3 in test." in notes
+    assert "Empty texts: 3 in test." in notes and "All seeds have one split" in notes
+
+
+def test_what_seeds_vary_is_said(tmp_path: Path) -> None:
+    _, notes = said(grid_of(tmp_path, sound_curve(), (0, 1), data={**FACTS, "redrawn": True}))
+    assert "parted anew with each seed" in notes and "All seeds have one split" not in notes
 
 
 def test_a_run_that_was_stopped_between_reading_and_result_reads_the_same_again(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from reports.study.build import study
 from tests.reports.synthetic_design import write_design
+from tests.reports.synthetic_runs import write
 from tests.reports.tables.made_tables import entry, rows_of, ruled, tables, texts
 
 
@@ -100,3 +102,18 @@ def test_an_overview_has_every_effect_of_every_task(tmp_path: Path) -> None:
     assert entry(table, "factor", "c", f"{heads[0]} estimate").text == ""
     least, most = map(float, texts(table, 2)[-2].split(" to "))
     assert texts(table, 2)[-3::2] == ["±0.30", "2"] and 0.1 < least < most
+    made_of = [set(row.entries[2].sources) for row in table.rows[-3:]]
+    assert made_of[0] == {"two/plan.json"} and made_of[1] == made_of[2] != set()
+    assert all(source.startswith("two/") and source[-1] in "01" for source in made_of[1]), "runs, of two seeds"
+
+
+def test_an_overview_names_the_metric_of_each_grid(tmp_path: Path) -> None:
+    one, two = (write_design(tmp_path / name, {}, factors=("a", "b"), resolution=None) for name in ("one", "two"))
+    assert tables("overview", one, two)[0].title == "Title: on test accuracy"
+    plan = json.loads((two / "plan.json").read_text())
+    write(two / "plan.json", {**plan, "primary": {"metric": "f1", "margin_points": 0.3}})
+    (table,) = tables("overview", one, two)
+    assert table.title == "Title: on test accuracy and test F1"
+    assert [column.head for column in table.columns[1:]] == [
+        "listops (one), points of test accuracy", "listops (two), points of test F1",
+    ]  # fmt: skip

@@ -37,10 +37,17 @@ class Gate(nn.Module):
     def forward(self, x: Tensor, u: Tensor | Said, shift: Tensor | None = None) -> Tensor:
         first, activation, second = self.net
         score = second(activation(pair_linear(x, u, first.weight, first.bias)))  # type: ignore[arg-type]
-        return (score if shift is None else score + shift).sigmoid()
+        return opened(score, shift, x)
 
     def flops(self, tokens: int) -> int:
         return 2 * tokens * (2 * self.d_model * self.d_model + self.d_model * self.d_model)
+
+
+def opened(score: Tensor, shift: Tensor | None, x: Tensor) -> Tensor:
+    """sigmoid(score + shift) for a gate of x. A shift is fp32, but where weights and x are bf16 all stays so."""
+    if shift is None:
+        return score.sigmoid()
+    return (score + shift).sigmoid().to(torch.promote_types(score.dtype, x.dtype))
 
 
 def dropout_now(module: nn.Module, p: float) -> float:

@@ -44,7 +44,8 @@ class Objective(Component, ABC):
     only pretraining needs) are trained with those of the model. ``in_pieces`` is True where the loss of a batch is
     the mean of the losses of what ``mean_over`` says, so that the batch may be cut. ``hooks`` is True where it hooks
     into modules of the model, which a compiled model would not notice. ``reads_values`` is True where a step waits for
-    a value of the device, as a count that is the size of a tensor: such a step is not recorded as a CUDA graph.
+    a value of the device, as a count that is the size of a tensor: such a step is not recorded as a CUDA graph. Fast
+    paths have first derivatives alone: a penalty on gradients needs ``use_fast(False)`` around its passes.
     """
 
     in_pieces: ClassVar[bool] = False

@@ -31,6 +31,7 @@ from swarmformer.records import write_bytes_atomically
 from swarmformer.run_key import digest
 from swarmformer.settings import cache_dir
 from swarmformer.spec import RunSpec, TrainSpec
+from swarmformer.training.faults import ran_out_of_memory
 
 logger = logging.getLogger("swarmformer.training")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -103,16 +104,32 @@ def _all_of(shapes: Iterable[Product], device: torch.device, dtype: torch.dtype)
     return call
 
 
-def measure_rates(model: Model, train: TrainSpec, length: int) -> Rates:
+def measure_rates(model: Model, train: TrainSpec, length: int, ranks: int = 1) -> Rates:
     """Both precisions at the shapes that a model, left as it is, is trained at: its products, and steps where bf16 is
-    not slower at those. Draws no random numbers of the caller's."""
-    device = next(model.parameters()).device
-    products = product_rates(_products(model, train.batch_size * length), device)
+    not slower at those, of one process's share of a batch. Draws no random numbers of the caller's."""
+    device, texts = next(model.parameters()).device, -(-train.batch_size // ranks)
+    products = product_rates(_products(model, texts * length), device)
     settled = Rates(products, {})
     if settled.gain < 1 / GAIN:
         return settled
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        return Rates(products, _step_seconds(model, train, length))
+        return Rates(products, _fitting(texts, lambda held: _step_seconds(model, train, held, length), device))
+
+
+def _fitting(texts: int, measure: Callable[[int], dict[str, float]], device: torch.device) -> dict[str, float]:
+    """Measured with as many texts as memory holds, halved as training halves them; empty, so that products settle it,
+    where not even one fits: what then trains or answers has more to say of that."""
+    while texts:
+        try:
+            return measure(texts)
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        logger.info("memory does not hold %d texts while both precisions are timed: half of them are", texts)
+        texts //= 2
+    return {}
 
 
 def _products(model: Model, rows: int) -> list[Product]:
@@ -120,10 +137,10 @@ def _products(model: Model, rows: int) -> list[Product]:
     return [(rows, K, N) for K, N in sorted({(layer.in_features, layer.out_features) for layer in linear})]
 
 
-def _step_seconds(model: Model, train: TrainSpec, length: int) -> dict[str, float]:
+def _step_seconds(model: Model, train: TrainSpec, texts: int, length: int) -> dict[str, float]:
     """Least seconds of a training step on random tokens, in turns."""
     device = next(model.parameters()).device
-    batch = random_batch(model, train.batch_size, length, device=device, seed=0)
+    batch = random_batch(model, texts, length, device=device, seed=0)
     calls = {name: make_call(copy.deepcopy(model), batch, "training", name, train) for name in DTYPES}  # type: ignore[arg-type]
     return _in_turns(calls, device)
 
@@ -140,14 +157,15 @@ def _in_turns(calls: Mapping[str, Callable[[], Any]], device: torch.device) -> d
     return {name: min(taken[name] for taken in rounds) for name in calls}
 
 
-def rates_here(spec: RunSpec, model: Model, train: TrainSpec) -> Rates:
-    """``measure_rates`` for a run's longest batch, once on a machine: kept in the folder of caches, so that all runs of
-    a grid decide alike, whatever else the machine does while they start."""
+def rates_here(spec: RunSpec, model: Model, train: TrainSpec, ranks: int = 1) -> Rates:
+    """``measure_rates`` for a run's longest batch, or the share of it of one of several processes, once on a machine:
+    kept in the folder of caches, so that all runs of a grid decide alike, whatever else the machine does while they
+    start."""
     of = {
-        "batch": train.batch_size, "model": spec.model.to_dict(), "optimiser": train.optimiser.to_dict(),
+        "batch": -(-train.batch_size // ranks), "model": spec.model.to_dict(), "optimiser": train.optimiser.to_dict(),
         "objective": train.objective.to_dict(),
     }  # fmt: skip
-    return _once(model, of, lambda: measure_rates(model, train, spec.model.dims.seq_len))
+    return _once(model, of, lambda: measure_rates(model, train, spec.model.dims.seq_len, ranks))
 
 
 def _once(model: Model, of: Mapping[str, Any], measure: Callable[[], Rates]) -> Rates:
@@ -200,16 +218,20 @@ def _forward_rates(model: Model, texts: int) -> Rates:
     settled = Rates(products, {})
     if settled.gain < 1 / GAIN:
         return settled
-    batch = random_batch(model, texts, length, device=device, seed=0)
-    calls = {name: make_call(model, batch, "forward", name, None) for name in DTYPES}  # type: ignore[arg-type]
-    return Rates(products, _in_turns(calls, device))
+
+    def measure(held: int) -> dict[str, float]:
+        batch = random_batch(model, held, length, device=device, seed=0)
+        calls = {name: make_call(model, batch, "forward", name, None) for name in DTYPES}  # type: ignore[arg-type]
+        return _in_turns(calls, device)
+
+    return Rates(products, _fitting(texts, measure, device))
 
 
-def chosen_precision(spec: RunSpec, model: Model, train: TrainSpec) -> str:
+def chosen_precision(spec: RunSpec, model: Model, train: TrainSpec, ranks: int = 1) -> str:
     """``fp32`` or ``bf16``: what is asked for, or for ``auto`` the faster here. A fixed bf16 that is slower is said."""
     if train.precision == "fp32":
         return "fp32"
-    rates = rates_here(spec, model, train)
+    rates = rates_here(spec, model, train, ranks)
     if train.precision == "auto":
         logger.info("precision auto: %s (%s)", rates.faster, rates.words())
         return rates.faster

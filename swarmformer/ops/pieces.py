@@ -35,7 +35,7 @@ def evaluated(
     Args:
         trimmed: see ``pieces``.
     """
-    if torch.is_grad_enabled() or not applies(ids_BN):
+    if torch.is_grad_enabled() or not applies(ids_BN) or not len(ids_BN):
         return call(ids_BN, mask_BN)
     cut = list(pieces(ids_BN, mask_BN, trimmed, EVALUATION_TOKENS))
     answers = torch.cat([call(piece.of(ids_BN), None if mask_BN is None else piece.of(mask_BN)) for piece in cut])

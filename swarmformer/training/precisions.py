@@ -29,7 +29,7 @@ def chosen_precisions(
     found = []
     for stage in stages:
         with products_in_tf32(device, stage.train.tf32):
-            chosen = chosen_precision(spec, model, stage.train) if ranks.first else PRECISIONS[0]
+            chosen = chosen_precision(spec, model, stage.train, ranks.size) if ranks.first else PRECISIONS[0]
         found.append(PRECISIONS[ranks.agreed(PRECISIONS.index(chosen))])
     return found
 

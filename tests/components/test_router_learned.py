@@ -132,6 +132,11 @@ def test_a_constant_temperature_below_the_least_is_kept() -> None:
     assert float(built(states(1, 8), None, 4).telemetry["temperature"]) == pytest.approx(0.1)
 
 
+def test_a_distance_that_is_not_there_cannot_be_let_go() -> None:
+    with pytest.raises(ValueError, match="release lets go of a distance, which is 0"):
+        Learned(DIMS, release=8.0, distance=0.0)
+
+
 def test_frozen_routing_is_random_and_has_nothing_to_train() -> None:
     torch.manual_seed(0)
     built, x = Learned(DIMS, logits="content", frozen=True, distance=0.0), states(4, 32)

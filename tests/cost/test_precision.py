@@ -11,12 +11,21 @@ import torch
 
 from swarmformer.assembly import assemble
 from swarmformer.cost import precision
-from swarmformer.cost.precision import Rates, chosen_precision, measure_rates, product_rates, rates_here
+from swarmformer.cost.precision import (
+    Rates,
+    chosen_precision,
+    forward_precision,
+    measure_rates,
+    product_rates,
+    rates_here,
+)
 from swarmformer.errors import SpecError
 from swarmformer.modes import autocast
 from swarmformer.ops.attention import recording
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
+from swarmformer.training.shares import Share
+from swarmformer.training.step import TrainingStep
 from tests.training.toys import toy_data, toy_run
 
 CPU = torch.device("cpu")
@@ -30,7 +39,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def take(rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(precision, "measure_rates", lambda model, train, length: rates)
+    monkeypatch.setattr(precision, "measure_rates", lambda model, train, length, ranks: rates)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,77 @@ def test_products_settle_it_where_bf16_is_slower(monkeypatch: pytest.MonkeyPatch
     spec = toy_run()
     assert measure_rates(assemble(spec.model), spec.train, 16).step_s == {}
     assert {rows for rows, _, _ in asked} == {8 * 16} and (16, 2) in {(K, N) for _, K, N in asked}
+
+
+@pytest.mark.parametrize(("room", "timed"), [(3, [8, 4, 2]), (0, [8, 4, 2, 1])])
+def test_where_memory_ends_less_is_timed_and_the_run_goes_on(
+    room: int, timed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Training halves its batches itself: a trial before it must not end it."""
+    tried = []
+
+    def seconds(model: object, train: object, texts: int, length: int) -> dict[str, float]:
+        tried.append(texts)
+        if texts > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return {"fp32": 0.2, "bf16": 0.1}
+
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: FAST.products)
+    monkeypatch.setattr(precision, "_step_seconds", seconds)
+    spec = toy_run(precision="auto")
+    assert chosen_precision(spec, assemble(spec.model), spec.train) == "bf16" and tried == timed
+
+
+def test_a_trial_of_a_step_that_memory_does_not_hold_is_made_with_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step halves itself once before the trial sees that it did."""
+    usual = TrainingStep._gradients_of
+
+    def full(step: TrainingStep, share: Share) -> object:
+        if len(share.part.ids_BN) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return usual(step, share)
+
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: FAST.products)
+    monkeypatch.setattr(precision, "STEPS_S", 0.0)
+    monkeypatch.setattr(TrainingStep, "_gradients_of", full)
+    monkeypatch.setattr("swarmformer.training.step.training_pieces", lambda *of: [])
+    spec = toy_run(precision="auto")
+    assert set(measure_rates(assemble(spec.model), spec.train, 16).step_s) == {"fp32", "bf16"}
+
+
+def test_an_error_that_is_not_of_memory_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*of: object) -> dict[str, float]:
+        raise RuntimeError("a component's own")
+
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: FAST.products)
+    monkeypatch.setattr(precision, "_step_seconds", broken)
+    spec = toy_run(precision="auto")
+    with pytest.raises(RuntimeError, match="a component's own"):
+        measure_rates(assemble(spec.model), spec.train, 16)
+
+
+def test_each_of_several_processes_has_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: FAST.products)
+    monkeypatch.setattr(precision, "_step_seconds", lambda model, train, texts, length: asked.append(texts) or {})
+    spec = toy_run(precision="auto")
+    for ranks in (1, 3):
+        rates_here(spec, assemble(spec.model), spec.train, ranks)
+    assert asked == [8, 3]
+
+
+def test_a_model_that_is_asked_is_tried_with_what_memory_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = precision.random_batch
+
+    def scarce(model: object, texts: int, *shape: int, **how: object) -> object:
+        if texts > 5:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
+        return usual(model, texts, *shape, **how)
+
+    monkeypatch.setattr(precision, "product_rates", lambda products, device: FAST.products)
+    monkeypatch.setattr(precision, "STEPS_S", 0.0)
+    monkeypatch.setattr(precision, "random_batch", scarce)
+    assert forward_precision(assemble(toy_run().model), "auto") in ("fp32", "bf16")
 
 
 def test_rates_are_of_both() -> None:

@@ -65,3 +65,18 @@ def test_bfloat16_stays_near_fp32() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             rounded = model(ids, mask)
     assert_close("logits", exact, rounded.float(), atol=0.1 * float((exact[0] - exact[1]).abs().max()))
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    "variant", ["base+coherence_signal", "base+coherence_signal+gated_mlp", "enhanced+coherence_signal"]
+)
+def test_weights_in_bf16_take_the_signal_of_the_clusters(variant: str, fast: bool) -> None:
+    """The signal is fp32, as everything from a router's logits on; the stream of tokens must not become so."""
+    model = shaken(variant).eval()
+    ids = torch.randint(60, (2, 64))
+    mask = prefix_mask([64, 37], 64)
+    with torch.inference_mode(), use_fast(fast):
+        exact, rounded = model(ids, mask), model.bfloat16()(ids, mask)
+    assert rounded.dtype is torch.bfloat16
+    assert_close("bf16 weights", exact, rounded.float(), atol=0.1)

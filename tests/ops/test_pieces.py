@@ -67,6 +67,14 @@ def test_model_gives_the_same_in_pieces(variant: str) -> None:
             assert_close("plain", whole.detach(), model(ids, mask), atol=1e-5)
 
 
+def test_no_texts_have_no_answers() -> None:
+    model = swarmformer.build_model("base", dims=SMALL).eval()
+    ids = torch.zeros(0, 8, dtype=torch.int64)
+    for fast in (True, False):
+        with torch.inference_mode(), use_fast(fast):
+            assert model(ids, ids == 0).shape == (0, 2)
+
+
 def test_model_that_answers_at_tokens_keeps_the_length() -> None:
     model = swarmformer.build_model("base", dims=SMALL, pooling="tokens").eval()
     ids, mask = torch.randint(40, (9, 512)), prefix_mask([5] * 9, 512)

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.shared import CLOSED, shift_of
+from swarmformer.components.shared import CLOSED, opened, shift_of
 from swarmformer.contracts import Assignment, Dims, Feedback, Probability
 from swarmformer.contracts.measure import OPENNESS, Measure
 from swarmformer.ops.dropout import Dropout
@@ -24,6 +24,9 @@ class GatedMLP(Feedback):
 
     MLP and gate have one hidden GELU layer each. Its half for r is linear in r and computed once per
     cluster, W_r·(A c) = A·(W_r c): exact, and D + hidden columns are sent back instead of D.
+
+    Weight decay takes its gate, which shares the MLP's first layer, as it takes the MLP; gates that stand alone are
+    spared.
 
     Options:
         hidden: width of the MLP's hidden layer, as a multiple of d_model.
@@ -61,7 +64,7 @@ class GatedMLP(Feedback):
         first = self.of_token(x_BND if norm is None else norm(x_BND)) + assignment.broadcast(self.of_cluster(c_BCD))
         said, gate = F.gelu(first).split([self.hidden, self.d_model], dim=-1)
         score, shift = self.gate_out(gate), shift_of(assignment)
-        opening = (score if shift is None else score + shift).sigmoid()
+        opening = opened(score, shift, x_BND)
         update = opening * self.out(self.dropout(said))
         update = update if self.scale is None else self.scale * update
         if self.watched is not None:

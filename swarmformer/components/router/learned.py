@@ -29,9 +29,9 @@ LEAST_COHERENCE = 1e-4
 class Learned(Router):
     """logits_ij = k_i·q_j / √width − λ·|i − centre_j|; weights over clusters pool and broadcast (enhancements 3, 8).
 
-    Keys come from the token, queries from the mean of the chunk plus a learned vector per cluster
-    (``content``), or both from their place alone (``position``). Queries start at zero and λ is large, so
-    that training starts at the fixed chunks; λ is learned. Everything from the logits on is fp32.
+    Keys come from the token, queries from the mean of the chunk (both over their root mean square) plus a learned
+    vector per cluster (``content``), or both from their place alone (``position``). Queries start at zero and λ is
+    large, so that training starts at the fixed chunks; λ is learned. Everything from the logits on is fp32.
     Sources: Puigcerver et al. 2024 (Soft MoE), Locatello et al. 2020 (Slot Attention), Jang et al. 2017.
 
     Options:
@@ -41,7 +41,8 @@ class Learned(Router):
         radius: only ±radius neighbouring clusters are candidates, linear in N; 0 lets tokens go anywhere.
         distance: λ at the start, per token of distance; 0 leaves the term out.
         release: λ falls by e^(−release · share of training done) beside what it learns; 0: by learning alone.
-        temperature, anneal, min_temperature: τ = max(min, temperature · e^(−anneal · share of training done)).
+        temperature, anneal, min_temperature: τ = temperature · e^(−anneal · share of training done), but never below
+            ``min_temperature`` or, if that is less, ``temperature``.
         balance_weight, z_weight, coherence_weight: of the auxiliary losses, 0 = off.
         coherence_warmup: share of the training without the coherence loss.
         coherence_signal: clusters whose tokens disagree weigh less as keys and at the gate (log κ).
@@ -87,6 +88,8 @@ class Learned(Router):
         frozen: bool = False,
     ) -> None:
         super().__init__()
+        if release and not distance:
+            raise ValueError("router.learned: release lets go of a distance, which is 0: set one, or leave release out")
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
         self.width, self.radius, self.signals, self.release = width, radius, coherence_signal, release
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature

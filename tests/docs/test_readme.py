@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 import pytest
 
@@ -14,7 +15,10 @@ CARDS = (ROOT / "docs" / "components" / "README.md").read_text(encoding="utf-8")
 CHANGE = r"(\S+(?: %)?)"
 COSTS = re.findall(rf"^\| \d \| \[(\w+)\].*\| {CHANGE} \| {CHANGE} \| {CHANGE} \|$", CARDS, re.MULTILINE)
 """Of each enhancement its name, and what it changes in parameters and in FLOPs at the two published lengths."""
-DECISIONS = [line.split(" | ") for line in README.splitlines() if re.match(r"\| \[\w+\]\(docs/components/", line)]
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")]
+        for line in README.splitlines() if re.match(r"\| (\[\w+\]\(docs/components/|with)", line)]  # fmt: skip
+"""Of the table of decisions; a row that begins with no name goes on with the enhancement above."""
+DECISIONS = [cells for cells in ROWS if "](docs/components/" in cells[0]]
 
 
 def table(name: str) -> str:
@@ -37,7 +41,8 @@ def test_claims_are_counted() -> None:
 
 
 def test_arms_at_the_highest_rate_are_counted() -> None:
-    said = re.search(r"(\d+) of (\d+) arms took the highest of three rates on IMDb, (\d+) of (\d+) on digits", README)
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    said = re.search(r"(\d+) of (\d+) arms took the highest of three rates on IMDb, (\d+) of (\d+) on digits", results)
     counted: list[int] = []
     for grid in ("fraction_imdb_quick", "fraction_digits"):
         tuning = (RESULTS / grid / "report" / f"tuning_{grid}.md").read_text(encoding="utf-8")
@@ -56,7 +61,10 @@ def test_each_enhancement_has_its_row() -> None:
 def test_a_row_has_the_costs_of_the_card_and_the_effects_of_table_3(cells: list[str], cost: tuple[str, ...]) -> None:
     name, parameters, flops, _ = cost
     assert cells[1:3] == [flops, parameters]
-    for cell, task in zip(cells[3:5], ("digits", "imdb_quick"), strict=True):
+    place = ROWS.index(cells)
+    below = list(takewhile(lambda row: row not in DECISIONS, ROWS[place + 1 :]))
+    for column, task in ((3, "digits"), (4, "imdb_quick")):
+        cell = " ".join(row[column] for row in (cells, *below))
         lines = [line for line in table(f"table3_fraction_{task}").splitlines()
                  if re.match(rf"\| (?:↳ )?{name}(?:_released)? (?!×)", line)]  # fmt: skip
         effects = re.findall(r"([+−]\S+ \[\S+ \S+\]) (\w+)", cell)

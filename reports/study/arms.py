@@ -165,11 +165,11 @@ def references_elsewhere(grid: Grid, task: str) -> dict[str, Baselines]:
 
 def _detail(floor: Floor) -> str:
     """How it was made; where every seed draws a split, over how many, and then how on the first of them."""
-    own = {key: value for key, value in floor.detail.items() if key not in ("splits", "lowest", "highest")}
-    made = ", ".join(f"{key} {value}" for key, value in own.items())
-    if "splits" not in floor.detail:
+    told = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in floor.detail.items()}
+    made = ", ".join(f"{key} {value}" for key, value in told.items() if key not in ("splits", "lowest", "highest"))
+    if "splits" not in told:
         return made
-    drawn = "mean over {splits} splits of training and validation, {lowest} to {highest}".format(**floor.detail)
+    drawn = "mean over {splits} splits of training and validation, {lowest} to {highest}".format(**told)
     return f"{drawn}; on the first: {made}" if made else drawn
 
 

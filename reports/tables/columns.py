@@ -191,7 +191,7 @@ def latency(batch: int) -> Cells:
         words = f"{three(1e3 * speed.median_s)} ({three(1e3 * speed.p95_s)}) @ {speed.length:,}"
         return Entry(words, raw, tuple(dict.fromkeys((*speed.sources, *line.sources))))
 
-    return Cells(f"batch {batch}, ms (p95) @ tokens", entry)
+    return Cells(f"batch {batch}, ms (p95) @ tokens", entry, hidden="empty")
 
 
 @cells("config key", is_code=True)

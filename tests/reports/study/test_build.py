@@ -158,10 +158,12 @@ def test_arms_below_the_best_baseline_are_named(tmp_path: Path) -> None:
 def test_a_baseline_over_several_splits_says_over_how_many_and_of_which_its_details_are(tmp_path: Path) -> None:
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
     record = runs.floors("NB-SVM", accuracy=0.3)
-    record["floors"][0]["detail"] = {"C": 0.3, "splits": 4, "lowest": 0.29, "highest": 0.31}
+    drawn = {"splits": 4, "lowest": 0.29, "highest": 0.31}
+    record["floors"][0]["detail"] = {"C": 0.3, "validation_accuracy": 1 / 3, **drawn}
     runs.write(folder / "floors.json", record)
     (found,) = only(folder).references
-    assert found.detail == "mean over 4 splits of training and validation, 0.29 to 0.31; on the first: C 0.3"
+    of_first = "on the first: C 0.3, validation_accuracy 0.3333"
+    assert found.detail == f"mean over 4 splits of training and validation, 0.29 to 0.31; {of_first}"
 
 
 def test_the_best_baseline_of_the_cut_is_the_grids_own(tmp_path: Path) -> None:

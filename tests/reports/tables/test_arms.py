@@ -67,6 +67,16 @@ def test_csv_holds_raw_numbers_and_gaps(grid: Path) -> None:
     assert rows["base"]["flops_forward"] == "12345678"
 
 
+def test_latencies_are_shown_where_any_was_measured(grid: Path) -> None:
+    def shown() -> list[str]:
+        (table,) = tables("arms", grid)
+        return [column.head for column in table.columns if not column.in_csv_only]
+
+    assert "batch 32, ms (p95) @ tokens" in shown()
+    (grid / "costs.json").unlink()
+    assert not any("ms (p95)" in head for head in shown())
+
+
 def test_verdicts_are_shown_where_a_margin_was_registered(tmp_path: Path) -> None:
     (table,) = tables("arms", one_in(tmp_path / "demo", MARGIN))
     assert "verdict" in [table.columns[index].head for index in table.printed]

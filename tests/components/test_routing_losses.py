@@ -107,6 +107,7 @@ def test_radius_does_not_change_losses_and_telemetry_where_it_reaches_everything
         built = router(radius=radius, coherence_warmup=0.0, **options).train()
         assignment = built(x, mask, 4)
         outputs.append({**assignment.losses, **assignment.telemetry})
+    assert {"balance", "z", "coherence", "dead_share"} <= set(outputs[0])
     for name, value in outputs[0].items():
         assert_close(name, value.float(), outputs[1][name].float(), atol=1e-5)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from swarmformer.data import predictors
 from swarmformer.data.cut import Cut
 from swarmformer.data.predictors import compute_predictors, log_count_ratio
 from swarmformer.data.tasks.imdb import Imdb
@@ -43,6 +44,19 @@ def test_bigrams_see_order_and_unigrams_do_not(toy: Toy) -> None:
         detail, tried = row["detail"], list(map(float, row["detail"]["tried"].split()))
         edges = {tried[0]: "lowest", tried[-1]: "highest"}
         assert detail["C"] in tried and detail.get("at the edge") == edges.get(detail["C"])
+
+
+def test_of_strengths_that_are_equally_good_the_smallest_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One word tells the classes apart, however strong the regularisation."""
+    splits = {name: make_split(name, ["a bad film", "a good film"] * 10) for name in ("train", "validation")}
+
+    def fitted() -> tuple[float, float]:
+        detail = predictors.nb_svm(splits, 2, 1, predictors.WORDS)[1]
+        return detail["C"], detail["validation_accuracy"]
+
+    assert fitted() == (min(predictors.STRENGTHS), 1.0)
+    monkeypatch.setattr(predictors, "STRENGTHS", (max(predictors.STRENGTHS),))
+    assert fitted() == (predictors.STRENGTHS[0], 1.0), "no less good"
 
 
 def test_labels_of_test_do_not_reach_a_prediction(toy: Toy) -> None:

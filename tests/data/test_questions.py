@@ -101,8 +101,10 @@ def test_encoded_questions_come_back_from_the_cache(cache: Path) -> None:
 
 
 def test_the_cut_of_a_validation_split_keeps_questions_with_their_texts() -> None:
-    for split in load_splits(TokenToy(), validation_fraction=0.3, split_seed=1).values():
-        assert split.questions is not None
+    splits = load_splits(TokenToy(), validation_fraction=0.3, split_seed=1)
+    assert set(splits) == {"train", "validation", "test"}
+    for split in splits.values():
+        assert split.questions is not None and len(split.labels)
         words = [text.split() for text in split.texts]
         asked_at = zip(split.questions.text, split.questions.positions, strict=True)
         found = [WORDS.index(words[text][position]) % 2 for text, position in asked_at]

@@ -36,6 +36,8 @@ def test_equal_to_those_of_the_cpu(device: str, seed: int | None, lengths: tuple
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_questions_at_tokens_come_along(device: str) -> None:
-    for plain, made in pairs(token_data().splits["train"], device, 3, (16,)):
+    batches = pairs(token_data().splits["train"], device, 3, (16,))
+    assert batches
+    for plain, made in batches:
         assert plain.at_M is not None and made.at_M is not None
         assert torch.equal(plain.at_M, made.at_M.cpu()) and torch.equal(plain.labels_M, made.labels_M.cpu())

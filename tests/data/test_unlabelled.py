@@ -62,6 +62,7 @@ def test_no_encoded_text_of_validation_or_test_is_trained_on_in_any_track(cache:
     data, found = load_encoded(Spare(), **OPTIONS, **DRAW), load_unlabelled(Spare(), **OPTIONS)
     rows = {name: {tuple(part.example(row)) for row in range(len(part))} for name, part in data.splits.items()}
     rows["unlabelled"] = {tuple(found.split.example(row)) for row in range(len(found.split))}
+    assert all(rows.values())
     for trained_on in ("train", "unlabelled"):
         assert not rows[trained_on] & (rows["validation"] | rows["test"])
 

@@ -161,3 +161,13 @@ def test_a_matched_pair_says_its_ratio(tiny_grid: Grid) -> None:
     expected = counted["base+multi_head"] / counted["base+added_mlp"]
     assert [pair.ratio for pair in plan.matched] == [expected, None]
     assert abs(expected - 1) <= 0.02
+
+
+@pytest.mark.parametrize("quantity", ["parameters", "flops"])
+def test_a_ratio_is_of_the_arm_to_its_control(tiny_grid: Grid, quantity: str) -> None:
+    """A layer more is more than the control has, whichever is counted."""
+    deep = {"name": "two", "variant": "base", "model": {"dims": {"num_layers": 2}}}
+    pair = {"arm": "two", "control": "base", "quantity": quantity, "tolerance": 2.0}
+    plan = load_plan(tiny_grid(arms=["base", deep], matched=[pair]))
+    control, arm = ((a.parameters.without_embedding, a.flops.forward)[quantity == "flops"] for a in plan.arms)
+    assert plan.matched[0].ratio == arm / control > 1.5

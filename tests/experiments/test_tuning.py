@@ -24,6 +24,7 @@ from experiments.execute.scheduler import store_plan
 from experiments.overview import print_status
 from experiments.owner import is_locked
 from experiments.plan import Cell, Plan, load_plan
+from experiments.plan.arms import Arm
 from experiments.plan.registration import register
 from experiments.runner import run_cell, run_trial
 from experiments.status import Status
@@ -106,6 +107,19 @@ def test_a_plan_shows_its_trials_and_that_the_rest_is_to_be_chosen(
     assert [cell["run_key"] for cell in registered["cells"]] == [""] * 4
     assert len(registered["tuning"]["trials"]) == 12 and registered["tuning"]["seeds"] == [100, 101]
     assert all(cell.spec.train.epochs == 1 for cell in load_plan(path).trials())
+
+
+def test_an_arm_costs_what_the_model_chosen_for_it_costs(tiny_grid: Grid) -> None:
+    def planned(dims: dict[str, int], **changes: Any) -> Arm:
+        return load_plan(tiny_grid(arms=["base+multi_head"], base=None, model={"dims": dims}, **changes)).arms[0]
+
+    dims = {name: size for name, size in TINY["model"]["dims"].items() if name != "d_model"}
+    tuned = planned(dims, tune={"values": {"model.dims.d_model": [128, 8]}, "seeds": [100]})
+    for place, width in enumerate((128, 8)):
+        found, expected = tuned.with_choice(place), planned({**dims, "d_model": width})
+        assert (found.run_key, found.parameters, found.flops) == (expected.run_key, expected.parameters, expected.flops)
+        assert found.remarks == expected.remarks and bool(found.remarks) == (width == 8), "of its narrow heads"
+    assert found.parameters != tuned.parameters and found.flops != tuned.flops
 
 
 def test_a_grid_without_tune_is_planned_as_ever(tiny_grid: Grid, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from swarmformer.records import (
     ANSWERS,
     ARCHIVE,
     CONFIG,
+    CURVE,
     PREDICTIONS,
     RESULT,
     TRIAL,
@@ -36,6 +37,7 @@ from swarmformer.records import (
     load,
     opened,
     read_answers,
+    read_curve,
     save,
     seal,
     unseal,
@@ -114,6 +116,16 @@ def test_a_damaged_record_is_not_sealed_as_good(name: str, grid: Path, tmp_path:
     if name.endswith("curve.jsonl"):
         (grid / name).write_text("{}\n{}\n", encoding="utf-8")
     with pytest.raises(UnreadableFileError, match=re.escape(name)):
+        seal(grid, tmp_path / "sealed")
+    assert not (tmp_path / "sealed").exists()
+
+
+def test_a_curve_of_another_run_is_not_sealed(grid: Path, tmp_path: Path) -> None:
+    """It can be read as any other, and is not the one that the result was written with."""
+    path = grid / "base-0" / CURVE
+    path.write_text(path.read_text().replace('"epoch": 1', '"epoch": 2'))
+    assert [line.model_dump()["epoch"] for line in read_curve(path.parent)] == [2]
+    with pytest.raises(UnreadableFileError, match="not the file that the cell's result was written with"):
         seal(grid, tmp_path / "sealed")
     assert not (tmp_path / "sealed").exists()
 
@@ -279,6 +291,20 @@ def test_answers_must_be_to_the_examples_beside_them(grid: Path, tmp_path: Path)
         np.savez(answers, asked=stored["asked"], given=stored["given"][:2])
     with pytest.raises(UnreadableFileError, match="no answers to the examples"):
         read_answers(answers.parent)
+
+
+@pytest.mark.parametrize(("column", "values"), [("labels", [1, 0, 0, 1]), ("names", [b"a", b"b", b"c", b"e"])])
+def test_examples_that_were_changed_are_no_longer_what_was_written(
+    column: str, values: list[Any], grid: Path, tmp_path: Path
+) -> None:
+    path = seal(grid, tmp_path / "sealed").path
+    table = pq.read_table(path)
+    rows = [{**row, column: row[column] and values} for row in table.to_pylist()]
+    changed = table.from_pylist(rows, schema=table.schema)
+    assert changed != table
+    pq.write_table(changed, path)
+    with pytest.raises(UnreadableFileError, match="not what was written"):
+        unseal(path, tmp_path / "out")
 
 
 def test_the_command_seals_lays_out_and_refuses_to_run(

@@ -125,6 +125,18 @@ def test_valid_predictions_of_another_run_are_refused(tmp_path: Path, change: di
         records.read_predictions(tmp_path, older)
 
 
+@pytest.mark.parametrize("labels", [LABELS.view("<u8"), LABELS[:, None]], ids=["type", "shape"])
+def test_a_checksum_is_of_type_and_shape_too(tmp_path: Path, labels: np.ndarray) -> None:
+    """The bytes of the labels are those that were written."""
+    finished(tmp_path)
+    with np.load(tmp_path / PREDICTIONS) as stored:
+        arrays = dict(stored)
+    assert labels.tobytes() == arrays["labels"].tobytes()
+    np.savez(tmp_path / PREDICTIONS, **{**arrays, "labels": labels})
+    with pytest.raises(UnreadableFileError, match="its checksum differs"):
+        records.read_predictions(tmp_path)
+
+
 def test_losses_of_another_run_are_refused(tmp_path: Path) -> None:
     older = finished(tmp_path).model_copy(update={"files": {}})
     names, tokens = np.array(["t/0", "t/1"]), np.array([3, 1])

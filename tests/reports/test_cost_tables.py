@@ -150,10 +150,12 @@ def test_half_a_measurement_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
 
 def test_committed_parameters_are_those_of_the_variants() -> None:
     forward, training = (read_growth(FOLDER / mode) for mode in ("scaling", "scaling_training"))
+    longest = [row for row in forward.rows if row.length == max(LENGTHS)]
+    assert training.rows and longest
     for row in training.rows:
         same = forward.at(row.variant, row.length)
         assert same is not None and same.parameters == row.parameters
-    for row in (row for row in forward.rows if row.length == max(LENGTHS)):  # positions and all
+    for row in longest:  # positions and all
         arm = arm_at(load_variant(row.variant), row.length)
         assert isinstance(arm, CostArm)
         assert count_parameters(arm.build_without_weights()).model_dump() == row.parameters.model_dump(), row.variant

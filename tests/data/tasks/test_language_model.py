@@ -88,8 +88,10 @@ def test_identity_follows_content_and_cut_not_places(tmp_path: Path, one: str) -
 
 def test_a_limit_keeps_the_beginning_of_each_split(one: str) -> None:
     whole, some = (LanguageModel(corpus="own", train=one, limit=limit).load() for limit in (0, 50))
-    for name, split in some.items():
-        assert split.texts == [whole[name].texts[0][:50]]
+    assert {name: split.texts for name, split in some.items()} == {
+        name: [split.texts[0][:50]] for name, split in whole.items()
+    }
+    assert len(some) == 3
 
 
 @pytest.mark.parametrize(("options", "words"), [

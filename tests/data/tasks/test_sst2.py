@@ -28,6 +28,7 @@ def write(path: Path, texts: list[str], labels: list[int]) -> None:
 
 def test_the_splits_are_those_of_the_source(folder: Path) -> None:
     splits = load_splits(Sst2(), validation_fraction=0.1, split_seed=0)
+    assert set(splits) == {"train", "validation", "test"}
     for name, split in splits.items():
         assert split.texts == [f"{name} one", "two"], "blanks at the end are dropped"
         assert (split.labels.tolist(), split.ids) == ([1, 0], [f"{name}/0", f"{name}/1"])

@@ -27,9 +27,11 @@ def test_every_point_and_every_enhancement_has_a_claim() -> None:
 
 
 def test_the_variants_and_arms_of_claims_are_there() -> None:
-    for claim in read_published().claims:
-        options = claim.decide.model_dump()
-        for variant in {options[key] for key in ("variant", "arm", "control") if key in options}:
+    options = [claim.decide.model_dump() for claim in read_published().claims]
+    for key, some in (("variant", "original_small"), ("arm", "enhanced"), ("control", "base")):
+        named = {each[key] for each in options if key in each}
+        assert some in named
+        for variant in named:
             load_variant(variant)
 
 

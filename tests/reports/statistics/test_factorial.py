@@ -39,7 +39,9 @@ def test_an_effect_is_the_mean_of_plus_less_the_mean_of_minus() -> None:
 def test_exact_effects_come_back() -> None:
     terms = {("a",): 0.3, ("b",): -0.2, ("a", "b"): 0.1}
     values = simulate(FULL, terms, np.random.default_rng(0), noise=0.0)
-    for effect in factorial_effects(values, FULL, FEW):
+    effects = factorial_effects(values, FULL, FEW)
+    assert terms.keys() <= {effect.term for effect in effects}
+    for effect in effects:
         assert effect.estimate.interval.mean == pytest.approx(terms.get(effect.term, 0.0), abs=1e-12)
     # Half of the interaction is added to the main effect where the other is on, taken away where it is off.
     for is_on, expected in ((True, 0.4), (False, 0.2)):

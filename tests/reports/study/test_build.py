@@ -145,6 +145,15 @@ def test_baselines_of_any_grid_on_the_same_data_are_references(tmp_path: Path) -
     assert only(second).references[0].sources == ("two/floors.json",)
 
 
+def test_baselines_of_another_grid_on_other_data_are_no_references(tmp_path: Path) -> None:
+    first, second = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
+    runs.write(first / "floors.json", runs.floors("majority"))
+    for data_key, expected in (("data-2", ["majority"]), (runs.DATA, ["majority", "better"])):
+        runs.write(second / "floors.json", runs.floors("better", data_key=data_key))
+        grid, _ = study([first, second]).grids
+        assert [reference.name for reference in grid.references] == expected
+
+
 def test_arms_below_the_best_baseline_are_named(tmp_path: Path) -> None:
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
     means = {arm: np.mean(list(of_seeds.values())) for arm, of_seeds in ACCURACIES.items()}
@@ -224,24 +233,55 @@ def test_runs_are_one_tidy_row_a_cell(tmp_path: Path) -> None:
     assert frame["where"].is_monotonic_increasing and {"code", "code_hash", "code_revision"} <= set(frame.columns)
 
 
-def test_predictions_give_mcnemar_where_all_runs_have_them(tmp_path: Path) -> None:
-    folder = runs.write_grid(tmp_path / "demo", {arm: {0: values[0]} for arm, values in ACCURACIES.items()}, seeds=[0])
-    names, labels = np.array(["c", "a", "b", "d"]), np.array([0, 0, 0, 0])
-    answers = {"base-0": [1, 1, 1, 1], "x-0": [0, 0, 0, 1]}
-    for cell, answer in answers.items():
-        logits = np.eye(2)[answer]
-        order = [2, 0, 1, 3] if cell == "base-0" else [0, 1, 2, 3]
-        found = Predictions(names[order], labels[order], logits[order])
-        save_predictions(folder / cell, found)
-        arm = cell.removesuffix("-0")
-        test = {**runs.metrics(float(found.correct.mean()), n=4), "loss": found.loss}
-        record = runs.result(arm, 0, 0.4, metrics={"validation": runs.metrics(0.4), "test": test})
-        runs.write(folder / cell / "result.json", record)
-    assert only(folder).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(3, 3).pvalue
-    (folder / "x-0" / "predictions.npz").write_bytes(b"PK damaged")
-    grid = only(folder)
+LABELS = dict(zip("abcdefgh", (0, 1, 0, 1, 1, 0, 1, 0), strict=True))
+ASKED = {"base": "dafhbceg", "x": "hgfedcba"}
+WRONG = {"base": "acdeg", "x": "b"}
+"""Each arm is asked in an order of its own."""
+
+
+def answer(folder: Path, arm: str, labels: dict[str, int] = LABELS, seed: int = 0) -> Path:
+    """Write predictions and the result that is made of them; the cell."""
+    cell, names = folder / f"{arm}-{seed}", list(ASKED[arm])
+    given = [LABELS[name] ^ (name in WRONG[arm]) for name in names]
+    found = Predictions(np.array(names), np.array([labels[name] for name in names]), np.eye(2)[given])
+    test = {**runs.metrics(float(found.correct.mean()), n=len(names)), "loss": found.loss}
+    runs.write_cell(folder, runs.result(arm, seed, 0.4, metrics={"validation": runs.metrics(0.4), "test": test}))
+    save_predictions(cell, found)
+    return cell
+
+
+@pytest.fixture
+def answered(tmp_path: Path) -> Path:
+    """Two arms with one seed."""
+    folder = runs.write_grid(tmp_path / "demo", {"base": {}, "x": {}}, seeds=[0])
+    for arm in ASKED:
+        answer(folder, arm)
+    return folder
+
+
+def test_predictions_give_mcnemar_by_the_names_of_examples(answered: Path) -> None:
+    by_place = [(base not in WRONG["base"]) - (x not in WRONG["x"]) for base, x in zip(*ASKED.values(), strict=True)]
+    assert (by_place.count(-1), by_place.count(1)) == (4, 0), "another count than that by names"
+    assert only(answered).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(5, 6).pvalue
+    (answered / "x-0" / "predictions.npz").write_bytes(b"PK damaged")
+    grid = only(answered)
     assert grid.contrast("difference", "x", "base").p_mcnemar is None
     assert any("Predictions left out: demo/x-0" in warning for warning in grid.warnings)
+
+
+def test_examples_of_one_name_with_another_label_are_other_examples(answered: Path) -> None:
+    answer(answered, "x", labels={**LABELS, "f": 1})
+    grid = only(answered)
+    assert grid.contrast("difference", "x", "base").p_mcnemar is None
+    assert any("Predictions of x left out: they are of other examples" in warning for warning in grid.warnings)
+
+
+def test_an_arm_one_of_whose_runs_keeps_no_predictions_has_no_mcnemar(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", {"base": {}, "x": {}}, seeds=[0, 1, 2])
+    cells = [answer(folder, arm, seed=seed) for arm in ASKED for seed in range(3)]
+    assert only(folder).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(5, 6).pvalue
+    (cells[-1] / "predictions.npz").unlink()
+    assert only(folder).contrast("difference", "x", "base").p_mcnemar is None
 
 
 def test_intervals_of_running_text_end_where_no_text_can_be(tmp_path: Path) -> None:

@@ -71,6 +71,10 @@ def _other_epoch(curve: list[dict[str, Any]]) -> None:
     curve[-1]["epoch"] = 3
 
 
+def _other_step(curve: list[dict[str, Any]]) -> None:
+    curve[-1]["step"] = 300
+
+
 def _better_elsewhere(curve: list[dict[str, Any]]) -> None:
     curve[3]["accuracy"] = 0.9
 
@@ -81,6 +85,7 @@ def _better_elsewhere(curve: list[dict[str, Any]]) -> None:
         (_early, 2, "its curve shows readings of the test split other than one of the epoch chosen"),
         (_early, 1, "its result counts 1 readings of the test split, its curve 2"),
         (_other_epoch, 1, "its curve shows readings of the test split other than one"),
+        (_other_step, 1, "its curve shows readings of the test split other than one"),
         (_better_elsewhere, 1, "epoch 2 was tested, but epoch 4 has the best validation accuracy"),
         (list.clear, 1, "its result counts 1 readings of the test split, its curve 0"),
     ],
@@ -93,6 +98,21 @@ def test_a_run_that_shows_anything_else_is_marked(
     warnings, notes = said(grid_of(tmp_path, curve, test_readings=readings))
     assert f"demo/base-0: {words}" in warnings and "may be selected on test" in warnings
     assert "was read once" not in notes
+
+
+def test_a_stage_that_goes_by_loss_is_held_to_the_smallest(tmp_path: Path) -> None:
+    losses, warnings = (1.2, 1.1, 0.9, 1.0), dict[int, str]()
+    for tested in (2, 3):
+        curve = [*sound_curve()[:-1], line("test", 400, tested, 0.75)]
+        for validation, loss in zip(curve, losses, strict=False):
+            validation["loss"] = loss
+        grid = grid_of(tmp_path, curve, best_epoch=tested)
+        config = json.loads((grid / "base-0" / "config.json").read_text())
+        config["spec"]["train"] = {"stages": [{"name": "supervised", "by": "loss"}]}
+        synthetic.write(grid / "base-0" / "config.json", config)
+        warnings[tested] = said(grid)[0]
+    assert "epoch 2 was tested, but epoch 3 has the best validation loss" in warnings[2]
+    assert "selected on test" not in warnings[3]
 
 
 def test_runs_from_before_the_record_say_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from shutil import rmtree
 
@@ -44,6 +45,15 @@ def test_seeds_are_counted_by_a_share_of_the_oracle(grid: Path) -> None:
     assert "demo/floors.json" in x.sources
     _, strict = counts(study([grid]).grids[0], 1.0)
     assert strict.solved == [0.99]
+
+
+def test_a_seed_at_the_very_line_has_solved_the_task(grid: Path) -> None:
+    oracle = json.loads((grid / "floors.json").read_text())
+    oracle["floors"][0]["accuracy"] = 0.96
+    runs.write(grid / "floors.json", oracle)
+    _, x = counts(study([grid]).grids[0], 1.0)
+    assert (x.line, x.solved, x.unsolved) == (0.96, [0.99, 0.96, 0.97], [0.25])
+    assert x.steps == (40, 80, 80)
 
 
 def test_the_table_has_no_mean_over_both_humps(grid: Path) -> None:

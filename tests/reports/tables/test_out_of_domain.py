@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from reports.render import MISSING, Table
+from swarmformer.records import FLOORS, RESULT, Floors, Result, load, opened, seal
 from tests.reports import synthetic_runs as runs
 from tests.reports.tables.made_tables import rows_of, tables, texts
 
@@ -75,6 +76,16 @@ def test_answers_to_other_texts_of_one_name_are_not_averaged(grid: Path) -> None
             runs.write_cell(grid, runs.result(arm, seed, 0.6, out_of_domain=other))
     (made,) = tables("out_of_domain", grid)
     assert "NB-SVM" not in rows_of(made, "name") and "No baselines were computed on these texts." in made.notes
+
+
+def test_a_sealed_grid_answers_as_its_folder_does(grid: Path, table: Table, tmp_path: Path) -> None:
+    sealed = tmp_path / "sealed" / "demo"
+    seal(grid, sealed)
+    assert tables("out_of_domain", sealed) == [table]
+    again = opened(sealed)
+    assert load(again / FLOORS, Floors) == load(grid / FLOORS, Floors)
+    for cell in ("a-0", "b-0", "b-1"):
+        assert load(again / cell / RESULT, Result) == load(grid / cell / RESULT, Result)
 
 
 def test_every_number_names_the_runs_that_it_is_made_of(table: Table) -> None:

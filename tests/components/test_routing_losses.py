@@ -47,6 +47,24 @@ def test_balance_and_z_loss_do_not_see_pads() -> None:
     assert torch.equal(torch.stack(results[0]), torch.stack(results[1]))
 
 
+def test_balance_loss_counts_the_clusters_of_a_text_and_not_those_of_its_batch() -> None:
+    """Four tokens, evenly in two clusters, in a batch of eight tokens and four clusters."""
+    logits = torch.eye(4).repeat_interleave(2, dim=0)[None] * 50
+    real = prefix_mask([4], 8)
+    assert float(balance_loss(assigned(logits.softmax(dim=-1), 2, real), logits, real)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("radius", [0, 1])
+def test_losses_of_a_text_are_those_of_it_padded(radius: int) -> None:
+    options = {"logits": "content", "distance": 0.2, "balance_weight": 1.0, "z_weight": 1.0}
+    built, x = router(radius=radius, **options).train(), states(1, 16)
+    alone = built(x[:, :6], None, 4).losses
+    padded = built(x, prefix_mask([6], 16), 4).losses
+    assert alone.keys() == padded.keys() == {"balance", "z"}
+    for name, loss in alone.items():
+        assert_close(name, loss, padded[name], atol=1e-6, rtol=1e-6)
+
+
 def test_z_loss_in_closed_form() -> None:
     scores = torch.tensor([[[0.0, 0.0], [math.log(3.0), 0.0], [9.0, 9.0]]])
     real = torch.tensor([[True, True, False]])

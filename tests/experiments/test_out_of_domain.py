@@ -13,20 +13,22 @@ from experiments.grid import main
 from swarmformer.pipeline import TextClassifier
 from swarmformer.pipeline import load as load_pipeline
 from swarmformer.records import FLOORS, Floors, Result, load
-from swarmformer.scores import Tally
+from swarmformer.scores import Scores, Tally
 from tests.experiments.conftest import run_module
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "film", "plot", "fine", "dull")
+SEQ_LEN = 16
 GRID = """
 base: base
 arms: [base, bag_of_embeddings]
 seeds: [0, 1]
-model: {{dims: {{d_model: 8, num_layers: 1, cluster_size: 4, seq_len: 16}}}}
+model: {{dims: {{d_model: 8, num_layers: 1, cluster_size: 4, seq_len: {seq_len}}}}}
 data:
   task: {{name: files, train: {folder}/train.csv, test: {folder}/test.csv, title: films}}
   out_of_domain: {others}
-train: {{epochs: 2, batch_size: 16, lr: 0.01, precision: fp32}}
+  cut: head_tail
+train: {{epochs: 2, batch_size: 16, lr: 0.05, precision: fp32}}
 keep_weights: true
 latency: null
 """
@@ -35,13 +37,13 @@ AGAIN = "{{name: files, train: {folder}/train.csv, test: {folder}/test.csv, titl
 """The grid's own task once more."""
 
 
-def write_table(path: Path, noun: str, n: int, seed: int) -> None:
-    """Positive rows say good or fine, negative ones bad or dull, one in five the other way round."""
+def write_table(path: Path, noun: str, n: int, seed: int, longest: int = 6) -> None:
+    """Positive rows end in good or fine, negative ones in bad or dull, one in five the other way round."""
     rng, rows = random.Random(seed), ["text,label"]
     for row in range(n):
         positive = row % 2 == 0
         word = rng.choice(("good", "fine") if positive != (rng.random() < 0.2) else ("bad", "dull"))
-        rows.append(f"{word} {' '.join([noun] * rng.randint(1, 6))},{'positive' if positive else 'negative'}")
+        rows.append(f"{' '.join([noun] * rng.randint(1, longest))} {word},{'positive' if positive else 'negative'}")
     path.write_text("\n".join(rows) + "\n")
 
 
@@ -49,14 +51,15 @@ def write_table(path: Path, noun: str, n: int, seed: int) -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SWARMFORMER_DATA", str(tmp_path))
     (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(WORDS) + "\n")
-    for seed, (name, noun, n) in enumerate((("train", "film", 120), ("test", "film", 40), ("plots", "plot", 60))):
-        write_table(tmp_path / f"{name}.csv", noun, n, seed)
+    tables = (("train", "film", 120, 6), ("test", "film", 40, 6), ("plots", "plot", 60, 3 * SEQ_LEN))
+    for seed, (name, noun, n, longest) in enumerate(tables):
+        write_table(tmp_path / f"{name}.csv", noun, n, seed, longest)
     return tmp_path
 
 
 def run(folder: Path, others: str) -> Path:
     grid = folder / "films.yaml"
-    grid.write_text(GRID.format(folder=folder, others=others.format(folder=folder)))
+    grid.write_text(GRID.format(folder=folder, seq_len=SEQ_LEN, others=others.format(folder=folder)))
     done = run_module("experiments.grid", "run", grid, "--runs", folder / "runs", "--workers", "1")
     assert done.returncode == 0, done.stderr
     return folder / "runs" / "films"
@@ -66,20 +69,26 @@ def results_of(runs: Path) -> dict[str, Result]:
     return {path.parent.name: load(path, Result) for path in sorted(runs.glob("*/result.json"))}
 
 
+def scores_of(model: TextClassifier, rows: list[tuple[str, str]]) -> Scores:
+    tally = Tally(model.classes)
+    labels = np.array([model.classes.index(label) for _, label in rows])
+    tally.add(labels, np.stack(list(model.logits(text for text, _ in rows))))
+    return tally.scores()
+
+
 def test_every_run_answers_the_other_tasks_as_its_model_does(folder: Path) -> None:
     runs = run(folder, f"[{PLOTS}, {AGAIN}]")
     found = results_of(runs)
     assert len(found) == 4
-    rows = [line.rsplit(",", 1) for line in (folder / "plots.csv").read_text().splitlines()[1:]]
+    rows = [tuple(line.rsplit(",", 1)) for line in (folder / "plots.csv").read_text().splitlines()[1:]]
     for name, result in found.items():
         model = load_pipeline(runs / name)
         assert isinstance(model, TextClassifier)
-        tally = Tally(model.classes)
-        labels = np.array([model.classes.index(label) for _, label in rows])
-        tally.add(labels, np.stack(list(model.logits(text for text, _ in rows))))
-        scores, there = tally.scores(), result.out_of_domain["plots"]
+        scores, there = scores_of(model, rows), result.out_of_domain["plots"]
         assert (there.n, there.accuracy) == (60, pytest.approx(scores.accuracy))
         assert there.loss == pytest.approx(scores.loss, rel=1e-5)
+        heads = [(" ".join(text.split()[: SEQ_LEN - 2]), label) for text, label in rows]
+        assert scores_of(model, heads).loss != pytest.approx(scores.loss, rel=1e-3), "the cut of the run matters"
         again = result.out_of_domain["again"].model_dump()
         assert len(again.pop("data_key")) == 64 and again == result.metrics.test.model_dump()
     _check_floors(folder, load(runs / FLOORS, Floors))
@@ -113,7 +122,7 @@ def _check_report(folder: Path, runs: Path, found: dict[str, Result]) -> None:
 def test_runs_that_were_finished_before_are_named_and_stay_as_they_are(folder: Path) -> None:
     before = {name: result.run_key for name, result in results_of(run(folder, "[]")).items()}
     grid = folder / "films.yaml"
-    grid.write_text(GRID.format(folder=folder, others=f"[{PLOTS}]".format(folder=folder)))
+    grid.write_text(GRID.format(folder=folder, seq_len=SEQ_LEN, others=f"[{PLOTS}]".format(folder=folder)))
     done = run_module("experiments.grid", "run", grid, "--runs", folder / "runs", "--workers", "1")
     said = done.stdout + done.stderr
     assert said.count("finished before it was asked about plots as it is now") == len(before) == 4
@@ -124,7 +133,7 @@ def test_runs_that_were_finished_before_are_named_and_stay_as_they_are(folder: P
 
 
 def test_a_task_of_other_classes_is_refused_with_its_place(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (folder / "films.yaml").write_text(GRID.format(folder=folder, others="[listops]"))
+    (folder / "films.yaml").write_text(GRID.format(folder=folder, seq_len=SEQ_LEN, others="[listops]"))
     assert main(["plan", str(folder / "films.yaml")]) == 1
     said = capsys.readouterr().err
     assert "arms[0] (base): data.out_of_domain: task 'listops' has classes 0, 1" in said
@@ -132,7 +141,7 @@ def test_a_task_of_other_classes_is_refused_with_its_place(folder: Path, capsys:
 
 def test_arms_are_asked_alike_and_files_are_read_first(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     grid = folder / "films.yaml"
-    grid.write_text(GRID.format(folder=folder, others=f"[{PLOTS}]".format(folder=folder)))
+    grid.write_text(GRID.format(folder=folder, seq_len=SEQ_LEN, others=f"[{PLOTS}]".format(folder=folder)))
     assert main(["plan", str(grid), "--runs", str(folder / "runs")]) == 0
     assert "asked too: plots, 60 texts" in capsys.readouterr().out
     alone = "{name: alone, variant: base+layer_norm, data: {out_of_domain: []}}"
@@ -142,6 +151,6 @@ def test_arms_are_asked_alike_and_files_are_read_first(folder: Path, capsys: pyt
     (folder / "plots.csv").write_text("text,label\ngood plot,positive\nbad plot,negative\ndull,negativ\ndull,fine\n")
     write_table(folder / "other.csv", "plot", 20, 5)
     named = f"[{PLOTS}]".replace("train: {folder}/plots", "train: {folder}/other").format(folder=folder)
-    grid.write_text(GRID.format(folder=folder, others=named))
+    grid.write_text(GRID.format(folder=folder, seq_len=SEQ_LEN, others=named))
     assert main(["plan", str(grid)]) == 1
     assert "data.out_of_domain, plots: " in (said := capsys.readouterr().err) and "line 4" in said

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ import torch.distributed as dist
 
 from swarmformer.contracts import Augmentation, Dims
 from swarmformer.data.batching import Batch
+from swarmformer.data.encoded import EncodedData
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE, Ranks, joined
 from tests.processes import start_forked
-from tests.training.toys import token_data, toy_data, toy_run
+from tests.training.toys import asked_elsewhere, token_data, toy_data, toy_run
+
+DATA: dict[str, Callable[[], EncodedData]] = {"toy": toy_data, "toy tokens": token_data, "elsewhere": asked_elsewhere}
 
 
 def train(order: dict[str, Any], ranks: Ranks = ALONE) -> None:
-    """Train as ordered: ``variant``, ``train`` and ``model`` of ``toy_run``, ``tokens``, in ``folder``; ``stop`` (ends
-    without a word) and ``fail`` (raises) say after which step and which rank."""
+    """Train as ordered: ``variant``, ``train`` and ``model`` of ``toy_run``, ``data`` of ``DATA``, in ``folder``;
+    ``stop`` (ends without a word) and ``fail`` (raises) say after which step and which rank."""
     folder, (who, when), (failing, at) = Path(order["folder"]), order.get("stop", (0, 0)), order.get("fail", (0, 0))
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -33,10 +37,11 @@ def train(order: dict[str, Any], ranks: Ranks = ALONE) -> None:
         if (ranks.rank, done) == (failing, at):
             raise ValueError("a fault of this process")
 
-    data = token_data() if order.get("tokens") else toy_data()
+    data = DATA[order.get("data", "toy")]()
     result = Trainer(spec_of(order), data, torch.device("cpu"), folder, on_step, ranks).run()
     if ranks.first:
         (folder / "logits.json").write_text(json.dumps(result.test_logits_NK.tolist()))
+        (folder / "out_of_domain.json").write_text(json.dumps(result.out_of_domain))
 
 
 def spec_of(order: dict[str, Any]) -> RunSpec:

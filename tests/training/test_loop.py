@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from functools import cache
 from itertools import product
@@ -207,6 +208,30 @@ def test_the_moving_average_is_judged_and_kept(tmp_path: Path) -> None:
         average = {name: 0.5 * average[name] + 0.5 * weights[name] for name in average}
     for name, p in trainer.model.named_parameters():
         assert torch.allclose(p, average[name], atol=1e-6), name
+
+
+def test_the_moving_average_anneals_and_releases_as_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is judged stands where training stands: at the last step before each validation, 4, 9 and 14 of 15."""
+    router = {"anneal": 1.0, "min_temperature": 0.1, "release": 2.0, "distance": 0.5}
+    trainer = Trainer(toy_run("base+routing", model={"router": router}, ema_decay=0.5), DATA, CPU)
+    validate, temperatures = Trainer._validate, list[float]()
+
+    def compared(self: Trainer) -> None:
+        judged = self.learner.judged
+        assert judged is not self.model
+        for (name, own), other in zip(judged.named_buffers(), self.model.buffers(), strict=True):
+            assert torch.equal(own, other), name
+        temperatures.append(float(judged.layers[0].router._temperature()))
+        validate(self)
+
+    monkeypatch.setattr(Trainer, "_validate", compared)
+    result = trainer.run()
+    assert temperatures == pytest.approx([math.exp(-step / STEPS) for step in (4, 9, 14)])
+    told = {row.measure: row.value for row in result.telemetry if row.component == "learned"}
+    place = (5 * result.best_epoch - 1) / STEPS
+    learned = float(trainer.model.layers[0].router.log_distance.detach())  # type: ignore[union-attr, index]
+    assert told["temperature"] == pytest.approx(math.exp(-place))
+    assert told["distance"] == pytest.approx(math.exp(learned - 2.0 * place))
 
 
 def test_the_best_epoch_by_validation_is_kept_and_the_test_split_read_once(monkeypatch) -> None:

@@ -23,7 +23,7 @@ from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE
 from swarmformer.training.step import training_step
-from tests.helpers import assert_close, no_dropout
+from tests.helpers import assert_close, no_dropout, prefix_mask
 from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, finish, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
 
@@ -63,7 +63,10 @@ def test_parts_have_the_gradient_of_the_whole(name: str, size: int, monkeypatch:
     monkeypatch.setattr(torch, "rand", lambda shape, device=None: torch.linspace(0, 1, shape[-1]).expand(shape).clone())
     batch = next(iter(trainer.now.batches(0)))
     if name.startswith("base"):
-        batch.mask_BN[2] = False
+        batch.mask_BN[:] = prefix_mask([1, 7, 0, 2, 6, 6, 1, 3], batch.mask_BN.shape[1])
+        texts_B, tokens_B = batch.mask_BN.any(dim=1), batch.mask_BN.sum(dim=1)
+        share_of_texts, share_of_tokens = (count[:: -(-8 // size)].sum() / count.sum() for count in (texts_B, tokens_B))
+        assert share_of_texts > 2 * share_of_tokens, "of the first part: to count the one for the other is no rounding"
     told, whole = gradients(trainer, batch)
     trainer.step.micro_batch = size
     told_in_parts, in_parts = gradients(trainer, batch)

@@ -39,7 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
     "tuned": {"train": TUNED, "model": STILL},
     "dropout": {"train": TUNED, "draws": True},
     "routing": {"variant": "base+routing", "train": TUNED, "model": {**STILL, "router": ROUTING}},
-    "tokens": {"train": {"batch_size": 6, "lr": 0.01}, "model": {**STILL, "pooling": "tokens"}, "tokens": True},
+    "tokens": {"train": {"batch_size": 6, "lr": 0.01}, "model": {**STILL, "pooling": "tokens"}, "data": "toy tokens"},
     "pretraining": {"train": {"stages": ["masked_tokens", "supervised"], "batch_size": 8}, "draws": True},
 }
 """Where random numbers are drawn, one process must compute as many parts as there are processes."""
@@ -47,8 +47,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 def tensors(folder: Path, order: dict[str, Any]) -> dict[str, Tensor]:
     spec = spec_of(order)
-    key = "toy tokens" if order.get("tokens") else "toy"
-    return load_checkpoint(folder / "checkpoint.safetensors", CheckpointIdentity(spec.run_key, 0, key))[0]
+    identity = CheckpointIdentity(spec.run_key, 0, order.get("data", "toy"))
+    return load_checkpoint(folder / "checkpoint.safetensors", identity)[0]
 
 
 def assert_same_curve(first: Path, second: Path, tolerance: float = 1e-6) -> None:
@@ -98,6 +98,21 @@ def test_a_run_goes_on_with_as_many_processes_or_fewer(stop: int, tmp_path: Path
     together({**order, "folder": str(tmp_path / "whole")}, 2)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped", spec)
     assert_same_curve(tmp_path / "whole", tmp_path / "alone")
+
+
+def test_other_tasks_are_answered_alike_whole_resumed_and_by_two(tmp_path: Path) -> None:
+    whole, resumed, two = ({**CASES["tuned"], "data": "elsewhere", "folder": str(tmp_path / n)} for n in "abc")
+    train(whole)
+    resumed["train"] = {**TUNED, "checkpoint_seconds": 0.0}
+    with pytest.raises(ValueError, match="a fault of this process"):
+        train({**resumed, "fail": (0, 9)})
+    assert (tmp_path / "b" / "checkpoint.safetensors").exists()
+    train(resumed)
+    assert together(two, 2) == [0, 0], (tmp_path / "c" / "output-0").read_text()
+    found = [json.loads((tmp_path / n / "out_of_domain.json").read_text()) for n in "abc"]
+    assert found[0].keys() == {"other"} and found[0]["other"]["n"] == 30
+    assert found[1] == found[0]
+    assert found[2].keys() == {"other"} and found[2]["other"] == pytest.approx(found[0]["other"], abs=1e-5)
 
 
 def test_a_process_that_fails_ends_the_others_with_its_cause(tmp_path: Path) -> None:

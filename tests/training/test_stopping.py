@@ -90,6 +90,15 @@ def test_the_next_stage_has_its_whole_schedule(monkeypatch: pytest.MonkeyPatch, 
     assert steps == [3 * EPOCH, 4 * EPOCH]
 
 
+def test_the_least_epochs_of_a_stage_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops after its third epoch, the fifth of the run, though patience is at its end after the second."""
+    scripted(monkeypatch, falling := [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3])
+    assert [epochs_by_hand(falling[2:], 1, least) for least in (3, 1)] == [3, 2], "two if those before it counted"
+    stages = [{"name": "supervised", "epochs": 2}, {"name": "supervised", "epochs": 5, "patience": 1, "min_epochs": 3}]
+    _, result = finish(toy_run(stages=stages))
+    assert (result.epochs, result.stopped, result.best_epoch) == (5, (5,), 3)
+
+
 SMOOTH: dict[str, Any] = {**STAGES, "ema_decay": 0.9, "ema_warmup": True}
 
 

@@ -103,6 +103,23 @@ def test_routing_tells_its_distance_as_released() -> None:
     assert found["agreement"] == 1.0 and found["distance"] == pytest.approx(4 * math.exp(-1.5), rel=1e-5)
 
 
+@pytest.mark.parametrize("at_once", [1, 2, 6])
+def test_agreement_is_one_count_over_all_tokens_whatever_their_batches(at_once: int) -> None:
+    """Texts of one cluster, which cannot but agree, and long ones, whose tokens go anywhere."""
+    torch.manual_seed(0)
+    module, lengths = Learned(DIMS, logits="content", distance=0.0, frozen=True).eval(), [40, 38, 3, 2, 1, 39]
+    texts = [torch.randn(1, length, D) for length in lengths]
+    agrees = [module(x, None, 4).weights[0].argmax(dim=-1) == torch.arange(x.shape[1]) // 4 for x in texts]
+    share = float(torch.cat(agrees).float().mean())
+    assert share < 0.3 < 0.5 < float(torch.stack([of_text.float().mean() for of_text in agrees]).mean())
+    with watching({"it": module}) as watched, torch.no_grad():
+        for start in range(0, len(texts), at_once):
+            batch = texts[start : start + at_once]
+            x = nn.utils.rnn.pad_sequence([x[0] for x in batch], batch_first=True)
+            module(x, prefix_mask(lengths[start : start + at_once], x.shape[1]), 4)
+    assert watched["it"].means["agreement"].value == pytest.approx(share)
+
+
 def weights_off_chunk(module: Learned, x: Tensor) -> float:
     weights = module.eval()(x, None, 4).weights
     own = torch.arange(8) // 4

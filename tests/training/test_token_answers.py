@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from swarmformer.assembly import rehearse
+from swarmformer.data.encoded import Split
+from swarmformer.data.questions import Questions
 from swarmformer.errors import SpecError
-from swarmformer.training.evaluate import evaluate
+from swarmformer.training.evaluate import evaluate, objective_loss, predict
 from swarmformer.training.loop import Trainer
 from tests.training.test_loop import StopError, assert_same_run, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
@@ -47,6 +51,25 @@ def test_logits_are_those_of_each_text_alone_in_the_order_of_the_labels() -> Non
             assert torch.allclose(logits[row], alone, atol=1e-5)
     assert metrics["n"] == len(logits) == len(split.labels) == len(split.answer_names) > len(split)
     assert metrics["accuracy"] == float((logits.argmax(-1).numpy() == split.labels).mean())
+
+
+@pytest.mark.parametrize("at_once", [24, 5])
+def test_the_loss_of_an_objective_is_a_mean_over_questions(at_once: int) -> None:
+    """Short texts are asked once, long ones at every token; batches are of texts of like length."""
+    part = DATA.splits["validation"]
+    rows = [np.arange(length if length > 8 else 1) for length in part.lengths]
+    questions = Questions.from_rows(rows)
+    labels = part.ids[part.offsets[questions.text] + questions.positions] % 2
+    asked = Split(part.ids, part.offsets, labels.astype(np.int64), part.names, 0, questions)
+    data = replace(DATA, splits={**DATA.splits, "validation": asked})
+    trainer = Trainer(toy_run(model=TOKENS, eval_batch_size=at_once), data, CPU)
+    of = (trainer.batches["validation"], CPU, "fp32")
+    logits, truth = predict(trainer.model, *of), torch.from_numpy(asked.labels)
+    losses = F.cross_entropy(logits, truth, reduction="none")
+    by_text = [losses[torch.from_numpy(questions.text == text)].mean() for text in range(len(asked))]
+    loss = float(losses.mean())
+    assert abs(float(torch.stack(by_text).mean()) - loss) > 1e-3, "a mean over texts is another"
+    assert objective_loss(trainer.model, trainer.step.objective, *of) == pytest.approx(loss, rel=1e-6)
 
 
 def test_a_small_problem_is_learned() -> None:

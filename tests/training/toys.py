@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from swarmformer.data.encoded import EncodedData, Split
+from swarmformer.data.encoded import EncodedData, OtherTest, Split
 from swarmformer.data.questions import Questions
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
@@ -31,6 +32,11 @@ def split(name: str, n: int, seed: int, longest: int = 12) -> Split:
 def toy_data(train: int = 40, held_out: int = 24) -> EncodedData:
     splits = {"train": split("train", train, 1), "validation": split("validation", held_out, 2)}
     return EncodedData({**splits, "test": split("test", held_out, 3)}, VOCABULARY, 2, 0, "toy")
+
+
+def asked_elsewhere() -> EncodedData:
+    """The same with the test split of another task, of longer texts."""
+    return replace(toy_data(), out_of_domain={"other": OtherTest(split("other", 30, 4, longest=16), "toy other")})
 
 
 def toy_run(variant: str = "base", seed: int = 0, model: dict[str, Any] | None = None, **train: Any) -> RunSpec:

@@ -31,7 +31,7 @@ class WindowedAttention(Local):
         window: radius of the window in tokens.
         heads: attention heads; must divide d_model.
         relative_bias: a learned bias per head and distance; without it the block is blind to order.
-        dropout: on the attention weights and on the output.
+        dropout: on the attention weights, within the MLP, and on the output.
         mlp: width, as a multiple of d_model, of a residual MLP after the attention; 0 for none. It shares the norm.
         gate: a gate as in the published local update, on what the attention adds.
         head_width: least features of a head; fewer heads are taken where d_model has no room for ``heads``.

@@ -122,6 +122,28 @@ def test_a_component_that_raises_is_named_with_its_error_and_place(
         load_plan(tiny_grid(arms=["base", arm]))
 
 
+SCANNING = """
+from swarmformer.contracts import Local
+
+
+class Scanning(Local):
+    def __init__(self, dims):
+        super().__init__()
+
+    def forward(self, x_BND, mask_BN=None, norm=None):
+        return x_BND + (x_BND if mask_BN is None else x_BND * mask_BN.unsqueeze(-1)).cumsum(dim=1)
+"""
+
+
+def test_what_flops_leave_out_is_said(tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scanning_part.py").write_text(SCANNING)
+    monkeypatch.syspath_prepend(tmp_path)
+    arm = {"name": "scan", "variant": "base", "model": {"local": "scanning_part:Scanning"}}
+    remarks = {arm.name: arm.remarks for arm in load_plan(tiny_grid(arms=["base", arm])).arms}
+    said = "local: costs more than its FLOPs say, which leave out cumsum: compare latency"
+    assert remarks == {"base": (), "scan": (said,)}
+
+
 def test_planning_needs_no_memory_for_weights(tiny_grid: Grid) -> None:
     sizes = {"dims": {**TINY["model"]["dims"], "d_model": 400_000}}  # 15 matrices of 640 GB
     arm = load_plan(tiny_grid(arms=["base"], model=sizes)).arms[0]

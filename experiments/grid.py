@@ -238,6 +238,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
         resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
     plan = load_plan(options.grid)
+    _print_remarks(plan)
     said = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
         read_data(plan)

@@ -73,7 +73,7 @@ def print_plan(plan: Plan) -> None:
 
 
 def _print_remarks(plan: Plan) -> None:
-    """What cannot act as it is meant to at these sizes, and in which arms."""
+    """What a comparison of these arms must not overlook, and which they are."""
     said = dict[str, list[str]]()
     for arm in plan.arms:
         for remark in arm.remarks:
@@ -81,8 +81,8 @@ def _print_remarks(plan: Plan) -> None:
     for remark, arms in said.items():
         print(f"warning: {', '.join(arms)}: {remark}")
     if said:
-        print("What a warning names cannot act as it is meant to, so that a comparison says little of it: change its "
-              "options or sizes (model: in the grid file), or leave the arm out")  # fmt: skip
+        print("Of what cannot act as it is meant to, or breaks its contract, a comparison says little: mend it, change "
+              "its options or sizes (model: in the grid file), or leave the arm out")  # fmt: skip
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -238,6 +238,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
         resolve_device(options.device)
     signal.signal(signal.SIGTERM, _stop)
     plan = load_plan(options.grid)
+    _print_remarks(plan)
     said = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
         read_data(plan)

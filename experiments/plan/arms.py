@@ -8,11 +8,13 @@ from functools import cached_property
 from swarmformer import records
 from swarmformer.assembly import rehearse
 from swarmformer.contracts import Component, Model, tells_order
+from swarmformer.cost import counted
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
 from swarmformer.once import kept_by
 from swarmformer.spec import DataSpec, RunSpec
+from swarmformer.testing.soundness import unsound_parts
 from swarmformer.variants import make_task
 
 from ..plan.design import levels_of, resolution_of
@@ -164,8 +166,9 @@ def _priced(model: Model) -> tuple[records.Parameters, records.Flops]:
 
 @kept_by(lambda model, spec: (model.spec.model_dump_json(), spec.data.model_dump_json()))
 def _remarks(model: Model, spec: RunSpec) -> tuple[str, ...]:
-    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``; and what a task asks of
-    the order of tokens that none of them sees."""
+    """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``, what their FLOPs leave out
+    and which contracts they break; and what a task asks of the order of tokens that none of them sees."""
     parts = (part for part in model.modules() if isinstance(part, Component))
     said = dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks())
+    said.update(dict.fromkeys((*counted.remarks_of(model), *unsound_parts(spec.model))))
     return (*said, *((BLIND,) if make_task(spec.data).of_places and not tells_order(model) else ()))

@@ -15,6 +15,7 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.sizes import LENGTHS, describe_flops
 from swarmformer.contracts import Component, Model
 from swarmformer.contracts.component import CLOSED
+from swarmformer.cost.counted import remarks_of
 from swarmformer.cost.parts import count_parameters, parameters_of, parts_of
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.variants import load_variant
@@ -45,7 +46,7 @@ def print_variant(variant: str) -> None:
     for length in sorted({*LENGTHS, spec.dims.seq_len}):
         print(f"# forward FLOPs of one example at {length} tokens: {model.flops(1, length):,}")
         print(f"# forward and backward, in a training step: {model.training_flops(1, length):,}")
-    print(f"# FLOPs: {model.flops_source}")
+    print("\n".join(f"# {line}" for line in (f"FLOPs: {model.flops_source}", *remarks_of(model))))
 
 
 def _slot_lines(model: Model, spec: ModelSpec) -> Iterator[str]:

@@ -6,7 +6,8 @@ Shape legend: B batch, N tokens, C clusters, D width (``d_model``), H heads, K c
 
 A component's constructor is its schema: ``__init__(self, dims: Dims, *, option: type = default)``.
 ``forward`` is all it must have (``detailed``, for a model). ``flops`` is the number of operations of matrix products
-(multiply-adds × 2) for one forward pass in evaluation; elementwise work is left out. It takes the sizes that
+(multiply-adds × 2) for one forward pass in evaluation; convolutions and Fourier transforms are products too, while
+elementwise work, scans (``cumsum``), sorts and solvers are left out. It takes the sizes that
 ``forward`` takes, and is counted on the meta device unless a component states a closed form, which is quicker and is
 held to the count by ``swarmformer.testing``. ``training_flops`` is forward and backward of one training step, where
 what comes in wants a gradient (the embedding is trained): counted too, or ``PASSES`` × a closed form, since a product

@@ -25,11 +25,14 @@ from swarmformer.contracts import (
     Pooling,
     Router,
 )
-from swarmformer.cost.operations import backward, counting
+from swarmformer.contracts.component import COUNTED
+from swarmformer.cost.operations import LeftOut, backward, counting
+from swarmformer.cost.parts import sizes_of
 from swarmformer.errors import ComponentError
 
 META = torch.device("meta")
 _counts: dict[Hashable, int] = {}
+_left_out: dict[Hashable, tuple[str, ...]] = {}
 
 
 class Copies(Assignment):
@@ -66,6 +69,23 @@ def count(component: Component, what: str, sizes: Sequence[int]) -> int:
                 f"{what}(self, …) that returns multiply-adds × 2, or keep its shapes free of values"
             ) from error
     return _counts[key]
+
+
+def remarks_of(model: Model) -> tuple[str, ...]:
+    """Of each slot whose FLOPs are counted: what a pass over the longest text does there that the count leaves out."""
+    parts = (part for part in model.modules() if isinstance(part, Component) and part.flops_source == COUNTED)
+    said = {part.slot: _left_out_of(part, model.dims) for part in parts}
+    words = "costs more than its FLOPs say, which leave out"
+    return tuple(f"{slot}: {words} {', '.join(names)}: compare latency" for slot, names in said.items() if names)
+
+
+def _left_out_of(component: Component, dims: Dims) -> tuple[str, ...]:
+    key = (type(component), repr(component.built_with))
+    if key not in _left_out:
+        with counting(component), LeftOut() as left_out, torch.random.fork_rng(devices=[]), META:
+            _pass(_without_memory(component), *sizes_of(component.slot, dims, dims.seq_len))
+        _left_out[key] = tuple(left_out.names)
+    return _left_out[key]
 
 
 def _without_memory(component: Component) -> Any:

@@ -1,9 +1,10 @@
 """Operations of a model's matrix products, counted while it runs: the check of the closed forms.
 
-torch's counter sees what reaches the dispatcher. Two shortcuts hide work from it: fused attention on
-CPU, counted as zero, and the fused path of ``nn.MultiheadAttention`` and its encoder in evaluation.
-Both are switched off while counting. It has no formula for products with a vector; they are added. Its
-formula for the backward of a convolution forgets the groups; it is replaced.
+Convolutions and Fourier transforms are products too; elementwise work, sums along a text included, is not counted.
+torch's counter sees what reaches the dispatcher. Three shortcuts hide work from it, counted as zero: fused attention
+on CPU, the fused path of ``nn.MultiheadAttention`` and its encoder in evaluation, and an LSTM on CPU in one call.
+They are switched off while counting. It has no formula for products with a vector and for Fourier transforms; they
+are added. Its formula for the backward of a convolution forgets the groups; it is replaced.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from swarmformer.contracts import Model
@@ -92,14 +94,17 @@ def counting(module: nn.Module, *, training: bool = False, fast: bool = False) -
 
 @contextmanager
 def _nothing_fused(fast: bool) -> Iterator[None]:
-    fast_path = torch.backends.mha.get_fastpath_enabled()
+    one_dnn: Any = torch.backends.mkldnn
+    fast_path, fused = torch.backends.mha.get_fastpath_enabled(), one_dnn.enabled
     torch.backends.mha.set_fastpath_enabled(False)
+    one_dnn.enabled = False
     try:
         # Closed forms are of this back end, and of what fast paths save nothing of.
         with use_backend("sdpa"), sdpa_kernel(SDPBackend.MATH), use_fast(fast):
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast_path)
+        one_dnn.enabled = fused
 
 
 def _matrix_vector(matrix: Shape, vector: Shape, *, out_shape: Shape) -> int:
@@ -134,9 +139,75 @@ def _convolution_backward(
     return sum(wanted[:2]) * 2 * places[0] * math.prod(places[2:]) * math.prod(weight)
 
 
+def _complex_fourier(x: Shape, dims: Shape, *more: Any, out_shape: Shape) -> int:
+    """5 N log₂ N for each transform of N complex numbers: the radix-2 count by which FFTs are commonly compared.
+
+    Half of it where one side is real, as FFTW's benchmark has it (Frigo & Johnson 2005, The Design and Implementation
+    of FFTW3); N is all that is transformed together, of several dimensions their product.
+    """
+    return _fourier(5.0, x, dims)
+
+
+def _real_fourier(x: Shape, dims: Shape, *more: Any, out_shape: Shape) -> int:
+    return _fourier(2.5, x, dims)
+
+
+def _inverse_real_fourier(x: Shape, dims: Shape, *more: Any, out_shape: Shape) -> int:
+    return _fourier(2.5, out_shape, dims)
+
+
+def _fourier(each: float, shape: Shape, dims: Shape) -> int:
+    return round(each * math.prod(shape) * math.log2(math.prod(shape[dim] for dim in dims)))
+
+
 _FORMULAS: dict[Any, Any] = {
     torch.ops.aten.mv: _matrix_vector,
     torch.ops.aten.addmv: _add_matrix_vector,
     torch.ops.aten.dot: _dot,
+    torch.ops.aten._fft_c2c: _complex_fourier,
+    torch.ops.aten._fft_r2c: _real_fourier,
+    torch.ops.aten._fft_c2r: _inverse_real_fourier,
     torch.ops.aten.convolution_backward: _convolution_backward,
 }
+
+
+SCANS = ("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin")
+SORTS = ("sort", "topk", "kthvalue", "median", "nanmedian", "mode")
+PRODUCTS = ("trilinear", "cdist_forward", "addbmm", "vdot")
+SOLVERS = (
+    "linalg_solve_ex", "linalg_inv_ex", "linalg_svd", "linalg_eigh", "linalg_eig", "linalg_eigvals", "linalg_qr",
+    "linalg_cholesky_ex", "linalg_lu_factor_ex", "linalg_lu_solve", "linalg_lstsq", "linalg_matrix_exp",
+    "linalg_solve_triangular", "triangular_solve", "cholesky_solve",
+)  # fmt: skip
+UNCOUNTED = frozenset((*SCANS, *SORTS, *PRODUCTS, *SOLVERS))
+"""torch's operations, without the underscores around their names, that are neither counted nor elementwise."""
+TORCH = ("aten", "prim", "prims", "higher_order")
+"""Namespaces of its own operations."""
+
+
+class LeftOut(TorchDispatchMode):
+    """Names what runs meanwhile and is not counted though it may take most of the time: ``names``, each once.
+
+    It is ``UNCOUNTED`` of floating-point numbers, and every operation that is not torch's own.
+    """
+
+    supports_higher_order_operators = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: dict[str, None] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        whole_name = function.name().partition(".")[0]
+        name = whole_name.rpartition("::")[2].strip("_")
+        if function.namespace not in TORCH:
+            self.names[whole_name] = None
+        elif name in UNCOUNTED and any(isinstance(value, Tensor) and not _is_whole(value) for value in args):
+            self.names[name] = None
+        return function(*args, **(kwargs or {}))
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    return not (tensor.is_floating_point() or tensor.is_complex())

@@ -28,15 +28,16 @@ def count_parameters(model: Model) -> Parameters:
 
 def flops_of(slot: str, component: Any, dims: Dims, N: int) -> int:
     """Of one text of N tokens; for a router one pool and one broadcast of width D."""
-    size = dims.cluster_size
-    clusters = -(-N // size)
-    if slot == "cluster":
-        return component.flops(1, clusters)
-    if slot == "feedback":
-        return component.flops(1, N, clusters)
-    if slot == "router":
-        return component.flops(1, N, size) + component.broadcast_flops(1, N, size, dims.d_model)
-    return component.flops(1, N)
+    sizes = sizes_of(slot, dims, N)
+    sent = component.broadcast_flops(*sizes, dims.d_model) if slot == "router" else 0
+    return component.flops(*sizes) + sent  # type: ignore[no-any-return]
+
+
+def sizes_of(slot: str, dims: Dims, N: int) -> tuple[int, ...]:
+    """What ``flops`` of a slot takes, of one text of N tokens in the first layer."""
+    clusters = -(-N // dims.cluster_size)
+    of_slot = {"cluster": (1, clusters), "feedback": (1, N, clusters), "router": (1, N, dims.cluster_size)}
+    return of_slot.get(slot, (1, N))
 
 
 def parameters_of(modules: Iterable[nn.Module]) -> int:

@@ -6,6 +6,7 @@ import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -15,6 +16,8 @@ from swarmformer.testing.case import Case
 from swarmformer.testing.outcome import Outcome, Status
 from swarmformer.testing.require import MalformedError, NotApplicableError, ViolationError
 
+LIBRARY, TORCH = Path(registry.__file__).parent, Path(torch.__file__).parent
+
 
 @dataclass(frozen=True)
 class Check:
@@ -23,7 +26,8 @@ class Check:
     slots: where it applies. once: it is about the class, so the case with the defaults is enough.
     of_mask: where the component says ``honours_mask = False`` it is expected to find a difference, but neither NaN
     nor another shape;
-    shows_fault: and there it must fail, or the statement is untrue.
+    shows_fault: and there it must fail, or the statement is untrue;
+    or_shown_by: unless this one does.
     """
 
     function: Callable[[Case], None]
@@ -31,6 +35,7 @@ class Check:
     once: bool = False
     of_mask: bool = False
     shows_fault: bool = False
+    or_shown_by: Check | None = None
 
     @property
     def name(self) -> str:
@@ -51,7 +56,7 @@ class Check:
     def _verdict(self, case: Case) -> tuple[Status, str]:
         try:
             self.function(case)
-            untrue = self.shows_fault and not case.honours_mask
+            untrue = self.shows_fault and not case.honours_mask and not self._shown_elsewhere(case)
         except NotApplicableError as reason:
             return Status.NOT_APPLICABLE, str(reason)
         except ViolationError as fault:
@@ -59,25 +64,47 @@ class Check:
                 return Status.EXPECTED_FAILURE, f"says honours_mask = False; {fault}"
             return Status.FAILED, str(fault)
         except Exception as error:  # a component may fail in any way; it is reported, not hidden
-            return Status.FAILED, _explain(error)
+            return Status.FAILED, _explain(error, case)
         if untrue:
             return Status.FAILED, "says honours_mask = False, but pads do not touch its result: say True"
         return Status.PASSED, ""
 
+    def _shown_elsewhere(self, case: Case) -> bool:
+        return self.or_shown_by is not None and self.or_shown_by.run(case).status is not Status.PASSED
+
 
 def check(
-    *slots: str, once: bool = False, of_mask: bool = False, shows_fault: bool = False
+    *slots: str,
+    once: bool = False,
+    of_mask: bool = False,
+    shows_fault: bool = False,
+    or_shown_by: Check | None = None,
 ) -> Callable[[Callable[[Case], None]], Check]:
     """Decorator: make a check of a function; without slots it applies to all."""
 
     def make(function: Callable[[Case], None]) -> Check:
-        return Check(function, slots or tuple(registry.SLOTS), once, of_mask or shows_fault, shows_fault)
+        return Check(function, slots or tuple(registry.SLOTS), once, of_mask or shows_fault, shows_fault, or_shown_by)
 
     return make
 
 
-def _explain(error: Exception) -> str:
-    """The error and where it was raised."""
+def _explain(error: Exception, case: Case) -> str:
+    """The error and where it was raised: in the component's own file rather than in what that calls."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    foreign = [frame for frame in frames if not _within(frame.filename, TORCH)]
+    others = [frame for frame in foreign if not _within(frame.filename, LIBRARY)]
+    own = [frame for frame in frames if frame.filename == inspect.getsourcefile(case.cls)]
+    if isinstance(error, TypeError) and not own and "forward()" in str(error):
+        return f"TypeError: {error}; forward of the slot {case.slot} takes {_signature(case.slot)}"
+    place = (own or others or foreign or frames)[-1]
+    return f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+
+
+def _within(file: str, folder: Path) -> bool:
+    return Path(file).is_relative_to(folder)
+
+
+def _signature(slot: str) -> str:
+    """What ``forward`` of a slot takes, as the contract writes it."""
+    signature = inspect.signature(registry.interface(slot).forward)  # type: ignore[attr-defined]
+    return str(signature).replace("'", "").replace("(self, ", "(")

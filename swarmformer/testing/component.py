@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from swarmformer import registry
@@ -22,7 +24,8 @@ def check_component(cls: type, slot: str | None = None, *, options: Mapping[str,
             Literal options, and the sets in the class attribute ``test_options``.
 
     Returns:
-        Every check with its outcome; ``report.ok``, ``report.raise_for_failures()``, ``print(report)``.
+        Every check with its outcome, up to the first failure of options with which it cannot be built;
+        ``report.ok``, ``report.raise_for_failures()``, ``print(report)``.
 
     Raises:
         ComponentError: the class fills no slot, or no such slot exists.
@@ -37,8 +40,20 @@ def _outcomes(cls: type, slot: str, options: Mapping[str, Any] | None) -> Iterat
     if first.status is Status.FAILED:
         yield first
         return
-    for check, case in checks_of(cls, slot, options):
-        yield check.run(case)
+    for _, pairs in groupby(checks_of(cls, slot, options), key=itemgetter(1)):
+        for check, case in pairs:
+            outcome = check.run(case)
+            yield outcome
+            if outcome.status is Status.FAILED and not _builds(case):
+                break
+
+
+def _builds(case: Case) -> bool:
+    try:
+        case.make()
+    except Exception:  # a component may fail in any way
+        return False
+    return True
 
 
 def checks_of(cls: type, slot: str, options: Mapping[str, Any] | None = None) -> Iterator[tuple[Check, Case]]:

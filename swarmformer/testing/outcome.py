@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,7 @@ from typing import Any
 from swarmformer.testing.require import ViolationError
 
 WIDTH = 116
+NUMBER = re.compile(r"\d+")
 
 
 class Status(StrEnum):
@@ -98,10 +100,21 @@ def _case_lines(outcomes: list[Outcome]) -> Iterable[str]:
     passed = [outcome.check for outcome in outcomes if outcome.status is Status.PASSED]
     if passed:
         yield _wrapped("passed", f"{', '.join(passed)}")
+    alike: dict[tuple[Status, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.status is not Status.PASSED:
-            label = "FAILED" if outcome.status is Status.FAILED else outcome.status.words
-            yield _wrapped(label, f"{outcome.check}: {outcome.detail}")
+            alike.setdefault((outcome.status, NUMBER.sub("#", outcome.detail)), []).append(outcome)
+    for (status, _), group in alike.items():
+        yield _wrapped("FAILED" if status is Status.FAILED else status.words, _said_once(group))
+
+
+def _said_once(group: list[Outcome]) -> str:
+    """Of outcomes whose details are the same but for sizes."""
+    first, *others = group
+    if not others:
+        return f"{first.check}: {first.detail}"
+    how = "with" if all(other.detail == first.detail for other in others) else "like"
+    return f"{len(group)} checks, all {how}: {first.detail} ({', '.join(outcome.check for outcome in group)})"
 
 
 def _wrapped(label: str, text: str) -> str:

@@ -32,7 +32,8 @@ def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol:
     gap = (reference - value).detach().abs()
     excess = gap - rtol * reference.detach().abs()
     near = excess.numel() == 0 or bool(excess.max() <= atol)
-    require(near, f"{name}: differs by up to {_greatest(gap):.3g} (allowed {atol:g} + {rtol:g}·|reference|)")
+    allowed = f"{atol:g} + {rtol:g}·|reference|" if rtol else f"{atol:g}"
+    require(near, f"{name}: differs by up to {_greatest(gap):.3g} (allowed {allowed})")
 
 
 def require_finite(name: str, value: Tensor) -> None:

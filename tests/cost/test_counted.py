@@ -17,7 +17,7 @@ from swarmformer.cost.epoch import epoch_flops
 from swarmformer.data.batching import Batches
 from swarmformer.errors import ComponentError
 from swarmformer.testing import DIMS, Case, check_component
-from swarmformer.variants import load_variant
+from swarmformer.variants import list_variants, load_variant
 from tests.components.cases import cases
 
 SIZES = {"local": [(2, 13)], "cluster": [(2, 7)], "pooling": [(3, 12)], "embedding": [(2, 9)], "feedback": [(2, 13, 4)]}
@@ -87,6 +87,62 @@ def test_a_count_is_kept_and_leaves_everything_as_it_was(monkeypatch: pytest.Mon
     assert all(torch.equal(before[name], tensor) for name, tensor in component.state_dict().items())
     monkeypatch.setattr(counted, "_without_memory", lambda component: pytest.fail("counted again"))
     assert Newcomer(DIMS).flops(1, 11) == expected
+
+
+class Running(Newcomer):
+    """Adds the mean so far."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        places_BN = torch.ones(x_BND.shape[:2], dtype=torch.int64).cumsum(dim=1)
+        return super().forward(x_BND) + x_BND.cumsum(dim=1) / places_BN.unsqueeze(-1)
+
+
+class Stating(Running):
+    """The same in closed form."""
+
+    def flops(self, B: int, N: int) -> int:
+        return closed(B, N)
+
+
+class Counting(Newcomer):
+    """Takes only whole numbers along the text, and transforms it, which is counted."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        places_BN = torch.ones(x_BND.shape[:2], dtype=torch.int64).cumsum(dim=1)
+        return super().forward(x_BND) + torch.fft.fft(x_BND, dim=1).real / places_BN.unsqueeze(-1)
+
+
+@torch.library.custom_op("swarmformer_tests::scan", mutates_args=())
+def scan(x_BND: Tensor) -> Tensor:
+    """A kernel of somebody's own."""
+    return x_BND.cumsum(dim=1)
+
+
+@scan.register_fake
+def _(x_BND: Tensor) -> Tensor:
+    return torch.empty_like(x_BND)
+
+
+class OwnKernel(Newcomer):
+    """Scans in one call."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        return super().forward(scan(x_BND))
+
+
+@pytest.mark.parametrize(
+    ("cls", "words"), [(Running, "local: costs more than its FLOPs say, which leave out cumsum: compare latency"),
+                       (OwnKernel, "swarmformer_tests::scan"), (Stating, ""), (Counting, ""), (Newcomer, "")],
+)  # fmt: skip
+def test_what_is_left_out_of_a_count_is_named(cls: type[Local], words: str) -> None:
+    spec = load_variant("base", [({"model": {"local": f"{__name__}:{cls.__name__}"}}, "test")]).model_spec()
+    remarks = counted.remarks_of(assemble_without_weights(spec))
+    assert len(remarks) == bool(words) and words in " ".join(remarks)
+
+
+def test_nothing_is_left_out_of_what_is_shipped() -> None:
+    for variant in list_variants():
+        assert not counted.remarks_of(assemble_without_weights(load_variant(variant).model_spec()))
 
 
 class Peeking(Newcomer):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -62,6 +64,29 @@ class DepthwiseConvolution(nn.Module):
         return self.convolution(x_BND.transpose(1, 2))
 
 
+class Fourier(nn.Module):
+    def __init__(self, transform):
+        super().__init__()
+        self.transform = transform
+
+    def forward(self, x_BND):
+        return self.transform(x_BND).real
+
+
+def there_and_back(x_BND):
+    """A transform to twice the length and more, as long convolutions take it, and its inverse."""
+    return torch.fft.irfft(torch.fft.rfft(x_BND, n=16, dim=1), n=16, dim=1)
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(D, D, batch_first=True)
+
+    def forward(self, x_BND):
+        return self.lstm(x_BND)[0]
+
+
 CASES = {
     "linear": (lambda: nn.Linear(D, K), 2 * B * N * D * K),
     "mlp": (lambda: nn.Sequential(nn.Linear(D, 4 * D), nn.GELU(), nn.Linear(4 * D, D)), 2 * 2 * B * N * D * 4 * D),
@@ -75,6 +100,10 @@ CASES = {
     "attention pooling": (AttentionPooling, 2 * B * N * D + 2 * B * N * D),
     "learned queries": (LearnedQueries, 2 * B * K * D * D),
     "depthwise convolution": (DepthwiseConvolution, 2 * B * N * D * 3),
+    "real transform": (lambda: Fourier(lambda x: torch.fft.rfft(x, dim=1)), round(2.5 * B * D * N * math.log2(N))),
+    "real transform and back": (lambda: Fourier(there_and_back), 2 * 5 * B * D * 16 * 4 // 2),
+    "complex transform of two dimensions": (lambda: Fourier(torch.fft.fft2), round(5 * B * N * D * math.log2(N * D))),
+    "lstm": (Recurrent, 2 * B * N * 2 * D * 4 * D),
 }
 
 
@@ -116,6 +145,7 @@ TRAINED = {
     "multi-head attention": (SelfAttention, 3 * (2 * B * N * D * 4 * D + ATTENTION)),
     "learned queries": (LearnedQueries, 3 * 2 * B * K * D * D),
     "depthwise convolution": (DepthwiseConvolution, 3 * 2 * B * N * D * 3),
+    "lstm": (Recurrent, 3 * 2 * B * N * 2 * D * 4 * D - 2 * B * D * 4 * D),  # the first state wants no gradient
 }
 
 
@@ -169,7 +199,7 @@ def test_leaves_no_trace(dims, wrap):
     model.body[0].bias.requires_grad_(False)
     fast_path, state = torch.backends.mha.get_fastpath_enabled(), torch.get_rng_state()
     counted_flops(model, B, N)
-    assert torch.backends.mha.get_fastpath_enabled() == fast_path
+    assert (torch.backends.mha.get_fastpath_enabled(), torch.backends.mkldnn.enabled) == (fast_path, True)
     assert torch.equal(torch.get_rng_state(), state)
     assert [model.training, model.body[0].training, model.body[1].training] == [True, False, True]
     assert all(parameter.grad is None for parameter in model.parameters())

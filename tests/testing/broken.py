@@ -465,3 +465,42 @@ class NaNOverPads(MeanOverPads):
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None) -> Tensor:
         mean_BD = super().forward(x_BND, mask_BN)
         return mean_BD if mask_BN is None or bool(mask_BN.all()) else mean_BD * float("nan")
+
+
+class WrongSignature(Sound):
+    """Its forward leaves out what the slot hands to it."""
+
+    def forward(self, x_BND: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x_BND)
+
+
+class CannotBeBuilt(Sound):
+    """Asks for a size that there is not."""
+
+    def __init__(self, dims: Dims, *, dropout: Probability = 0.0, wide: bool = True) -> None:
+        super().__init__(dims, dropout=dropout)
+        self.idle = nn.Linear(dims.width, 1)  # type: ignore[attr-defined]
+
+
+class WrongProduct(Sound):
+    """A product that does not fit."""
+
+    def value(self, x_BND: Tensor) -> Tensor:
+        return nn.functional.linear(x_BND, torch.zeros(3, 3))
+
+
+class Spectral(Local):
+    """Mixes by a Fourier transform along the text; pads are zeros, and there are more of them in a longer row."""
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__()
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        real_BND = x_BND if mask_BN is None else x_BND * mask_BN.unsqueeze(-1)
+        return x_BND + torch.fft.fft(real_BND, dim=1).real
+
+
+class MeantSpectral(Spectral):
+    """The same, and says so."""
+
+    honours_mask = False

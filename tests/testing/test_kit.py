@@ -30,6 +30,7 @@ from swarmformer.testing.case import choices_of
 from swarmformer.testing.variant import checks_of_variant
 from swarmformer.variants import load_variant
 from tests.processes import run_forked
+from tests.testing import broken
 from tests.testing.broken import LeaksPads, Sound
 
 FIVE = Annotated[int, "five"]
@@ -109,6 +110,42 @@ def test_a_report_prints_what_ran_what_does_not_apply_and_what_failed() -> None:
     sound.raise_for_failures()
     both = report + sound
     assert both.ran == report.ran + sound.ran and "on 2 components" in both.summary
+
+
+def said_of(cls: type) -> str:
+    return " ".join(str(check_component(cls, options={})).split())
+
+
+def test_what_fails_alike_is_said_once_and_the_signature_of_the_slot_with_it() -> None:
+    said = said_of(broken.WrongSignature)
+    words = "WrongSignature.forward() takes 2 positional arguments but 4 were given; forward of the slot local takes"
+    taken = "(x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor"
+    assert re.search(rf"FAILED \d\d checks, all (with|like): TypeError: {re.escape(f'{words} {taken}')} \(", said)
+    assert said.count("FAILED") == 1
+
+
+def test_an_error_is_placed_in_the_file_of_the_component() -> None:
+    said = said_of(broken.WrongProduct)
+    assert re.search(r"all like: RuntimeError: mat1 and mat2 shapes .* \(\S+tests/testing/broken.py:\d+\)", said)
+    assert "torch/nn" not in said
+
+
+def test_what_cannot_be_built_is_said_once_for_each_set_of_options() -> None:
+    report = check_component(broken.CannotBeBuilt)
+    failed = [(outcome.case.partition("[")[2], outcome.check) for outcome in report.of(Status.FAILED)]
+    assert failed == [("", "builds"), ("wide=False]", "builds")]
+    assert "'Dims' object has no attribute 'width' (" in report.outcomes[-1].detail
+    assert "tests/testing/broken.py:" in report.outcomes[-1].detail
+
+
+def test_remedies_of_padded_lengths_and_half_precision_are_named() -> None:
+    said = said_of(broken.Spectral)
+    depends = "the result depends on the padded length; if that is meant, set honours_mask = False"
+    assert f"(allowed 1e-05); {depends}" in said
+    remedy = "compute in .float() (parameters too) and give back .to(x.dtype)"
+    assert f"exist in bf16: Unsupported dtype BFloat16; {remedy}" in said
+    failed = {outcome.check for outcome in check_component(broken.MeantSpectral).of(Status.FAILED)}
+    assert failed == {"right_shape_and_finite_in_bf16"}, "what it says of the mask is true, and no pad has to reach it"
 
 
 def test_a_class_or_slot_that_is_none_is_refused() -> None:

@@ -19,7 +19,7 @@ from swarmformer.testing.drive import (
     usual_length,
     width_of,
 )
-from swarmformer.testing.require import NotApplicableError, assert_close, require, require_finite
+from swarmformer.testing.require import NotApplicableError, ViolationError, assert_close, require, require_finite
 
 
 @check(*TENSOR_SLOTS)
@@ -31,7 +31,13 @@ def right_shape_and_finite_in_fp32(case: Case) -> None:
 @check(*TENSOR_SLOTS)
 def right_shape_and_finite_in_bf16(case: Case) -> None:
     """With weights and inputs in bfloat16."""
-    _right_in(case, torch.bfloat16)
+    try:
+        _right_in(case, torch.bfloat16)
+    except (NotImplementedError, RuntimeError) as error:
+        if _is_missing(error):
+            hint = "compute in .float() (parameters too) and give back .to(x.dtype)"
+            raise ViolationError(f"an operation does not exist in bf16: {error}; {hint}") from error
+        raise
 
 
 @check(*TENSOR_SLOTS)
@@ -40,9 +46,14 @@ def right_shape_and_finite_in_fp16(case: Case) -> None:
     try:
         _right_in(case, torch.float16)
     except (NotImplementedError, RuntimeError) as error:
-        if "not implemented" in str(error):
+        if _is_missing(error):
             raise NotApplicableError(f"an operation does not exist in fp16 on this device: {error}") from error
         raise
+
+
+def _is_missing(error: Exception) -> bool:
+    """Whether torch has no such operation of a half precision, in the words of its kernels, FFTs and solvers."""
+    return any(words in str(error) for words in ("not implemented", "Unsupported dtype", "dtypes not supported"))
 
 
 def _right_in(case: Case, dtype: torch.dtype) -> None:

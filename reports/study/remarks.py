@@ -64,7 +64,7 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
     for arm in grid.planned:
         for remark in arm.remarks:
             said.setdefault(remark, []).append(arm.arm)
-    yield from (f"Acts otherwise than meant, {remark}: {', '.join(arms)}." for remark, arms in said.items())
+    yield from (f"Compare with care, {remark}: {', '.join(arms)}." for remark, arms in said.items())
     if deviations:
         yield f"The registered plan of grid {grid.name} was not kept to: {'; '.join(deviations)}."
     yield from (pair.words for pair in pairs if not pair.holds)

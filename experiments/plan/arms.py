@@ -15,7 +15,7 @@ from swarmformer.once import kept_by
 from swarmformer.spec import DataSpec, RunSpec
 from swarmformer.variants import make_task
 
-from ..plan.design import levels_of, resolution_of
+from ..plan.design import Levels, levels_of, resolution_of, variant_of
 from ..plan.grid_file import ArmSpec, GridSpec, arms_of, candidates_of, designed_arms, resolve_arm
 from ..plan.tune import Candidate
 
@@ -79,10 +79,7 @@ class Arms:
             The design as plan.json has it.
         """
         design, place = self.grid.designs[number], f"designs[{number}]"
-        try:
-            levels, resolution = levels_of(design), resolution_of(design)
-        except SpecError as error:
-            raise SpecError(f"{self.where}: {place}: {error}") from error
+        levels, resolution = self._levels(number), resolution_of(design)
         built = [self._build(arm, place) for arm in designed_arms(design)]
         self._check_apart(built, place)
         names = [self._named(arm, place) for arm in built]
@@ -98,6 +95,18 @@ class Arms:
             generators=design.generators,
             resolution=resolution,
         )
+
+    def _levels(self, number: int) -> list[Levels]:
+        try:
+            return levels_of(self.grid.designs[number])
+        except SpecError as error:
+            raise SpecError(f"{self.where}: designs[{number}]: {error}") from error
+
+    def written(self) -> list[str]:
+        """The names of all arms, before any is built."""
+        designs = enumerate(self.grid.designs)
+        designed = [variant_of(design, on) for number, design in designs for on in self._levels(number)]
+        return [*designed, *(arm.name for arm in arms_of(self.grid))]
 
     def listed(self) -> None:
         """Add the arms that are listed one by one."""

@@ -27,7 +27,7 @@ class Arm:
     """A resolved arm; ``spec`` has the first seed.
 
     candidates: what is tried first where the grid tunes. is_open: nothing is chosen yet, and ``spec`` is that of the
-    first candidate.
+    first candidate. place: where it was written, for errors ("grids/demo.yaml: arms[0] (base)").
     """
 
     name: str
@@ -37,6 +37,7 @@ class Arm:
     candidates: tuple[Candidate, ...] = ()
     is_open: bool = False
     remarks: tuple[str, ...] = ()
+    place: str = ""
 
     @cached_property
     def run_key(self) -> str:
@@ -119,6 +120,7 @@ class Arms:
         return list(self.by_key.values())
 
     def _build(self, arm: ArmSpec, place: str) -> Arm:
+        written = f"{self.where}: {place} ({arm.name})"
         try:
             candidates = candidates_of(self.grid, arm, self.where)
             spec = candidates[0].spec if candidates else resolve_arm(self.grid, arm, self.where)
@@ -128,8 +130,8 @@ class Arms:
             model = rehearse(spec)
             _check_there(spec.data)
         except (SpecError, DataError) as error:
-            raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
-        return Arm(arm.name, spec, *_priced(model), candidates, bool(candidates), _remarks(model, spec))
+            raise SpecError(f"{written}: {error}") from error
+        return Arm(arm.name, spec, *_priced(model), candidates, bool(candidates), _remarks(model, spec), written)
 
     def _add(self, arm: Arm) -> str:
         self.names.add(arm.name)

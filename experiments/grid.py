@@ -147,6 +147,7 @@ def _find(options: argparse.Namespace) -> None:
         options.grid, options.folder = None, named
     else:
         options.grid = grid_path(options.grid)
+        options.again = f"{named}{'' if options.runs is None else f' --runs {options.runs}'}"
         options.folder = (options.runs or RUNS) / options.grid.stem
     if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
         raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
@@ -252,6 +253,8 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
+    if counts[Status.FAILED] or counts[Status.UNREADABLE]:
+        print(f"when what failed is mended: swarmformer grid retry {options.again}")
     if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
         return 1
     if not runner.unasked:  # of which every run is to tell

@@ -58,7 +58,7 @@ def form_said(encoding: str, delimiter: str, quote: str) -> Form:
         if len(mark) > 1 or mark in ("\r", "\n", " "):
             raise SpecError(f"{key} is {mark!r}, expected one character, or ''", path=(key,))
     if form.delimiter and form.delimiter == form.quote:
-        raise SpecError("delimiter and quote are the same", path=("delimiter",))
+        raise SpecError(f"delimiter is {form.delimiter!r}, and so is quote", path=("delimiter",))
     return form
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import runpy
 import subprocess
 import sys
@@ -124,6 +125,11 @@ def test_every_parser_is_of_the_one_class() -> None:
     folders = ("swarmformer", "experiments", "reports", "docs")
     files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     assert not [file for file in files if "ArgumentParser(" in file.read_text("utf-8")]
+
+
+def test_every_command_writes_per_cent_behind_a_space() -> None:
+    files = [file for folder in ("swarmformer/cli", "experiments") for file in (ROOT / folder).rglob("*.py")]
+    assert not [file for file in files if re.search(r":[^{}]*%\}", file.read_text("utf-8"))]
 
 
 def test_a_slip_in_an_option_of_a_subcommand_is_said(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:

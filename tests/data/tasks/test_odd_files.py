@@ -96,7 +96,7 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "another delimiter": ("odd.csv", b"text:label\nx:1\n", {}, ("'text:label'", "name another in data.task.text")),
     "a wrong delimiter": ("odd.csv", ROWS, {"delimiter": ";"}, ("'text,label'", "name another in data.task.text")),
     "a delimiter of two": ("odd.csv", ROWS, {"delimiter": "::"}, ("delimiter is '::'", "one character")),
-    "delimiter and quote the same": ("odd.csv", ROWS, {"delimiter": '"'}, ("delimiter and quote",)),
+    "delimiter and quote the same": ("odd.csv", ROWS, {"delimiter": '"'}, ("delimiter is '\"', and so is quote",)),
     "a column twice": ("odd.csv", b"text,label,label\nx,1,2\n", {}, ("several columns named 'label'", "rename")),
     "names twice but for spaces": ("odd.csv", b"text,label, label\nx,1,2\n", {}, ("several columns", "rename")),
     "the same column for both": ("odd.csv", ROWS, {"label": "text"}, ("must be different columns",)),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from docs import card, grid_keys, index, norms, training_options
+from swarmformer.cli.command import CommandParser
 
 PAGES = Path(__file__).resolve().parent / "components"
 MORE = [PAGES.parent / name for name in ("architecture.md", "grids.md", "training.md")]
@@ -58,7 +59,7 @@ def stale() -> Iterator[tuple[Path, str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 1 where ``--check`` finds a page out of date."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; exit with 1 if a page is out of date")
     check = parser.parse_args(arguments).check
     found = list(stale())

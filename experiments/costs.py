@@ -6,7 +6,6 @@ change what a pass costs, so fresh ones are used.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from swarmformer.assembly import assemble
+from swarmformer.cli.command import CommandParser
 from swarmformer.cost.report import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
@@ -86,7 +86,7 @@ def otherwise(path: Path, threads: int, device: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Started by the grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=usable_threads())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import swarmformer
 from swarmformer.errors import InterruptedRunError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training.faults import is_from_outside
@@ -17,6 +20,9 @@ from .cells import CellFailedError, identity, save_failure
 from .owner import CellBusyError
 
 logger = logging.getLogger("swarmformer")
+PACKAGES = (Path(swarmformer.__file__).parent, Path(__file__).parent)
+OTHERS = (*PACKAGES, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
+"""Where no component of a user's own lies."""
 
 
 @contextmanager
@@ -48,6 +54,14 @@ def cause_of(error: BaseException) -> str:
         return f"sys.exit({storable(repr(error.code))}) was called"
     words = " ".join(storable(str(error)).split())
     return f"{type(error).__name__}: {words}" if words else f"{type(error).__name__} was raised"
+
+
+def raised_at(traceback: str) -> str:
+    """``mine.py:8``: the innermost place of a traceback outside of Python, installed packages and this project, or else
+    the innermost of all; nothing where there is none."""
+    places = re.findall(r'^ *File "([^"<]+)", line (\d+)', traceback, re.MULTILINE)
+    own = [place for place in places if not any(Path(place[0]).is_relative_to(folder) for folder in OTHERS)]
+    return next((f"{Path(file).name}:{line}" for file, line in reversed(own or places)), "")
 
 
 def storable(text: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from swarmformer.cli.command import CommandParser
 from swarmformer.data.cut import Cut
 from swarmformer.data.out_of_domain import copies_of, raw_out_of_domain
 from swarmformer.data.predictors import compute_predictors, left_out
@@ -74,7 +74,7 @@ def is_current(path: Path, data_key: str, splits: int = 1, others: Mapping[str, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Started by the grid."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("grid", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=0)

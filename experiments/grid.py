@@ -42,6 +42,8 @@ if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does
 
 logger = logging.getLogger("swarmformer.grid")
 RUNS = Path("runs")
+FEW_SEEDS = {1: "1 seed: there is no interval, so that nothing can be decided",
+             2: "2 seeds: hardly any difference can be decided"}  # fmt: skip
 OF_FOLDER = ("status", "export", "seal")
 """Commands that write nothing into the grid's folder: it may be named instead of the grid."""
 
@@ -54,6 +56,8 @@ def print_plan(plan: Plan) -> None:
         key = "to be chosen" if arm.is_open else arm.run_key
         print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
     print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
+    if (seeds := len(plan.grid.seeds)) in FEW_SEEDS:
+        print(f"{FEW_SEEDS[seeds]}; see docs/grids.md, 'How many seeds, which margin'")
     _print_remarks(plan)
     if (tune := plan.grid.tune) is not None:
         tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
@@ -81,8 +85,9 @@ def _print_remarks(plan: Plan) -> None:
     for remark, arms in said.items():
         print(f"warning: {', '.join(arms)}: {remark}")
     if said:
-        print("Of what cannot act as it is meant to, or breaks its contract, a comparison says little: mend it, change "
-              "its options or sizes (model: in the grid file), or leave the arm out")  # fmt: skip
+        print("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison with "
+              "it may say little of the mechanism: mend it, change its options or sizes (model: in the grid file), or "
+              "leave the arm out")  # fmt: skip
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -147,6 +152,7 @@ def _find(options: argparse.Namespace) -> None:
         options.grid, options.folder = None, named
     else:
         options.grid = grid_path(options.grid)
+        options.again = f"{named}{'' if options.runs is None else f' --runs {options.runs}'}"
         options.folder = (options.runs or RUNS) / options.grid.stem
     if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
         raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "
@@ -253,6 +259,8 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
+    if counts[Status.FAILED] or counts[Status.UNREADABLE]:
+        print(f"when what failed is mended: swarmformer grid retry {options.again}")
     if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
         return 1
     if not runner.unasked:  # of which every run is to tell

@@ -6,13 +6,13 @@ failure.json and output.txt).
 
 from __future__ import annotations
 
-import argparse
 import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmformer.cli.command import CommandParser
 from swarmformer.errors import InterruptedRunError
 from swarmformer.training.faults import is_from_outside
 
@@ -67,7 +67,7 @@ def cell(settings: Config, tell: Tell) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")

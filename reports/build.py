@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,11 +63,14 @@ def _run(words: Sequence[str]) -> int:
 
 
 def _check() -> int:
-    different = list(differences())
+    compared = Counter[str]()
+    different = list(differences(compared))
     for difference in different:
         print(difference, file=sys.stderr)
-    said = f"{plural(len(different), 'difference')}." if different else "Committed reports are as made again."
-    print(f"{said} {NOT_COMPARED}")
+    made = ", ".join(plural(compared[what], what) for what in ("report", "table", "figure"))
+    verdict = plural(len(different), "difference") if different else "all as committed"
+    print(f"Made again: {made}, and what they fill in {plural(compared['document'], 'document')}: {verdict}. "
+          f"{NOT_COMPARED}")  # fmt: skip
     return 1 if different else 0
 
 

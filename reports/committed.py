@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -36,13 +37,16 @@ class Entry(BaseModel):
     tables: list[str] | None = Field(default=None, min_length=1)
 
 
-def differences() -> Iterator[str]:
+def differences(compared: Counter[str]) -> Iterator[str]:
     """What differs between the committed reports of a checkout and what their evidence gives.
 
     Tables, sources and (by their checksums) the data of figures; files that are missing or that no report has; the
-    tables of ``reports.cost``, and what ``reports.readme`` fills. Raises ReportError where a report cannot be made.
+    tables of ``reports.cost``, and what ``reports.readme`` fills. ``compared`` counts reports, tables, figures and
+    documents. Raises ReportError where a report cannot be made.
     """
     for out, report in _reports():
+        tables = sum(name.endswith(".md") for name in report.files)
+        compared.update({"report": 1, "table": tables, "figure": len(report.drawings)})
         present = _present(out)
         yield from (f"{_where(out / name)}: missing" for name in sorted(report.names - present))
         yield from (f"{_where(out / name)}: no report has this file" for name in sorted(present - report.names))
@@ -51,9 +55,11 @@ def differences() -> Iterator[str]:
         drawn = sorted(name for name in present if name.endswith(figures.FORMATS))
         yield from (f"{_where(out / name)}: empty" for name in drawn if not (out / name).stat().st_size)
     for path, text in cost.written().items():
+        compared["table"] += 1
         yield from _differs(path, text.encode())
     try:
         for path, text in readme.filled_files().items():
+            compared["document"] += 1
             yield from _differs(path, text.encode())
     except ReportError as error:  # a report that it shows is not there
         yield str(error)

@@ -8,12 +8,11 @@ them for the published claims: ``reports.claims``.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from swarmformer.cli.command import exit_status, words_of
+from swarmformer.cli.command import CommandParser, exit_status, words_of
 
 from .errors import ReportError
 from .measured import (
@@ -184,7 +183,7 @@ def _point(row: Point, growth: Growth) -> tuple[str, ...]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables; 0, or 1 where they cannot be made."""
-    parser = argparse.ArgumentParser(prog="python -m reports.cost", description="Measurements of cost → tables.")
+    parser = CommandParser(prog="python -m reports.cost", description="Measurements of cost → tables.")
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     return exit_status(lambda: _write(parser.parse_args(words_of(arguments)).folder))
 

@@ -107,13 +107,14 @@ def _run(source: str, folder: Path, named: dict[str, str]) -> dict[str, Any]:
         raise ReportError(f"{source}: gone: {folder} holds no run; put it back, or make the report again")
     ((cell, *_),) = (grid.cells for grid in read_runs([folder])[:1])
     environment = load_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).exists() else {}
-    said = {"source": source, **named, "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
+    said: dict[str, Any] = {"source": source, **named, "arm": cell.arm, "seed": cell.seed, "status": str(cell.status)}
     result = cell.result
     if result is None:
         said["cause"] = cell.cause
     else:
         code = {"code hash": result.code_hash} if result.code_hash else {}
         said |= {
+            "test accuracy, %": round(100 * result.metrics.test.accuracy, 2),
             "run key": result.run_key, "data": result.data_key, "code revision": result.code_revision, **code,
             "device": result.device, "precision": result.precision or "not recorded",
             "started at": result.started_at or "not recorded",

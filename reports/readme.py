@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 
-from swarmformer.cli.command import exit_status, words_of
+from swarmformer.cli.command import CommandParser, exit_status, words_of
 
 from .errors import ReportError
 
@@ -62,7 +62,7 @@ def _section(name: str, only: Sequence[str], path: Path) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Fill the texts; 0, or 1 where evidence is missing."""
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="python -m reports.readme", description="Tables of committed reports → marked places of README and docs."
     )
     return exit_status(lambda: _write(parser.parse_args(words_of(arguments))))

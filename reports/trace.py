@@ -17,7 +17,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,19 +44,47 @@ class Traced:
     sources: tuple[dict[str, Any], ...]
 
     def __str__(self) -> str:
-        """What all sources say alike once, then a line for each."""
+        """What all sources say alike once, then what those of an arm do, then a line for each."""
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
         if not self.sources:
             return "\n".join([*lines, "sources: none are recorded, so it is not made of measurements of runs"])
-        first, *others = self.sources
-        alike = {key: value for key, value in first.items()
-                 if others and all(key in other and other[key] == value for other in others)}  # fmt: skip
-        lines += ["", f"{plural(len(self.sources), 'source')}{', all with' if alike else ''}"]
-        lines += [f"{key}: {value}" for key, value in alike.items()]
-        for source in self.sources:
-            own = [f"{key}: {value}" for key, value in source.items() if key not in alike]
-            lines += ["", *own] if not others else [" | ".join(own)]
-        return "\n".join(lines)
+        alike, rest = _parted([_shortened(source, len(self.sources)) for source in self.sources])
+        lines += ["", f"{plural(len(self.sources), 'source')}{', all with' if any(rest) else ''}"]
+        lines += [_said(key, value) for key, value in alike.items()]
+        return "\n".join([*lines, *_by_arm(rest)])
+
+
+Facts = dict[str, Any]
+
+
+def _shortened(source: Facts, number: int) -> Facts:
+    """Of several, the seed stands beside the name of the run and not in it, so that runs of one arm have one name."""
+    seed = f"-s{source.get('seed')}-"
+    names = ("source", "folder", "config") if number > 1 else ()
+    return {key: value.replace(seed, "-s*-") if key in names else value for key, value in source.items()}
+
+
+def _parted(sources: Sequence[Facts]) -> tuple[Facts, list[Facts]]:
+    """What all say alike, and what is left of each."""
+    first, *others = sources
+    alike = {key: value for key, value in first.items() if all(key in one and one[key] == value for one in others)}
+    return alike, [{key: value for key, value in one.items() if key not in alike} for one in sources]
+
+
+def _by_arm(sources: Sequence[Facts]) -> Iterator[str]:
+    """A line for each; before those of an arm, what they say alike, where there are several arms."""
+    groups: dict[Any, list[Facts]] = {}
+    for source in sources:
+        groups.setdefault(source.get("arm"), []).append(source)
+    for members in groups.values():
+        alike, rest = _parted(members) if len(groups) > 1 else ({}, members)
+        yield from ["", *(_said(*fact) for fact in alike.items())] if alike else []
+        yield from ("  " * bool(alike) + " | ".join(_said(*fact) for fact in own.items()) for own in rest if own)
+
+
+def _said(key: str, value: Any) -> str:
+    dirty = key == "code revision" and str(value).endswith("-dirty")
+    return f"{key}: {value}" + (" (with changes in no commit; the code hash is that of what ran)" if dirty else "")
 
 
 def trace(table: Path, row: int, column: int) -> Traced:
@@ -98,12 +126,19 @@ def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
         if len(places) != 1:
             listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
             where = f"several reports: {listed}" if places else "no committed report"
-            raise ReportError(f"{name}: in {where}; give a path")
+            near = "" if places else _near(name)
+            raise ReportError(f"{name}: in {where}; give a path{near}")
         table = places[0] / table
     record = _record(table.parent)
     if name not in record["tables"]:
         raise ReportError(f"{table}: no table of that report, which has {', '.join(sorted(record['tables']))}")
     return table, record, record["tables"][name]
+
+
+def _near(name: str) -> str:
+    """Tables of that name in reports below the current folder."""
+    found = [path.as_posix() for above in ("", "*/", "*/*/") for path in Path().glob(f"{above}report*/{name}.md")]
+    return f", such as {' or '.join(sorted(found))}" if found else ""
 
 
 def _name(path: Path) -> str:

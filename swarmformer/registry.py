@@ -249,10 +249,21 @@ def get(slot: str, name: str, place: str = "") -> type:
                 raise SpecError(f"{place}{slot}.{name} from {entry.origin} cannot be used: {error}") from error
     names = [entry.name for entry in entries]
     raise SpecError(
-        f"{place}unknown {slot} {name!r}.{suggest(name, names)} Available: {', '.join(names)}. "
-        f"To use your own: decorate it with @swarmformer.register({slot!r}, {name!r}) and import it first; or "
-        f"declare the entry point '{slot}.{name}' in group {GROUP!r}; or name it as 'package.module:Class'."
+        f"{place}unknown {slot} {name!r}.{_of_other_slots(name)}{suggest(name, names)} Available: {', '.join(names)}. "
+        "To use your own: name it as module:Class, such as mine:NoMask, the class NoMask of mine.py in the current "
+        f"folder; or, in a package, declare the entry point '{slot}.{name}' in group {GROUP!r}; or, in a script alone, "
+        f"decorate it with @swarmformer.register({slot!r}, {name!r}) and import it first."
     )
+
+
+def slots_with(name: str) -> list[str]:
+    """The slots that have a component of this name."""
+    return list(dict.fromkeys(entry.slot for entry in list_components() if entry.name == name))
+
+
+def _of_other_slots(name: str) -> str:
+    slots = slots_with(name)
+    return f" {name!r} is a component of {' and '.join(slots)}." if slots else ""
 
 
 def shortest_name(slot: str, name: str) -> str:

@@ -182,14 +182,23 @@ def _explain(fault: Any, path: tuple[str, ...], locate: Locate, known: list[str]
         return f"{start}unknown option.{suggest(place[-1], names)} Available: {listing}"
     if fault["type"] == "missing":
         return f"{start}missing"
-    return f"{start}{fault['msg']}, got {fault['input']!r}{_number_hint(fault['input'])}"
+    if fault["type"] in ("list_type", "tuple_type"):
+        return f"{start}expected a list, such as {_list_like(fault['input'])}, got {fault['input']!r}"
+    return f"{start}{fault['msg']}, got {fault['input']!r}{_number_hint(fault)}"
 
 
-def _number_hint(value: Any) -> str:
-    if not isinstance(value, str):
+def _list_like(value: Any) -> str:
+    """An example of a list where ``value`` was written: one number says how many as often as which."""
+    return f"[{value}]" if isinstance(value, str | float) else "[0, 1, 2]" if isinstance(value, int) else "[…]"
+
+
+def _number_hint(fault: Any) -> str:
+    if not isinstance(fault["input"], str):
         return ""
     try:
-        number = float(value)
+        number = float(fault["input"])
     except ValueError:
         return ""
+    if fault["type"].startswith("int"):
+        return f" (text: write {int(number)}, without quotes)" if number.is_integer() else ""
     return f" (text; YAML reads numbers such as 1e-3 as text: write {number!r} or 1.0e-3)"

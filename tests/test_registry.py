@@ -52,6 +52,20 @@ def test_a_name_taken_twice_is_refused_and_both_origins_named() -> None:
     assert registry.get("norm", "halve") is Halve
 
 
+def test_an_unknown_name_is_answered_first_with_what_a_command_can_do() -> None:
+    with pytest.raises(SpecError, match=r"unknown local 'no_mask'.*module:Class, such as mine:NoMask.*entry point.*@"):
+        registry.get("local", "no_mask")
+
+
+@pytest.mark.parametrize(("slot", "name", "words"), [
+    ("local", "attention", "'attention' is a component of cluster and pooling."),
+    ("norm", "windowed_attention", "'windowed_attention' is a component of local."),
+])  # fmt: skip
+def test_the_name_of_another_slot_s_component_is_recognised(slot: str, name: str, words: str) -> None:
+    with pytest.raises(SpecError, match=f"unknown {slot} '{name}'. {words}"):
+        registry.get(slot, name)
+
+
 def test_unknown_names_are_answered_with_the_nearest() -> None:
     with pytest.raises(SpecError, match=r"here: unknown local 'windowed_atention'.*'windowed_attention'.*entry point"):
         registry.get("local", "windowed_atention", "here: ")

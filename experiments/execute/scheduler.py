@@ -10,10 +10,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from swarmformer import records
-from swarmformer.records import CHECKPOINT, COSTS, OUTPUT, PLAN, RESULT, TRIAL, UnreadableFileError
+from swarmformer.records import CHECKPOINT, COSTS, FAILURE, OUTPUT, PLAN, RESULT, TRIAL, UnreadableFileError
+from swarmformer.yaml import display
 
 from .. import costs, floors, worker
 from ..cells import WITHOUT_MODEL, CellError, prepare, status_of
+from ..faults import raised_at
 from ..follow import Outlook
 from ..index import Index
 from ..limits import Limits
@@ -196,10 +198,8 @@ class GridScheduler:
         self.done += 1
         self._keep_best(self.arms.get(job.title))
         self.watch.done = self.done
-        accuracy = ""
-        if status is Status.COMPLETED:
-            accuracy = f" {100 * _accuracy(self.folder / job.title):.2f} %"
-        logger.info("[%d/%d] %s: %s%s %s(%.0f s)", self.done, self.total, job.title, status, accuracy, cause, seconds)
+        words = _words(self.folder / job.title, status, cause, job.output)
+        logger.info("[%d/%d] %s: %s %s (%.0f s)", self.done, self.total, job.title, status, words, seconds)
 
     def _died(self, job: Job, exit_status: int) -> None:
         """A job ended and its cell is not finished: it is tried again, and fails where that does not help."""
@@ -211,6 +211,16 @@ class GridScheduler:
         logger.warning("%s: %s (%d of %d), see %s", name, cause, self.deaths[name], MAX_DEATHS, job.output)
         if self.deaths[name] == MAX_DEATHS and exit_status not in (STOPPED, BUSY):
             record_failure(folder, after_deaths(cause), resumable=True)
+
+
+def _words(folder: Path, status: Status, cause: str, output: Path) -> str:
+    """How well a cell did, or what stopped it: where in the code, and the file that has all that it wrote."""
+    if status is Status.COMPLETED:
+        return f"{100 * _accuracy(folder):.2f} %"
+    if status is not Status.FAILED:
+        return cause
+    place = raised_at(records.load(folder / FAILURE, records.Failure).traceback)
+    return f"{cause} ({place}{place and '; '}see {display(output)})"
 
 
 def _accuracy(folder: Path) -> float:

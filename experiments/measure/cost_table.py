@@ -38,7 +38,7 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "tokens/s": _optional("tokens_per_s", lambda rate: f"{rate:,.0f}"),
     "CPU µs a token": _optional("cpu_us_per_token", lambda cost: f"{cost:.3g}"),
     "GFLOP": lambda row: f"{row['flops'] / 1e9:.4g}",
-    "of least": lambda row: f"{row['share_of_least']:.1%}",
+    "of least": lambda row: f"{100 * row['share_of_least']:.1f} %",
     "peak, MiB": _optional("peak_bytes", lambda size: f"{size / 2**20:.0f}"),
     "against first": _optional("of_first", lambda found: _interval(found)),
     "of calls": _optional("growth_bytes", lambda size: f"{size / 2**20:.0f}"),

@@ -211,7 +211,7 @@ def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         row["variant"], row["mode"], f"{row['batch']} × {row['length']}", row["computes_in"],
         row["way"], *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
         "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.2f}", f"{row['stated_bytes'] / 1e9:.2f}",
-        "" if row["epoch_s"] is None else f"{row['epoch_s']:.1f}", f"{row['share_of_limit']:.0%}",
+        "" if row["epoch_s"] is None else f"{row['epoch_s']:.1f}", f"{100 * row['share_of_limit']:.0f} %",
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from swarmformer.spec import DataSpec, RunSpec
 from swarmformer.testing.soundness import unsound_parts
 from swarmformer.variants import make_task
 
-from ..plan.design import levels_of, resolution_of
+from ..plan.design import Levels, levels_of, resolution_of, variant_of
 from ..plan.grid_file import ArmSpec, GridSpec, arms_of, candidates_of, designed_arms, resolve_arm
 from ..plan.tune import Candidate
 
@@ -29,7 +29,7 @@ class Arm:
     """A resolved arm; ``spec`` has the first seed.
 
     candidates: what is tried first where the grid tunes. is_open: nothing is chosen yet, and ``spec`` is that of the
-    first candidate.
+    first candidate. place: where it was written, for errors ("grids/demo.yaml: arms[0] (base)").
     """
 
     name: str
@@ -39,6 +39,7 @@ class Arm:
     candidates: tuple[Candidate, ...] = ()
     is_open: bool = False
     remarks: tuple[str, ...] = ()
+    place: str = ""
 
     @cached_property
     def run_key(self) -> str:
@@ -81,10 +82,7 @@ class Arms:
             The design as plan.json has it.
         """
         design, place = self.grid.designs[number], f"designs[{number}]"
-        try:
-            levels, resolution = levels_of(design), resolution_of(design)
-        except SpecError as error:
-            raise SpecError(f"{self.where}: {place}: {error}") from error
+        levels, resolution = self._levels(number), resolution_of(design)
         built = [self._build(arm, place) for arm in designed_arms(design)]
         self._check_apart(built, place)
         names = [self._named(arm, place) for arm in built]
@@ -101,6 +99,18 @@ class Arms:
             resolution=resolution,
         )
 
+    def _levels(self, number: int) -> list[Levels]:
+        try:
+            return levels_of(self.grid.designs[number])
+        except SpecError as error:
+            raise SpecError(f"{self.where}: designs[{number}]: {error}") from error
+
+    def written(self) -> list[str]:
+        """The names of all arms, before any is built."""
+        designs = enumerate(self.grid.designs)
+        designed = [variant_of(design, on) for number, design in designs for on in self._levels(number)]
+        return [*designed, *(arm.name for arm in arms_of(self.grid))]
+
     def listed(self) -> None:
         """Add the arms that are listed one by one."""
         for number, arm in enumerate(arms_of(self.grid)):
@@ -112,6 +122,7 @@ class Arms:
         return list(self.by_key.values())
 
     def _build(self, arm: ArmSpec, place: str) -> Arm:
+        written = f"{self.where}: {place} ({arm.name})"
         try:
             candidates = candidates_of(self.grid, arm, self.where)
             spec = candidates[0].spec if candidates else resolve_arm(self.grid, arm, self.where)
@@ -121,8 +132,8 @@ class Arms:
             model = rehearse(spec)
             _check_there(spec.data)
         except (SpecError, DataError) as error:
-            raise SpecError(f"{self.where}: {place} ({arm.name}): {error}") from error
-        return Arm(arm.name, spec, *_priced(model), candidates, bool(candidates), _remarks(model, spec))
+            raise SpecError(f"{written}: {error}") from error
+        return Arm(arm.name, spec, *_priced(model), candidates, bool(candidates), _remarks(model, spec), written)
 
     def _add(self, arm: Arm) -> str:
         self.names.add(arm.name)

@@ -36,7 +36,7 @@ def read_data(plan: Plan) -> list[str]:
             try:
                 lines[key] = read_own(arm.spec)
             except DataError as error:
-                raise SpecError(f"{plan.name}: {arm.name}: {error}") from error
+                raise SpecError(f"{arm.place}: {error}") from error
     return [line for found in lines.values() for line in found]
 
 

@@ -15,14 +15,14 @@ from swarmformer.contracts import Strict
 from swarmformer.merge import Tree
 from swarmformer.records import Primary, TrialMetric
 from swarmformer.schema import validate
-from swarmformer.spec import RunSpec, Seed
+from swarmformer.spec import RunSpec
 from swarmformer.variants import SECTIONS, Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
 from ..limits import Limits
 from ..plan.design import DesignSpec, Levels, Patch, levels_of, variant_of
 from ..plan.matched import MatchedSpec
-from ..plan.tune import Candidate, TuneSpec, check_apart, check_free, patch_of
+from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free, patch_of
 
 
 class Latency(Strict):
@@ -84,7 +84,7 @@ class GridSpec(Strict):
     designs: list[DesignSpec] = Field([], description="arms made by a design over factors, beside or instead of `arms`")
     matched: list[MatchedSpec] = Field([], description="pairs of arms that are to cost the same")
     primary: PrimarySpec | None = Field(None, description="what the grid decides by; no verdict without it")
-    seeds: list[Seed] = Field(min_length=1, description="seeds of the runs that count; every arm runs with each")
+    seeds: Seeds = Field(description="seeds of the runs that count; every arm runs with each")
     tune: TuneSpec | None = Field(None, description="options tried alike for every arm before the seeds that count")
     model: Patch = Field({}, description="laid over the model of every arm")
     data: Patch = Field({}, description="laid over the data of every arm")

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from swarmformer import records
-from swarmformer.errors import SpecError
+from swarmformer.errors import SpecError, suggest
 from swarmformer.once import once
 from swarmformer.records import TRIALS, PlannedCell, PlannedTrial, TuningPlan
 from swarmformer.spec import RunSpec
@@ -164,6 +164,7 @@ def load_plan(path: Path) -> Plan:
 def _load_plan(path: Path) -> Plan:
     where, source, grid = display(path), source_of(path), read_grid(path)
     arms = Arms(grid, where)
+    _check_base(grid, arms.written(), where)  # before they are built, which takes long where they are many
     designs = [arms.design(number) for number in range(len(grid.designs))]
     arms.listed()
     _check_whole(grid, arms.all(), where)
@@ -176,10 +177,12 @@ def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:
         raise SpecError(f"{where}: floors: the arms have different tasks; write floors: false, or one grid per task")
     if len({str(arm.spec.data.out_of_domain) for arm in arms}) > 1:
         raise SpecError(f"{where}: data.out_of_domain: the arms differ in it; ask all of them the same")
-    if grid.base is not None and grid.base not in {arm.name for arm in arms}:
-        raise SpecError(f"{where}: base: {grid.base!r} is not one of the arms")
-    if len(set(grid.seeds)) < len(grid.seeds):
-        raise SpecError(f"{where}: seeds: a seed is given twice")
+    _check_base(grid, [arm.name for arm in arms], where)  # an arm that two designs have keeps the name in the first
+
+
+def _check_base(grid: GridSpec, names: list[str], where: str) -> None:
+    if grid.base is not None and grid.base not in names:
+        raise SpecError(f"{where}: base: {grid.base!r} is not one of the arms.{suggest(grid.base, names)}")
 
 
 def _matched(grid: GridSpec, arms: list[Arm], where: str) -> Iterator[records.Matched]:

@@ -6,13 +6,14 @@ validation split and never see the test split; the best combination of an arm is
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
@@ -27,6 +28,15 @@ MAX_TRIALS = 64
 Values = dict[str, Value]
 
 
+def _each_once(seeds: list[int]) -> list[int]:
+    if twice := sorted(seed for seed, count in Counter(seeds).items() if count > 1):
+        raise ValueError(f"{', '.join(map(str, twice))} is given twice; a seed again is the same run")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
+
+
 class TuneSpec(Strict):
     """The section as the grid file has it."""
 
@@ -35,7 +45,7 @@ class TuneSpec(Strict):
         description="dotted option below `model` or `train` → the values to try, two at least, in any order; every "
         "combination is tried",
     )
-    seeds: list[Seed] = Field(min_length=1, description="of the trials; none of them may be a seed that counts")
+    seeds: Seeds = Field(description="of the trials; none of them may be a seed that counts")
     epochs: int | None = Field(
         None,
         ge=1,
@@ -58,8 +68,6 @@ class TuneSpec(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> TuneSpec:
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: a seed is given twice")
         if self.epochs is not None and "train.epochs" in self.values:
             raise ValueError("epochs: train.epochs is tuned, so that a trial has as many as it says; leave epochs out")
         if (count := len(list(self.combinations()))) > MAX_TRIALS:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from swarmformer import hub
-from swarmformer.cli.command import exit_status, words_of
+from swarmformer.cli.command import CommandParser, exit_status, words_of
 from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
@@ -86,7 +86,7 @@ def _row(logits_MK: Tensor, expected_MK: Tensor, batches: Batches) -> dict[str, 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: measure, write, print."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.speed.accuracy", description=__doc__)
+    parser = CommandParser(prog="python -m experiments.speed.accuracy", description=__doc__)
     parser.add_argument("cell", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     return exit_status(lambda: _write(parser.parse_args(words_of(arguments))))

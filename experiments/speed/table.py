@@ -50,5 +50,5 @@ def _arm_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         f"{row['group']}: {row['arm']}", str(row["texts"]), f"{row['median_s']:.4g}", f"{row['p20_s']:.4g}",
         f"{row['p80_s']:.4g}", str(row["repeats"]),
-        "" if row["share_of_limit"] is None else f"{row['share_of_limit']:.0%}",
+        "" if row["share_of_limit"] is None else f"{100 * row['share_of_limit']:.0f} %",
     )  # fmt: skip

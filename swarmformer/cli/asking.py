@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from swarmformer.cli.command import at_least_one, count
-from swarmformer.errors import UsageError
+from swarmformer.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
     from swarmformer.data.delimited import Form
@@ -66,7 +66,10 @@ def form_asked(options: argparse.Namespace) -> Form:
     """
     from swarmformer.data.delimited import form_said
 
-    return form_said(options.encoding, options.delimiter, options.quote)
+    try:
+        return form_said(options.encoding, options.delimiter, options.quote)
+    except SpecError as error:
+        raise SpecError(f"--{error}") from error
 
 
 def says_form(options: argparse.Namespace) -> bool:

@@ -6,6 +6,7 @@ held to the contract of a model (base+windowed).
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from swarmformer.cli.command import command_parser, words_of
 from swarmformer.errors import ComponentError, SpecError
 from swarmformer.extras import can_be_imported, imported
 from swarmformer.testing import Outcome, Report, Status, check_component, check_variant
+from swarmformer.variants import list_variants
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -70,12 +72,24 @@ def _named(name: str, slot: str | None) -> Report:
 def _known(name: str) -> Report:
     """Of a variant or a registered component."""
     if "." not in name or re.match(r"[^+]*\.ya?ml\b", name):
-        return check_variant(name)
+        return _variant(name)
     own_slot, _, component = name.partition(".")
     entries = [entry for entry in registry.list_components(own_slot) if entry.name == component]
     if not entries:
         registry.get(own_slot, component)  # raises, with the nearest names
     return Report(tuple(outcome for entry in entries for outcome in _report(entry).outcomes))
+
+
+def _variant(name: str) -> Report:
+    try:
+        return check_variant(name)
+    except SpecError as error:
+        near = difflib.get_close_matches(name, {entry.name for entry in registry.list_components()}, n=2, cutoff=0.8)
+        meant = [f"{slot}.{one}" for one in near for slot in registry.slots_with(one)]
+        if not meant or name in list_variants():
+            raise
+        offer = f"did you mean {' or '.join(meant)}? A component is named with its slot"
+        raise SpecError(f"{name!r} is no variant: {offer}. Otherwise: {error}") from error
 
 
 def _imported(path: str) -> Any:

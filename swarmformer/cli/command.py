@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from swarmformer.errors import InterruptedRunError, SwarmformerError, UsageError
 
@@ -61,9 +62,17 @@ def _caller(end: SystemExit) -> str:
     return str(frames[-1][0].f_globals.get("__name__", "a module"))
 
 
-def command_parser(name: str, about: str | None) -> argparse.ArgumentParser:
+class CommandParser(argparse.ArgumentParser):
+    """Takes options by their whole names alone: what looks like an abbreviation may be a slip that starts something
+    else than was meant. Parsers of subcommands are of this class too."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+
+def command_parser(name: str, about: str | None) -> CommandParser:
     """A parser in the one style: ``about`` is the module's docstring, shown as it is written."""
-    return argparse.ArgumentParser(
+    return CommandParser(
         prog=f"swarmformer {name}", description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
 

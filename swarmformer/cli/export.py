@@ -84,7 +84,7 @@ def _lines(record: dict[str, Any], out: Path) -> Iterator[str]:
     for what, found in record["checks"].items():
         yield (
             f"{what} ({found['texts']:,}): logits differ by {found['difference']:.2g} at most from the model's, "
-            f"{found['by_padding']:.2g} by padding; {found['same_labels']:.2%} get the same label"
+            f"{found['by_padding']:.2g} by padding; {100 * found['same_labels']:.2f} % get the same label"
         )
     if record["accuracy"] is not None:
         shares = ", ".join(f"{name} {share:.4f}" for name, share in record["accuracy"].items() if name != "texts")

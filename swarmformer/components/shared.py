@@ -112,7 +112,8 @@ def head_remarks(asked: int, heads: int, d_model: int) -> tuple[str, ...]:
     if asked > 1 and heads == 1:
         return (f"d_model {d_model} has no room for {asked} heads, so there is one",)
     narrow = heads > 1 and d_model // heads < HEAD_WIDTH
-    return (f"heads of {d_model // heads} features, narrower than {HEAD_WIDTH}",) if narrow else ()
+    mend = f"set head_width: {HEAD_WIDTH}, or fewer heads"
+    return (f"heads of {d_model // heads} features, narrower than {HEAD_WIDTH}: {mend}",) if narrow else ()
 
 
 def check_heads(component: str, heads: int, d_model: int, path: tuple[str, ...] = ("heads",)) -> None:

@@ -77,7 +77,7 @@ def find_classes(labels: Iterable[tuple[str, Any]], column: str, origin: str) ->
         raise DataError(f"{origin}: column {column!r} has {len(written)} different labels{only}; at least 2 are needed")
     if len(written) > MANY and len(written) > rows / 2:
         raise DataError(f"{origin}: column {column!r} has {len(written)} different labels in {rows} rows, so it is no "
-                        "column of labels; name another: data.task.label=…")  # fmt: skip
+                        "column of labels; name another in data.task.label")  # fmt: skip
     _tell_of_twins(written)
     return Classes(_in_order(written), any(set(ways) != {name} for name, ways in written.items()))
 

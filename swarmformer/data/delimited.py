@@ -58,7 +58,7 @@ def form_said(encoding: str, delimiter: str, quote: str) -> Form:
         if len(mark) > 1 or mark in ("\r", "\n", " "):
             raise SpecError(f"{key} is {mark!r}, expected one character, or ''", path=(key,))
     if form.delimiter and form.delimiter == form.quote:
-        raise SpecError("delimiter and quote are the same", path=("delimiter",))
+        raise SpecError(f"delimiter is {form.delimiter!r}, and so is quote", path=("delimiter",))
     return form
 
 
@@ -76,7 +76,7 @@ class Columns:
     def check(self, place: str, known: Sequence[str]) -> None:
         """Raise DataError unless each is there, once."""
         for number, name in enumerate(self.names):
-            key = f"; name another: {self.keys[number]}=…" if self.keys else ""
+            key = f"; name another in {self.keys[number]}" if self.keys else ""
             if name not in known:
                 there = ", ".join(map(repr, known)) or "none"
                 raise DataError(f"{place} has no column {name!r}; its columns are: {there}{suggest(name, known)}{key}")

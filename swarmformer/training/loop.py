@@ -249,7 +249,7 @@ class Trainer:
             return
         columns = gathered(records, self.ranks)
         step, now = self.progress.step, self.now
-        check_finite(step - len(records) + 1, columns["loss"], columns["norm"])
+        check_finite(step - len(records) + 1, columns["loss"], columns["norm"], self.model)
         weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
         self._check(bool(weights.all()), "the weights are not finite")
         rate = now.ingredients.optimiser.learning_rate(self.place - 1 - now.first_step, now.steps)

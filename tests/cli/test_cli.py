@@ -101,6 +101,15 @@ def test_faults_end_with_a_message(words: list[str], capsys: pytest.CaptureFixtu
     assert "Did you mean" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "meant"), [
+    ("windowed_attention", "local.windowed_attention?"), ("windowed_atention", "local.windowed_attention?"),
+    ("attention", "cluster.attention or pooling.attention?"),
+])  # fmt: skip
+def test_check_knows_a_component_without_its_slot(name: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", name]) == 1
+    assert f"error: {name!r} is no variant: did you mean {meant} A component" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["check"], ["check", "norm.none", "--all"], ["check", "no_such_module:Thing"]])
 def test_check_needs_something_it_can_find(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == (1 if "no_such_module:Thing" in words else 2)

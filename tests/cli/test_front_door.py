@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import runpy
 import subprocess
 import sys
@@ -95,6 +97,44 @@ def test_the_modules_behave_as_the_commands(
 def test_help_behind_another_word_measures_nothing(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["bench", *words]) == 0
     assert capsys.readouterr().out.startswith("usage: swarmformer bench")
+
+
+@pytest.fixture
+def parsers(monkeypatch: pytest.MonkeyPatch) -> list[argparse.ArgumentParser]:
+    """Every parser that is made from here on, those of subcommands too."""
+    made: list[argparse.ArgumentParser] = []
+    before = argparse.ArgumentParser.__init__
+
+    def init(parser: argparse.ArgumentParser, *arguments: object, **options: object) -> None:
+        before(parser, *arguments, **options)  # type: ignore[arg-type]
+        made.append(parser)
+
+    monkeypatch.setattr(argparse.ArgumentParser, "__init__", init)
+    return made
+
+
+@pytest.mark.parametrize("command", [*cli.OWN, *cli._points()])
+def test_no_command_takes_an_abbreviated_option(command: str, parsers: list[argparse.ArgumentParser]) -> None:
+    """``--worker 2`` for ``--workers 2`` is a slip, and one for another option's name would start something else."""
+    assert cli.main([command, "--help"]) == 0
+    assert parsers and not any(parser.allow_abbrev for parser in parsers)
+
+
+def test_every_parser_is_of_the_one_class() -> None:
+    """So do those that have no command of their own."""
+    folders = ("swarmformer", "experiments", "reports", "docs")
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
+    assert not [file for file in files if "ArgumentParser(" in file.read_text("utf-8")]
+
+
+def test_every_command_writes_per_cent_behind_a_space() -> None:
+    files = [file for folder in ("swarmformer/cli", "experiments") for file in (ROOT / folder).rglob("*.py")]
+    assert not [file for file in files if re.search(r":[^{}]*%\}", file.read_text("utf-8"))]
+
+
+def test_a_slip_in_an_option_of_a_subcommand_is_said(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
+    assert cli.main(["grid", "run", "no_such_grid", "--worker", "2"]) == 2
+    assert "unrecognized arguments: --worker 2" in capsys.readouterr().err
 
 
 FAULTS = {

@@ -200,7 +200,7 @@ def test_what_cannot_act_is_said() -> None:
     assert not WindowedAttention(wide, window=16).remarks() and not Halving(wide).remarks()
     assert not ClusterAttention(wide, heads=4).remarks() and not ClusterAttention(narrow).remarks()
     said = {
-        "heads of 12 features, narrower than 32": ClusterAttention(narrow, heads=4),
+        "heads of 12 features, narrower than 32: set head_width: 32, or fewer heads": ClusterAttention(narrow, heads=4),
         "d_model 48 has no room for 4 heads": ClusterAttention(narrow, heads=4, head_width=32),
         "a window of 39 tokens covers every text of 40": WindowedAttention(wide, window=39),
         "clusters of 2 sizes in 2 layers": Halving(DIMS),

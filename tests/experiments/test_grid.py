@@ -222,11 +222,33 @@ def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
     lines = [line for line in said.out.splitlines() if line.startswith("warning: ")]
     assert lines == [
         "warning: base+windowed, slow: local: a window of 16 tokens covers every text of 16",
-        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32",
+        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32: set head_width: 32, or fewer heads",
     ]
-    assert said.out.count("change its options or sizes") == 1 and "attention (" not in said.err
+    assert said.out.count("at a disadvantage for its size or task") == 1 and "attention (" not in said.err
     assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0
     assert "warning" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("seeds", "words"), [
+    ([0], "1 seed: there is no interval"), ([0, 1], "2 seeds: hardly any difference can be decided"), ([0, 1, 2], ""),
+])  # fmt: skip
+def test_a_plan_of_few_seeds_says_what_they_can_decide(
+    seeds: list[int], words: str, tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert grid.main(["plan", str(tiny_grid(arms=["base"], seeds=seeds)), "--runs", str(tmp_path)]) == 0
+    heading = "How many seeds, which margin"
+    lines = [line for line in capsys.readouterr().out.splitlines() if f"see docs/grids.md, {heading!r}" in line]
+    assert len(lines) == bool(words) and all(line.startswith(words) for line in lines)
+    assert f"\n## {heading}\n" in (ROOT / "docs" / "grids.md").read_text()
+
+
+def test_the_first_grid_of_the_documents_has_no_arm_at_a_disadvantage(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "first.yaml").write_text((ROOT / "docs" / "grids.md").read_text().split("```")[1].removeprefix("yaml"))
+    assert grid.main(["plan", str(tmp_path / "first.yaml"), "--runs", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "3 arms × 5 seeds" in said and "warning" not in said
 
 
 def test_help_says_what_the_commands_are_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,7 +31,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     def planned(rows: list[str], test: list[str], *, command: str = "plan", **data: Any) -> int:
         for name, lines in (("train", rows), ("test", test)):
             (tmp_path / f"{name}.csv").write_text("\n".join(["text;label", *lines]), encoding="utf-8")
-        task = {"name": "files", "train": "train.csv", "test": "test.csv", "title": "Films"}
+        task = {"name": "files", "train": "train.csv", "test": "test.csv", "title": "Films", **data.pop("task", {})}
         (tmp_path / "own.yaml").write_text(yaml.safe_dump({**GRID, "data": {"task": task, **data}}))
         return grid.main([command, "own.yaml"])
 
@@ -62,8 +62,19 @@ def test_a_fault_in_any_split_stops_it_before_anything_runs(
 ) -> None:
     assert plan(ROWS, ["good;p", "so so;neutral"], command=command) != 0
     said = capsys.readouterr().err
-    assert "own: bag_of_embeddings: test.csv, line 3: label 'neutral' does not occur in train (train.csv)" in said
+    place = "own.yaml: arms[0] (bag_of_embeddings): test.csv, line 3"
+    assert f"{place}: label 'neutral' does not occur in train (train.csv)" in said
     assert "Traceback" not in said and not list((tmp_path / "runs").glob("*/*/config.json"))
+
+
+@pytest.mark.parametrize("column", ["text", "label", "group"])
+def test_a_column_that_is_not_there_is_said_alike_before_any_arm_is_priced(
+    plan: Plan, column: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plan(ROWS, ["good;p", "bad;n"], task={column: "body"}) != 0
+    said = capsys.readouterr()
+    assert "own.yaml: arms[0] (bag_of_embeddings): train.csv has no column 'body'" in said.err
+    assert said.err.rstrip().endswith(f"; name another in data.task.{column}") and "all of them build" not in said.out
 
 
 def test_classes_that_a_split_lacks_are_named(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from experiments.plan import load_plan
+from experiments.plan import arms, load_plan
 from swarmformer.errors import SpecError
 from swarmformer.settings import data_dir
 from swarmformer.variants import resolve_run
@@ -48,7 +48,13 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"data": {"task": "listop"}}, r"data\.task: unknown task 'listop'\. Did you mean 'listops'"),
     ({"sed": [0]}, r"tiny\.yaml: sed: unknown option\. Did you mean 'seeds'"),
     ({"seeds": []}, r"seeds: .*at least 1"),
-    ({"seeds": [0, 0]}, "a seed is given twice"),
+    ({"seeds": [0, 7, 3, 7]}, r"tiny\.yaml: seeds: .*7 is given twice"),
+    ({"seeds": 2}, r"tiny\.yaml: seeds: expected a list, such as \[0, 1, 2\], got 2"),
+    ({"arms": "base"}, r"tiny\.yaml: arms: expected a list, such as \[base\], got 'base'"),
+    ({"tune": {"values": {"train.lr": 0.1}, "seeds": 9}}, r"values\.train\.lr: expected a list, such as \[0\.1\]"),
+    ({"tune": {"values": {"train.lr": 0.1}, "seeds": 9}}, r"tune\.seeds: expected a list, such as \[0, 1, 2\]"),
+    ({"model": {"local": {"name": "windowed_attention", "window": "16"}}}, r"window: .*: write 16, without quotes"),
+    ({"train": {"epochs": "1.5"}}, r"valid integer, got '1\.5'$"),
     ({"seeds": [0, -1]}, r"tiny\.yaml: seeds\.1: .*greater than or equal to 0"),
     ({"seeds": [10**23]}, r"seeds\.0: "),
     ({"seeds": [2**32]}, r"tiny\.yaml: seeds\.0: .*less than 4294967296"),  # more than numpy takes
@@ -62,7 +68,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"data": {"task": "imdb"}, "arms": ["base"]}, r"arms\[0\] \(base\): .*SWARMFORMER_DATA"),
     ({"arms": ["base", "base"]}, "'base' is given twice"),
     ({"arms": ["base", {"name": "b", "variant": "base"}]}, "'b' and 'base' are the same configuration"),
-    ({"base": "other"}, "'other' is not one of the arms"),
+    ({"base": "bse"}, r"'bse' is not one of the arms\. Did you mean 'base'"),
     ({"model": {"dims": {"vocab_size": 99}}}, "tiny.yaml: model.dims.vocab_size: 99, but task 'listops' has 16"),
 ]
 
@@ -75,6 +81,19 @@ def test_faults_are_refused_with_file_and_key(
     tokens = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
     (tmp_path / "bert-base-uncased-vocab.txt").write_text("\n".join(tokens) + "\n")
     with pytest.raises(SpecError, match=words):
+        load_plan(tiny_grid(**changes))
+
+
+@pytest.mark.parametrize("changes", [
+    {"seeds": [0, 0]}, {"base": "other"}, {"base": "other", "arms": [], "designs": [
+        {"kind": "factorial", "base": "base", "factors": ["windowed", "positions"]}]},
+])  # fmt: skip
+def test_what_needs_no_arm_is_said_before_any_is_built(
+    tiny_grid: Grid, changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of arms take tens of seconds."""
+    monkeypatch.setattr(arms, "rehearse", lambda spec: pytest.fail("an arm was built"))
+    with pytest.raises(SpecError, match=r"0 is given twice|not one of the arms"):
         load_plan(tiny_grid(**changes))
 
 

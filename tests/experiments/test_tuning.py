@@ -134,7 +134,7 @@ LR, ADDED = {"train.lr": [0.001, 0.003]}, {"name": "slow", "variant": "base", "t
 WARM = {"name": "warm", "variant": "base", "train": {"optimiser": {"lr": 0.0001}}}
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"tune": {"values": LR, "seeds": [1]}}, r"tune\.seeds: 1 is a seed that counts"),
-    ({"tune": {"values": LR, "seeds": [100, 100]}}, "a seed is given twice"),
+    ({"tune": {"values": LR, "seeds": [100, 100]}}, r"tune\.seeds: .*100 is given twice"),
     ({"tune": {"values": LR, "seeds": []}}, r"tune\.seeds: .*at least 1"),
     ({"tune": {"values": LR}}, r"tune\.seeds"),
     ({"tune": {"values": {}, "seeds": [9]}}, r"tune\.values: .*at least 1"),

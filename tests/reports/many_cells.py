@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from experiments.plan import Cell, Plan, load_plan
 from experiments.plan.registration import register
 from experiments.runner import run_cell
 from swarmformer import records
+from swarmformer.cli.command import CommandParser
 from swarmformer.scores import Tally
 
 MEASURES = ("accuracy", "precision", "recall", "f1", "loss", "n")
@@ -108,7 +108,7 @@ def metrics(labels: np.ndarray, logits: np.ndarray) -> records.Metrics:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = CommandParser(description=__doc__)
     parser.add_argument("grid", type=Path, help="the grid file that is written")
     parser.add_argument("folder", type=Path, help="the grid's folder, below one for --runs")
     parser.add_argument("--arms", type=int, default=500)

@@ -11,7 +11,10 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+from reports import committed
 from reports.build import main
+from reports.report import Report
+from reports.written import write_together
 from tests.reports import synthetic_runs as runs
 
 TABLES = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}
@@ -105,6 +108,24 @@ def test_what_cannot_be_meant_is_refused(grid: Path, capsys: pytest.CaptureFixtu
     ):
         assert build(*arguments) == 2
         assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("table", "status", "verdict"), [(b"a\n", 0, "all as committed"), (b"b\n", 1, "1 difference")]
+)
+def test_a_check_says_how_much_it_compared(
+    table: bytes, status: int, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    made = Report({"x.md": b"a\n", "y.md": b"", "sources.json": b"{}"}, (), "", ())
+    write_together(tmp_path / "results", {**made.files, "x.md": table})
+    monkeypatch.setattr(committed, "FOLDER", tmp_path)
+    monkeypatch.setattr(committed, "_reports", lambda: iter([(tmp_path / "results", made)]))
+    monkeypatch.setattr(committed.cost, "written", dict)
+    monkeypatch.setattr(committed.readme, "filled_files", dict)
+    assert build("--check") == status
+    words = f"Made again: 1 report, 2 tables, 0 figures, and what they fill in 0 documents: {verdict}. Figures"
+    assert capsys.readouterr().out.startswith(words)
 
 
 def test_help_starts_no_work(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from reports.build import build
 from reports.errors import ReportError
-from reports.trace import main, trace
+from reports.trace import Traced, main, trace
 from swarmformer.records import ARCHIVE
 from tests.committed import RESULTS
 from tests.reports import synthetic_runs as runs
@@ -100,6 +100,34 @@ def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: py
     assert json.loads(capsys.readouterr().out)["sources"][1]["source"] == "demo/base-1"
     assert main([str(report / "arms_demo.md"), "99", "2"]) == 1
     assert "error: " in capsys.readouterr().err
+
+
+def test_runs_of_several_arms_are_told_by_arm_each_with_its_own_accuracy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "cell_name", lambda arm, seed: f"{arm}-s{seed}-{runs.run_key(arm)[:8]}")
+    grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.3, 1: 0.4125}, "x": {0: 0.5, 1: 0.6}}, [0, 1])
+    build([grid], tmp_path / "report")
+    said = str(trace(tmp_path / "report" / "arms_demo.md", 2, 4))
+    base = f"source: demo/base-s*-{runs.run_key('base')[:8]}"
+    assert said.count("arm: base") == said.count(base) == said.count(f"run key: {runs.run_key('base')}") == 1
+    assert "\n  seed: 0 | test accuracy, %: 30.0\n  seed: 1 | test accuracy, %: 41.25" in said
+
+
+def test_a_revision_with_changes_says_what_its_hash_is_of() -> None:
+    found = Traced("row", "column", "1", ({"source": "a", "code revision": "abc-dirty", "code hash": "123"},))
+    assert "code revision: abc-dirty (with changes in no commit; the code hash is" in str(found)
+
+
+def test_a_table_of_a_report_nearby_is_offered(
+    report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(report, report.parent / "report-2", dirs_exist_ok=True)
+    (report.parent / "report-2" / "arms_demo.md").rename(report.parent / "report-2" / "arms_mine.md")
+    for folder, place in ((report.parent, ""), (report.parent.parent, f"{report.parent.name}/")):
+        monkeypatch.chdir(folder)
+        with pytest.raises(ReportError, match=rf"arms_mine: in no .*; give a path, such as {place}report-2/arms_mine"):
+            trace(Path("arms_mine"), 1, 2)
 
 
 def test_a_name_alone_is_looked_for_in_the_committed_reports() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from swarmformer.components.local.identity import Identity
+from swarmformer.contracts import Dims
 from swarmformer.errors import SpecError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training import loop
@@ -280,6 +282,27 @@ def test_a_gradient_that_overflows_is_divergence_too() -> None:
     trainer.model.classifier.weight.register_hook(lambda grad: grad * float("inf"))
     with pytest.raises(TrainingDivergedError, match=r"gradient norm became (nan|inf) at step 1"):
         trainer.run()
+
+
+class Breaks(Identity):
+    """Gives NaN from a call on."""
+
+    def __init__(self, dims: Dims, *, call: int = 1) -> None:
+        super().__init__(dims)
+        self.left = call
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        self.left -= 1
+        return x_BND if self.left > 0 else x_BND * float("nan")
+
+
+@pytest.mark.parametrize("call", [1, 10])
+def test_a_component_of_one_s_own_is_suspected_before_any_weight_has_changed(call: int) -> None:
+    own = f"{__name__}:{Breaks.__name__}"
+    with pytest.raises(TrainingDivergedError) as error:
+        Trainer(toy_run(model={"local": {"name": own, "call": call}}), DATA, CPU).run()
+    words = f"train.precision=fp32; or a component gives NaN: swarmformer check {own}"
+    assert str(error.value).endswith(words if call == 1 else "train.precision=fp32")
 
 
 @pytest.mark.parametrize(("limit", "steps", "epochs"), [(0, 15, 3), (7, 7, 2), (5, 5, 1), (1000, 15, 3)])

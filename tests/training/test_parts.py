@@ -247,6 +247,6 @@ def test_a_journal_without_a_file_writes_nothing(tmp_path: Path, monkeypatch) ->
 )
 def test_the_first_step_that_is_not_finite(losses, norms, step: int, what: str) -> None:
     with pytest.raises(TrainingDivergedError, match=f"{what} at step {step}") as error:
-        check_finite(7, losses, norms)
+        check_finite(7, losses, norms, torch.nn.Identity())
     assert error.value.step == step
-    check_finite(7, [1.0, 0.0], [0.0, 1e30])
+    check_finite(7, [1.0, 0.0], [0.0, 1e30], torch.nn.Identity())

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,13 @@ class Files(Task):
         return _classes(_state(self.paths["train"]), self.label, self.form)
 
     def identity(self) -> dict[str, Any]:
-        """Column names and the hashes of all files; and what of their form is not UTF-8 with commas."""
+        """Column names and the hashes of all files; and what of their form is not UTF-8 with commas.
+
+        Raises:
+            DataError: a file is not there or lacks a column, which its first row tells.
+        """
+        for path in chain.from_iterable(self.paths.values()):
+            next(_rows([path], self._columns, self.form), None)
         columns = {"text": self.text, "label": self.label, "group": self.group}
         hashes = {split: _hashes(paths) for split, paths in self.paths.items()}
         forms = {split: [form.departures() for form in self._forms(split)] for split in self.paths}

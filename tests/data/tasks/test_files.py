@@ -141,7 +141,7 @@ def test_an_unknown_label_is_named_with_file_and_line(tmp_path: Path, ending: st
 def test_faults_of_any_kind_of_file_are_named(tmp_path: Path, ending: str) -> None:
     write = WRITERS[ending]
     task = task_of(tmp_path, ending, text="review")
-    words = r"has no column 'review'; its columns are: 'text', 'label'; name another: data\.task\.text="
+    words = r"has no column 'review'; its columns are: 'text', 'label'; name another in data\.task\.text"
     with pytest.raises(DataError, match=rf"train\.{ending}.* {words}"):
         task.load()
     with pytest.raises(DataError, match=r"column 'label' has 1 different labels \('a'\); at least 2"):

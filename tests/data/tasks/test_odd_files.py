@@ -84,19 +84,19 @@ def test_a_form_that_was_found_is_told_and_part_of_the_identity(
 ROWS = b"text,label\ngood,1\nbad,0\n"
 SURROGATE = rb'{"text": "cut \ud83d", "label": 1}' + b"\n"
 FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
-    "empty": ("odd.csv", b"", {}, ("odd.csv", "no column 'text'", "none", "data.task.text=")),
+    "empty": ("odd.csv", b"", {}, ("odd.csv", "no column 'text'", "none", "name another in data.task.text")),
     "blank lines alone": ("odd.csv", b"\n\n  \n", {}, ("odd.csv", "no column 'text'")),
     "names alone": ("odd.csv", b"text,label\n", {}, ("odd.csv", "0 different labels", "at least 2")),
-    "no names": ("odd.csv", b"good film,1\nbad film,0\n", {}, ("'good film', '1'", "data.task.text=")),
+    "no names": ("odd.csv", b"good film,1\nbad film,0\n", {}, ("'good film', '1'", "name another in data.task.text")),
     "one class": ("odd.csv", b"text,label\nx,1\ny,1\n", {}, ("odd.csv", "1 different labels ('1')")),
     "another label column": (
         "odd.csv", b"text,Label\nx,1\n", {},
-        ("no column 'label'", "mean 'Label'", "data.task.label="),
+        ("no column 'label'", "mean 'Label'", "name another in data.task.label"),
     ),
-    "another delimiter": ("odd.csv", b"text:label\nx:1\n", {}, ("'text:label'", "data.task.text=")),
-    "a wrong delimiter": ("odd.csv", ROWS, {"delimiter": ";"}, ("'text,label'", "data.task.text=")),
+    "another delimiter": ("odd.csv", b"text:label\nx:1\n", {}, ("'text:label'", "name another in data.task.text")),
+    "a wrong delimiter": ("odd.csv", ROWS, {"delimiter": ";"}, ("'text,label'", "name another in data.task.text")),
     "a delimiter of two": ("odd.csv", ROWS, {"delimiter": "::"}, ("delimiter is '::'", "one character")),
-    "delimiter and quote the same": ("odd.csv", ROWS, {"delimiter": '"'}, ("delimiter and quote",)),
+    "delimiter and quote the same": ("odd.csv", ROWS, {"delimiter": '"'}, ("delimiter is '\"', and so is quote",)),
     "a column twice": ("odd.csv", b"text,label,label\nx,1,2\n", {}, ("several columns named 'label'", "rename")),
     "names twice but for spaces": ("odd.csv", b"text,label, label\nx,1,2\n", {}, ("several columns", "rename")),
     "the same column for both": ("odd.csv", ROWS, {"label": "text"}, ("must be different columns",)),
@@ -112,7 +112,7 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "a label of spaces": ("odd.csv", b'text,label\nx,1\n"y\nz","  "\n', {}, ("line 3", "'label' is '  '")),
     "texts as labels": (
         "odd.csv", b"text,label\n" + b"".join(b"t%d,l%d\n" % (n, n) for n in range(200)), {},
-        ("200 different labels in 200 rows", "data.task.label="),
+        ("200 different labels in 200 rows", "name another in data.task.label"),
     ),
     "NUL in a text": (
         "odd.csv", b"text,label\nx,1\na\0b,0\n", {},
@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "parquet called CSV": ("odd.csv", b"PAR1rest", {}, ("odd.csv", "parquet", "named so")),
     "CSV called parquet": ("odd.parquet", ROWS, {}, ("odd.parquet cannot be read as parquet", "Replace")),
     "parquet cut short": ("odd.parquet", b"PAR1" + bytes(20), {}, ("odd.parquet cannot be read", "Replace")),
-    "parquet without the column": ("odd.parquet", b"columns", {}, ("'other'", "data.task.text=")),
+    "parquet without the column": ("odd.parquet", b"columns", {}, ("'other'", "name another in data.task.text")),
     "CSV called JSONL": ("odd.jsonl", ROWS, {}, ("odd.jsonl, line 1", "not JSON", "each line is one object")),
     "one JSON array": (
         "odd.jsonl", b'[{"text": "x", "label": 1}]', {},
@@ -139,7 +139,7 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "JSON too deep": ("odd.jsonl", b'{"text": ' + b"[" * 100_000, {}, ("line 1", "not JSON")),
     "a JSON column missing": (
         "odd.jsonl", b'{"text": "x"}\n', {},
-        ("line 1 has no column 'label'", "data.task.label="),
+        ("line 1 has no column 'label'", "name another in data.task.label"),
     ),
     "a JSON key twice": ("odd.jsonl", b'{"text": "x", "text": "y", "label": 1}', {}, ("line 1", "several columns")),
     "a text that is null": (
@@ -176,7 +176,7 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "UTF-16 cut off": ("odd.csv", ROWS.decode().encode("utf-16")[:-1], {}, ("odd.csv, line ", "not utf-16")),
     "another ending": ("odd.xlsx", ROWS, {}, ("odd.xlsx", "files end in .csv")),
     "a group missing": ("odd.csv", b"text,label,film\nx,1,a\ny,0,\n", {"group": "film"}, ("line 3", "'film' is ''")),
-    "a group column missing": ("odd.csv", ROWS, {"group": "film"}, ("no column 'film'", "data.task.group=")),
+    "a group column missing": ("odd.csv", ROWS, {"group": "film"}, ("no column 'film'", "in data.task.group")),
     "a title of two lines": ("odd.csv", ROWS, {"title": "a\nb"}, ("title 'a\\nb'", "one line")),
     "a title that is a task": ("odd.csv", ROWS, {"title": "imdb"}, ("title 'imdb'", "no name of a task")),
 }  # fmt: skip

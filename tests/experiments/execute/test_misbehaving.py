@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
+import experiments
+from experiments.faults import raised_at
 from swarmformer.records import FAILURE, RESULT, Failure, load
 from tests.processes import ROOT, run_forked
 
@@ -66,3 +69,18 @@ def test_every_misbehaviour_is_a_cause_and_the_grid_goes_on(tiny_grid: Callable[
         assert failure.cause.startswith(cause) and "misbehave" in failure.traceback, (name, failure)
         assert not failure.resumable
     assert (cells["Babbles"] / RESULT).exists()
+    line = COMPONENTS.partition("raise ValueError")[0].count("\n") + 1
+    output = cells["Breaks"] / "output.txt"
+    assert f"FAILED {CAUSES['Breaks']} (misbehaving.py:{line}; see {output}) (" in done.stderr
+    assert "misbehaving.py" in output.read_text("utf-8")
+    assert f"mended: swarmformer grid retry {path} --runs {tmp_path / 'runs'}\n" in done.stdout
+
+
+def test_the_place_of_a_fault_is_the_innermost_of_a_user_s_own() -> None:
+    def place(*files: str) -> str:
+        return raised_at("".join(f'  File "{file}", line {line}, in f\n' for line, file in enumerate(files, 1)))
+
+    ours, theirs = experiments.__file__, torch.__file__
+    assert place(ours, "/home/me/mine.py", theirs) == "mine.py:2"
+    assert place(ours, theirs, "<string>") == "__init__.py:2"
+    assert place("<string>") == raised_at("") == ""

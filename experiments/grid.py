@@ -85,9 +85,9 @@ def _print_remarks(plan: Plan) -> None:
     for remark, arms in said.items():
         print(f"warning: {', '.join(arms)}: {remark}")
     if said:
-        print("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison with "
-              "it may say little of the mechanism: mend it, change its options or sizes (model: in the grid file), or "
-              "leave the arm out")  # fmt: skip
+        print("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison "
+              "with it may say little of the mechanism: mend it, change its options or sizes (model: in the file), "
+              "or leave the arm out")  # fmt: skip
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

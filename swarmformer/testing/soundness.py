@@ -65,7 +65,8 @@ def _case(part: ComponentSpec) -> Case:
 def _checks_of_model(spec: ModelSpec) -> list[tuple[Check, Case]]:
     """None where it refuses small sizes: the plan has built it at its own."""
     try:
-        return [(check, case) for check, case in checks_of_variant(spec) if check in DECISIVE]
+        tried = [(check, case) for check, case in checks_of_variant(spec) if check in DECISIVE]
+        return sorted(tried, key=lambda pair: DECISIVE.index(pair[0]))
     except Exception:  # in any way
         return []
 

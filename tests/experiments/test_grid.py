@@ -222,7 +222,8 @@ def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
     lines = [line for line in said.out.splitlines() if line.startswith("warning: ")]
     assert lines == [
         "warning: base+windowed, slow: local: a window of 16 tokens covers every text of 16",
-        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32: set head_width: 32, or fewer heads",
+        "warning: base+windowed, slow: local: heads of 2 features, narrower than 32: "
+        "set head_width: 32, or fewer heads",
     ]
     assert said.out.count("at a disadvantage for its size or task") == 1 and "attention (" not in said.err
     assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0

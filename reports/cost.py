@@ -78,7 +78,7 @@ def _arms(name: str, speed: Speed, code: str) -> Table:
 
 
 def _arm(row: TimedArm) -> tuple[str, ...]:
-    share = "" if row.share_of_limit is None else f"{row.share_of_limit:.0%}"
+    share = "" if row.share_of_limit is None else f"{100 * row.share_of_limit:.0f} %"
     spread = f"{row.p20_s:.4g} to {row.p80_s:.4g}"
     return f"{row.group}: {row.arm}", str(row.texts), f"{row.median_s:.4g}", spread, str(row.repeats), share
 
@@ -131,7 +131,7 @@ def _pass(row: GpuPass) -> tuple[str, ...]:
         f"{1e3 * row.median_s:.2f}", f"{1e3 * row.p20_s:.2f} to {1e3 * row.p80_s:.2f}", str(row.repeats),
         f"{1e3 * row.stated_s:.2f}" if row.stated_s else MISSING, f"{row.peak_bytes / 1e9:.2f}",
         f"{row.stated_bytes / 1e9:.2f}" if row.mode == "forward" else MISSING,
-        f"{row.epoch_s:.1f}" if row.epoch_s else MISSING, f"{row.share_of_limit:.0%}",
+        f"{row.epoch_s:.1f}" if row.epoch_s else MISSING, f"{100 * row.share_of_limit:.0f} %",
     )  # fmt: skip
 
 

@@ -72,5 +72,5 @@ def timing_note(costs: Costs | None, speeds: Iterable[Speed]) -> str:
         f"Latency: model only, whole batch, {costs.device}, {plural(costs.threads, 'thread')}; the machine's measured "
         f"limits: {engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
         f"{engineering(limits.copy_bytes_per_s)}B/s in copies; highest share of the first that was reached: "
-        f"{max(shares):.0%} (refused above {TOLERANCE:.0%})."
+        f"{100 * max(shares):.0f} % (refused above {100 * TOLERANCE:.0f} %)."
     )

@@ -143,7 +143,7 @@ class Pair:
     @property
     def words(self) -> str:
         asked = self.asked
-        pair = f"Matched pair {asked.arm} and {asked.control}, {asked.quantity} within {asked.tolerance:.1%}"
+        pair = f"Matched pair {asked.arm} and {asked.control}, {asked.quantity} within {100 * asked.tolerance:.1f} %"
         if self.ratio is None:
             return f"{pair}: not known, as no seed of both was run on one device."
         verdict = "matched" if self.holds else "not matched"

@@ -89,7 +89,7 @@ def _cells(point: Point, first: Point | None) -> list[tuple[str, Sequence[Value]
         (str(point.repeats), (point.repeats,)),
         (three(point.growth_bytes / 2**20), (point.growth_bytes,)),
         _ratio(point.growth_bytes, first.growth_bytes if first else None),
-        (f"{point.share_of_least:.0%}", (point.share_of_least,)),
+        (f"{100 * point.share_of_least:.0f} %", (point.share_of_least,)),
     ]
 
 

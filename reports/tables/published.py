@@ -196,7 +196,7 @@ def _gpu_pass(number: Number, row: GpuPass, source: str, folder: str, card: str)
         spread = raw_bounds("ours", Interval(row.median_s, row.p20_s, row.p80_s, row.repeats))
         cell = Entry(f"{1e3 * row.median_s:.2f} ms ({low} to {high})", spread, (source,))
         against, gap = f"× {row.median_s / number.plain:.2f}", row.median_s - number.plain
-        how = f"median [p20, p80], our code, {how}, at {row.share_of_limit:.0%} of the card's limit"
+        how = f"median [p20, p80], our code, {how}, at {100 * row.share_of_limit:.0f} % of the card's limit"
     where = Entry(folder, {"grid": folder}, (source,))
     count = Entry(str(row.repeats), {"n": row.repeats}, (source,))
     return Ours((cell, Entry(against, {"difference": gap}, both), count, where), how)

@@ -65,7 +65,7 @@ def masks(B: int, N: int) -> Iterator[tuple[str, Tensor]]:
     yield "padded at the end", prefix_mask([max(1, N - row * (N // 2)) for row in range(B)], N)
     yield "with a text without tokens", prefix_mask([N, 0, *[1] * B][:B], N)
     for share in (0.3, 0.7):
-        yield f"masked amid the text ({share:.0%} real)", torch.rand(B, N, generator=generator) < share
+        yield f"masked amid the text ({100 * share:.0f} % real)", torch.rand(B, N, generator=generator) < share
     yield "masked at the start", ~prefix_mask([N // 2] * B, N)
 
 

@@ -75,7 +75,7 @@ def test_all_tables_are_written(tmp_path: Path) -> None:
     assert row and [cell.strip() for cell in row[0].strip("|").split("|")] == [
         "eval", "fast / published", "2", "3", "2.50 (2.40 to 2.60)", "", "5",
     ]  # fmt: skip
-    assert "code abc" in figures and "70%" in figures
+    assert "code abc" in figures and "70 %" in figures
     assert "Missing: third at 16,384 tokens: needs more memory." in scaling
 
 
@@ -127,7 +127,7 @@ def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
     text = written(tmp_path)[tmp_path / "gpu.md"]
     lines = [text.splitlines()[row] for row in (4, 6)]
     first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    assert first[5:] == ["16.50", "16.00 to 17.00", "3", "4.83", "1.69", "9.13", "—", "5%"]
+    assert first[5:] == ["16.50", "16.00 to 17.00", "3", "4.83", "1.69", "9.13", "—", "5 %"]
     assert last[1:3] == ["training", "48 × 768"] and last[8] == last[10] == "—" and last[11] == "11.0"
     assert "training, fp32, compiled: full." in text
     assert "a card, driver 580, CUDA 13.0; limits measured: bf16 790 TFLOP/s and 3.0 TB/s" in text

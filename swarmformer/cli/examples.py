@@ -13,7 +13,7 @@ from yaml import YAMLError
 
 from swarmformer.data.answers import read_texts
 from swarmformer.data.classes import label_of, own_classes
-from swarmformer.data.delimited import Form
+from swarmformer.data.delimited import Columns, Form
 from swarmformer.data.files import json_hash
 from swarmformer.data.out_of_domain import DRAW
 from swarmformer.data.split import load_splits
@@ -67,7 +67,7 @@ def of_file(
     index = _index_of(model.classes)
 
     def rows() -> Iterator[Example]:
-        for place, values in read_texts(path, [text, label], form):
+        for place, values in read_texts(path, Columns((text, label), ("--text", "--label")), form):
             yield Example(place, values[text], _label(values[label], index, place, label))
 
     return Asked(str(path), rows())

@@ -86,6 +86,7 @@ def predict(options: argparse.Namespace) -> int:
 def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list[str], Path | None]:
     """What to answer, the columns that answers keep, and the file that it is read from. ``column``: of the texts."""
     from swarmformer.data.answers import PROBABILITIES, is_table, read_texts
+    from swarmformer.data.delimited import Columns
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
@@ -101,7 +102,9 @@ def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list
     if lost := {"label", PROBABILITIES} & {*kept}:
         raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
                          "writes labels beside answers")  # fmt: skip
-    columns = list(dict.fromkeys([column, *kept]))
+    named = {name: "--keep" for name in kept} | {column: "--text"}
+    names = tuple(dict.fromkeys([column, *kept]))
+    columns = Columns(names, tuple(named[name] for name in names))
     return read_texts(source, columns, form_asked(options)), kept, source
 
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-from swarmformer.data.delimited import Form
+from swarmformer.data.delimited import Columns, Form
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.errors import DataError
 
@@ -25,7 +25,7 @@ def is_table(source: Path | None) -> bool:
 
 
 def read_texts(
-    source: Path | None, columns: Sequence[str], form: Form | None = None
+    source: Path | None, columns: Columns, form: Form | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Where a row stands, and its values by column, the first of which is its text.
 
@@ -38,12 +38,12 @@ def read_texts(
     """
     if source is None or not is_table(source):
         for number, line in _lines(source):
-            yield f"{source or 'standard input'}, line {number}", {columns[0]: line}
+            yield f"{source or 'standard input'}, line {number}", {columns.names[0]: line}
         return
     for place, values in read_rows(source, columns, form):
         if not isinstance(values[0], str):
-            raise DataError(f"{place}: {columns[0]!r} is {values[0]!r}, expected text")
-        yield place, dict(zip(columns, values, strict=True))
+            raise DataError(f"{place}: {columns.names[0]!r} is {values[0]!r}, expected text")
+        yield place, dict(zip(columns.names, values, strict=True))
 
 
 def _lines(source: Path | None) -> Iterator[tuple[int, str]]:

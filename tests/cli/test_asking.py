@@ -108,8 +108,10 @@ def test_a_text_longer_than_a_file_may_be_called_is_a_text(
     ("words", "message"),
     [
         (["no-such.csv"], "no-such.csv cannot be read: No such file"),
-        (["in.csv"], "in.csv has no column 'text'; its columns are: 'review', 'stars', 'id'"),
-        (["in.csv", "--text", "review", "--keep", "film"], "has no column 'film'"),
+        (["in.csv"], "in.csv has no column 'text'; its columns are: 'review', 'stars', 'id'; "
+                     "name another in --text"),
+        (["in.csv", "--text", "review", "--keep", "film"], "'film'; its columns are: 'review', 'stars', 'id'; name "
+                                                           "another in --keep"),
         (["in.csv", "more"], "in.csv is a file: name one file, or texts alone"),
         (["binary.txt"], "binary.txt, line 1: not UTF-8"),
         (["zeros.txt"], "zeros.txt, line 1: has a zero byte"),
@@ -202,7 +204,7 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("text,label\na,7\n", [], "line 2: 'label' is '7', which is no class"),
         ("text,label\na,\n", [], "line 2: 'label' is ''"),
         ("text,label\n", [], "has no examples"),
-        ("text\na\n", [], "has no column 'label'"),
+        ("text\na\n", [], "has no column 'label'; its columns are: 'text'; name another in --label"),
         ("", ["--task", "imbd"], "unknown task 'imbd'. Did you mean 'imdb'"),
         ("", ["--task", "digits", "tset=0.5"], "unknown option. Did you mean 'test'"),
         ("", ["--task", "digits", "seed"], "options of a task are KEY=VALUE"),

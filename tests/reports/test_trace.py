@@ -77,7 +77,7 @@ def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> No
     ("table", "row", "column", "said"),
     [
         ("arms_demo.md", 4, 1, "no row 4: its body has rows 1 to 3"),
-        ("arms_demo.md", 1, 0, "no column 0: its body has columns 1 to 9"),
+        ("arms_demo.md", 1, 0, "no column 0: its body has columns 1 to 8"),
         ("table9.md", 1, 1, "no table of that report, which has arms_demo"),
         ("status.md", 1, 1, "no table of that report"),
         ("figure1.csv", 1, 1, "no table of that report"),

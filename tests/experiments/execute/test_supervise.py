@@ -70,7 +70,8 @@ def leave_in_words(arguments: Any, tell: Tell) -> None:
 
 
 def die_late_once(cell: Path, tell: Tell) -> None:
-    time.sleep(0.7)
+    """Each start is within a limit of three seconds, also where the machine is busy; both together are not."""
+    time.sleep(1.6)
     if not (cell / "died").exists():
         (cell / "died").touch()
         os._exit(0)
@@ -143,7 +144,7 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
 
 
 def test_a_limit_of_time_is_of_one_start(cell: Path) -> None:
-    limits = Limits(minutes=1.0 * MINUTE, silent_minutes=1.0 * MINUTE)
+    limits = Limits(minutes=3.0 * MINUTE, silent_minutes=3.0 * MINUTE)
     assert Supervisor(cell, die_late_once, cell, limits).run() == DONE
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from torch.overrides import TorchFunctionMode
 from swarmformer import registry
 from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
 from swarmformer.contracts.objective import why_whole
-from swarmformer.cost.parts import parts_of
 from swarmformer.data.classes import check_readable
 from swarmformer.data.encoded import UNLABELLED
 from swarmformer.data.task import Task
@@ -29,6 +27,7 @@ from swarmformer.once import kept_by
 from swarmformer.records.base import in_a_line
 from swarmformer.sections.data import called
 from swarmformer.sections.short_names import USUAL
+from swarmformer.shapes import shapes_compared
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 
 LIBRARY, TORCH = Path(__file__).parent, Path(torch.__file__).parent
@@ -183,56 +182,13 @@ def check_lengths(model: Model, lengths: Sequence[int]) -> None:
         SpecError: a length that it cannot take, or whatever a component raises, with its place.
     """
     weights, device = _stand_in(model)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), _shapes_compared(model):
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), shapes_compared(model):
         for length in lengths:
             ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
             try:
                 functional_call(model, weights, (ids_BN, ids_BN == 0))
             except Exception as error:
                 raise SpecError(_why_not(length, error)) from error
-
-
-@contextmanager
-def _shapes_compared(model: Model) -> Iterator[None]:
-    """Meanwhile a part whose result has not the shape of its slot's contract raises ComponentError with its name.
-
-    So it is not the next one that stumbles over it.
-    """
-    parts = [part for slot in SHAPES for part in parts_of(model, slot)]
-    handles = [part.register_forward_hook(partial(_compare_shape, model.dims)) for part in parts]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _compare_shape(dims: Dims, part: Any, given: tuple[Any, ...], result: Any) -> None:
-    if not given:  # all by keyword: which is the first is the caller's secret
-        return
-    expected = SHAPES[part.slot](given[0].shape, dims, part)
-    name = part.registered_name or f"{type(part).__module__}:{type(part).__qualname__}"
-    if not isinstance(result, Tensor):
-        raise ComponentError(f"{part.slot} {name} gave a {type(result).__name__}, expected a tensor of {expected}")
-    if tuple(result.shape) != expected:
-        raise ComponentError(f"{part.slot} {name} gave {tuple(result.shape)}, expected {expected}")
-
-
-def _as_given(shape: Sequence[int], dims: Dims, part: Any) -> tuple[int, ...]:
-    return tuple(shape)
-
-
-def _pooled(shape: Sequence[int], dims: Dims, part: Any) -> tuple[int, ...]:
-    return tuple(shape) if part.per_token else (shape[0], shape[-1])
-
-
-SHAPES: dict[str, Callable[[Sequence[int], Dims, Any], tuple[int, ...]]] = {
-    "embedding": lambda shape, dims, part: (*shape, dims.d_model),
-    "pooling": _pooled,
-    "channel": lambda shape, dims, part: (shape[0], dims.num_classes),
-    **dict.fromkeys(("local", "cluster", "feedback", "norm"), _as_given),
-}
-"""Slot → the shape of what comes out, of the shape of what goes in first."""
 
 
 def _why_not(length: int, error: Exception) -> str:

@@ -11,6 +11,7 @@ from swarmformer.records import (
     CONFIG,
     COSTS,
     ENVIRONMENT,
+    EXTENDED,
     FAILURE,
     FLOORS,
     OF_TEXT,
@@ -27,7 +28,7 @@ from ..study.model import GridStudy
 from ..study.read import Cell
 from .yaml_text import yaml_text
 
-FILES = (PLAN, REGISTERED, FLOORS, COSTS)
+FILES = (PLAN, REGISTERED, EXTENDED, FLOORS, COSTS)
 """Of a grid's own."""
 MOST_POINTS = 400
 """Of a curve; a longer one is thinned, and the page says so."""

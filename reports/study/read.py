@@ -53,8 +53,8 @@ class Grid:
 
     folder: where its records are read. home: where it lies, which is another place if it is sealed into one file.
     planned: arms of its plan, where it has a readable one, with the values that ``tuning`` chose.
-    unplanned: cell folders that the plan does not name, left
-    out of every table.
+    unplanned: cell folders that the plan does not name, left out of every table.
+    registrations: of the plan before its first run, then of each that only added seeds, with the values chosen.
     """
 
     folder: Path
@@ -63,7 +63,7 @@ class Grid:
     planned: tuple[records.PlannedArm, ...]
     unplanned: tuple[str, ...]
     plan: records.Plan | None
-    registration: records.Registration | None
+    registrations: tuple[records.Registration, ...]
     floors: records.Floors | None
     costs: records.Costs | None
     tuning: records.Tuning | None = None
@@ -75,6 +75,11 @@ class Grid:
     @property
     def base(self) -> str | None:
         return self.plan.base if self.plan else None
+
+    @property
+    def registration(self) -> records.Registration | None:
+        """The first."""
+        return self.registrations[0] if self.registrations else None
 
     def floors_of(self, task: str) -> records.Floors | None:
         return self.floors if self.floors and self.floors.task == task else None
@@ -109,13 +114,10 @@ def read_grid(home: Path, only: set[str] | None = None) -> Grid:
         raise ReportError(str(error)) from error
     bad: list[Cell] = []
     plan = _optional(folder / PLAN, records.Plan, bad)
-    registration = _optional(folder / records.REGISTERED, records.Registration, bad)
     tuning = _tuning(folder, bad)
+    registrations = _registrations(folder, tuning, bad)
     if plan:
         plan = records.chosen_plan(plan, tuning)
-    if registration:
-        planned = records.chosen_plan(registration.plan, tuning)
-        registration = registration.model_copy(update={"plan": planned})
     floors = _optional(folder / records.FLOORS, records.Floors, bad)
     costs = _optional(folder / records.COSTS, records.Costs, bad)
     present = [name for name in _cell_names(folder) if only is None or name in only]
@@ -130,7 +132,14 @@ def read_grid(home: Path, only: set[str] | None = None) -> Grid:
     cells = [_read_cell(folder / name, planned, configs.get(name)) for name, planned in wanted.items()]
     _refuse_seeds(folder, cells, plan, tuning)
     unplanned = tuple(sorted(set(present) - wanted.keys()))
-    return Grid(folder, (*cells, *bad), home, arms, unplanned, plan, registration, floors, costs, tuning)
+    return Grid(folder, (*cells, *bad), home, arms, unplanned, plan, registrations, floors, costs, tuning)
+
+
+def _registrations(folder: Path, tuning: records.Tuning | None, bad: list[Cell]) -> tuple[records.Registration, ...]:
+    first = _optional(folder / records.REGISTERED, records.Registration, bad)
+    later = _optional(folder / records.EXTENDED, records.Extensions, bad)
+    found = (first, *(later.registrations if later else ())) if first else ()
+    return tuple(one.model_copy(update={"plan": records.chosen_plan(one.plan, tuning)}) for one in found)
 
 
 def _tuning(folder: Path, bad: list[Cell]) -> records.Tuning | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from swarmformer.records import (
     DECIDED,
+    EXTENDED,
     PLAN,
     REGISTERED,
     TUNED,
@@ -46,15 +48,38 @@ def followed(grid: Grid) -> tuple[str, tuple[str, ...]]:
         f"Grid {grid.name}: registered {registration.registered_at} at code {registration.code_revision}, hash "
         f"{registration.hash[:12]}, {len(registration.plan.cells)} runs; primary metric: {decides}."
     )
-    deviations = tuple(word for part in (_changed, _late, _cells) for word in part(grid, registration))
+    said = " ".join((said, *_extended(grid)))
+    deviations = tuple(word for part in (_changed, _late, _cells) for word in part(grid, *grid.registrations))
     deviations += tuple(tuning_deviations(grid))
     return said if deviations else f"{said} The runs followed it.", deviations
 
 
-def _changed(grid: Grid, registration: Registration) -> Iterator[str]:
-    registered = _raw(grid.folder / REGISTERED).get("plan") or {}
-    if plan_hash(registered) != registration.hash:
-        yield f"the hash in {REGISTERED} is not that of the plan in it, which was changed afterwards"
+def _extended(grid: Grid) -> Iterator[str]:
+    """Seeds that were added, and what could have been seen when they were."""
+    for before, after in pairwise(grid.registrations):
+        seeds = [str(seed) for seed in after.plan.seeds if seed not in before.plan.seeds]
+        at = _time(after.registered_at)
+        seen = sum(1 for cell in grid.cells if cell.result and at and (_time(cell.result.started_at) or at) < at)
+        yield (
+            f"Registered later, {after.registered_at}, after {plural(seen, 'run')} of it had started: "
+            f"seed{'s' * (len(seeds) > 1)} {listed(seeds)}; intervals and p do not allow for a look at those runs."
+        )
+
+
+def _changed(grid: Grid, *registered: Registration) -> Iterator[str]:
+    first, later = _raw(grid.folder / REGISTERED), _raw(grid.folder / EXTENDED).get("registrations") or []
+    files = (REGISTERED, *(EXTENDED for _ in later))
+    for name, raw, known in zip(files, (first, *later), registered, strict=True):
+        if plan_hash(raw.get("plan") or {}) != known.hash:
+            yield f"the hash in {name} is not that of the plan in it, which was changed afterwards"
+    for before, after in pairwise(registered):
+        if not after.plan.extends(before.plan):
+            yield f"{EXTENDED} changes more than seeds"
+    yield from _other_plan(grid, ((later or [first])[-1]).get("plan") or {}, registered[-1])
+
+
+def _other_plan(grid: Grid, registered: Mapping[str, Any], registration: Registration) -> Iterator[str]:
+    """``registered``: the JSON of the plan that was registered last."""
     now = _raw(grid.folder / PLAN)
     if not now:
         yield f"there is no readable {PLAN}"
@@ -74,18 +99,23 @@ def _raw(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _late(grid: Grid, registration: Registration) -> Iterator[str]:
-    registered = _time(registration.registered_at)
-    if registered is None:
-        yield f"{REGISTERED} does not say when: {registration.registered_at!r} is no time"
-        return
-    starts = [_time(cell.result.started_at) for cell in grid.cells if cell.result is not None]
-    known = [start for start in starts if start is not None]
-    if len(known) < len(starts):
-        yield f"{plural(len(starts) - len(known), 'run')} of {len(starts)} without the time of its start"
-    early = [start for start in known if start < registered]
-    if early:
-        yield f"registered after {len(early)} of {len(starts)} runs had started, the first {min(early).isoformat()}"
+def _late(grid: Grid, *registered: Registration) -> Iterator[str]:
+    """Each run against the first registration that has its seed."""
+    results = [cell.result for cell in grid.cells if cell.result is not None]
+    unknown = sum(_time(result.started_at) is None for result in results)
+    if unknown:
+        yield f"{plural(unknown, 'run')} of {len(results)} without the time of its start"
+    before = set[int]()
+    for one in registered:
+        own, at = {*one.plan.seeds} - before, _time(one.registered_at)
+        before |= own
+        if at is None:
+            yield f"a registration does not say when: {one.registered_at!r} is no time"
+            continue
+        starts = [_time(result.started_at) for result in results if result.seed in own]
+        early = [start for start in starts if start is not None and start < at]
+        if early:
+            yield f"registered after {len(early)} of {len(starts)} runs had started, the first {min(early).isoformat()}"
 
 
 def _time(text: str) -> datetime | None:
@@ -97,7 +127,7 @@ def _time(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _cells(grid: Grid, registration: Registration) -> Iterator[str]:
+def _cells(grid: Grid, *registered: Registration) -> Iterator[str]:
     """Runs that are missing, failed, unreadable, of another configuration, or were not planned.
 
     Counted where another warning names them: unfinished runs, and those that the plan does not have.
@@ -106,7 +136,7 @@ def _cells(grid: Grid, registration: Registration) -> Iterator[str]:
     counts = {word: sum(cell.status is status for cell in cells) for status, word in UNFINISHED.items()}
     counts["run, but not planned"] = len(grid.unplanned)
     yield from (f"{word}: {plural(count, 'run')}" for word, count in counts.items() if count)
-    planned = {(cell.arm, cell.seed): cell for cell in registration.plan.cells}
+    planned = {(cell.arm, cell.seed): cell for cell in registered[-1].plan.cells}
     now = {(cell.arm, cell.seed) for cell in grid.plan.cells} if grid.plan else set(planned)
     done = [(cell.where, (cell.result.arm, cell.result.seed), cell.result.run_key) for cell in cells if cell.result]
     named = {

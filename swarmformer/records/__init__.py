@@ -1,6 +1,7 @@
 """What is written on disk, defined once: typed, versioned, checksummed. Imports no torch.
 
 plan.json, registered.json      a grid: what is to run, and what was planned before the first run
+extended.json                   what was planned before the first run of seeds that were added later
 tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
@@ -38,6 +39,7 @@ from .names import (
     COSTS,
     CURVE,
     ENVIRONMENT,
+    EXTENDED,
     FAILURE,
     FLOORS,
     LOG,
@@ -57,6 +59,7 @@ from .plan import (
     TUNED,
     Design,
     DesignKind,
+    Extensions,
     Flops,
     Identity,
     Matched,

@@ -30,6 +30,7 @@ from .names import (
     COSTS,
     CURVE,
     ENVIRONMENT,
+    EXTENDED,
     FAILURE,
     FLOORS,
     LOG,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:  # pyarrow takes longer to import than all else here
 ARCHIVE = "runs.parquet"
 ASKED = "asked"
 CHECKSUM = "rows_sha256"
-OF_GRID = (PLAN, REGISTERED, TUNING, FLOORS, COSTS)
+OF_GRID = (PLAN, REGISTERED, EXTENDED, TUNING, FLOORS, COSTS)
 OF_CELL = (CONFIG, ENVIRONMENT, CURVE, LOG, RESULT, TRIAL, FAILURE, LOSSES)
 SET_ASIDE = re.compile(r"(?:failure|tuning)-\d+\.json")
 """What ``retry`` keeps of before."""

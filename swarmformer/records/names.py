@@ -1,6 +1,7 @@
 """Names of the files on disk, each said once."""
 
-PLAN, REGISTERED, FLOORS, COSTS = "plan.json", "registered.json", "floors.json", "costs.json"
+PLAN, REGISTERED, EXTENDED = "plan.json", "registered.json", "extended.json"
+FLOORS, COSTS = "floors.json", "costs.json"
 TUNING, TRIAL = "tuning.json", "trial.json"
 CONFIG, ENVIRONMENT, RESULT, FAILURE = "config.json", "environment.json", "result.json", "failure.json"
 CHECKPOINT, CURVE, PROGRESS = "checkpoint.safetensors", "curve.jsonl", "progress.json"

@@ -153,6 +153,14 @@ class Plan(Document):
         """Whether both decide the same, whatever version named their keys and folders."""
         return self._decided() == other._decided()
 
+    def extends(self, before: Plan) -> bool:
+        """Whether it gives every arm the same further seeds, and decides all else as the plan before it."""
+        ours, theirs = self._decided(), before._decided()
+        seeds, known = set(ours.pop("seeds")), set(theirs.pop("seeds"))
+        cells, planned = set(ours.pop("cells")), set(theirs.pop("cells"))
+        further = {(arm, seed, key) for arm, _, key in planned for seed in seeds - known}
+        return known < seeds and cells == planned | further and ours == theirs
+
     def _decided(self) -> dict[str, Any]:
         decided = {key: getattr(self, key) for key in DECIDED}
         trials = [(one.arm, one.seed, one.run_key, one.values) for one in self.tuning.trials] if self.tuning else []
@@ -173,10 +181,17 @@ def plan_hash(raw: Mapping[str, Any]) -> str:
 
 
 class Registration(Document):
-    """``registered.json``: the plan as it was before the first run."""
+    """``registered.json``: the plan as it was before the first run, or before the first run of further seeds."""
 
     hash: Annotated[str, Field(min_length=1)]
     registered_at: str
     code_revision: str
     code_hash: str = ""
     plan: Plan
+
+
+class Extensions(Document):
+    """``extended.json``: the registrations of further seeds of a grid that had begun, the oldest first; each plan has
+    all seeds of those before it."""
+
+    registrations: tuple[Registration, ...]

@@ -16,15 +16,29 @@ from .base import Document, UnreadableFileError, in_a_line, load, write_bytes_at
 from .costs import Costs, Floors
 from .curve import read_curve
 from .environment import Environment
-from .names import CONFIG, COSTS, ENVIRONMENT, FAILURE, FLOORS, PLAN, PREDICTIONS, REGISTERED, RESULT, TRIAL, TUNING
-from .plan import Plan, Registration
+from .names import (
+    CONFIG,
+    COSTS,
+    ENVIRONMENT,
+    EXTENDED,
+    FAILURE,
+    FLOORS,
+    PLAN,
+    PREDICTIONS,
+    REGISTERED,
+    RESULT,
+    TRIAL,
+    TUNING,
+)
+from .plan import Extensions, Plan, Registration
 from .predictions import Answers, Asked, read_answers, read_losses, save_answers, save_asked
 from .run import Config, Failure, Result
 from .tuning import TRIALS, Trial, Tuning, chosen_plan, read_tuning
 
 WEIGHTS = "model"
 DOCUMENTS: dict[str, type[Document]] = {
-    PLAN: Plan, REGISTERED: Registration, TUNING: Tuning, FLOORS: Floors, COSTS: Costs, CONFIG: Config,
+    PLAN: Plan, REGISTERED: Registration, EXTENDED: Extensions, TUNING: Tuning, FLOORS: Floors, COSTS: Costs,
+    CONFIG: Config,
     ENVIRONMENT: Environment, RESULT: Result, TRIAL: Trial, FAILURE: Failure,
 }  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +16,20 @@ import torch
 from experiments import grid
 from experiments.data import load_data
 from experiments.plan import load_plan
-from experiments.plan.registration import register
+from experiments.plan.registration import register, registrations
 from experiments.runner import run_cell
-from swarmformer.records import REGISTERED, Environment, UnreadableFileError, load, load_json
+from swarmformer.records import (
+    CONFIG,
+    EXTENDED,
+    REGISTERED,
+    Config,
+    Environment,
+    Spec,
+    UnreadableFileError,
+    load,
+    load_json,
+    save,
+)
 from swarmformer.training.loop import Trainer
 from tests.experiments.conftest import run_module
 
@@ -57,6 +69,57 @@ def test_a_plan_may_change_until_a_cell_has_started(
     before = (tmp_path / REGISTERED).read_bytes()
     assert register(load_plan(tiny_grid(primary={"margin": 0.9})), tmp_path) == second
     assert (tmp_path / REGISTERED).read_bytes() == before and "runs have started" in caplog.text
+
+
+def begin(folder: Path, *seeds: int) -> None:
+    """Cells of these seeds that have started."""
+    for seed in seeds:
+        spec = Spec(model={}, data={"task": {"name": "toy"}}, train={})
+        config = Config(arm="base", seed=seed, run_key="0" * 16, spec=spec)
+        (folder / f"base-s{seed}").mkdir(parents=True)
+        save(folder / f"base-s{seed}" / CONFIG, config)
+
+
+def test_further_seeds_are_registered_before_their_runs(tiny_grid: Grid, tmp_path: Path) -> None:
+    first = register(load_plan(tiny_grid(seeds=[0, 1])), tmp_path)
+    begin(tmp_path, 0)
+    before = (tmp_path / REGISTERED).read_bytes()
+    second = register(load_plan(tiny_grid(seeds=[0, 1, 2])), tmp_path)
+    third = register(load_plan(tiny_grid(seeds=[0, 1, 2, 5, 6])), tmp_path)
+    assert register(load_plan(tiny_grid(seeds=[0, 1, 2, 5, 6])), tmp_path) == third
+    assert (tmp_path / REGISTERED).read_bytes() == before
+    found = registrations(tmp_path)
+    assert [one.hash for one in found] == [first, second, third] and len({first, second, third}) == 3
+    assert [one.plan.seeds for one in found] == [(0, 1), (0, 1, 2), (0, 1, 2, 5, 6)]
+
+
+MORE: dict[str, dict[str, Any]] = {
+    "fewer": {"seeds": [0]},
+    "others": {"seeds": [0, 2]},
+    "begun": {"seeds": [0, 1, 3]},
+    "margin": {"seeds": [0, 1, 2], "primary": {"margin": 0.5}},
+    "an arm": {"seeds": [0, 1, 2], "arms": ["base", "base+tied_qkv", "base+gumbel"]},
+    "a setting": {"seeds": [0, 1, 2], "train": {"epochs": 3}},
+}
+
+
+@pytest.mark.parametrize("case", MORE)
+def test_nothing_but_seeds_that_have_not_begun_is_registered_later(
+    tiny_grid: Grid, tmp_path: Path, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = register(load_plan(tiny_grid(seeds=[0, 1])), tmp_path)
+    begin(tmp_path, 0, 3)
+    assert register(load_plan(tiny_grid(**MORE[case])), tmp_path) == first
+    assert not (tmp_path / EXTENDED).exists() and "is not registered" in caplog.text.replace("\n", " ")
+
+
+def test_a_grid_without_runs_begins_anew(tiny_grid: Grid, tmp_path: Path) -> None:
+    register(load_plan(tiny_grid(seeds=[0])), tmp_path)
+    begin(tmp_path, 0)
+    register(load_plan(tiny_grid(seeds=[0, 1])), tmp_path)
+    shutil.rmtree(tmp_path / "base-s0")
+    last = register(load_plan(tiny_grid(seeds=[0, 1, 2])), tmp_path)
+    assert [one.hash for one in registrations(tmp_path)] == [last]
 
 
 def test_a_registration_that_cannot_be_read_is_left_alone(tiny_grid: Grid, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from reports.study.read import read_grid
 from reports.study.registration import followed, matched_pairs
 from tests.reports import synthetic_runs as runs
 
-START = "2026-01-02T00:00:00+00:00"
+START, LATER = "2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"
 
 
 def hashed(plan: dict[str, Any]) -> str:
@@ -65,6 +65,50 @@ def test_a_grid_that_was_not_registered_says_so(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
     (found,) = study([grid]).grids
     assert "not registered before its runs" in found.registered
+
+
+def extended_grid(tmp_path: Path) -> Path:
+    """As registered, and a third seed, registered after the runs of the others and run afterwards."""
+    grid = registered_grid(tmp_path)
+    plan = json.loads((grid / "plan.json").read_text()) | runs.plan(["base", "x"], [0, 1, 2])
+    plan["hash"] = hashed(plan)
+    runs.write(grid / "plan.json", plan)
+    record = {"schema": 2, "hash": plan["hash"], "registered_at": LATER, "code_revision": "abd", "plan": plan}
+    runs.write(grid / "extended.json", {"schema": 1, "registrations": [record]})
+    for arm in ("base", "x"):
+        runs.write_cell(grid, runs.result(arm, 2, 0.5, started_at="2026-01-04T00:00:00+00:00"))
+    return grid
+
+
+def test_seeds_that_were_registered_later_are_told(tmp_path: Path) -> None:
+    (found,) = study([extended_grid(tmp_path)]).grids
+    assert found.deviations == ()
+    assert "4 runs; primary" in found.registered and "The runs followed it." in found.registered
+    assert f"Registered later, {LATER}, after 4 runs of it had started: seed 2; intervals" in found.registered
+
+
+EXTENSIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "late": (lambda r: r.update(registered_at="2026-01-05T00:00:00"), "registered after 2 of 2 runs had started"),
+    "hash": (lambda r: r.update(hash="0"), "the hash in extended.json is not that of the plan in it"),
+    "margin": (lambda r: r["plan"]["primary"].update(margin_points=1.0), "extended.json changes more than seeds"),
+    "seeds": (lambda r: r["plan"].update(runs.plan(["base", "x"], [0, 1])), "run, but not registered: demo/base-2"),
+}
+
+
+@pytest.mark.parametrize("case", EXTENSIONS)
+def test_every_deviation_of_an_extension_is_named(tmp_path: Path, case: str) -> None:
+    grid = extended_grid(tmp_path)
+    alter, said = EXTENSIONS[case]
+    change(grid / "extended.json", lambda record: alter(record["registrations"][0]))
+    assert any(said in deviation for deviation in deviations(grid)), deviations(grid)
+
+
+def test_an_extension_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    grid = extended_grid(tmp_path)
+    (grid / "extended.json").write_text("{")
+    (found,) = study([grid]).grids
+    assert any("demo/extended.json (UNREADABLE)" in warning for warning in found.warnings)
+    assert any("run, but not registered" in deviation for deviation in found.deviations)
 
 
 def swap_key(plan: dict[str, Any]) -> None:

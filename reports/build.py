@@ -90,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 def add_mix(parser: argparse.ArgumentParser) -> None:
     """``--mix``, as every command has it that reads runs."""
     known = ",".join(STRATA)
-    said = f"average and pair cells that differ in these, comma-separated: {known}"
+    said = f"let cells stand together that differ in these, comma-separated: {known}; a seed stays of one device"
     parser.add_argument("--mix", type=_mix, default=(), metavar="WHAT", help=said)
 
 

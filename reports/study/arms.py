@@ -104,7 +104,7 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: s
         value=accuracy_interval(column[metric]),
         validation=accuracy_interval(column["validation_accuracy"]),
         values={int(seed): float(value) for seed, value in by_seed},
-        means={measure: float(np.mean(column[measure])) for measure in MEASURES} if len(runs) else {},
+        means=_means(column) if len(runs) else {},
         size=size,
         speeds=speeds_of(known.latencies, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources),
         sources=sources,
@@ -114,6 +114,13 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: s
         columns=column,
         text_metrics=_text_metrics([cell.result.metrics.test for cell in cells if cell.result]),
     )
+
+
+def _means(column: Columns) -> dict[str, float]:
+    """Of each measure; none of seconds on different devices."""
+    alike = len(set(column["device"])) == 1
+    return {name: float(np.mean(column[name])) if alike or not path.startswith("seconds.") else math.nan
+            for name, path in MEASURES.items()}  # fmt: skip
 
 
 LEAST = {"perplexity": 1.0, "bits_per_byte": 0.0}

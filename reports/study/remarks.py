@@ -88,9 +88,22 @@ def notes(runs: pd.DataFrame, registered: str, pairs: Sequence[Pair]) -> Iterato
             f"Track U, trained on texts without labels too, none of which stands in a split of the task: "
             f"{listed(unlabelled)}. All others are of track L: they learned from the training texts alone."
         )
-    columns = {"code revision": "code_revision", "device": "device", "data": "data_key"}
+    said = [_all(runs, "code revision", "code_revision"), *_devices(runs), _all(runs, "data", "data_key")]
     if runs["computed_in"].nunique() > 1:
-        columns["precision"] = "computed_in"
-    said = [f"{name} {'; '.join(sorted(set(runs[column])))}" for name, column in columns.items()]
+        said.append(_all(runs, "precision", "computed_in"))
     yield f"{plural(len(runs), 'run')}: {', '.join(said)}." if len(runs) else "No run is completed."
     yield " ".join([registered, *(pair.words for pair in pairs if pair.holds)])
+
+
+def _all(runs: pd.DataFrame, name: str, column: str) -> str:
+    return f"{name} {'; '.join(sorted(set(runs[column])))}"
+
+
+def _devices(runs: pd.DataFrame) -> list[str]:
+    """What the runs were computed on; of several devices, which seeds on which."""
+    seeds = {device: sorted({*group["seed"]}) for device, group in runs.groupby("device", sort=True)}
+    if len(seeds) < 2:
+        return [f"device {device}" for device in seeds]
+    parts = [f"{device} for seed{'s' * (len(own) > 1)} {listed([str(seed) for seed in own])}"
+             for device, own in seeds.items()]  # fmt: skip
+    return [f"device {'; '.join(parts)} (arms are compared within seeds)"]

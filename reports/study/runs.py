@@ -40,7 +40,8 @@ NOT_WHOLE = (*MEASURES, *SELECTED, *MADE)
 CONFIGURATION = ["run_key", "computed_in"]
 STRATA = {"data": "data_key", "code": "code", "device": "device"}
 """What must agree before runs are averaged or paired, by the name that --mix gives it. Code also by each supplier that
-two runs have in common: an arm with a component of somebody's own is held against one without it."""
+two runs have in common: an arm with a component of somebody's own is held against one without it. Where the device may
+differ, it agrees within a seed: arms are compared seed by seed, so that what a device does to all is no difference."""
 
 
 def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
@@ -104,7 +105,7 @@ class Parted:
             unlike = [f"{where} ({words})" for words, runs in self.others for where in runs["where"]]
             said.append(
                 f"Unlike the {len(self.kept)} runs used, and not averaged or paired with them: {listed(unlike)}. "
-                "--mix puts runs together that differ in data, code or device."
+                "--mix puts runs together that differ in data or code, or seeds that differ in device."
             )
         if len(self.repeated):
             said.append(f"A seed counts once; left out as repeated: {listed(self.repeated['where'].tolist())}.")
@@ -115,14 +116,17 @@ def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str])
     """Part completed runs. Of an arm with several configurations the planned one is kept, else the one most run; of
     one that was computed in fp32 here and in bf16 there, what most runs of all arms were computed in.
 
-    planned: run keys of the plan. mix: names of ``STRATA`` in which runs may differ.
+    planned: run keys of the plan. mix: names of ``STRATA`` in which runs may differ; the device from seed to seed only.
     """
     strata = [column for name, column in STRATA.items() if name not in mix]
-    exact = [*strata, *(["supplied"] if "code" in strata else [])]
+    exact = [*strata, *(["supplied"] if "code" in strata else []), *(["device"] if "device" in mix else [])]
     unique = finished.drop_duplicates(["arm", *CONFIGURATION, "seed", *exact])
     repeated = finished.drop(unique.index)
     alike = [group for _, group in unique.groupby(strata, sort=True)] if strata else []
     largest = max(alike, key=len, default=unique)
+    if "device" in mix:
+        usual = _device_of_each_seed(largest)
+        largest = largest[largest["device"] == largest["seed"].map(usual)]
     if "code" in strata:
         largest = largest[largest["supplied"].isin(_of_one_supplier(largest["supplied"]))]
     kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
@@ -130,7 +134,18 @@ def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str])
     groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *exact], sort=True)]
     known = {column: set(kept[column]) for column in (*exact, "run_key")}
     pairs = set(zip(kept["run_key"], kept["computed_in"], strict=True))
-    return Parted(kept, tuple((_differs(group, known, pairs), group) for group in groups), repeated)
+    devices = dict(zip(kept["seed"], kept["device"], strict=True))
+    return Parted(kept, tuple((_differs(group, known, pairs, devices), group) for group in groups), repeated)
+
+
+def _device_of_each_seed(runs: pd.DataFrame) -> dict[int, str]:
+    """That of most of its runs; of two with as many, that of more runs in all."""
+    everywhere = Counter(runs["device"])
+    counted = Counter(zip(runs["seed"], runs["device"], strict=True))
+    found = dict[int, str]()
+    for seed, device in sorted(counted, key=lambda pair: (counted[pair], everywhere[pair[1]], pair[1])):
+        found[seed] = device
+    return found
 
 
 def _of_one_supplier(supplied: pd.Series) -> set[str]:
@@ -163,14 +178,20 @@ def _of_one_configuration(runs: pd.DataFrame, planned: Collection[str]) -> list[
     return rows
 
 
-def _differs(group: pd.DataFrame, known: Mapping[str, set[str]], pairs: set[tuple[str, str]]) -> str:
+def _differs(
+    group: pd.DataFrame, known: Mapping[str, set[str]], pairs: set[tuple[str, str]], devices: Mapping[int, str]
+) -> str:
     """``code 85ba8d185320``; or the configuration, where everything else agrees.
 
-    known: column → what the runs that are kept have there; pairs: what of them each configuration was computed in.
+    known: column → what the runs that are kept have there; pairs: what of them each configuration was computed in;
+    devices: what those of each seed were computed on.
     """
     first = group.iloc[0]
-    parts = [f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
-             if column in known and first[column] not in known[column]]  # fmt: skip
+    elsewhere = any(devices.get(seed, first["device"]) != first["device"] for seed in group["seed"])
+    parts = [
+        f"{name} {str(first[column])[:16]}" for name, column in STRATA.items()
+        if column in known and (first[column] not in known[column] or (column == "device" and elsewhere))
+    ]  # fmt: skip
     if "supplied" in known and not parts and first["supplied"] not in known["supplied"]:
         parts += [f"{module} {digest}" for module, digest in _suppliers(first["supplied"])]
     if first["run_key"] in known["run_key"] and (first["run_key"], first["computed_in"]) not in pairs:

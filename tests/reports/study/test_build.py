@@ -59,7 +59,38 @@ def test_unlike_runs_are_arms_of_their_own_and_named(tmp_path: Path, name: str, 
     assert any("demo/x-2" in warning and other.unlike in warning for warning in grid.warnings)
     assert grid.contrast("difference", "x", "base").n == 2
     mixed = only(folder, mix=(name,))
-    assert mixed.others == () and mixed.arm("x").seeds == (0, 1, 2)
+    apart = name == "device"  # within a seed that is never mixed
+    assert bool(mixed.others) == apart and mixed.arm("x").seeds == ((0, 1) if apart else (0, 1, 2))
+
+
+def on(folder: Path, devices: dict[tuple[str, int], str]) -> Path:
+    """Runs of ``ACCURACIES`` on these devices."""
+    for (arm, seed), device in devices.items():
+        runs.write_cell(folder, runs.result(arm, seed, ACCURACIES[arm][seed], device=device))
+    return folder
+
+
+def test_seeds_of_several_devices_may_stand_together_where_each_is_whole(tmp_path: Path) -> None:
+    """Arms are compared within seeds, so that what a device does to both of them is no difference."""
+    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
+    alone = only(folder)
+    on(folder, {("base", 2): "cuda: H", ("x", 2): "cuda: H"})
+    assert [arm.seeds for arm in only(folder).arms] == [(0, 1)] * 2
+    grid = only(folder, mix=("device",))
+    assert grid.others == () and [arm.seeds for arm in grid.arms] == [(0, 1, 2)] * 2
+    assert grid.contrast("difference", "x", "base") == alone.contrast("difference", "x", "base")
+    assert any(f"device {alone.arm('x').columns['device'][0]} for seeds 0, 1; cuda: H for seed 2 (arms are" in note
+               for note in grid.notes)  # fmt: skip
+    assert np.isnan(grid.arm("x").means["train_s"]) and alone.arm("x").means["train_s"] > 0
+
+
+def test_a_seed_is_of_the_device_of_most_of_its_runs(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", {**ACCURACIES, "y": {0: 0.5, 1: 0.5, 2: 0.6}}, seeds=[0, 1, 2])
+    on(folder, {("base", 2): "cuda: H", ("x", 2): "cuda: H", ("x", 1): "cuda: H"})
+    grid = only(folder, mix=("device",))
+    assert [(arm.name, arm.seeds) for arm in grid.arms] == [("base", (0, 1, 2)), ("x", (0, 2)), ("y", (0, 1))]
+    apart = {(arm.name, arm.seeds): arm.unlike for arm in grid.others}
+    assert apart == {("x", (1,)): "device cuda: H", ("y", (2,)): "device " + grid.arm("y").columns["device"][0][:16]}
 
 
 def test_runs_of_unlike_precision_are_never_averaged(tmp_path: Path) -> None:

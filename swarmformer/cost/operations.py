@@ -4,13 +4,14 @@ Convolutions and Fourier transforms are products too; elementwise work, sums alo
 torch's counter sees what reaches the dispatcher. Three shortcuts hide work from it, counted as zero: fused attention
 on CPU, the fused path of ``nn.MultiheadAttention`` and its encoder in evaluation, and an LSTM on CPU in one call.
 They are switched off while counting. It has no formula for products with a vector and for Fourier transforms; they
-are added. Its formula for the backward of a convolution forgets the groups; it is replaced.
+are added. Its formula for the backward of a convolution forgets the groups; it is replaced. A product of complex
+numbers counts as the four products of real ones that it is; torch's formulas know shapes alone.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry, shape_wrapper
 
 from swarmformer.contracts import Model
 from swarmformer.cost.probe import random_inputs
@@ -160,14 +161,26 @@ def _fourier(each: float, shape: Shape, dims: Shape) -> int:
     return round(each * math.prod(shape) * math.log2(math.prod(shape[dim] for dim in dims)))
 
 
+def _of_any_numbers(formula: Callable[..., int]) -> Callable[..., int]:
+    """``formula``, which is given tensors, four times where these are complex."""
+
+    def counted(*args: Any, out_val: Any = None, **kwargs: Any) -> int:
+        of_complex = any(isinstance(value, Tensor) and value.is_complex() for value in args)
+        return (4 if of_complex else 1) * formula(*args, out_val=out_val, **kwargs)
+
+    counted._get_raw = True  # type: ignore[attr-defined]  # how FlopCounterMode knows that it takes tensors
+    return counted
+
+
+aten = torch.ops.aten
+_PRODUCTS = {aten.mv: _matrix_vector, aten.addmv: _add_matrix_vector, aten.dot: _dot}
 _FORMULAS: dict[Any, Any] = {
-    torch.ops.aten.mv: _matrix_vector,
-    torch.ops.aten.addmv: _add_matrix_vector,
-    torch.ops.aten.dot: _dot,
-    torch.ops.aten._fft_c2c: _complex_fourier,
-    torch.ops.aten._fft_r2c: _real_fourier,
-    torch.ops.aten._fft_c2r: _inverse_real_fourier,
-    torch.ops.aten.convolution_backward: _convolution_backward,
+    **{of: _of_any_numbers(shape_wrapper(formula)) for of, formula in _PRODUCTS.items()},
+    **{of: _of_any_numbers(flop_registry[of]) for of in (aten.mm, aten.addmm, aten.bmm, aten.baddbmm)},
+    aten._fft_c2c: _complex_fourier,
+    aten._fft_r2c: _real_fourier,
+    aten._fft_c2r: _inverse_real_fourier,
+    aten.convolution_backward: _convolution_backward,
 }
 
 

@@ -121,6 +121,48 @@ def test_dot_product_of_vectors(dims, wrap):
     assert counted_flops(wrap(dims, Dot()), B, N) == 2 * D
 
 
+class OfComplexNumbers(nn.Module):
+    """x W as complex numbers, by torch's product of these or by four of real ones."""
+
+    def __init__(self, product):
+        super().__init__()
+        self.product, self.weight_DD2 = product, nn.Parameter(torch.randn(D, D, 2))
+
+    def forward(self, x_BND):
+        return self.product(torch.complex(x_BND, -x_BND), torch.view_as_complex(self.weight_DD2))
+
+
+def by_real_numbers(product):
+    def parts(x, w):
+        real = product(x.real, w.real) - product(x.imag, w.imag)
+        return real + product(x.real, w.imag) + product(x.imag, w.real)
+
+    return parts
+
+
+def real_part_of(product):
+    return lambda x, w: (found := product(x, w)).real + found.imag
+
+
+COMPLEX = {
+    "mm": torch.matmul,
+    "bmm": lambda x, w: torch.bmm(x, w.expand(len(x), -1, -1)),
+    "baddbmm": lambda x, w: torch.baddbmm(x, x, w.expand(len(x), -1, -1)),
+    "mv": lambda x, w: x @ w[0],
+    "einsum": lambda x, w: torch.einsum("bnd,ed->bne", x, w),
+}
+
+
+@pytest.mark.parametrize("count", [counted_flops, counted_training_flops])
+@pytest.mark.parametrize("name", COMPLEX)
+def test_a_product_of_complex_numbers_is_four_of_real_ones(name, count, dims, wrap):
+    product = COMPLEX[name]
+    one, four = (OfComplexNumbers(make(product)) for make in (real_part_of, by_real_numbers))
+    four.load_state_dict(one.state_dict())
+    counts = [count(wrap(dims, module), B, N) for module in (one, four)]
+    assert counts[0] == counts[1] > 0
+
+
 class Detached(nn.Module):
     def __init__(self):
         super().__init__()

@@ -91,10 +91,22 @@ SHORT = {key: value for part in TrainSpec.from_dict({}).to_dict().values() if is
 BUDGET = {key: value for key, value in TrainSpec.from_dict({}).to_dict().items() if key in TrainBudget.model_fields}
 
 
+NEEDED: dict[str, dict[str, Any]] = {"min_epochs": {"patience": 2}, "ema_warmup": {"ema_decay": 0.9}}
+
+
 @pytest.mark.parametrize("field", sorted({*BUDGET, *SHORT} - TrainSpec.OUTSIDE_KEY))
 def test_run_key_follows_every_field_of_training(field: str) -> None:
-    changed = run(patch={"train": {field: other_value({**BUDGET, **SHORT}[field], field)}})
-    assert changed.run_key != run().run_key
+    beside = NEEDED.get(field, {})
+    changed = run(patch={"train": {**beside, field: other_value({**BUDGET, **SHORT}[field], field)}})
+    assert changed.run_key != run(patch={"train": beside}).run_key
+
+
+@pytest.mark.parametrize("field", NEEDED)
+def test_what_does_nothing_without_another_key_says_nothing_without_it(field: str) -> None:
+    other = {field: other_value(BUDGET[field], field)}
+    assert run(patch={"train": other}).run_key == run().run_key
+    stages = {"stages": ["masked_tokens", {"name": "supervised", **NEEDED[field]}]}
+    assert run(patch={"train": {**stages, **other}}).run_key != run(patch={"train": stages}).run_key
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ PLAIN: dict[str, Any] = {"precision": "fp32", "compile": False}
 """What the word ``auto`` of training may stand for on any machine."""
 
 
+IDLE: dict[str, tuple[Any, str]] = {"min_epochs": (0, "patience"), "ema_warmup": (False, "ema_decay")}
+"""Key → its default, and the key without which it does nothing."""
+
+
 class StageSpec(Strict):
     """A stage by name with its options, and what it sets otherwise than the section ``train`` it stands in."""
 
@@ -116,9 +120,15 @@ class TrainSpec(TrainBudget):
 
     def key_content(self, *, versions: bool = True) -> Content:
         """``auto`` has the key of fp32 and of what is not compiled, as how it is computed is the machine's choice: a
-        run's records say how it was, and keep runs apart by its precision."""
-        chosen = {key: "auto" for key, value in PLAIN.items() if getattr(self, key) == value}
+        run's records say how it was, and keep runs apart by its precision. What has no effect beside the rest is left
+        out."""
+        chosen: dict[str, Any] = {key: "auto" for key, value in PLAIN.items() if getattr(self, key) == value}
+        chosen |= {key: default for key, (default, needed) in IDLE.items() if not self._sets(needed)}
         return departures(self.model_copy(update=chosen), versions=versions)
+
+    def _sets(self, key: str) -> bool:
+        """Whether the section or one of its stages does."""
+        return bool(getattr(self, key) or any(stage.changes.get(key) for stage in self.stages))
 
     def _staged(self, value: Any, path: tuple[str, ...], locate: Locate) -> tuple[StageSpec, ...]:
         place = (*path, STAGES)

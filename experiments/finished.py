@@ -97,7 +97,11 @@ def _is_complete(plan: records.Plan, folder: Path, index: Index, *, floors: bool
         if not cell.run_key or status is not Status.COMPLETED or done is None:
             return False
         data.add(done.data_key)
-    return not floors or data == {records.load(folder / FLOORS, records.Floors).data_key}
+    if not floors:
+        return True
+    found = records.load(folder / FLOORS, records.Floors)
+    redrawn = bool(found.seeds) or found.splits > 1
+    return data == {found.data_key} and found.are_on(plan.seeds if redrawn else ())
 
 
 def _is_timed(plan: records.Plan, folder: Path, batches: list[int]) -> bool:

@@ -24,14 +24,15 @@ from .runner import use_threads
 def write_floors(grid: Path, folder: Path) -> None:
     """Compute the floors on the very splits that the arms are trained on; done once per data."""
     spec, seeds = first_spec(grid), read_grid(grid).seeds
-    runs = [spec.model_copy(update={"seed": seed}) for seed in (seeds if spec.data.split_seed == "run" else seeds[:1])]
-    data_key = load_data(runs[0]).source_key
+    redrawn = spec.data.split_seed == "run"
+    runs = [spec.model_copy(update={"seed": seed}) for seed in (seeds if redrawn else seeds[:1])]
+    drawn, data_key = seeds if redrawn else (), load_data(runs[0]).source_key
     with FileLock(folder / "floors.lock"):
-        if not is_current(folder / FLOORS, data_key, len(runs), keys_of_others(spec.data)):
-            _write(runs, folder, data_key)
+        if not is_current(folder / FLOORS, data_key, drawn, keys_of_others(spec.data)):
+            _write(runs, folder, data_key, drawn)
 
 
-def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
+def _write(runs: Sequence[RunSpec], folder: Path, data_key: str, seeds: Sequence[int]) -> None:
     data, seq_len = runs[0].data, runs[0].model.dims.seq_len
     task, cut = make_task(data), Cut(seq_len, data.cut, data.cut_share)
     others, keys = raw_out_of_domain(task, make_out_of_domain(data)), keys_of_others(data)
@@ -42,7 +43,8 @@ def _write(runs: Sequence[RunSpec], folder: Path, data_key: str) -> None:
         mean = _mean(rows)
         of_task[mean.pop("task", "")].append(Floor.model_validate(mean))
     floors = Floors(
-        task=data.called, data_key=data_key, splits=len(runs), floors=tuple(of_task.pop("")), left_out=left_out(task),
+        task=data.called, data_key=data_key, splits=len(runs), seeds=tuple(seeds), floors=tuple(of_task.pop("")),
+        left_out=left_out(task),
         out_of_domain={
             name: FloorsElsewhere(data_key=keys[name], copies=copies_of(task, others[name]), floors=tuple(found))
             for name, found in of_task.items()
@@ -61,15 +63,15 @@ def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return {**first, "accuracy": sum(found) / len(found), "detail": detail}
 
 
-def is_current(path: Path, data_key: str, splits: int = 1, others: Mapping[str, str] | None = None) -> bool:
-    """Whether the floors in ``path`` are of this data, of so many splits of it, and at least of these other tasks, by
-    name with the key of their texts."""
+def is_current(path: Path, data_key: str, seeds: Sequence[int] = (), others: Mapping[str, str] | None = None) -> bool:
+    """Whether the floors in ``path`` are of this data, on the splits that these seeds draw, and at least of these other
+    tasks, by name with the key of their texts."""
     try:
         floors = load(path, Floors)
     except UnreadableFileError:
         return False
     known = {name: found.data_key for name, found in floors.out_of_domain.items()}
-    return (floors.data_key, floors.splits) == (data_key, splits) and known.items() >= (others or {}).items()
+    return floors.data_key == data_key and floors.are_on(seeds) and known.items() >= (others or {}).items()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,8 +13,9 @@ import pytest
 
 from experiments.runner import RESULT_SOURCES
 from swarmformer import code
-from swarmformer.code import LIBRARY, code_of, hash_of, hash_once, library_hash, suppliers_of, without_words
+from swarmformer.code import LIBRARY, code_of, hash_once, library_hash, suppliers_of
 from swarmformer.environment import code_revision
+from swarmformer.source_code import hash_of, hash_of_module, without_words
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 from tests.processes import ROOT
@@ -174,6 +175,7 @@ def test_code_of_a_plug_in_belongs_to_it(plugin: Path) -> None:
     assert (supplier.distribution, supplier.version) == ("", "")
     plugin.write_text(PLUGIN.format(factor=100))
     code._supplier.cache_clear()
+    hash_of_module.cache_clear()
     assert code_of(spec).suppliers[0].hash != supplier.hash
     assert code_of(spec).hash == before.hash == code_of(run()).hash, "what it has in common with a run without it"
 

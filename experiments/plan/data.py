@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from swarmformer.assembly import trains_on_unlabelled
-from swarmformer.data.out_of_domain import DRAW
-from swarmformer.data.split import load_splits
+from swarmformer.data.split import load_only_test, load_splits
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError
 from swarmformer.spec import RunSpec
@@ -69,7 +68,7 @@ def _others(spec: RunSpec) -> Iterator[str]:
     for name, other in make_out_of_domain(spec.data).items():
         if other.reads_own_files:
             try:
-                test = load_splits(other, **DRAW)["test"]
+                test = load_only_test(other)
             except DataError as error:
                 raise DataError(f"data.out_of_domain, {name}: {error}") from error
             yield f"asked too: {name}, {len(test):,} texts"

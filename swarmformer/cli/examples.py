@@ -14,9 +14,9 @@ from yaml import YAMLError
 from swarmformer.data.answers import read_texts
 from swarmformer.data.classes import label_of, own_classes
 from swarmformer.data.delimited import Columns, Form
+from swarmformer.data.draw import USUAL_SHARE
 from swarmformer.data.files import json_hash
-from swarmformer.data.out_of_domain import DRAW
-from swarmformer.data.split import load_splits
+from swarmformer.data.split import load_only_test, load_splits
 from swarmformer.data.tables import READERS
 from swarmformer.data.task import Task
 from swarmformer.errors import DataError, SpecError, UsageError, suggest
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger("swarmformer.cli")
+
+DRAW: dict[str, Any] = {"validation_fraction": USUAL_SHARE, "split_seed": 0}
+"""How validation is cut off a task that the model was not trained on: as ``data`` does by default."""
 
 
 class Example(NamedTuple):
@@ -117,7 +120,10 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
             "the files of task %s have changed since the model was trained: texts that it learned from may be in %s "
             "now, and the figures too good; evaluate a FILE of texts that are new to it", spec.name, split,
         )  # fmt: skip
-    found = load_splits(task, **(origin.draw if same and origin is not None else DRAW))[split]
+    if same and origin is not None:
+        found = load_splits(task, **origin.draw)[split]
+    else:
+        found = load_only_test(task) if split == "test" else load_splits(task, **DRAW)[split]
     named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)
     examples = (Example(*one) for one in named)
     files = [path for paths in getattr(task, "paths", {}).values() for path in paths] if task.reads_own_files else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,8 @@ from typing import Any
 
 from swarmformer.data.charset import UTF_8, decoded, encoding_of
 from swarmformer.errors import DataError, SpecError, suggest
+
+logger = logging.getLogger("swarmformer.data")
 
 Row = tuple[str, list[Any]]
 """Where it begins ("reviews.csv, line 7") and the values of the columns asked for."""
@@ -131,7 +134,7 @@ def csv_rows(path: Path, columns: Columns, form: Form) -> Iterator[Row]:
     columns.check(str(path), names)
     places, width = [names.index(name) for name in columns.names], None
     for line, fields in records:
-        if not any(fields):
+        if not any(field.strip() for field in fields):
             continue
         place = f"{path}, line {line}"
         width = _width(fields, names, width, place)
@@ -146,9 +149,12 @@ def _records(path: Path, form: Form) -> Iterator[tuple[int, list[str]]]:
         lines = file if skipped else chain([first], file)
         quoting: Any = csv.QUOTE_MINIMAL if form.quote else csv.QUOTE_NONE
         reader = csv.reader(lines, delimiter=form.delimiter, quotechar=form.quote or None, quoting=quoting, strict=True)
-        line = 1 + skipped
+        line, told = 1 + skipped, form.delimiter != "\t"
         try:
             for fields in reader:
+                if not told and any("\n" in field and "\t" in field for field in fields):
+                    told = True
+                    logger.warning("%s, line %d: one quoted field holds tabs and line ends; %s", path, line, QUOTES)
                 if fields:
                     yield line, fields
                 line = reader.line_num + 1 + skipped

@@ -19,7 +19,10 @@ Drawn = tuple[np.ndarray, Sequence[int]]
 
 def numbered(groups: Sequence[str] | np.ndarray) -> np.ndarray:
     """A number for each example that those of its group have too, int64 [n]; in the order of the groups' names."""
-    return np.unique(groups, return_inverse=True)[1]
+    if isinstance(groups, np.ndarray):
+        return np.unique(groups, return_inverse=True)[1]
+    number = {name: place for place, name in enumerate(sorted(set(groups)))}  # an array has the longest name's width
+    return np.fromiter((number[name] for name in groups), np.int64, len(groups))
 
 
 def drawn(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,12 @@ from swarmformer.data.known_tokens import NONE, KnownTokens, known_tokens
 from swarmformer.data.leakage import HeldOut, shared_texts
 from swarmformer.data.questions import Questions
 from swarmformer.data.running_text import windows_of
-from swarmformer.data.split import load_splits, without_copies
+from swarmformer.data.split import load_only_test, load_splits, without_copies
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
 from swarmformer.errors import DataError
 from swarmformer.settings import cache_dir
+from swarmformer.source_code import hash_of_module, modules_of
 
 FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
@@ -70,21 +72,50 @@ def load_encoded(
     identity = common | ({"split_seed": draw["split_seed"]} if draw.get("redrawn") else {}) | added
     key, source_key = json_hash(identity), json_hash(common)
     folder = folder_of(task, key)
-    if not folder.exists():
-        lock = folder.with_name(f".{folder.name}.lock")
-        try:
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            lock.touch()
-        except OSError as error:
-            raise DataError(f"{folder.parent}: cannot be written: {error.strerror}; set SWARMFORMER_CACHE to a folder "
-                            "that can") from None  # fmt: skip
-        with FileLock(lock):
-            if not folder.exists():
-                splits, source, facts = _prepared(task, augment or {}, draw)
-                known = _known(task, tokenizer, source) if draw.get("redrawn") else NONE
-                facts = {"key": key, "identity": identity, "facts": facts}
-                _encode(folder, task, splits, tokenizer, kept, facts, known)
-    return _read(folder, key, source_key)
+
+    def encode() -> None:
+        splits, source, facts = _prepared(task, augment or {}, draw)
+        known = _known(task, tokenizer, source) if draw.get("redrawn") else NONE
+        facts = {"key": key, "identity": identity, "facts": facts}
+        _encode(folder, task, splits, tokenizer, kept, facts, known)
+
+    _once(folder, encode)
+    data = _read(folder, key, source_key)
+    return replace(data, facts={**data.facts, "sources": task.sources()})
+
+
+def load_test(task: Task, *, tokenizer: str, seq_len: int, cut: Where = "head", cut_share: float = 0.25) -> Split:
+    """The test split alone, as the source has it, encoded once as ``load_encoded`` does.
+
+    Raises:
+        DataError: missing or malformed data, or a damaged cache entry.
+    """
+    kept = Cut(seq_len, cut, cut_share)
+    key = json_hash({**identity_of(task, tokenizer), **kept.identity(), "split": "test"})
+    folder = folder_of(task, key, "test")
+
+    def encode() -> None:
+        _encode(folder, task, {"test": load_only_test(task)}, tokenizer, kept, {"key": key}, NONE)
+
+    _once(folder, encode)
+    arrays, manifest = _checked(folder, key)
+    return _split(arrays, "test", manifest["truncated"]["test"], None)
+
+
+def _once(folder: Path, encode: Callable[[], None]) -> None:
+    """Have an entry of the cache written by one process, where it is not there yet."""
+    if folder.exists():
+        return
+    lock = folder.with_name(f".{folder.name}.lock")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock.touch()
+    except OSError as error:
+        raise DataError(f"{folder.parent}: cannot be written: {error.strerror}; set SWARMFORMER_CACHE to a folder "
+                        "that can") from None  # fmt: skip
+    with FileLock(lock):
+        if not folder.exists():
+            encode()
 
 
 def _known(task: Task, tokenizer: str, source: Mapping[str, RawSplit]) -> KnownTokens:
@@ -113,7 +144,7 @@ def _prepared(
     facts |= {"split_seed": draw["split_seed"], "redrawn": bool(draw.get("redrawn"))}
     if augment:
         splits["train"], facts["added"] = augmented(splits["train"], augment, HeldOut(splits, task), draw["split_seed"])
-    facts |= {"sources": task.sources(), "classes": list(task.classes or ())}
+    facts |= {"classes": list(task.classes or ())}
     return splits, whole, {**facts, "examples": {name: len(split) for name, split in splits.items()}}
 
 
@@ -129,9 +160,16 @@ def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
         "format": FORMAT,
         "class": f"{type(task).__module__}:{type(task).__qualname__}",
         "task": task.identity(),
+        **_maker(type(task)),
         **({} if task.next_token else {"num_classes": task.num_classes}),
         "tokens": tokenizer_hash(tokenizer) if own is None else json_hash(list(own)),
     }
+
+
+def _maker(task: type[Task]) -> dict[str, Any]:
+    """What tells other examples of the same options: the task's VERSION, and the files of a task of somebody's own."""
+    sources = {module: hash_of_module(module) for module in modules_of(task)}
+    return {**({"version": task.VERSION} if task.VERSION != 1 else {}), **({"sources": sources} if sources else {})}
 
 
 def folder_of(task: Task, key: str, *words: str) -> Path:
@@ -206,14 +244,19 @@ def encoder(
 
 
 def _read(folder: Path, key: str, source_key: str) -> EncodedData:
-    arrays, manifest = read_arrays(folder)
-    if manifest["key"] != key:
-        raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
+    arrays, manifest = _checked(folder, key)
     text_bytes = manifest.get("text_bytes", {})
     splits = {name: _split(arrays, name, manifest["truncated"][name], text_bytes.get(name)) for name in SPLITS}
     sizes = {name: manifest[name] for name in ("vocab_size", "num_classes", "pad_id", "mask_id")}
     facts = {"special": tuple(manifest["special"]), "source_key": source_key, "facts": manifest["facts"]}
     return EncodedData(splits, key=key, **sizes, **facts)
+
+
+def _checked(folder: Path, key: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    arrays, manifest = read_arrays(folder)
+    if manifest["key"] != key:
+        raise DataError(f"{folder} holds other data than its name says. Delete this folder and start again.")
+    return arrays, manifest
 
 
 def _split(arrays: dict[str, np.ndarray], name: str, truncated: int, text_bytes: int | None) -> Split:

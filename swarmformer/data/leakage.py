@@ -17,8 +17,14 @@ PAIRS = (("train", "validation"), ("train", "test"), ("validation", "test"))
 
 
 def normalised(text: str) -> str:
-    """A text without what only its writing has: NFKC, small letters, one space for all that is no letter or digit."""
-    return NO_LETTERS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    """A text without what only its writing has: NFKC, small letters, one space for all that is no letter, no digit and
+    no mark that belongs to a letter, as vowels of Indic scripts and of Thai do."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join(NO_LETTERS.sub(" " if plain.isascii() else _marks, plain).split())
+
+
+def _marks(found: re.Match[str]) -> str:
+    return "".join(sign if unicodedata.category(sign).startswith("M") else " " for sign in found[0])
 
 
 def exactly(text: str) -> str:

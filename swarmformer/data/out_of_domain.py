@@ -9,14 +9,10 @@ from typing import Any
 import numpy as np
 
 from swarmformer.data.classes import own_classes
-from swarmformer.data.draw import USUAL_SHARE
 from swarmformer.data.encoded import OtherTest
-from swarmformer.data.encoding import load_encoded, texts_key
+from swarmformer.data.encoding import load_test, texts_key
 from swarmformer.data.leakage import EMPTY, fingerprints, written_by
 from swarmformer.data.task import RawSplit, Task
-
-DRAW: dict[str, Any] = {"validation_fraction": USUAL_SHARE, "split_seed": 0}
-"""How validation is cut off where no run tells: as ``data`` does by default. Test does not depend on it."""
 
 
 def load_out_of_domain(
@@ -25,14 +21,14 @@ def load_out_of_domain(
     """The test split of each other task by name, encoded as the run's texts are, its labels in the run's classes.
 
     Args:
-        encoding: length and cut, as for ``load_encoded``.
+        encoding: length and cut, as for ``load_test``.
 
     Raises:
-        DataError: as ``load_encoded``.
+        DataError: as ``load_test``.
     """
     found = {}
     for name, other in others.items():
-        split = load_encoded(other, tokenizer=tokenizer, **encoding, **DRAW).splits["test"]
+        split = load_test(other, tokenizer=tokenizer, **encoding)
         labels = own_classes(other, task.class_names, name)[split.labels]
         found[name] = OtherTest(replace(split, labels=labels), texts_key(other, tokenizer))
     return found

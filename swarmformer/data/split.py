@@ -66,6 +66,17 @@ def load_splits(
     return splits
 
 
+def load_only_test(task: Task) -> RawSplit:
+    """Test alone, checked, of a task whose other splits nobody needs.
+
+    Raises:
+        DataError: malformed splits.
+    """
+    raw = task.load()
+    check_splits(raw, task.num_classes, per_token=task.per_token)
+    return raw["test"]
+
+
 def _idle(fraction: float, redrawn: bool, stratify: bool) -> str:
     """What is asked of a cut that is not made; empty for nothing."""
     share = {f"validation_fraction: {fraction:g}": fraction != USUAL_SHARE}

@@ -3,6 +3,7 @@ network reach on its task."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey, Share
@@ -129,7 +130,8 @@ class FloorsElsewhere(Record):
 
 class Floors(Document):
     """``left_out``: predictors that the task cannot have, with the reason. ``splits``: how many draws of training and
-    validation the accuracies are means over. ``out_of_domain``: of other tasks, by what each is called."""
+    validation the accuracies are means over; ``seeds``: of these draws, where every run has its own, and files are not
+    older. ``out_of_domain``: of other tasks, by what each is called."""
 
     SCHEMA: ClassVar[int] = 3
     SEALED: ClassVar[int] = 3
@@ -137,9 +139,14 @@ class Floors(Document):
     task: str
     data_key: str
     splits: Count = 1
+    seeds: tuple[int, ...] = ()
     floors: tuple[Floor, ...]
     left_out: dict[str, str] = {}
     out_of_domain: dict[str, FloorsElsewhere] = {}
+
+    def are_on(self, seeds: Sequence[int]) -> bool:
+        """Whether they are means over the splits that these seeds draw; with none, of the one that all runs have."""
+        return self.seeds == tuple(seeds) if self.seeds else self.splits == max(1, len(seeds))
 
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:

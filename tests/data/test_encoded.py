@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from swarmformer.data.encoded import EncodedData, OtherTest
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError
+from swarmformer.source_code import hash_of_module
 from tests.data.toy_tasks import Toy, make_split
 
 SETTINGS: dict[str, Any] = {"tokenizer": "bert", "seq_len": 8, "validation_fraction": 0.2, "split_seed": 0}
@@ -54,6 +56,51 @@ def test_every_example_is_what_the_tokenizer_gives(toy: Toy, cache: Path, vocabu
     assert sorted(seen) == sorted(texts)
     assert (len(data.splits["validation"]), len(data.splits["test"])) == (4, 3)
     assert (data.vocab_size, data.num_classes, data.pad_id) == (15, 2, 0)
+
+
+def test_examples_of_another_version_are_encoded_anew(
+    toy: Toy, cache: Path, vocabulary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = load_encoded(toy, **SETTINGS)
+    monkeypatch.setattr(Toy, "VERSION", 2)
+    toy.splits["test"] = make_split("test", ["good", "good"])
+    second = load_encoded(toy, **SETTINGS)
+    assert first.key != second.key and first.source_key != second.source_key and len(second.splits["test"]) == 2
+
+
+TASK = '''
+from tests.data.toy_tasks import Toy
+
+class Mine(Toy):
+    """Says the same of itself whatever its examples are."""
+
+    def load(self):
+        splits = super().load()
+        return {{**splits, "test": splits["test"].take([{row}])}}
+'''
+
+
+def test_a_task_of_the_same_name_in_another_file_is_another(
+    cache: Path, vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for row in (0, 2):
+        (tmp_path / str(row)).mkdir()
+        (tmp_path / str(row) / "same_name.py").write_text(TASK.format(row=row))
+        monkeypatch.syspath_prepend(tmp_path / str(row))
+        monkeypatch.delitem(sys.modules, "same_name", raising=False)
+        hash_of_module.cache_clear()
+        found.append(load_encoded(importlib.import_module("same_name").Mine(), **SETTINGS).splits["test"])
+    assert [split.names.tolist() for split in found] == [["test/0"], ["test/2"]]
+
+
+def test_the_sources_that_are_told_are_those_of_today(
+    toy: Toy, cache: Path, vocabulary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("old.csv", "new.csv"):
+        monkeypatch.setattr(toy, "sources", lambda name=name: {"train": name})
+        assert load_encoded(toy, **SETTINGS).facts["sources"] == {"train": name}
+    assert toy.loads == 1
 
 
 def test_empty_text_is_the_two_special_tokens(toy: Toy, cache: Path, vocabulary: Path) -> None:

@@ -65,6 +65,12 @@ def test_writing_alone_is_no_difference(one: str, other: str) -> None:
     assert normalised(one) == normalised(other)
 
 
+@pytest.mark.parametrize("texts", [("काला", "कोला", "किला"), ("ดี", "ดุ"), ("שָׁלוֹם", "שְׁלוֹם")])
+def test_marks_that_belong_to_a_letter_tell_words_apart(texts: tuple[str, ...]) -> None:
+    assert len({normalised(text) for text in texts}) == len(texts)
+    assert normalised(f"«{texts[0]}»!") == normalised(texts[0])
+
+
 def test_copies_are_counted_exactly_and_after_normalisation() -> None:
     task = leaking()
     facts = shared_texts(load_splits(task, **DRAW), task)

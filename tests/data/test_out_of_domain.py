@@ -46,6 +46,15 @@ def test_labels_are_in_the_classes_of_the_run(cache: Path, vocabulary: Path) -> 
     assert found.truncated == 1 and alone.labels.tolist() == [0, 1, 0]
 
 
+def test_of_another_task_nothing_but_test_is_needed(cache: Path, vocabulary: Path) -> None:
+    """Validation is not cut off its training texts, which may be too few for that."""
+    other = Turned()
+    other.splits["train"] = make_split("train", ["good", "bad"])
+    assert len(load_out_of_domain(Reviews(), {"turned": other}, **ENCODING)["turned"].split) == 3
+    load_out_of_domain(Reviews(), {"turned": other}, **ENCODING)
+    assert other.loads == 1
+
+
 def test_what_cannot_be_answered_is_refused() -> None:
     class Other(Reviews):
         classes = ("bad", "good")

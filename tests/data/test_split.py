@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from swarmformer.data.draw import drawn
+from swarmformer.data.draw import drawn, numbered
 from swarmformer.data.split import check_splits, cut_validation, load_splits
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
@@ -170,3 +171,14 @@ def test_stratified_shares_are_those_of_each_class(labels: list[int], fraction: 
     chosen = drawn(split, fraction, np.random.default_rng(seed), groups=groups, stratify=True)
     assert (np.bincount(split.labels[chosen], minlength=4) <= most).all()
     assert not set(groups[chosen]) & set(groups[~chosen])
+
+
+def test_one_long_group_name_takes_no_memory_for_all() -> None:
+    """In an array each name would be as wide as the longest."""
+    names = [f"g{row % 7}" for row in range(20_000)] + ["x" * 2_000]
+    tracemalloc.start()
+    found = numbered(names)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4_000_000
+    assert found.tolist() == [*(row % 7 for row in range(20_000)), 7]

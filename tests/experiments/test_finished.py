@@ -68,6 +68,11 @@ def _other_floors(folder: Path) -> None:
     records.save(folder / FLOORS, floors.model_copy(update={"data_key": "of other data"}))
 
 
+def _other_splits(folder: Path) -> None:
+    floors = records.load(folder / FLOORS, records.Floors)
+    records.save(folder / FLOORS, floors.model_copy(update={"seeds": (90, 91)}))
+
+
 def _other_plan(folder: Path) -> None:
     plan = records.load(folder / PLAN, records.Plan)
     records.save(folder / PLAN, plan.model_copy(update={"cells": plan.cells[:1]}))
@@ -81,6 +86,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "the plan is damaged": lambda folder: (folder / PLAN).write_text("{"),
     "the floors are gone": lambda folder: (folder / FLOORS).unlink(),
     "the floors are of other data": _other_floors,
+    "the floors are of other splits": _other_splits,
     "the grid file is another": lambda folder: write_grid_file(folder.parents[1] / "many.yaml", ARMS, SEEDS + 1),
     "what was remembered is gone": lambda folder: (folder / FINISHED).unlink(),
     "what was remembered is no mapping": lambda folder: (folder / FINISHED).write_text("[1]"),

@@ -53,6 +53,18 @@ def test_a_seed_more_is_a_split_more(folder: Path) -> None:
     assert floors_of(folder, "5", [0, 1, 2]).splits == 1
 
 
+def test_other_seeds_are_other_splits(folder: Path) -> None:
+    found = [floors_of(folder, "run", seeds) for seeds in ([0, 1], [7, 8])]
+    assert [one.seeds for one in found] == [(0, 1), (7, 8)]
+    assert floors_of(folder, "5", [0, 1]).seeds == ()
+
+
+def test_floors_of_before_count_their_splits() -> None:
+    old = Floors(task="toy", data_key="d", splits=2, floors=())
+    assert old.are_on([0, 1]) and not old.are_on([0, 1, 2]) and not old.are_on([])
+    assert old.model_copy(update={"splits": 1}).are_on([])
+
+
 DOCUMENTED = [path.stem for path in sorted((ROOT / "experiments").glob("*.py"))
               if re.search(rf"``python -m experiments\.{path.stem}\b", path.read_text(encoding="utf-8"))]  # fmt: skip
 

@@ -118,6 +118,8 @@ class Images(Task):
 
     def load(self) -> dict[str, RawSplit]:
         splits = {name: self._split(name, source) for name, source in self.split_sources.items()}
+        if not self.look.size:
+            _check_sizes([pair for split in splits.values() for pair in zip(split.texts, split.ids, strict=True)])
         return limited_splits(splits, self.limit, self.whole_test)
 
     def _split(self, name: str, source: Source) -> RawSplit:
@@ -126,8 +128,6 @@ class Images(Task):
             texts.append(self.look.text(picture, place))
             labels.append(self._class(label, place))
             ids.append(f"{name}/{own}")
-        if not self.look.size:
-            _check_sizes(texts, ids)
         return RawSplit(texts, np.array(labels, dtype=np.int64), ids)
 
     @cached_property
@@ -151,9 +151,10 @@ class Images(Task):
         }  # fmt: skip
 
 
-def _check_sizes(texts: list[str], ids: list[str]) -> None:
-    lengths = [text.count(" ") + 1 for text in texts]
-    other = next((row for row, length in enumerate(lengths) if length != lengths[0]), None)
+def _check_sizes(pictures: list[tuple[str, str]]) -> None:
+    """Text and id of each; of all splits, since a model has one length."""
+    sizes = [(text.count(" ") + 1, own) for text, own in pictures]
+    other = next((found for found in sizes if found[0] != sizes[0][0]), None)
     if other is not None:
-        raise DataError(f"task images: {ids[0]} has {lengths[0]} pixels, {ids[other]} {lengths[other]}: say how large "
+        raise DataError(f"task images: {sizes[0][1]} has {sizes[0][0]} pixels, {other[1]} {other[0]}: say how large "
                         "all of them shall be, data.task.size")  # fmt: skip

@@ -42,7 +42,7 @@ REPLY = re.compile(r"^(?:re(?:\[\d+\])?:\s*)+", re.IGNORECASE)
 
 @register("task", "newsgroups")
 class Newsgroups(Task):
-    """Which of 20 newsgroups a message was sent to; validation shares no thread with training.
+    """Which of 20 newsgroups a message was sent to; validation shares no thread of a newsgroup with training.
 
     Reads ``$SWARMFORMER_DATA/20newsgroups/{train,test}.parquet`` (columns ``text``, ``label``, ``id``), raw
     messages; without that variable, what scikit-learn downloads. Headers, signatures and quotations are

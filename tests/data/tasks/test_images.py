@@ -93,6 +93,16 @@ def test_colours_are_levels_of_three_channels(folders: dict[str, str]) -> None:
     assert np.allclose(placed, np.concatenate([red.ravel(), green.ravel(), blue.ravel()]) / 7)
 
 
+def test_pictures_of_two_splits_have_one_size(folders: dict[str, str], tmp_path: Path) -> None:
+    for label in CLASSES:
+        (tmp_path / "large" / label).mkdir(parents=True)
+        (tmp_path / "large" / label / "0.png").write_bytes(encoded(np.tile(PIXELS[0], (2, 2, 1))))
+    larger = {**folders, "test": str(tmp_path / "large")}
+    with pytest.raises(DataError, match=r"train/cat/0.png has 64 pixels, test/cat/0.png 256.*data.task.size"):
+        Images(**larger).load()
+    assert tokens(Images(**larger, size=4).load()["test"]).shape == (3, 16)
+
+
 def test_size_levels_and_patches(folders: dict[str, str]) -> None:
     coarse = tokens(Images(**folders, levels=4).load()["test"])
     fine = tokens(Images(**folders).load()["test"])

@@ -221,6 +221,7 @@ ODD: dict[str, tuple[str, bytes, dict[str, str], list[str], list[str]]] = {
     "spaces around names and tabs": ("a.csv", b"id\t text \t label \n1\tx\t1\n2\ty\t0\n", {"label": "label "},
                                      ["x", "y"], ["1", "0"]),
     "rows of commas": ("a.csv", b"text,label\nx,1\n,\n\ny,0\n,\n", {}, ["x", "y"], ["1", "0"]),
+    "rows of white space": ("a.csv", b"text,label\nx,1\n   \n , \ny,0\n \n", {}, ["x", "y"], ["1", "0"]),
     "no last line end": ("a.csv", b"text,label\nx,1\ny,0", {}, ["x", "y"], ["1", "0"]),
     "an index without a name": ("a.csv", b",text,label\n0,x,1\n1,y,0\n", {}, ["x", "y"], ["1", "0"]),
     "JSON in UTF-16": ("a.jsonl", '{"text": "é", "label": 1}\n{"text": "y", "label": 0}\n'.encode("utf-16"), {},
@@ -285,3 +286,20 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(DataError, match=r"a\.csv cannot be read: Permission denied"):
         task.load()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'text\tlabel\n"Hello there\tpos\nfoo bar"\tneg\nx\tpos\ny\tneg\n', True),
+        (b'text\tlabel\n"two\nlines"\tpos\n"a tab\there"\tneg\n', False),
+    ],
+)
+def test_a_quote_that_swallows_rows_of_tabs_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes, told: bool
+) -> None:
+    path = tmp_path / "m.tsv"
+    path.write_bytes(content)
+    Files(train=str(path), test=str(path)).load()
+    said = [record.getMessage() for record in caplog.records if "one quoted field" in record.getMessage()]
+    assert bool(said) is told and all("line 2" in words and "data.task.quote" in words for words in said)

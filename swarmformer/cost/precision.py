@@ -74,16 +74,34 @@ class Rates:
 
 
 def product_rates(products: Iterable[Product], device: torch.device) -> dict[str, float]:
-    """FLOP/s over these products in either precision: the best of three rounds, each product a first time before."""
+    """FLOP/s over these products in either precision: the best of three rounds, each product a first time before.
+
+    0 in bf16 where the device has no such products, as GPUs before Volta with today's cuBLAS.
+    """
     shapes = _shortened([USUAL, *products], MOST_FLOP[device.type])
     flop = sum(2 * math.prod(shape) for shape in shapes)
     rates = {}
     with no_garbage_collection(), torch.inference_mode():
         for name, dtype in DTYPES.items():
             call = _all_of(shapes, device, dtype)
+            if name == "bf16" and not _runs(call):
+                rates[name] = 0.0
+                continue
             call()
             rates[name] = flop / min(seconds(call, device) for _ in range(REPEATS))
     return rates
+
+
+def _runs(call: Callable[[], None]) -> bool:
+    """Whether the device has what is called for; running out of memory says nothing of that."""
+    try:
+        call()
+    except RuntimeError as error:
+        if ran_out_of_memory(error):
+            raise
+        logger.info("no products in bf16 here: %s", str(error).partition("\n")[0])
+        return False
+    return True
 
 
 def _shortened(products: Sequence[Product], most_flop: float) -> list[Product]:
@@ -228,13 +246,19 @@ def _forward_rates(model: Model, texts: int) -> Rates:
 
 
 def chosen_precision(spec: RunSpec, model: Model, train: TrainSpec, ranks: int = 1) -> str:
-    """``fp32`` or ``bf16``: what is asked for, or for ``auto`` the faster here. A fixed bf16 that is slower is said."""
+    """``fp32`` or ``bf16``: what is asked for, or for ``auto`` the faster here. A fixed bf16 that is slower is said.
+
+    Raises:
+        SpecError: bf16 on a device that has no products in it.
+    """
     if train.precision == "fp32":
         return "fp32"
     rates = rates_here(spec, model, train, ranks)
     if train.precision == "auto":
         logger.info("precision auto: %s (%s)", rates.faster, rates.words())
         return rates.faster
+    if not rates.products["bf16"]:
+        raise SpecError("train.precision bf16: this device has no products in bf16; use fp32, or auto")
     if rates.gain < 1:
         logger.warning(
             "train.precision = bf16 is slower than fp32 here: %s; train.precision=auto takes the faster", rates.words()

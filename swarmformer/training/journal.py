@@ -91,7 +91,9 @@ def gathered(records: Sequence[StepRecord], ranks: Ranks) -> dict[str, tuple[flo
     names = [*(name for name in records[0] if name != "norm"), "norm"]
     rows = torch.stack([torch.stack([record[name].float() for name in names]) for record in records])
     rows[:, :-1] = ranks.add(rows[:, :-1].clone())  # each has its share of all but the norm
-    return dict(zip(names, zip(*rows.tolist(), strict=True), strict=True))
+    values = rows.tolist()
+    ranks.check()
+    return dict(zip(names, zip(*values, strict=True), strict=True))
 
 
 def in_a_row(columns: Mapping[str, Sequence[float]]) -> dict[str, float]:

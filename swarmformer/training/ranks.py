@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +27,8 @@ logger = logging.getLogger("swarmformer.training")
 CAUSE, OVER = "swarmformer/cause", "swarmformer/over"
 PATIENCE = timedelta(hours=1)
 """The longest that one waits for another: the first encodes the data, for which the others wait."""
+EACH_S, GRACE_S = 1.0, 2.0
+"""How often it is asked whether one failed, and the time that what raises an error by itself has for it."""
 LAST_WORDS = timedelta(seconds=20)
 """That a process which fails leaves the first to write down why, before torchrun ends all."""
 
@@ -38,6 +41,8 @@ class Ranks:
     size: int = 1
     local: int = 0
     store: Any = None
+    over: threading.Event = field(default_factory=threading.Event, compare=False)
+    lost: threading.Event = field(default_factory=threading.Event, compare=False)
 
     @property
     def first(self) -> bool:
@@ -111,11 +116,37 @@ class Ranks:
             with suppress(RuntimeError):
                 self.store.compare_set(CAUSE, "", json.dumps({"cause": cause, "outside": is_from_outside(error)}))
 
-    def leave(self) -> None:
-        """End it: whoever still waits for this process is told; the others give the first time to write."""
+    def check(self) -> None:
+        """Asked before what came from the others is believed.
+
+        Raises:
+            PeerFailedError: one of them failed, and what a GPU waited for was given up.
+        """
+        if self.lost.is_set():
+            raise self._lost(RuntimeError("what all were to add up was given up"))
+
+    def watch(self) -> None:
+        """Free a GPU that waits for a process which failed: it waits for ever, and no line of Python runs meanwhile,
+        where gloo raises an error by itself. Runs in a thread beside the training, until it is ``over``."""
+        store = self.store.clone()  # one for each thread
+        with suppress(RuntimeError):  # the store ended, and with it all of this
+            while not self.over.wait(EACH_S):
+                if store.check([CAUSE]):
+                    if not self.over.wait(GRACE_S):
+                        self.lost.set()
+                        _give_up_gpu()
+                    return
+
+    def leave(self, *, failed: bool) -> None:
+        """End it: whoever still waits for this process is told; the others give the first time to write.
+
+        With NCCL to destroy a group waits for all of it, and so for those that wait for a process which failed.
+        """
         if self.size == 1:
             return
-        dist.destroy_process_group()
+        self.over.set()
+        if not (failed and _give_up_gpu()):
+            dist.destroy_process_group()
         with suppress(RuntimeError):
             if self.first:
                 self.store.set(OVER, "1")
@@ -129,14 +160,31 @@ ALONE = Ranks()
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """The processes that ``torchrun`` started, this one of them; alone without it."""
-    ranks = _join() if int(os.environ.get("WORLD_SIZE", "1")) > 1 else ALONE
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield ALONE
+        return
+    ranks = _join()
+    watcher = threading.Thread(target=ranks.watch, name="peers", daemon=True)
+    watcher.start()
+    failed = True
     try:
         yield ranks
+        failed = False
     except BaseException as error:
         ranks.tell(error)
         raise
     finally:
-        ranks.leave()
+        ranks.leave(failed=failed)
+        watcher.join(GRACE_S)
+
+
+def _give_up_gpu() -> bool:
+    """End what GPUs of this process wait for of others; False where these do not speak through NCCL."""
+    if not (dist.is_initialized() and torch.cuda.is_available()):
+        return False
+    backend: Any = dist.distributed_c10d._get_default_group()._get_backend(torch.device("cuda"))
+    backend.abort()
+    return True
 
 
 def _join() -> Ranks:

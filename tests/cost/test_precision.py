@@ -103,6 +103,36 @@ def test_products_settle_it_where_bf16_is_slower(monkeypatch: pytest.MonkeyPatch
     assert {rows for rows, _, _ in asked} == {8 * 16} and (16, 2) in {(K, N) for _, K, N in asked}
 
 
+def test_a_device_without_products_in_bf16_trains_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a GPU before Volta, for which cuBLAS has none and says so by an error."""
+    whole = precision._all_of
+
+    def of_old_cards(shapes: object, device: torch.device, dtype: torch.dtype) -> object:
+        def call() -> None:
+            raise RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasGemmEx`\nmore")
+
+        return call if dtype == torch.bfloat16 else whole(shapes, device, dtype)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(precision, "_all_of", of_old_cards)
+    rates = product_rates([], CPU)
+    assert rates["bf16"] == 0.0 and rates["fp32"] > 0
+    spec = toy_run(precision="auto")
+    model = assemble(spec.model)
+    assert chosen_precision(spec, model, spec.train) == "fp32" == forward_precision(model, "auto")
+    fixed = toy_run(precision="bf16")
+    with pytest.raises(SpecError, match="this device has no products in bf16; use fp32, or auto"):
+        chosen_precision(fixed, model, fixed.train)
+
+
+def test_memory_that_ends_says_nothing_of_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> None:
+        raise torch.OutOfMemoryError("full")
+
+    monkeypatch.setattr(precision, "_all_of", lambda shapes, device, dtype: full)
+    with pytest.raises(torch.OutOfMemoryError):
+        product_rates([], CPU)
+
+
 @pytest.mark.parametrize(("room", "timed"), [(3, [8, 4, 2]), (0, [8, 4, 2, 1])])
 def test_where_memory_ends_less_is_timed_and_the_run_goes_on(
     room: int, timed: list[int], monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ import torch
 
 from swarmformer.assembly import assemble
 from swarmformer.errors import CaptureError
+from swarmformer.records import Failure, load
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from tests.experiments.conftest import ROOT
@@ -201,3 +202,15 @@ def test_two_gpus_train_as_one_process_does(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     (cell,) = tmp_path.iterdir()
     assert '"processes": [\n   2\n  ]' in (cell / "result.json").read_text()
+
+
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two CUDA devices")
+def test_of_two_gpus_one_that_fails_ends_the_other_with_its_cause(tmp_path: Path) -> None:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "experiments.train"]
+    fault = "train.augmentation=tests.training.members:FailsInTheSecond"
+    words = ["with", f"runs={tmp_path}", "variant=base", fault, *SETTINGS]
+    done = subprocess.run([*torchrun, *words], cwd=ROOT, capture_output=True, text=True, timeout=250)
+    (cell,) = tmp_path.iterdir()
+    assert done.returncode != 0
+    cause = load(cell / "failure.json", Failure).cause
+    assert cause == "PeerFailedError: process 1 of 2 failed: ValueError: a fault of this process"

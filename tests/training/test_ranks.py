@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from torch.distributed import HashStore
 
 from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.records import Failure, Result, load
+from swarmformer.training import ranks as ranks_module
 from swarmformer.training.checkpoint import CheckpointIdentity, load_checkpoint
 from swarmformer.training.faults import PeerFailedError, is_from_outside
 from swarmformer.training.loop import Trainer
@@ -172,6 +174,45 @@ def test_a_checkpoint_that_some_see_and_some_do_not_is_refused(here: bool, tmp_p
         (tmp_path / "checkpoint.safetensors").write_bytes(b"")
     with pytest.raises(SpecError, match="process 1 does" + (": all" if here else " not: all")):
         trainer._goes_on()
+
+
+def test_a_gpu_that_waits_for_a_process_which_failed_is_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NCCL has it: what is added up never comes, and nothing raises."""
+    freed = threading.Event()
+    monkeypatch.setattr(ranks_module, "EACH_S", 0.01)
+    monkeypatch.setattr(ranks_module, "GRACE_S", 0.01)
+    monkeypatch.setattr(ranks_module, "_give_up_gpu", freed.set)
+    store = HashStore()
+    first, second = Ranks(0, 2, store=store), Ranks(1, 2, store=store)
+    watcher = threading.Thread(target=first.watch, daemon=True)
+    watcher.start()
+    assert not freed.wait(0.1)
+    first.check()
+    second.tell(ValueError("x"))
+    assert freed.wait(30)
+    watcher.join(30)
+    with pytest.raises(PeerFailedError, match="process 1 of 2 failed: ValueError: x"):
+        first.check()
+
+
+def test_a_process_that_is_done_watches_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks_module, "_give_up_gpu", lambda: pytest.fail("gave up"))
+    store = HashStore()
+    first = Ranks(0, 2, store=store)
+    Ranks(1, 2, store=store).tell(ValueError("x"))
+    first.over.set()
+    first.watch()
+    assert not first.lost.is_set()
+
+
+@pytest.mark.parametrize("failed", [True, False])
+def test_with_nccl_a_failed_process_destroys_no_group(failed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To destroy it waits for the others, which wait for this one."""
+    done = list[str]()
+    monkeypatch.setattr(ranks_module, "_give_up_gpu", lambda: not done.append("given up"))
+    monkeypatch.setattr(ranks_module.dist, "destroy_process_group", lambda: done.append("destroyed"))
+    Ranks(0, 2, store=HashStore()).leave(failed=failed)
+    assert done == (["given up"] if failed else ["destroyed"])
 
 
 @pytest.mark.parametrize(

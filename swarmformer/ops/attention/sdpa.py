@@ -9,6 +9,9 @@ from torch.nn import functional as F
 from swarmformer.ops.attention.chunks import band, block_distances, joined, key_blocks, key_values, query_blocks
 from swarmformer.ops.attention.masks import past, relative_bias, usable_keys
 
+MOST_DROPPED = 65_535
+"""Texts that torch's kernel for masks takes at once on a GPU where it drops weights."""
+
 
 def sdpa(
     q_BHND: Tensor,
@@ -81,7 +84,11 @@ def _of_blocks(q_BHGWD: Tensor, k_BHGMD: Tensor, v_BHGMD: Tensor, mask: Tensor, 
     B, _, G, W, _ = q_BHGWD.shape
     q, k, v = (part.transpose(1, 2).flatten(0, 1) for part in (q_BHGWD, k_BHGMD, v_BHGMD))
     by_block = mask.expand(B, mask.shape[1], G, W, mask.shape[-1]).transpose(1, 2).flatten(0, 1)
-    mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=by_block, dropout_p=dropout_p)
+    if dropout_p and len(q) > MOST_DROPPED:
+        parts = zip(*(part.split(MOST_DROPPED) for part in (q, k, v, by_block)), strict=True)
+        mixed = torch.cat([F.scaled_dot_product_attention(*three, own, dropout_p) for *three, own in parts])
+    else:
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=by_block, dropout_p=dropout_p)
     return mixed.unflatten(0, (B, G)).transpose(1, 2)
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 from hypothesis import given, settings
+from torch.nn import functional as F
 from torch.nn.attention import flex_attention as flex_module
 
 from swarmformer.ops.attention import AttentionError, attend, flex, use_backend
+from swarmformer.ops.attention import sdpa as sdpa_module
 from tests.helpers import assert_close
 from tests.ops.attention.calls import Call, by_hand, calls, make
 
@@ -166,6 +168,23 @@ def test_dropout_drops_single_weights_and_scales_the_rest(backend: str, window: 
     possible = int((weights != 0).sum())
     share = 1 - int(kept.sum()) / possible
     assert share == pytest.approx(p, abs=4 * (p * (1 - p) / possible) ** 0.5)
+
+
+def test_blocks_are_dropped_in_pieces_that_the_kernel_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than 65,535 of them it refuses on a GPU, where it drops weights."""
+    rows, whole = list[int](), F.scaled_dot_product_attention
+
+    def counted(q: torch.Tensor, *rest: torch.Tensor, **options: object) -> torch.Tensor:
+        rows.append(len(q))
+        return whole(q, *rest, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sdpa_module, "MOST_DROPPED", 5)
+    monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
+    call = make(2, 2, 16, window=4, bias=True)  # 2 texts of 4 blocks
+    with use_backend("sdpa"):
+        expected, found = call.attend(), call.attend(dropout_p=1e-9)
+    assert rows == [8, 5, 3]
+    assert_close("out", expected, found, atol=1e-6)
 
 
 @WINDOWED

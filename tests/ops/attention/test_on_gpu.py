@@ -68,3 +68,15 @@ def test_what_is_chosen_agrees_with_plain(dtype: torch.dtype, call: Call) -> Non
         expected = rounded.to(torch.float32).attend()
     out = rounded.to("cuda").attend()
     assert_close("out", expected, out.cpu().float(), atol=2e-4 if dtype == torch.float32 else 0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_more_blocks_than_the_kernel_drops_at_once(dtype: torch.dtype) -> None:
+    """65,536 blocks with dropout, forward and backward: no error, and about the mean that all weights give."""
+    call = make(B=256, H=1, N=1024, E=16, window=4).to(dtype).to("cuda")
+    with use_backend("sdpa"):
+        whole, gradients = call.attend(), call.learned()
+        out = gradients.attend(dropout_p=0.5)
+        out.float().square().sum().backward()
+    assert gradients.q.grad is not None and bool(gradients.q.grad.isfinite().all())
+    assert abs(float((out.float() - whole.float()).mean())) < 0.01

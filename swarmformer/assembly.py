@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,13 +22,12 @@ from swarmformer.errors import ComponentError, DataError, SpecError, Swarmformer
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
-from swarmformer.records.base import in_a_line
+from swarmformer.places import frame_of, is_own, told_at, with_place
 from swarmformer.sections.data import called
 from swarmformer.sections.short_names import USUAL
 from swarmformer.shapes import shapes_compared
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 
-LIBRARY, TORCH = Path(__file__).parent, Path(torch.__file__).parent
 SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
 """Up to these sizes a model is rehearsed with numbers: on the meta device torch does every operation in Python, which
 takes five to ten times as long."""
@@ -44,14 +41,10 @@ def assemble(spec: ModelSpec) -> Model:
     """
     family = registry.get("model", spec.name)
     leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
-    try:
+    with told_at("model"):
         model: Model = family(*leading, **spec.options)
         if spec.channel is not None:
             model = WithChannel(model, spec.channel.make(spec.dims))
-    except SpecError:
-        raise
-    except ValueError as error:
-        raise SpecError(str(error), path=("model",)) from error
     model.spec = spec
     return model
 
@@ -75,10 +68,8 @@ def make_ingredients(train: TrainSpec, dims: Dims) -> Ingredients:
 
 
 def _ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
-    try:
+    with told_at("train", slot):
         return spec.make(*(dims,)[: len(registry.leading_of(slot, spec.part))])
-    except ValueError as error:
-        raise SpecError(str(error), path=("train", slot)) from error
 
 
 @kept_by(lambda spec: spec.model_dump_json())
@@ -195,13 +186,11 @@ def _why_not(length: int, error: Exception) -> str:
     """Of a pass that raised: our own words where we refused, else the error and the place where somebody's code is."""
     if isinstance(error, ComponentError):
         return f"fails in a trial pass over {length} tokens: {error}"
-    frames = traceback.extract_tb(error.__traceback__)
-    *_, frame = (frame for frame in frames if not Path(frame.filename).is_relative_to(TORCH))
-    ours = isinstance(error, ValueError) and Path(frame.filename).is_relative_to(LIBRARY)
+    frame = frame_of(error)
+    ours = isinstance(error, ValueError) and is_own(frame)
     if ours or isinstance(error, SwarmformerError):
         return f"cannot take {length} tokens: {error}"
-    place = f"{Path(frame.filename).name}, line {frame.lineno}, in {frame.name}"
-    return f"fails in a trial pass over {length} tokens with {type(error).__name__}: {in_a_line(error)} ({place})"
+    return f"fails in a trial pass over {length} tokens with {with_place(error)}"
 
 
 def _stand_in(model: Model) -> tuple[dict[str, Tensor], str]:

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from swarmformer.contracts import Dims
-from swarmformer.errors import SpecError
+from swarmformer.places import told_at
 from swarmformer.spec import ComponentSpec
 
 
@@ -37,17 +37,14 @@ class Parts:
         Without a place, for the first part of a model that draws all from the global stream: as if there were no seed.
 
         Raises:
-            SpecError: options or sizes that the component refuses with any ValueError; ``path`` names the key.
+            SpecError: options or sizes that the component refuses with any ValueError, whatever one that is not built
+                in raises; ``path`` names the key.
         """
         spec = self.slots[slot]
         if place is None:
             torch.set_rng_state(self.before)
-        with nullcontext() if place is None else self.stream(place):
-            try:
-                return spec.make(self.dims)
-            except ValueError as error:
-                key = (error.path or ()) if isinstance(error, SpecError) else ()
-                raise SpecError(str(error), path=("model", slot, *key)) from error
+        with nullcontext() if place is None else self.stream(place), told_at("model", slot):
+            return spec.make(self.dims)
 
     @contextmanager
     def stream(self, place: str) -> Iterator[None]:

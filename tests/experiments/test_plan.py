@@ -141,6 +141,47 @@ def test_a_component_that_raises_is_named_with_its_error_and_place(
         load_plan(tiny_grid(arms=["base", arm]))
 
 
+BROKEN_PART = """
+from torch import nn
+from swarmformer.contracts import Pooling
+
+
+class Keyed(Pooling):
+    def __init__(self, dims, *, kind: str = "a"):
+        super().__init__()
+        self.scale = {{"a": 1.0}}[kind + "{word}"]
+
+
+class Asserted(Pooling):
+    def __init__(self, dims, *, kind: str = "a"):
+        super().__init__()
+        assert kind == "{word}", "no such kind"
+
+
+class WithoutSuper(Pooling):
+    def __init__(self, dims, *, kind: str = "a"):
+        self.linear = nn.Linear(2, 2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("Keyed", r"KeyError: 'ax' \(broken_part.py, line 9, in __init__\)"),
+        ("Asserted", r"AssertionError: no such kind \(broken_part.py, line 15, in __init__\)"),
+        ("WithoutSuper", r"AttributeError: cannot assign module before .* \(broken_part.py, line 20, in __init__\)"),
+    ],
+)
+def test_a_constructor_that_fails_is_named_with_its_key_and_place(
+    tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    (tmp_path / "broken_part.py").write_text(BROKEN_PART.format(word="x"))
+    monkeypatch.syspath_prepend(tmp_path)
+    arm = {"name": "mine", "variant": "base", "model": {"pooling": {"name": f"broken_part:{name}"}}}
+    with pytest.raises(SpecError, match=rf"tiny.yaml: arms\[1\].*model.pooling.*cannot be built: {words}"):
+        load_plan(tiny_grid(arms=["base", arm]))
+
+
 SCANNING = """
 from swarmformer.contracts import Local
 

@@ -86,7 +86,9 @@ def _of_blocks(q_BHGWD: Tensor, k_BHGMD: Tensor, v_BHGMD: Tensor, mask: Tensor, 
     by_block = mask.expand(B, mask.shape[1], G, W, mask.shape[-1]).transpose(1, 2).flatten(0, 1)
     if dropout_p and len(q) > MOST_DROPPED:
         parts = zip(*(part.split(MOST_DROPPED) for part in (q, k, v, by_block)), strict=True)
-        mixed = torch.cat([F.scaled_dot_product_attention(*three, own, dropout_p) for *three, own in parts])
+        mixed = torch.cat([
+            F.scaled_dot_product_attention(q, k, v, attn_mask=own, dropout_p=dropout_p) for q, k, v, own in parts
+        ])  # fmt: skip
     else:
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=by_block, dropout_p=dropout_p)
     return mixed.unflatten(0, (B, G)).transpose(1, 2)

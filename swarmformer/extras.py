@@ -46,4 +46,5 @@ def imported(path: str) -> Any:
     except SystemExit as end:  # nothing was done, so that this is no success whatever its status
         raise SpecError(f"module {module!r} ends the program when it is imported (sys.exit({end.code!r}))") from None
     except Exception as error:
-        raise SpecError(f"{type(error).__name__}: {error}") from error
+        as_file = module.endswith(".py") and f"; a module has no ending: write {module.removesuffix('.py')}:{name}"
+        raise SpecError(f"{type(error).__name__}: {error}{as_file or ''}") from error

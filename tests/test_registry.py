@@ -246,3 +246,8 @@ def test_two_plugins_of_one_name_are_both_refused(install) -> None:
     assert [("good-one" in e.fault) and ("good-two" in e.fault) for e in entries("good") if e.fault] == [True, True]
     with pytest.raises(SpecError, match=r"norm\.good .*good-"):
         registry.get("norm", "good")
+
+
+def test_a_file_in_the_place_of_a_module_is_told() -> None:
+    with pytest.raises(SpecError, match=r"a module has no ending: write mine:Mean"):
+        registry.get("pooling", "mine.py:Mean")

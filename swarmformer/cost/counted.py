@@ -29,6 +29,7 @@ from swarmformer.contracts.component import COUNTED
 from swarmformer.cost.operations import LeftOut, backward, counting
 from swarmformer.cost.parts import sizes_of
 from swarmformer.errors import ComponentError
+from swarmformer.records.base import in_a_line
 
 META = torch.device("meta")
 _counts: dict[Hashable, int] = {}
@@ -65,10 +66,19 @@ def count(component: Component, what: str, sizes: Sequence[int]) -> int:
         except (NotImplementedError, RuntimeError) as error:
             name = f"{component.slot}.{component.registered_name or type(component).__name__}"
             raise ComponentError(
-                f"{name}: {what} is counted on the meta device, but it cannot run without values ({error}). Write "
-                f"{what}(self, …) that returns multiply-adds × 2, or keep its shapes free of values"
+                f"{name}: {what} is counted on the meta device, but it cannot run there ({in_a_line(error)}). "
+                f"{_remedy(str(error), what)}"
             ) from error
     return _counts[key]
+
+
+def _remedy(error: str, what: str) -> str:
+    if "in-place" in error:
+        return "It changes what it is given: work on a copy"
+    if "expected device" in error or "same device" in error:
+        return ("It has a tensor that stays where it was made: make it with device=x.device, or register it as a "
+                "buffer, self.register_buffer(name, tensor)")  # fmt: skip
+    return f"Write {what}(self, …) that returns multiply-adds × 2, or keep its shapes free of values"
 
 
 def remarks_of(model: Model) -> tuple[str, ...]:

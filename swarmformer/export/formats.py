@@ -80,13 +80,24 @@ def _open_onnx(path: Path, threads: int) -> Run:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    with _told_of_onnxruntime():
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(ids_BN: np.ndarray, mask_BN: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = session.run([LOGITS], {IDS: ids_BN, MASK: mask_BN})[0]
+        with _told_of_onnxruntime():
+            logits: np.ndarray = session.run([LOGITS], {IDS: ids_BN, MASK: mask_BN})[0]
         return logits
 
     return run
+
+
+@contextmanager
+def _told_of_onnxruntime() -> Iterator[None]:
+    """Its errors have no class in common."""
+    try:
+        yield
+    except Exception as error:
+        raise SpecError(f"onnxruntime cannot run this graph: {_reason(error)}. Try --format torch-export") from error
 
 
 def to_int8(path: Path) -> None:

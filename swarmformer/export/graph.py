@@ -61,13 +61,15 @@ def traced(model: Model, pad_id: int) -> ExportedProgram:
                 dynamic_shapes=(sizes, sizes),
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
-        except Exception as error:  # whatever a component does that no graph can hold
+            _without_assertions(program.graph_module)
+        except (Exception, SystemError) as error:  # whatever a component does that no graph can hold
             reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+            if isinstance(error, SystemError):  # torch 2.13 cannot leave such values out
+                reason += " (is a value made under torch.no_grad that nothing uses? make it in training alone)"
             raise SpecError(
                 f"this model cannot be exported as one graph for every length: {reason}. --format safetensors takes "
                 "every model"
             ) from error
-    _without_assertions(program.graph_module)
     return program
 
 

@@ -153,8 +153,34 @@ class Peeking(Newcomer):
 
 
 def test_what_depends_on_values_is_told_what_to_write() -> None:
-    with pytest.raises(ComponentError, match=r"Peeking: flops is counted .* without values .*Write flops\(self, …\)"):
+    with pytest.raises(ComponentError, match=r"Peeking: flops is counted .* cannot run there .*Write flops\(self, …\)"):
         Peeking(DIMS).flops(1, 4)
+
+
+class Plain(Newcomer):
+    """Keeps a tensor that does not move with it."""
+
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+        self.scale = torch.ones(dims.d_model)
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        return super().forward(x_BND * self.scale)
+
+
+class InPlace(Newcomer):
+    """Writes into what it is given."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        x_BND[:, 0] = 0
+        return super().forward(x_BND)
+
+
+@pytest.mark.parametrize(("cls", "remedy"), [(Plain, "register it as a buffer"), (InPlace, "work on a copy")])
+def test_what_no_closed_form_mends_is_told_otherwise(cls: type[Local], remedy: str) -> None:
+    with pytest.raises(ComponentError, match=remedy) as told:
+        cls(DIMS).training_flops(1, 4)
+    assert "Write training_flops" not in str(told.value)
 
 
 class Twice(Feedback):

@@ -146,19 +146,24 @@ from torch import nn
 from swarmformer.contracts import Pooling
 
 
-class Keyed(Pooling):
+class Mean(Pooling):
+    def forward(self, x_BND, mask_BN=None):
+        return x_BND.mean(1)
+
+
+class Keyed(Mean):
     def __init__(self, dims, *, kind: str = "a"):
         super().__init__()
-        self.scale = {{"a": 1.0}}[kind + "{word}"]
+        self.scale = {"a": 1.0}[kind + "x"]
 
 
-class Asserted(Pooling):
+class Asserted(Mean):
     def __init__(self, dims, *, kind: str = "a"):
         super().__init__()
-        assert kind == "{word}", "no such kind"
+        assert kind == "x", "no such kind"
 
 
-class WithoutSuper(Pooling):
+class WithoutSuper(Mean):
     def __init__(self, dims, *, kind: str = "a"):
         self.linear = nn.Linear(2, 2)
 """
@@ -167,15 +172,15 @@ class WithoutSuper(Pooling):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("Keyed", r"KeyError: 'ax' \(broken_part.py, line 9, in __init__\)"),
-        ("Asserted", r"AssertionError: no such kind \(broken_part.py, line 15, in __init__\)"),
-        ("WithoutSuper", r"AttributeError: cannot assign module before .* \(broken_part.py, line 20, in __init__\)"),
+        ("Keyed", r"KeyError: 'ax' \(broken_part.py, line 14, in __init__\)"),
+        ("Asserted", r"AssertionError: no such kind \(broken_part.py, line 20, in __init__\)"),
+        ("WithoutSuper", r"AttributeError: cannot assign module before .* \(broken_part.py, line 25, in __init__\)"),
     ],
 )
 def test_a_constructor_that_fails_is_named_with_its_key_and_place(
     tiny_grid: Grid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
 ) -> None:
-    (tmp_path / "broken_part.py").write_text(BROKEN_PART.format(word="x"))
+    (tmp_path / "broken_part.py").write_text(BROKEN_PART)
     monkeypatch.syspath_prepend(tmp_path)
     arm = {"name": "mine", "variant": "base", "model": {"pooling": {"name": f"broken_part:{name}"}}}
     with pytest.raises(SpecError, match=rf"tiny.yaml: arms\[1\].*model.pooling.*cannot be built: {words}"):

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,39 @@ def test_what_no_graph_can_hold_says_so_and_leaves_nothing(tmp_path: Path, monke
     with pytest.raises(SpecError, match=r"cannot be exported as one graph for every length: .*--format safetensors"):
         written(complete, tmp_path / "out", "torch-export")
     assert not list(tmp_path.glob("*out*"))
+
+
+def test_a_value_that_nothing_uses_is_named_where_torch_cannot_leave_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = complete_model("bag_of_embeddings")
+    pooling = complete.model.pooling.forward
+
+    def looked_at(x_BND: torch.Tensor, mask_BN: torch.Tensor | None = None) -> torch.Tensor:
+        with torch.no_grad():
+            x_BND.amax(-1).mean()
+        return pooling(x_BND, mask_BN)
+
+    monkeypatch.setattr(complete.model.pooling, "forward", looked_at)
+    try:
+        written(complete, tmp_path / "out", "torch-export")
+    except SpecError as error:
+        assert "made under torch.no_grad that nothing uses? make it in training alone" in str(error)
+        assert not list(tmp_path.glob("*out*"))
+
+
+@pytest.mark.parametrize("opens", [True, False])
+def test_a_graph_that_onnxruntime_does_not_run_says_so(opens: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Reshape node\nmore")
+
+    session = SimpleNamespace(run=refuse)
+    fake = SimpleNamespace(SessionOptions=SimpleNamespace,
+                           InferenceSession=lambda *given, **named: session if opens else refuse())  # fmt: skip
+    monkeypatch.setitem(sys.modules, "onnxruntime", fake)
+    ids = np.ones((1, 2), dtype=np.int64)
+    with pytest.raises(SpecError, match=r"cannot run this graph: RuntimeError: .*Reshape node\. Try --format torch"):
+        formats._open_onnx(Path("model.onnx"), 1)(ids, ids)
 
 
 def test_a_translation_that_gives_nothing_is_a_fault_and_no_file(

@@ -64,7 +64,7 @@ class Check:
                 return Status.EXPECTED_FAILURE, f"says honours_mask = False; {fault}"
             return Status.FAILED, str(fault)
         except Exception as error:  # a component may fail in any way; it is reported, not hidden
-            return Status.FAILED, _explain(error, case)
+            return Status.FAILED, explain(error, case)
         if untrue:
             return Status.FAILED, "says honours_mask = False, but pads do not touch its result: say True"
         return Status.PASSED, ""
@@ -88,7 +88,7 @@ def check(
     return make
 
 
-def _explain(error: Exception, case: Case) -> str:
+def explain(error: Exception, case: Case) -> str:
     """The error and where it was raised: in the component's own file rather than in what that calls."""
     frames = traceback.extract_tb(error.__traceback__)
     foreign = [frame for frame in frames if not _within(frame.filename, TORCH)]

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from swarmformer.components.router.fixed_chunk import FixedChunk
 from swarmformer.contracts import Assignment, Component
+from swarmformer.registry import leading_of
+from swarmformer.schema import options_of
 from swarmformer.testing.case import DIMS, Case
 from swarmformer.testing.require import ViolationError
 
@@ -105,3 +107,20 @@ def width_of(slot: str) -> int:
 def real_rows(slot: str, component: Any, out: Tensor, mask_BN: Tensor) -> Tensor:
     """The rows that pads must not touch."""
     return out if rows_per_text(slot, component) else out[mask_BN]
+
+
+def dropouts_of(case: Case) -> list[str]:
+    """Names of the options that are dropouts."""
+    names = [option.name for option in options_of(case.cls, leading_of(case.slot, case.cls))]
+    return [name for name in names if name == "dropout" or name.endswith("_dropout")]
+
+
+def without_dropout(component: nn.Module) -> nn.Module:
+    """The component with the dropouts of everything inside it turned off, those of a model's parts too."""
+    for module in component.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        for name, value in vars(module).items():
+            if name.endswith("dropout") and isinstance(value, float):
+                setattr(module, name, 0.0)
+    return component

@@ -24,8 +24,14 @@ def require(kept: bool, otherwise: str) -> None:
         raise ViolationError(otherwise)
 
 
-def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol: float = 0.0) -> None:
-    """Raise ViolationError with the tensor's name and the greatest difference; NaN and other shapes are refused."""
+def assert_close(
+    name: str, reference: Tensor, value: Tensor, atol: float, rtol: float = 0.0, hint: str = ""
+) -> None:
+    """Raise ViolationError with the tensor's name and the greatest difference; NaN and other shapes are refused.
+
+    Args:
+        hint: what to do about a difference.
+    """
     if reference.shape != value.shape:
         raise MalformedError(f"{name}: shape {tuple(value.shape)}, expected {tuple(reference.shape)}")
     require_finite(name, value)
@@ -33,7 +39,8 @@ def assert_close(name: str, reference: Tensor, value: Tensor, atol: float, rtol:
     excess = gap - rtol * reference.detach().abs()
     near = excess.numel() == 0 or bool(excess.max() <= atol)
     allowed = f"{atol:g} + {rtol:g}·|reference|" if rtol else f"{atol:g}"
-    require(near, f"{name}: differs by up to {_greatest(gap):.3g} (allowed {allowed})")
+    remedy = f"; {hint}" if hint else ""
+    require(near, f"{name}: differs by up to {_greatest(gap):.3g} (allowed {allowed}){remedy}")
 
 
 def require_finite(name: str, value: Tensor) -> None:

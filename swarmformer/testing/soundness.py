@@ -8,8 +8,11 @@ from swarmformer.once import kept_by
 from swarmformer.spec import ComponentSpec, ModelSpec
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import Check
+from swarmformer.testing.checks.inputs import inputs_are_left_alone
 from swarmformer.testing.checks.models import knows_no_later_token
 from swarmformer.testing.checks.norms import norm_is_applied_inside
+from swarmformer.testing.checks.parts import a_text_trains_the_same_alone_and_in_a_batch, losses_of_texts_add_up
+from swarmformer.testing.checks.states import state_dict_round_trip
 from swarmformer.testing.checks.texts import (
     one_text_is_the_same_alone_and_in_a_batch,
     one_text_is_the_same_alone_and_padded,
@@ -19,11 +22,15 @@ from swarmformer.testing.outcome import Status
 from swarmformer.testing.variant import checks_of_variant
 
 DECISIVE = (
+    inputs_are_left_alone,
     pads_do_not_touch_real_tokens,
     one_text_is_the_same_alone_and_in_a_batch,
     one_text_is_the_same_alone_and_padded,
     norm_is_applied_inside,
     knows_no_later_token,
+    a_text_trains_the_same_alone_and_in_a_batch,
+    losses_of_texts_add_up,
+    state_dict_round_trip,
 )
 
 

@@ -249,17 +249,22 @@ def test_what_flops_leave_out_is_said(tiny_grid: Grid, tmp_path: Path, monkeypat
     assert remarks == {"base": (), "scan": (said,)}
 
 
-OWN = "tests.testing.broken:"
+OWN, PASSES = "tests.testing.broken:", "tests.testing.broken_passes:"
+FAILS, CHECK = "fails a check of its contract ", f"swarmformer check {PASSES}"
 DEAF = (
     "local: fails 2 of its contract's checks (pads_do_not_touch_real_tokens, one_text_is_the_same_alone_and_padded): "
     f"swarmformer check {OWN}IgnoresTheMask"
 )
 NORMLESS = f"local: fails a check of its contract (norm_is_applied_inside): swarmformer check {OWN}ForgetsTheNorm"
+WRITES = f"local: {FAILS}(inputs_are_left_alone): {CHECK}DropsTokensInPlace"
 BROKEN = {
     "deaf": ({"local": OWN + "IgnoresTheMask"}, DEAF),
     "normless": ({"local": OWN + "ForgetsTheNorm"}, NORMLESS),
     "leaky": ({"pooling": OWN + "MeanOverPads"}, "pooling: pads reach its result, as it says (honours_mask = False)"),
     "sound": ({"local": OWN + "Sound"}, ""),
+    "writes": ({"local": PASSES + "DropsTokensInPlace"}, WRITES),
+    "sums": ({"router": PASSES + "GatedChunks"}, f"router: {FAILS}(losses_of_texts_add_up): {CHECK}GatedChunks"),
+    "counts": ({"local": PASSES + "CountsSteps"}, f"local: {FAILS}(state_dict_round_trip): {CHECK}CountsSteps"),
 }
 
 

@@ -21,6 +21,7 @@ SHAPES = {f"right_shape_and_finite_in_{dtype}" for dtype in ("fp32", "bf16", "fp
 PADS = {"pads_do_not_touch_real_tokens"}
 ALONE = {"one_text_is_the_same_alone_and_padded"}
 BATCH = {"one_text_is_the_same_alone_and_in_a_batch"}
+APART = {"a_text_trains_the_same_alone_and_in_a_batch"}
 EMPTY = {"texts_without_tokens_stay_finite"}
 GRADIENT = {"a_gradient_reaches_every_parameter"}
 STATE = {"state_dict_round_trip"}
@@ -53,7 +54,7 @@ FAULTS = [
     (broken.StaysInFp32, SHAPES - {"right_shape_and_finite_in_fp32"}, set()),
     (broken.CreatedLazily, {"parameters_are_there_from_the_start"}, BUILT | STATE),
     (broken.OnAFixedDevice, BUILT, set()),
-    (broken.MixesTexts, BATCH, PADS | ALONE),
+    (broken.MixesTexts, BATCH | APART, PADS | ALONE),
     (broken.ClaimsAFault, PADS, set()),
     (broken.ForgetsItsBuffer, STATE, set()),
     (broken.KeepsItsGraph, {"can_be_copied"}, set()),
@@ -61,10 +62,10 @@ FAULTS = [
     (broken.ForgetsTheNorm, {"norm_is_applied_inside"}, set()),
     (broken.Wordless, {"docstring_has_a_summary"}, set()),
     (broken.GrowsWithTraining, {"follows_the_training"}, set()),
-    (broken.BatchNorm, BATCH, set()),
+    (broken.BatchNorm, BATCH | APART, set()),
     (broken.Crooked, {"broadcast_is_linear"}, {"texts_without_tokens_give_zero"}),
     (broken.ClaimsSignals, {"signals_are_stated_truly"}, set()),
-    (broken.LossOfPads, {"losses_leave_pads_out"}, set()),
+    (broken.LossOfPads, {"losses_leave_pads_out", "losses_of_texts_add_up"}, set()),
     (broken.Deaf, {"a_signal_weighs_clusters", "a_signal_of_minus_infinity_is_a_mask_to_others"}, set()),
     (broken.LeavesMaskedClusters, {"masked_clusters_come_out_zero", "texts_without_tokens_give_zero"}, set()),
     (broken.SendsMore, {"broadcast_width_is_what_is_sent"}, set()),

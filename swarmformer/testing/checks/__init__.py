@@ -10,11 +10,13 @@ from swarmformer.testing.checks import (
     declared,
     feedbacks,
     gradients,
+    inputs,
     models,
     norms,
     numbers,
     objectives,
     optimisers,
+    parts,
     pyramids,
     routers,
     stages,
@@ -34,9 +36,9 @@ SCHEMA = declared.constructor_is_a_schema
 """The check without which no other can be tried."""
 
 CHECKS = (
-    *_of(declared), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(costs), *_of(norms),
-    *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(stretches), *_of(models), *_of(tasks),
-    *_of(text_augmentations),
+    *_of(declared), *_of(inputs), *_of(numbers), *_of(texts), *_of(gradients), *_of(states), *_of(parts),
+    *_of(costs), *_of(norms), *_of(routers), *_of(clusters), *_of(feedbacks), *_of(pyramids), *_of(stretches),
+    *_of(models), *_of(tasks), *_of(text_augmentations),
     *_of(objectives), *_of(optimisers), *_of(augmentations), *_of(stages),
 )  # fmt: skip
 """All checks, in the order they are run and reported."""

@@ -24,10 +24,10 @@ def constructor_is_a_schema(case: Case) -> None:
 
 @check(once=True)
 def docstring_has_a_summary(case: Case) -> None:
-    """The first line of the class's own docstring is a sentence: lists print it."""
+    """The first line of the class's own docstring is a sentence or a question: lists print it."""
     summary = (inspect.cleandoc(case.cls.__dict__.get("__doc__") or "")).split("\n", 1)[0]
     require(bool(summary), "the class has no docstring; its first line is what lists of components print")
-    require(summary.endswith((".", ")")), f"the docstring's first line is no whole sentence: {summary!r}")
+    require(summary.endswith((".", ")", "?")), f"the docstring's first line is no whole sentence: {summary!r}")
 
 
 @check()

@@ -8,13 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swarmformer.registry import leading_of
-from swarmformer.schema import options_of
 from swarmformer.seeding import seed_all
 from swarmformer.testing.case import Case
-from swarmformer.testing.check import check
-from swarmformer.testing.drive import TENSOR_SLOTS, apply, inputs, prefix_mask, usual_length
-from swarmformer.testing.require import NotApplicableError, require
+from swarmformer.testing.check import check, explain
+from swarmformer.testing.drive import TENSOR_SLOTS, apply, dropouts_of, inputs, prefix_mask, usual_length
+from swarmformer.testing.require import NotApplicableError, ViolationError, require
 
 
 def _result(case: Case, component: Any, seed: int = 0) -> Tensor:
@@ -43,8 +41,7 @@ def eval_is_deterministic(case: Case) -> None:
 @check(*TENSOR_SLOTS)
 def every_dropout_acts_in_training(case: Case) -> None:
     """Each option called ``dropout`` or ``…_dropout``, alone at 0.5, makes two training passes differ."""
-    names = [option.name for option in options_of(case.cls, leading_of(case.slot, case.cls))]
-    dropouts = [name for name in names if name == "dropout" or name.endswith("_dropout")]
+    dropouts = dropouts_of(case)
     if not dropouts:
         raise NotApplicableError("no option called dropout")
     for name in dropouts:
@@ -56,17 +53,44 @@ def every_dropout_acts_in_training(case: Case) -> None:
 
 @check(*TENSOR_SLOTS)
 def state_dict_round_trip(case: Case) -> None:
-    """A component with other weights gives the same after it loaded the state of this one, schedules included."""
+    """One with other weights gives the same after it loaded the state of one that trained, schedules included."""
     first, second = case.build(seed=1), case.build(seed=2)
-    first.set_progress(0.7)
+    _trained_a_little(case, first)
     second.load_state_dict(first.state_dict(), strict=True)
     require(
-        torch.equal(_result(case, first), _result(case, second)),
+        torch.equal(_result(case, first.eval()), _result(case, second)),
         "the same state gives another result in evaluation: something that matters is not in the state dict "
-        "(register buffers as persistent)",
+        "(keep it, and what training changes of it, in a persistent buffer)",
     )
     same = torch.equal(_result(case, first.train(), seed=1), _result(case, second.train(), seed=1))
-    require(same, "the same state and random seed give another result in training")
+    require(
+        same,
+        "the same state and random seed give another result in training (keep what training changes in a persistent "
+        "buffer; draw from torch alone)",
+    )
+
+
+def _trained_a_little(case: Case, component: Any) -> None:
+    """Passes in training over other inputs, as a schedule goes on: what they leave behind is state."""
+    component.train()
+    _, mask = _usual(case)
+    B, N = mask.shape
+    for step, done in enumerate((0.2, 0.5, 0.7)):
+        component.set_progress(done)
+        apply(case.slot, component, inputs(case.slot, B, N, seed=5 + step), mask)
+
+
+@check(*TENSOR_SLOTS, "objective")
+def constants_are_buffers(case: Case) -> None:
+    """The constructor keeps no tensors as plain attributes, which neither move with the component nor are saved."""
+    for path, module in case.make().named_modules():
+        for name, value in vars(module).items():
+            where = f"{path}.{name}" if path else name
+            require(
+                not isinstance(value, Tensor),
+                f"{where} is no buffer, so that it neither moves with the component nor is saved: "
+                f'self.register_buffer("{name}", …)',
+            )
 
 
 @check(*TENSOR_SLOTS)
@@ -87,14 +111,24 @@ def builds_without_weights(case: Case) -> None:
     real, usual = case.build(), _usual(case)
     with torch.device("meta"):
         component = case.make()
-        x, mask = (torch.empty_like(tensor, device="meta") for tensor in usual)
-        out = apply(case.slot, component, x, mask)
+    out = _meta_result(case, component, *(torch.empty_like(tensor, device="meta") for tensor in usual))
     state = component.state_dict()
     solid = [name for name, tensor in (*component.named_parameters(), *component.named_buffers()) if not tensor.is_meta]
     require(not solid, f"made on a fixed device instead of the current one: {', '.join(solid)}")
     shapes = {name: tensor.shape for name, tensor in real.state_dict().items()}
     require({name: t.shape for name, t in state.items()} == shapes, "shapes differ from those built with weights")
     require(out.is_meta and out.shape == _result(case, real).shape, "a forward pass gives another shape or device")
+
+
+def _meta_result(case: Case, component: Any, x: Tensor, mask: Tensor) -> Tensor:
+    """Where meta is not the current device: what is made there without a device is made on the CPU, as with a GPU."""
+    try:
+        return apply(case.slot, component, x, mask)
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("same device", "expected device")):
+            raise
+        words = "a tensor is on the CPU wherever the input is: make it with device=x.device, or a constant as a buffer"
+        raise ViolationError(f"{words}; {explain(error, case)}") from error
 
 
 @check(*TENSOR_SLOTS)

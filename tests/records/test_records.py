@@ -21,6 +21,7 @@ KINDS: dict[str, type[records.Document]] = {
     "environment.json": records.Environment,
     "plan.json": records.Plan,
     "registered.json": records.Registration,
+    "extended.json": records.Extensions,
     "floors.json": records.Floors,
     "costs.json": records.Costs,
 }

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from swarmformer.registry import slot_of
 from swarmformer.testing import Case, Status, check_component
 from swarmformer.testing.checks.parts import a_text_trains_the_same_alone_and_in_a_batch, losses_of_texts_add_up
+from swarmformer.training.loop import Trainer
+from tests.helpers import no_dropout
 from tests.testing import broken_passes as broken
+from tests.training.toys import toy_data, toy_run
 
+CPU = torch.device("cpu")
 ALONE = "inputs_are_left_alone"
 SAVED, BUFFERS, DEVICE = "state_dict_round_trip", "constants_are_buffers", "builds_without_weights"
 APART, ADD_UP = "a_text_trains_the_same_alone_and_in_a_batch", "losses_of_texts_add_up"
@@ -61,6 +66,25 @@ def test_what_keeps_its_word_passes(cls: type) -> None:
 def test_losses_that_no_parts_add_up_to_are_not_held_to_it(cls: type, words: str) -> None:
     outcome = losses_of_texts_add_up.run(Case(cls, slot_of(cls)))
     assert outcome.status is Status.NOT_APPLICABLE and words in outcome.detail
+
+
+@pytest.mark.parametrize(
+    ("cls", "adds_up"),
+    [(broken.MeanOfTexts, True), (broken.SaidMeanOfTokens, True), (broken.GatedChunks, False),
+     (broken.MeanOfTokens, False), (broken.BalancesTheBatch, False)],
+)  # fmt: skip
+def test_the_check_says_what_a_training_step_does(cls: type, adds_up: bool) -> None:
+    """The loss that a step records of a batch, computed at once and two texts at a time."""
+    trainer = Trainer(toy_run("base", model={"router": f"{cls.__module__}:{cls.__name__}"}), toy_data(), CPU)
+    no_dropout(trainer.model)
+    trainer.model.train()
+    batch = next(iter(trainer.batches["train"](0)))
+    losses = []
+    for trainer.step.micro_batch in (0, 2):
+        losses.append(float(trainer.step.add_gradients(batch)["loss/gate"]))
+    assert (losses[0] == pytest.approx(losses[1], rel=1e-4)) == adds_up, losses
+    checked = losses_of_texts_add_up.run(Case(cls, "router")).status
+    assert checked is (Status.PASSED if adds_up else Status.FAILED)
 
 
 def test_a_norm_of_the_batch_may_say_so() -> None:

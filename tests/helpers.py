@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from swarmformer.data.task import Task
 from swarmformer.testing import Status, assert_close, check_component
 
-__all__ = ["assert_close", "assert_loads_soundly", "no_dropout", "places_asked", "prefix_mask"]
+__all__ = ["assert_close", "assert_loads_soundly", "places_asked", "prefix_mask"]
 
 
 def assert_loads_soundly(cls: type[Task], **options: object) -> None:
@@ -21,16 +21,6 @@ def assert_loads_soundly(cls: type[Task], **options: object) -> None:
     report.raise_for_failures()
     passed = {outcome.check for outcome in report.of(Status.PASSED)}
     assert {"splits_hold_what_is_declared", "loading_again_gives_the_same"} <= passed, report
-
-
-def no_dropout(model: nn.Module) -> None:
-    """Turn every dropout off, so that train mode is deterministic."""
-    for module in model.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        for name, value in vars(module).items():
-            if name.endswith("dropout") and isinstance(value, float):
-                setattr(module, name, 0.0)
 
 
 def prefix_mask(lengths: list[int], N: int) -> Tensor:

@@ -10,7 +10,8 @@ import swarmformer
 from swarmformer import hub
 from swarmformer.errors import SpecError
 from swarmformer.hub.published import our_name
-from tests.helpers import assert_close, no_dropout
+from swarmformer.testing.drive import without_dropout
+from tests.helpers import assert_close
 from tests.reference import ReferenceSwarmFormer
 
 PUBLISHED = {
@@ -61,8 +62,8 @@ def test_mask_is_ignored_as_published() -> None:
 def test_gradients_equal_the_reference_in_train(variant: str) -> None:
     oracle = reference(variant, seed=2)
     model = hub.from_published(oracle.state_dict())
-    no_dropout(oracle)
-    no_dropout(model)
+    without_dropout(oracle)
+    without_dropout(model)
     ids, labels = torch.randint(0, 30522, (2, 32)), torch.tensor([0, 1])
     for module in (oracle.train(), model.train()):
         F.cross_entropy(module(ids), labels).backward()

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from experiments.speed.published import PublishedSwarmFormer
 from swarmformer import hub
 from swarmformer.hub.published import our_name
-from tests.helpers import assert_close, no_dropout
+from swarmformer.testing.drive import without_dropout
+from tests.helpers import assert_close
 from tests.reference import ReferenceSwarmFormer
 
 SIZES = {"vocab_size": 50, "width": 32, "layers": 2, "cluster_size": 4}
@@ -34,7 +35,7 @@ def test_ours_agrees_at_the_published_widths(width: int) -> None:
     with torch.inference_mode():
         assert_close("logits", published.eval()(ids), ours.eval()(ids), atol=1e-5)
     for model in (published, ours):
-        no_dropout(model)
+        without_dropout(model)
         F.cross_entropy(model.train()(ids), labels).backward()
     found = dict(ours.named_parameters())
     for name, parameter in published.named_parameters():

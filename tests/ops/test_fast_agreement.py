@@ -10,7 +10,8 @@ from torch.nn import functional as F
 import swarmformer
 from swarmformer.contracts import Model
 from swarmformer.ops.switch import use_fast
-from tests.helpers import assert_close, no_dropout, prefix_mask
+from swarmformer.testing.drive import without_dropout
+from tests.helpers import assert_close, prefix_mask
 
 DIMS = {"d_model": 32, "vocab_size": 60, "seq_len": 64}
 VARIANTS = [
@@ -22,7 +23,7 @@ VARIANTS = [
 def shaken(variant: str) -> Model:
     torch.manual_seed(0)
     model = swarmformer.build_model(variant, dims=DIMS)
-    no_dropout(model)
+    without_dropout(model)
     with torch.no_grad():  # away from tame initial values
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)

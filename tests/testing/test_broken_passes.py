@@ -8,8 +8,8 @@ import torch
 from swarmformer.registry import slot_of
 from swarmformer.testing import Case, Status, check_component
 from swarmformer.testing.checks.parts import a_text_trains_the_same_alone_and_in_a_batch, losses_of_texts_add_up
+from swarmformer.testing.drive import without_dropout
 from swarmformer.training.loop import Trainer
-from tests.helpers import no_dropout
 from tests.testing import broken_passes as broken
 from tests.training.toys import toy_data, toy_run
 
@@ -76,7 +76,7 @@ def test_losses_that_no_parts_add_up_to_are_not_held_to_it(cls: type, words: str
 def test_the_check_says_what_a_training_step_does(cls: type, adds_up: bool) -> None:
     """The loss that a step records of a batch, computed at once and two texts at a time."""
     trainer = Trainer(toy_run("base", model={"router": f"{cls.__module__}:{cls.__name__}"}), toy_data(), CPU)
-    no_dropout(trainer.model)
+    without_dropout(trainer.model)
     trainer.model.train()
     batch = next(iter(trainer.batches["train"](0)))
     losses = []

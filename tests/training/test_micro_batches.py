@@ -18,12 +18,13 @@ from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import MemoryExhaustedError, SpecError, TrainingDivergedError
 from swarmformer.records import Computing
 from swarmformer.spec import TrainSpec
+from swarmformer.testing.drive import without_dropout
 from swarmformer.training.evaluate import objective_loss, predict
 from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE
 from swarmformer.training.step import training_step
-from tests.helpers import assert_close, no_dropout, prefix_mask
+from tests.helpers import assert_close, prefix_mask
 from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, finish, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
 
@@ -56,7 +57,7 @@ def test_parts_have_the_gradient_of_the_whole(name: str, size: int, monkeypatch:
     settings = dict(CASES[name])
     variant = settings.pop("variant", name)
     trainer = Trainer(toy_run(variant, **settings), token_data() if name == "tokens" else DATA, CPU)
-    no_dropout(trainer.model)
+    without_dropout(trainer.model)
     trainer.model.train()
     trainer.step.objective.train()
     # What is hidden is drawn by numbers that follow from the text, whichever part it is in.

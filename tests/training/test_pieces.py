@@ -11,8 +11,9 @@ from torch import Tensor
 from swarmformer.data.batching import Batch
 from swarmformer.ops.pieces import pieces
 from swarmformer.ops.switch import use_fast
+from swarmformer.testing.drive import without_dropout
 from swarmformer.training.loop import Trainer
-from tests.helpers import assert_close, no_dropout
+from tests.helpers import assert_close
 from tests.training.toys import token_data, toy_data, toy_run
 
 CPU = torch.device("cpu")
@@ -28,7 +29,7 @@ def trained_on(trainer: Trainer, batch: Batch) -> tuple[float, dict[str, Tensor]
 @pytest.mark.parametrize("variant", ["base", "original_small", "base+windowed+layer_norm"])
 def test_gradients_and_loss_are_those_of_the_batch(variant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     trainer = Trainer(toy_run(variant, label_smoothing=0.1), toy_data(), CPU)
-    no_dropout(trainer.model)
+    without_dropout(trainer.model)
     monkeypatch.setattr("swarmformer.ops.pieces.TRAINING_TOKENS", 24)
     batch = next(iter(trainer.batches["train"](0)))
     assert len(trainer.step.parts_of(batch)) > 2

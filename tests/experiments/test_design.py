@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from experiments.plan import load_plan
@@ -17,6 +18,7 @@ from experiments.plan.grid_file import designed_arms
 from swarmformer.errors import SpecError
 
 Grid = Callable[..., Path]
+ROOT = Path(__file__).resolve().parents[2]
 EIGHT = ["windowed", "multi_head", "routing", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "gumbel"]
 
 
@@ -53,6 +55,25 @@ def test_sixteen_arms_tell_eight_main_effects_from_all_two_factor_interactions()
     np.testing.assert_array_equal(matrix.T @ matrix, 16 * np.eye(8))
     pairs = np.stack([matrix[:, i] * matrix[:, j] for i, j in combinations(range(8), 2)], axis=1)
     assert not (matrix.T @ pairs).any()
+
+
+@pytest.mark.parametrize("grid", ["crossed_digits", "crossed_imdb"])
+def test_the_crossed_grids_part_the_interactions_of_windows_from_all_others(grid: str) -> None:
+    asked = yaml.safe_load((ROOT / "experiments/grids" / f"{grid}.yaml").read_text())["designs"][0]
+    spec = DesignSpec.model_validate(asked)
+    matrix = signs(spec)
+    assert matrix.shape == (32, 8) and resolution_of(spec) == 4
+    assert (matrix[0] == -1).all() and (matrix[-1] == 1).all()  # the base, and all eight
+    pairs = list(combinations(range(8), 2))
+    products = np.stack([matrix[:, i] * matrix[:, j] for i, j in pairs], axis=1)
+    shared = products.T @ products != 0
+    alone = [pair for pair, row in zip(pairs, shared, strict=True) if row.sum() == 1]
+    windowed, heads, routing, norm = (
+        spec.factors.index(name) for name in ("windowed", "multi_head", "routing_released", "layer_norm")
+    )
+    assert alone == [pair for pair in pairs if windowed in pair]
+    owners = [pairs.index(tuple(sorted(pair))) for pair in combinations((heads, routing, norm), 2)]
+    assert not shared[np.ix_(owners, owners)][~np.eye(3, dtype=bool)].any()
 
 
 @pytest.mark.parametrize(

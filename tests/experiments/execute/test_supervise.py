@@ -21,7 +21,7 @@ from experiments.cells import identity, prepare, status_of
 from experiments.execute import failures, supervise
 from experiments.execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from experiments.limits import Limits
-from experiments.owner import OWNER, CellBusyError, held, is_locked
+from experiments.owner import OWNER, CellBusyError, held, is_locked, lock_of
 from experiments.status import Status
 from swarmformer.records import CHECKPOINT, FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
@@ -222,6 +222,17 @@ def test_who_has_the_cell_keeps_it_where_its_files_are_deleted(cell: Path, monke
         hold.check()
         assert is_locked(cell)
     assert not is_locked(cell) and not (cell / OWNER).exists()
+
+
+def test_a_lock_that_another_thread_took_is_released_by_this_one(cell: Path) -> None:
+    """As where the heart beat locks again what was deleted."""
+    lock = lock_of(cell)
+    beating = threading.Thread(target=lock.acquire)
+    beating.start()
+    beating.join()
+    assert is_locked(cell)
+    lock.release()
+    assert not is_locked(cell)
 
 
 def test_who_has_lost_the_cell_writes_nothing(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:

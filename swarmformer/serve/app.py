@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 import swarmformer
-from swarmformer.errors import DataError, SpecError, SwarmformerError
+from swarmformer.errors import DataError, SpecError
 from swarmformer.pipeline import Answer, TextClassifier
 from swarmformer.serve.batcher import BATCHING, Batcher, Batching, ClosingError, QueueFullError
 from swarmformer.serve.body import BodyLimit
@@ -25,6 +25,8 @@ RETRY_AFTER_S = 1
 MOST_WORDS = 500
 """Characters of an error."""
 MALFORMED, WRONG_KIND, INVALID, INTERNAL, UNAVAILABLE = 400, 415, 422, 500, 503
+ANSWERED = (DataError, QueueFullError, ClosingError)
+"""What has an answer of its own, see ``_add_errors``."""
 LOGGER = logging.getLogger("swarmformer.serve")
 
 
@@ -103,9 +105,9 @@ def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: Limits) -> None
     async def predict(question: Question) -> Any:
         try:
             found = await batcher.answers(question.texts)
-        except SwarmformerError:
+        except ANSWERED:
             raise
-        except Exception:
+        except Exception:  # of ours too: memory that ends, say; what it says is for whoever runs the model
             LOGGER.exception("a request failed")
             return JSONResponse({"error": "internal error"}, INTERNAL)
         answers = [OneAnswer(label=one.label, probabilities=one.probabilities) for one in found]

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 import swarmformer
-from swarmformer.errors import DataError, SpecError
+from swarmformer.errors import DataError, MemoryExhaustedError, SpecError
 from swarmformer.pipeline import Answer, TextClassifier
 from swarmformer.serve.app import LIMITS, Limits, create_app
 from swarmformer.serve.batcher import BATCHING, Batching
@@ -40,6 +40,8 @@ class Echo:
         assert self.go.wait(10)
         if "unknown" in texts:
             raise DataError("token 'unknown' is not in the vocabulary")
+        if "long" in texts:
+            raise MemoryExhaustedError("memory does not hold one text")
         if "fault" in texts:
             raise RuntimeError("a fault of the code")
         return [Answer(text, {text: 1.0}) for text in texts]
@@ -152,18 +154,19 @@ def test_a_large_body_is_not_held_and_a_slow_one_not_waited_for() -> None:
     run(scenario())
 
 
-def test_a_fault_of_the_code_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("text", "cause"), [("fault", "a fault of the code"), ("long", "memory does not hold one")])
+def test_a_fault_of_the_code_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture, text: str, cause: str) -> None:
     async def scenario() -> None:
         app = echoing()
         async with living(app):
             faulty, good = await asyncio.gather(
-                ask(app, "/predict", {"texts": ["fault"]}), ask(app, "/predict", {"texts": ["good"]})
+                ask(app, "/predict", {"texts": [text]}), ask(app, "/predict", {"texts": ["good"]})
             )
             assert (faulty.status, faulty.content) == (500, {"error": "internal error"})
             assert good.content["answers"][0]["label"] == "good"
 
     run(scenario())
-    assert "a fault of the code" in caplog.text
+    assert cause in caplog.text
 
 
 def test_health_and_readiness() -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import swarmformer
 from swarmformer import records
 from swarmformer.records import COSTS, FLOORS, PLAN, RESULT, UnreadableFileError, write_bytes_atomically
+from swarmformer.records.base import sha256_of
 from swarmformer.records.environment import supplied_by
 from swarmformer.source_code import sources_of
 
@@ -111,7 +112,7 @@ def _is_timed(plan: records.Plan, folder: Path, batches: list[int]) -> bool:
 def _made_of(folder: Path, suppliers: list[str]) -> dict[str, Any]:
     """Hashes of the plan as it lies there, and of all sources that resolving it would read."""
     sources = [*SOURCES, *map(Path, suppliers)]
-    return {"plan": hashlib.sha256((folder / PLAN).read_bytes()).hexdigest(), "sources": list(map(_hash, sources))}
+    return {"plan": sha256_of(folder / PLAN), "sources": list(map(_hash, sources))}
 
 
 def _hash(path: Path) -> str:

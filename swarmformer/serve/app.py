@@ -31,7 +31,7 @@ LOGGER = logging.getLogger("swarmformer.serve")
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Of one request: bytes, texts, characters of a text, and seconds that it may take to come."""
 
     body_bytes: int = 2**20
@@ -44,7 +44,7 @@ class Limits:
             raise SpecError(f"limits must be at least 1, got {self}")
 
 
-LIMITS = Limits()
+LIMITS = RequestLimits()
 
 
 class OneAnswer(BaseModel):
@@ -61,7 +61,7 @@ class Answers(BaseModel):
 
 
 def create_app(
-    classifier: TextClassifier, name: str, *, limits: Limits = LIMITS, batching: Batching = BATCHING
+    classifier: TextClassifier, name: str, *, limits: RequestLimits = LIMITS, batching: Batching = BATCHING
 ) -> FastAPI:
     """The application for one model; its life begins with a first answer and ends when the last one is given.
 
@@ -88,7 +88,7 @@ def create_app(
     return app
 
 
-def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: Limits) -> None:
+def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: RequestLimits) -> None:
     text = Annotated[str, Field(max_length=limits.characters)]
 
     class Question(BaseModel):

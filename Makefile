@@ -14,8 +14,8 @@ READY := $(VENV)/.ready
 
 demo: $(READY)
 	@# A cell that failed is shown as missing: the report is made all the same, the exit status kept.
-	$(BIN)/python -m experiments.grid run experiments/grids/demo.yaml; status=$$?; \
-	$(BIN)/python -m reports.build runs/demo --out runs/demo/report && exit $$status
+	$(BIN)/swarmformer grid run experiments/grids/demo.yaml; status=$$?; \
+	$(BIN)/swarmformer report runs/demo --out runs/demo/report && exit $$status
 
 # One process a core and one more, as some wait for others, each with one thread: most tests are too small for two.
 test: $(READY)

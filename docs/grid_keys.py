@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from docs.cells import code, plain, shown, table
-from experiments.limits import Limits
+from experiments.limits import StartLimits
 from experiments.plan.design import DesignSpec
 from experiments.plan.grid_file import ArmSpec, GridSpec, Latency, PrimarySpec
 from experiments.plan.matched import MatchedSpec
@@ -18,7 +18,7 @@ from swarmformer.spec import ComponentSpec, DataSpec
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "grid": GridSpec, "arms": ArmSpec, "designs": DesignSpec, "matched": MatchedSpec, "primary": PrimarySpec,
-    "tune": TuneSpec, "latency": Latency, "limits": Limits, "dims": Dims, "data": DataSpec,
+    "tune": TuneSpec, "latency": Latency, "limits": StartLimits, "dims": Dims, "data": DataSpec,
 }  # fmt: skip
 KINDS = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false", "null": "null",
          "object": "mapping", "array": "list"}  # fmt: skip

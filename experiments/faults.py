@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import swarmformer
+from swarmformer.cli.command import logged_by
 from swarmformer.errors import InterruptedRunError, TrainingDivergedError
 from swarmformer.spec import RunSpec
 from swarmformer.training.faults import is_from_outside
@@ -75,9 +76,5 @@ def log_to(path: Path) -> Iterator[None]:
     """Have all that is logged in this file too."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
-    try:
+    with logged_by(handler):
         yield
-    finally:
-        logger.removeHandler(handler)
-        handler.close()

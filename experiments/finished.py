@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 import swarmformer
 from swarmformer import records
 from swarmformer.records import COSTS, FLOORS, PLAN, RESULT, UnreadableFileError, write_bytes_atomically
+from swarmformer.records.base import sha256_of
 from swarmformer.records.environment import supplied_by
+from swarmformer.source_code import sources_of
 
 from .index import Index
 from .planned import source_of
@@ -62,9 +63,7 @@ def _sources_of(spec: RunSpec) -> Iterator[Path]:
     from swarmformer.code import suppliers_of
 
     for supplier in suppliers_of(spec):
-        module = sys.modules[supplier.module]
-        places = getattr(module, "__path__", None) or filter(None, [getattr(module, "__file__", None)])
-        yield from map(Path, places)
+        yield from sources_of(supplier.module)
 
 
 def finished_plan(grid: Path, folder: Path, index: Index) -> records.Plan | None:
@@ -113,7 +112,7 @@ def _is_timed(plan: records.Plan, folder: Path, batches: list[int]) -> bool:
 def _made_of(folder: Path, suppliers: list[str]) -> dict[str, Any]:
     """Hashes of the plan as it lies there, and of all sources that resolving it would read."""
     sources = [*SOURCES, *map(Path, suppliers)]
-    return {"plan": hashlib.sha256((folder / PLAN).read_bytes()).hexdigest(), "sources": list(map(_hash, sources))}
+    return {"plan": sha256_of(folder / PLAN), "sources": list(map(_hash, sources))}
 
 
 def _hash(path: Path) -> str:

@@ -31,7 +31,7 @@ from swarmformer.errors import SpecError
 from .export import KINDS, export_grid
 from .finished import finished_plan, made_by_others, remember
 from .index import Index
-from .limits import Limits
+from .limits import StartLimits
 from .overview import print_status
 from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
@@ -124,7 +124,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=count, default=0, help="cells at once (local: one per GPU or core)")
     parser.add_argument("--threads", type=count, default=0, help="of a cell; over threads of the grid file")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
-    Limits.add_flags(parser)
+    StartLimits.add_flags(parser)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -251,7 +251,7 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     jobs = max(plan.size, len(list(plan.trials())))
     threads = options.threads or plan.grid.threads
     workers = options.workers or executor.default_workers(jobs, options.device, threads, said)
-    limits = plan.grid.limits.model_copy(update=Limits.given(options))
+    limits = plan.grid.limits.model_copy(update=StartLimits.given(options))
     started = executor(workers, options.device, threads, said)
     for words in made_by_others(plan, options.folder):
         logger.warning("%s", words)

@@ -10,7 +10,7 @@ import argparse
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Limits(BaseModel):
+class StartLimits(BaseModel):
     """Of one start of a cell; null is no limit. What ends here is FAILED with its cause and keeps its checkpoint."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -42,7 +42,7 @@ class Limits(BaseModel):
         return {name: value for name, value in said.items() if value is not None}
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> Limits:
+    def of(cls, options: argparse.Namespace) -> StartLimits:
         """Of the command line of a cell, where nothing is said nothing is limited."""
         return cls(**{name: getattr(options, name) for name in cls.model_fields})
 

@@ -128,7 +128,7 @@ def held(folder: Path, timeout: float = 0, lost: Callable[[], None] = _stop_here
 
 def lock_of(folder: Path, timeout: float = 0) -> FileLock:
     """The cell's lock; who takes it to work on the cell should have ``GLANCE_S`` of patience."""
-    return FileLock(folder / LOCK, timeout=timeout)
+    return FileLock(folder / LOCK, timeout=timeout, thread_local=False)  # what the heart beat locks, the end releases
 
 
 def is_locked(folder: Path) -> bool:

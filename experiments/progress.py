@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
 
-from swarmformer.cli.command import exit_status
+from swarmformer.cli.command import exit_status, logged_by
 
 WIDTH = 170
 """Of tables where the output is no terminal, which tells its own width."""
@@ -38,13 +38,8 @@ def terminal_log() -> Iterator[None]:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.getLogger("swarmformer")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
+    with logged_by(handler, logging.INFO):
         yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def print_tables(tables: Iterable[tuple[Sequence[str], Iterable[Sequence[str]]]], lines: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ from .cells import is_trial, load_config
 from .execute.failures import record_failure
 from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from .faults import cause_of, storable
-from .limits import Limits
+from .limits import StartLimits
 from .owner import CellBusyError
 from .progress import terminal_log
 from .runner import run_cell, run_trial, use_threads
@@ -72,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--keep-weights", action="store_true")
-    Limits.add_flags(parser)
+    StartLimits.add_flags(parser)
     options = parser.parse_args(arguments)
     settings: Config = {"folder": str(options.folder), **{key: getattr(options, key)
                         for key in ("threads", "device", "keep_weights")}}  # fmt: skip
-    return Supervisor(options.folder, cell, settings, Limits.of(options)).run()
+    return Supervisor(options.folder, cell, settings, StartLimits.of(options)).run()
 
 
 if __name__ == "__main__":

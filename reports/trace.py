@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -184,7 +183,3 @@ def _run(words: Sequence[str]) -> None:
         found = trace(options.table, options.row, options.column)
         text = json.dumps(asdict(found), ensure_ascii=False, indent=1) if options.json else str(found)
     print(utf8(text).decode())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -16,7 +15,7 @@ from pydantic import BaseModel
 from swarmformer import registry
 from swarmformer.environment import code_revision, describe
 from swarmformer.records import Code, Start, Supplier
-from swarmformer.source_code import hash_of, hash_of_module, modules_of, short_hash
+from swarmformer.source_code import hash_of, hash_of_supplier, short_hash, suppliers_of_class
 from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
 
 LIBRARY = Path(__file__).resolve().parent
@@ -66,8 +65,8 @@ def suppliers_of(spec: BaseModel) -> tuple[Supplier, ...]:
     """Whoever outside this library supplied a part of a specification, by module."""
     supplied: dict[str, list[str]] = {}
     for slot, name in _parts(spec):
-        for module in modules_of(registry.get(slot, name)):
-            supplied.setdefault(_top(module), []).append(f"{slot}.{name}")
+        for module in suppliers_of_class(registry.get(slot, name)):
+            supplied.setdefault(module, []).append(f"{slot}.{name}")
     return tuple(_supplier(module, tuple(dict.fromkeys(parts))) for module, parts in sorted(supplied.items()))
 
 
@@ -86,21 +85,9 @@ def _parts(value: Any) -> Iterator[tuple[str, str]]:
             yield from _parts(part)
 
 
-def _top(module: str) -> str:
-    """The package that a module belongs to, where it is one; a module found by its file is itself."""
-    top = module.partition(".")[0]
-    return top if hasattr(sys.modules.get(top), "__path__") else module
-
-
 @cache
 def _supplier(module: str, parts: tuple[str, ...]) -> Supplier:
-    loaded = sys.modules[module]
-    folders = [Path(folder) for folder in getattr(loaded, "__path__", ())]
-    if folders:
-        sources = "".join(hash_of(folder.rglob("*.py"), below=folder) for folder in folders)
-    else:
-        sources = hash_of_module(module)
     names = metadata.packages_distributions().get(module.partition(".")[0], [])
     version = metadata.version(names[0]) if names else ""
     return Supplier(module=module, parts=parts, distribution=names[0] if names else "", version=version,
-                    hash=short_hash(sources))  # fmt: skip
+                    hash=short_hash(hash_of_supplier(module)))  # fmt: skip

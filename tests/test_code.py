@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import io
+import os
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ from experiments.runner import RESULT_SOURCES
 from swarmformer import code
 from swarmformer.code import LIBRARY, code_of, hash_once, library_hash, suppliers_of
 from swarmformer.environment import code_revision
-from swarmformer.source_code import hash_of, hash_of_module, without_words
+from swarmformer.source_code import hash_of, hash_of_supplier, sources_of, without_words
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 from tests.processes import ROOT
@@ -175,7 +177,7 @@ def test_code_of_a_plug_in_belongs_to_it(plugin: Path) -> None:
     assert (supplier.distribution, supplier.version) == ("", "")
     plugin.write_text(PLUGIN.format(factor=100))
     code._supplier.cache_clear()
-    hash_of_module.cache_clear()
+    hash_of_supplier.cache_clear()
     assert code_of(spec).suppliers[0].hash != supplier.hash
     assert code_of(spec).hash == before.hash == code_of(run()).hash, "what it has in common with a run without it"
 
@@ -186,6 +188,45 @@ def test_code_of_a_stage_and_of_what_it_alone_uses_belongs_to_it(plugin: Path) -
     for stages in ([stage], ["supervised", stage]):
         spec = resolve_run("base", [({**TASK, "train": {"stages": stages}}, "test")])
         assert [supplier.parts for supplier in suppliers_of(spec)] == [("augmentation.scaled_plugin:Words",)]
+
+
+def test_helpers_of_a_file_belong_to_it_and_what_else_lies_there_does_not(tmp_path: Path) -> None:
+    """Imported by the file or by a helper, anywhere in it; in which process, and beside which others, is all one."""
+    files = {
+        "mine.py": "import helper\nimport json\n", "helper.py": "def late():\n    from deep.one import ONE\n",
+        "deep/__init__.py": "", "deep/one.py": "from . import two\nfrom .three import THREE\nONE = 1\n",
+        "deep/two.py": "TWO = 2\n", "deep/three.py": "THREE = 3\n", "deep/four.py": "FOUR = 4\n",
+        "other.py": "import mine\n", "json.py": "", "broken.py": "import (\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def told(text: str = "", named: str = "mine.py", also: str = "") -> str:
+        (tmp_path / named).write_text(files[named] + text)
+        code = (f"import sys, mine; from swarmformer.source_code import hash_of_supplier\n{also}\n"
+                "print(hash_of_supplier('mine'))")  # fmt: skip
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)  # fmt: skip
+        (tmp_path / named).write_text(files[named])
+        return done.stdout
+
+    before = told()
+    for name in ("mine.py", "helper.py", "deep/__init__.py", "deep/one.py", "deep/two.py", "deep/three.py"):
+        assert told("x = 1\n", name) != before, name
+    for name in ("deep/four.py", "other.py", "json.py", "broken.py"):
+        assert told("x = 1\n", name) == before, name
+    assert told(also="import other, deep.four") == before
+
+
+def test_what_lies_beside_an_installed_file_is_no_helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "site-packages"
+    place.mkdir()
+    (place / "numbers_of.py").write_text("x = 1\n")
+    (place / "single_module.py").write_text("import numbers_of\n")
+    monkeypatch.syspath_prepend(place)
+    importlib.import_module("single_module")
+    assert sources_of("single_module") == [place / "single_module.py"]
 
 
 def test_an_installed_package_is_named_with_its_version(plugin: Path) -> None:

@@ -4,19 +4,18 @@ scikit-learn is for the metrics of a validation; torch._dynamo is imported by ev
 the code of a cell is read here too: the cells run what is imported here, whatever becomes of the files meanwhile.
 """
 
-# ruff: noqa: F401 - imported for its own sake
 import gc
 
-import sklearn.metrics
-import torch._dynamo
+import sklearn.metrics  # noqa: F401 - a validation imports it
+import torch._dynamo  # noqa: F401 - every optimiser of torch imports it
 
 from swarmformer import registry
 from swarmformer.code import hash_once, library_hash
 from swarmformer.environment import code_revision
 
-from .. import worker
+from .. import worker  # noqa: F401 - what a fork runs
 from ..runner import RESULT_SOURCES
-from . import scheduler
+from . import scheduler  # noqa: F401 - imports what else a fork runs: costs, floors
 
 registry.load_builtins()
 library_hash()

@@ -18,7 +18,7 @@ from ..cells import WITHOUT_MODEL, CellError, prepare, status_of
 from ..faults import raised_at
 from ..follow import Outlook
 from ..index import Index
-from ..limits import Limits
+from ..limits import StartLimits
 from ..plan import Cell, Plan
 from ..plan.registration import register
 from ..status import Status
@@ -43,7 +43,7 @@ class GridScheduler:
 
     def __init__(
         self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0,
-        limits: Limits | None = None,
+        limits: StartLimits | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.grid_file, self.folder, self.executor, self.threads = plan, grid_file, folder, executor, threads
         self.limits = limits or plan.grid.limits

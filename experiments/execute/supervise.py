@@ -29,7 +29,7 @@ import psutil
 from swarmformer.records import CHECKPOINT
 
 from ..follow import SIGNS
-from ..limits import Limits
+from ..limits import StartLimits
 from .failures import MAX_DEATHS, after_deaths, cause_of_exit, record_failure
 
 DONE, FAILED, BUSY, STOPPED = 0, 1, 3, 143
@@ -51,7 +51,7 @@ class Supervisor:
     Under systems that cannot fork, ``work`` and ``arguments`` must be importable.
     """
 
-    def __init__(self, folder: Path, work: Work, arguments: Any, limits: Limits) -> None:
+    def __init__(self, folder: Path, work: Work, arguments: Any, limits: StartLimits) -> None:
         self.folder, self.work, self.arguments, self.limits = folder, work, arguments, limits
         self.asked = False  # to stop
         self.passed_s = self.silent_s = 0.0

@@ -19,7 +19,7 @@ from swarmformer.spec import RunSpec
 from swarmformer.variants import SECTIONS, Override, load_variant, resolve_run
 from swarmformer.yaml import display, read_yaml
 
-from ..limits import Limits
+from ..limits import StartLimits
 from ..plan.design import DesignSpec, Levels, Patch, levels_of, variant_of
 from ..plan.matched import MatchedSpec
 from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free, patch_of
@@ -94,7 +94,9 @@ class GridSpec(Strict):
     threads: int = Field(
         1, gt=0, description="CPU threads per run; it changes the last digit, so only equal numbers are compared"
     )
-    limits: Limits = Field(Limits.model_validate({}), description="what a start of a cell may use; then it is stopped")
+    limits: StartLimits = Field(
+        StartLimits.model_validate({}), description="what a start of a cell may use; then it is stopped"
+    )
     keep_weights: bool | Literal["best"] = Field(
         False,
         description="models that are kept: true: of every run; best: of each arm one, by the primary metric on "

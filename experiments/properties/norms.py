@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from torch import Tensor, nn
 
 from swarmformer.assembly import assemble
@@ -24,7 +23,6 @@ from swarmformer.contracts import Model
 from swarmformer.cost.timing import torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.environment import code_revision
-from swarmformer.merge import nest
 from swarmformer.records import save_json
 from swarmformer.spec import RunSpec
 from swarmformer.training.stage_run import stage_runs
@@ -32,6 +30,7 @@ from swarmformer.training.step import TrainingStep
 from swarmformer.variants import resolve_run
 
 from ..data import load_data
+from ..store import read_updates
 
 BLOCKS = ("local", "cluster", "feedback", "final")
 PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -127,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         options = parser.parse_args(arguments)
-        patch, rows = nest(dict(_assignment(word) for word in options.set)), list[dict[str, Any]]()
+        patch, rows = read_updates(options.set), list[dict[str, Any]]()
         with torch_threads(options.threads):
             for places in options.places:
                 for reading in readings(places, patch, options.steps, options.every):
@@ -138,11 +137,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         save_json(options.out / "norms.json", made)
 
     return exit_status(run, "stopped; nothing was written")
-
-
-def _assignment(word: str) -> tuple[str, Any]:
-    key, _, value = word.partition("=")
-    return key, yaml.safe_load(value)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measure the figures: ``python -m experiments.benchmark quick`` (or ``full``), further keys as ``name=value``.
+"""Measure the figures: ``swarmformer bench quick`` (or ``full``), further keys as ``name=value``.
 
 Keys: runs, name (the folder is runs/name; by default the next free one), threads (0 = all cores, or
 OMP_NUM_THREADS), grid (time the demo grid too), keep_memory (all arms keep what they free, see

@@ -1,7 +1,7 @@
 """Cells per hour of a grid: a pool of workers against one cell after another, each in a fresh process.
 
 One after another, a cell is ``python -m experiments.worker CELL`` with all the machine's threads. The pool is
-``python -m experiments.grid run``, its planning and start included. Floors and latency are left out on both
+``swarmformer grid run``, its planning and start included. Floors and latency are left out on both
 sides: they are no cells, and both would pay the same for them.
 """
 

@@ -1,1 +1,1 @@
-"""A static page of everything that was measured: see ``python -m reports.page --help``."""
+"""A static page of everything that was measured: see ``swarmformer page --help``."""

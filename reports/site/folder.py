@@ -51,5 +51,5 @@ def _former(out: Path) -> set[str]:
 
 
 def _mark(names: set[str]) -> bytes:
-    text = json.dumps({"about": "python -m reports.page wrote these files", "files": sorted(names)}, indent=1)
+    text = json.dumps({"about": "swarmformer page wrote these files", "files": sorted(names)}, indent=1)
     return (text + "\n").encode()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from swarmformer.cli.command import at_least_one, count
+from swarmformer.cli.command import at_least_one, count, logged_by
 from swarmformer.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -175,10 +175,7 @@ def is_file(word: str) -> bool:
 @contextmanager
 def warnings_shown() -> Iterator[None]:
     """Warnings of the library on standard error meanwhile."""
-    handler, logger = logging.StreamHandler(sys.stderr), logging.getLogger("swarmformer")
+    handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    logger.addHandler(handler)
-    try:
+    with logged_by(handler):
         yield
-    finally:
-        logger.removeHandler(handler)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import errno
 import io
+import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from swarmformer.errors import InterruptedRunError, SwarmformerError, UsageError
@@ -106,3 +107,22 @@ def words_of(arguments: Sequence[str] | None) -> list[str]:
     """The words of a command line, ``help`` as the option that argparse knows."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     return ["--help", *words[1:]] if words[:1] == ["help"] else words
+
+
+@contextmanager
+def logged_by(handler: logging.Handler, level: int = logging.NOTSET) -> Iterator[None]:
+    """Have a handler get what this project logs meanwhile; afterwards it is closed, and all is as it was.
+
+    Args:
+        level: from which on anything is logged at all meanwhile; NOTSET leaves that as it is.
+    """
+    logger = logging.getLogger("swarmformer")
+    before = logger.level
+    logger.setLevel(level or before)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()

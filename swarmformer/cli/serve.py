@@ -22,11 +22,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line."""
     options = _parser().parse_args(words_of(arguments))
     require("serve", "fastapi", "uvicorn")
-    from swarmformer.serve.app import Limits
+    from swarmformer.serve.app import RequestLimits
     from swarmformer.serve.batcher import Batching
     from swarmformer.serve.run import listening, serve
 
-    limits = Limits(options.max_bytes, options.max_texts, options.max_characters)
+    limits = RequestLimits(options.max_bytes, options.max_texts, options.max_characters)
     batching = Batching(options.max_batch, options.max_wait_ms / 1000, options.max_queue)
     with warnings_shown(), listening(options.host, options.port) as listener:
         name = Path(options.model).name or options.model

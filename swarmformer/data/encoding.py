@@ -30,7 +30,7 @@ from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tokenizer import MASK, load_tokenizer, pad_id, size_of, special_ids, tokenizer_hash
 from swarmformer.errors import DataError
 from swarmformer.settings import cache_dir
-from swarmformer.source_code import hash_of_module, modules_of
+from swarmformer.source_code import hash_of_supplier, suppliers_of_class
 
 FORMAT = 1
 """Raise it when the arrays, the split or the encoding change meaning."""
@@ -167,8 +167,8 @@ def identity_of(task: Task, tokenizer: str) -> dict[str, Any]:
 
 
 def _maker(task: type[Task]) -> dict[str, Any]:
-    """What tells other examples of the same options: the task's VERSION, and the files of a task of somebody's own."""
-    sources = {module: hash_of_module(module) for module in modules_of(task)}
+    """What tells other examples of the same options: the task's VERSION, and the sources of a task of one's own."""
+    sources = {supplier: hash_of_supplier(supplier) for supplier in suppliers_of_class(task)}
     return {**({"version": task.VERSION} if task.VERSION != 1 else {}), **({"sources": sources} if sources else {})}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import DataError
+from swarmformer.records.base import sha256_of
 
 
 def file_hash(path: Path) -> str:
@@ -17,8 +18,7 @@ def file_hash(path: Path) -> str:
         DataError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
 

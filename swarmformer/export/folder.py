@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +16,11 @@ from swarmformer.export import measured
 from swarmformer.export.check import TEXTS, TOLERANCE, Checker, Rows
 from swarmformer.export.formats import FORMATS, pad_id, to_int8
 from swarmformer.hub import CompleteModel
-from swarmformer.hub.complete import config_of
-from swarmformer.hub.source import CONFIG
+from swarmformer.hub.complete import write_config
 from swarmformer.hub.text import TOKENIZER, TextReader
 from swarmformer.hub.weights import WEIGHTS
 from swarmformer.records import folder_written_whole, save_json, write_bytes_atomically
+from swarmformer.records.base import sha256_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -106,9 +104,7 @@ def _accompany(complete: CompleteModel, folder: Path) -> None:
     if complete.text is not None:
         text = plain_tokenizer(complete.text).to_str(pretty=True) + "\n"
         write_bytes_atomically(folder / TOKENIZER, text.encode())
-    files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-    config = config_of(complete, files).model_dump(mode="json")
-    write_bytes_atomically(folder / CONFIG, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
+    write_config(complete, folder, {path.name: sha256_of(path) for path in folder.iterdir()})
 
 
 def plain_tokenizer(text: TextReader) -> Tokenizer:

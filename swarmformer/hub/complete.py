@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from swarmformer.hub.source import CARD, CONFIG, weights_file
 from swarmformer.hub.text import TOKENIZER, TextReader, read_any
 from swarmformer.hub.weights import WEIGHTS, filled, load_state, shapes_of, with_state
 from swarmformer.records import Result, write_bytes_atomically
-from swarmformer.records.base import sealed
+from swarmformer.records.base import digest_of, sealed, sha256_of
 from swarmformer.spec import RunSpec
 
 
@@ -72,17 +71,17 @@ def save(complete: CompleteModel, folder: str | Path) -> None:
         write_bytes_atomically(folder / name, content)
     if complete.card:
         write_bytes_atomically(folder / CARD, complete.card.encode())
-    config = config_of(complete, {name: hashlib.sha256(content).hexdigest() for name, content in files.items()})
-    text = json.dumps(sealed(config.model_dump(mode="json")), indent=1, ensure_ascii=False)
-    write_bytes_atomically(folder / CONFIG, (text + "\n").encode())
+    write_config(complete, folder, {name: digest_of(content) for name, content in files.items()})
 
 
-def config_of(complete: CompleteModel, files: dict[str, str]) -> ModelConfig:
-    """What config.json says of a model beside ``files`` (name → SHA-256)."""
-    return ModelConfig(
+def write_config(complete: CompleteModel, folder: Path, files: dict[str, str]) -> None:
+    """Write config.json: what is to be known of a model beside ``files`` (name → SHA-256)."""
+    config = ModelConfig(
         model=complete.model.spec.to_dict(), classes=complete.classes, task=complete.task, origin=complete.origin,
         text=None if complete.text is None else complete.text.config(), files=files,
     )  # fmt: skip
+    text = json.dumps(sealed(config.model_dump(mode="json")), indent=1, ensure_ascii=False)
+    write_bytes_atomically(folder / CONFIG, (text + "\n").encode())
 
 
 def save_model(model: Model, folder: str | Path, classes: Sequence[str] = ()) -> None:
@@ -152,7 +151,7 @@ def _checked_file(weights: Path, config: ModelConfig) -> Path:
     path = weights.with_name(TOKENIZER)
     if not path.is_file():
         raise SpecError(f"{path}: missing; copy or download the whole folder again")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != config.files.get(TOKENIZER, ""):
+    if sha256_of(path) != config.files.get(TOKENIZER, ""):
         raise SpecError(f"{path}: not what was written: its SHA-256 is not {CONFIG}'s; copy or download it again")
     return path
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .base import REMEDY, UnreadableFileError, in_a_line
+from .base import REMEDY, UnreadableFileError, digest_of, in_a_line
 from .names import (
     CONFIG,
     COSTS,
@@ -170,8 +170,3 @@ def _fault(row: Row) -> str:
 
 def _size(row: Row) -> int:
     return len(row["content"] or b"") + 4 * len(row["answers"] or ()) + sum(map(len, row["names"] or ()))
-
-
-def digest_of(content: bytes) -> str:
-    """SHA-256, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()

@@ -160,6 +160,21 @@ def _checksum(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of(content: bytes) -> str:
+    """SHA-256, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal; the file is never in memory as a whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def write_bytes_atomically(path: Path, content: bytes, *, flush: bool = True) -> None:
     """Write, flush to disk, rename: a reader sees the old file or the new one, never a half."""
     # Not by the process's number: threads share it, and so do processes of containers that share a folder.

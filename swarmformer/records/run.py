@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from .base import Count, Document, Natural, Record, Share, UnreadableFileError, in_a_line
+from .base import Count, Document, Natural, Record, Share, UnreadableFileError, in_a_line, sha256_of
 from .environment import Supplier, supplied_by
 from .plan import Flops, Identity, Parameters
 
@@ -287,7 +286,7 @@ def hashes_of(cell: Path, names: Iterable[str]) -> dict[str, str]:
         OSError: one cannot be read.
     """
     present = [name for name in names if (cell / name).exists()]
-    return {name: hashlib.sha256((cell / name).read_bytes()).hexdigest() for name in present}
+    return {name: sha256_of(cell / name) for name in present}
 
 
 def check_file(path: Path, known: Mapping[str, str]) -> None:

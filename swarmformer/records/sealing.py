@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import SwarmformerError
-from .archive import ARCHIVE, ASKED, OF_CELL, OF_GRID, SET_ASIDE, Row, digest_of, packed, rows_of
-from .base import Document, UnreadableFileError, in_a_line, load, write_bytes_atomically
+from .archive import ARCHIVE, ASKED, OF_CELL, OF_GRID, SET_ASIDE, Row, packed, rows_of
+from .base import Document, UnreadableFileError, digest_of, in_a_line, load, sha256_of, write_bytes_atomically
 from .costs import Costs, Floors
 from .curve import read_curve
 from .environment import Environment
@@ -72,7 +72,7 @@ class _Rows:
     def add_answers(self, cell: Path, answers: Answers, result: Result) -> None:
         self.asked.setdefault(answers.asked.digest, answers.asked)
         path = cell / PREDICTIONS
-        sha256 = result.files.get(PREDICTIONS) or (digest_of(path.read_bytes()) if path.exists() else None)
+        sha256 = result.files.get(PREDICTIONS) or (sha256_of(path) if path.exists() else None)
         self.rows.append({"cell": _below(self.grid, cell), "file": PREDICTIONS, "sha256": sha256,
                           "asked": answers.asked.digest, "answers": answers.given})  # fmt: skip
 

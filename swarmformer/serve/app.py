@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 import swarmformer
-from swarmformer.errors import DataError, SpecError, SwarmformerError
+from swarmformer.errors import DataError, SpecError
 from swarmformer.pipeline import Answer, TextClassifier
 from swarmformer.serve.batcher import BATCHING, Batcher, Batching, ClosingError, QueueFullError
 from swarmformer.serve.body import BodyLimit
@@ -25,11 +25,13 @@ RETRY_AFTER_S = 1
 MOST_WORDS = 500
 """Characters of an error."""
 MALFORMED, WRONG_KIND, INVALID, INTERNAL, UNAVAILABLE = 400, 415, 422, 500, 503
+ANSWERED = (DataError, QueueFullError, ClosingError)
+"""What has an answer of its own, see ``_add_errors``."""
 LOGGER = logging.getLogger("swarmformer.serve")
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """Of one request: bytes, texts, characters of a text, and seconds that it may take to come."""
 
     body_bytes: int = 2**20
@@ -42,7 +44,7 @@ class Limits:
             raise SpecError(f"limits must be at least 1, got {self}")
 
 
-LIMITS = Limits()
+LIMITS = RequestLimits()
 
 
 class OneAnswer(BaseModel):
@@ -59,7 +61,7 @@ class Answers(BaseModel):
 
 
 def create_app(
-    classifier: TextClassifier, name: str, *, limits: Limits = LIMITS, batching: Batching = BATCHING
+    classifier: TextClassifier, name: str, *, limits: RequestLimits = LIMITS, batching: Batching = BATCHING
 ) -> FastAPI:
     """The application for one model; its life begins with a first answer and ends when the last one is given.
 
@@ -86,7 +88,7 @@ def create_app(
     return app
 
 
-def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: Limits) -> None:
+def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: RequestLimits) -> None:
     text = Annotated[str, Field(max_length=limits.characters)]
 
     class Question(BaseModel):
@@ -103,9 +105,9 @@ def _add_predict(app: FastAPI, batcher: Batcher[Answer], limits: Limits) -> None
     async def predict(question: Question) -> Any:
         try:
             found = await batcher.answers(question.texts)
-        except SwarmformerError:
+        except ANSWERED:
             raise
-        except Exception:
+        except Exception:  # of ours too: memory that ends, say; what it says is for whoever runs the model
             LOGGER.exception("a request failed")
             return JSONResponse({"error": "internal error"}, INTERNAL)
         answers = [OneAnswer(label=one.label, probabilities=one.probabilities) for one in found]

@@ -12,7 +12,7 @@ import uvicorn
 
 from swarmformer.errors import SpecError
 from swarmformer.pipeline import TextClassifier
-from swarmformer.serve.app import Limits, create_app
+from swarmformer.serve.app import RequestLimits, create_app
 from swarmformer.serve.batcher import Batching
 
 FINISH_S, IDLE_S = 30, 5
@@ -20,7 +20,7 @@ FINISH_S, IDLE_S = 30, 5
 
 
 def serve(
-    classifier: TextClassifier, name: str, listener: socket.socket, *, limits: Limits, batching: Batching
+    classifier: TextClassifier, name: str, listener: socket.socket, *, limits: RequestLimits, batching: Batching
 ) -> None:
     """Serve until SIGTERM or Ctrl-C; what has begun is finished."""
     app = create_app(classifier, name, limits=limits, batching=batching)

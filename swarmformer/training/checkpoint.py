@@ -24,6 +24,7 @@ from swarmformer.training.ranks import Ranks
 FORMAT = "3"
 SHA256 = "sha256"
 Tensors = dict[str, Tensor]
+CONTAINERS: tuple[type[dict | list | tuple], ...] = (dict, list, tuple)
 
 
 @dataclass
@@ -136,15 +137,30 @@ def without_prefix(prefix: str, tensors: Tensors) -> Tensors:
 
 
 def split_state(value: Any, name: str = "state") -> tuple[Any, Tensors]:
-    """A nested state as JSON values, and its tensors, by the names that stand in their places."""
+    """A nested state as JSON values, and its tensors, by the names that stand in their places.
+
+    Mappings come back as dict, as torch's own ``load_state_dict`` leaves them.
+
+    Raises:
+        SpecError: something that would not come back as it is: a named tuple, an object, two paths of one name.
+    """
     if isinstance(value, Tensor):
         return {"tensor": name}, {name: value}
-    if not isinstance(value, dict | list | tuple):
+    kind = next((kind for kind in CONTAINERS if isinstance(value, kind)), None)
+    if kind is None or hasattr(value, "_fields"):
+        if kind is not None or not isinstance(value, str | int | float | None):
+            raise SpecError(f"{name} is a {type(value).__name__}, which no checkpoint can hold: keep tensors, numbers, "
+                            "texts, None, lists, tuples and mappings in the state of an optimiser")  # fmt: skip
         return value, {}
-    items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
-    parts = [split_state(part, f"{name}/{key}") for key, part in items]
-    plain = [[key, part] for (key, _), (part, _) in zip(items, parts, strict=True)]
-    return {type(value).__name__: plain}, {key: t for _, tensors in parts for key, t in tensors.items()}
+    items = list(value.items()) if kind is dict else list(enumerate(value))
+    plain, tensors = [], Tensors()
+    for key, part in items:
+        below, found = split_state(part, f"{name}/{key}")
+        if tensors.keys() & found.keys() or not isinstance(key, str | int | float | None):
+            raise SpecError(f"{name} has the key {key!r}, by which no checkpoint can tell its tensors apart")
+        plain.append([key, below])
+        tensors |= found
+    return {kind.__name__: plain}, tensors
 
 
 def joined_state(plain: Any, tensors: Tensors) -> Any:

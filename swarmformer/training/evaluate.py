@@ -58,12 +58,14 @@ def _fitting(
         waiting = [batch.to(device)]
         while waiting:
             part = waiting.pop()
-            found = None if len(part.ids_BN) > most else _fitted(made, part, whole)
-            if found is None:
-                most = min(most, len(part.ids_BN) // 2)
-                waiting += [part.share(1, 2), part.share(0, 2)]
-            else:
+            tried = len(part.ids_BN) <= most
+            found = _fitted(made, part, whole) if tried else None
+            if found is not None:
                 yield part, found
+                continue
+            if tried:
+                most = len(part.ids_BN) // 2
+            waiting += [part.share(1, 2), part.share(0, 2)]
 
 
 def _fitted(made: Callable[[Batch], Tensor], here: Batch, whole: str) -> Tensor | None:

@@ -15,16 +15,16 @@ from swarmformer.seeding import seed_all
 
 
 @dataclass(frozen=True)
-class Share:
+class BatchShare:
     """``part`` of the batch ``whole``. ``weight`` 0: computed, as others wait for it, but counted elsewhere."""
 
     part: Batch
     whole: Batch
     weight: float = 1.0
 
-    def piece(self, part: Batch) -> Share:
+    def piece(self, part: Batch) -> BatchShare:
         """A part of the part."""
-        return Share(part, self.whole, self.weight)
+        return BatchShare(part, self.whole, self.weight)
 
     def of(self, over: Over | Literal["answers", "rows"]) -> Tensor | float:
         """What the mean over the part weighs in the one over the whole; counted on the device, and nobody waits."""
@@ -42,16 +42,16 @@ def _count(mask_BN: Tensor, over: str) -> Tensor:
     return (mask_BN if over == "tokens" else mask_BN.any(dim=1)).sum()
 
 
-def shares(batch: Batch, count: int, rank: int = 0, ranks: int = 1) -> Iterator[tuple[int, Share]]:
+def shares(batch: Batch, count: int, rank: int = 0, ranks: int = 1) -> Iterator[tuple[int, BatchShare]]:
     """Of ``count`` parts those that this rank computes, with their numbers.
 
     A rank of which the batch has no row computes the first part for nothing, so that all ranks do alike.
     """
     mine = [number for number in range(rank, count, ranks) if number < len(batch.ids_BN)]
     for number in mine:
-        yield number, Share(batch.share(number, count), batch)
+        yield number, BatchShare(batch.share(number, count), batch)
     if not mine:
-        yield 0, Share(batch.share(0, count), batch, weight=0.0)
+        yield 0, BatchShare(batch.share(0, count), batch, weight=0.0)
 
 
 def draw_by_place(*place: int) -> None:

@@ -25,7 +25,7 @@ from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.journal import StepRecord
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.recorder import CudaRecorder
-from swarmformer.training.shares import Share, draw_by_place, shares
+from swarmformer.training.shares import BatchShare, draw_by_place, shares
 
 logger = logging.getLogger("swarmformer.training")
 LONGEST = 300
@@ -125,7 +125,7 @@ class TrainingStep:
                         record[name] = record[name] + value if name in record else value
         return record
 
-    def _gradients_of(self, share: Share) -> StepRecord:
+    def _gradients_of(self, share: BatchShare) -> StepRecord:
         """Those of a part, weighed as it counts in the batch; and what it tells, weighed alike."""
         batch = share.part
         forward = Passes(self.model, self.detailed, self.train.precision)
@@ -136,11 +136,11 @@ class TrainingStep:
         parts = {f"loss/{name}": value.detach() * weight for name, value in loss.parts.items()}
         return {"loss": total.detach(), **parts, **self._details(forward.outputs[-1], share)}
 
-    def _shares(self, batch: Batch, place: tuple[int, ...]) -> Iterator[Share]:
+    def _shares(self, batch: Batch, place: tuple[int, ...]) -> Iterator[BatchShare]:
         """What this rank computes of a batch, one after the other."""
         count = self._parts_in_all(batch)
         if count == 1:
-            yield Share(batch, batch)
+            yield BatchShare(batch, batch)
             return
         for number, share in shares(batch, count, self.ranks.rank, self.ranks.size):
             draw_by_place(*place, number)
@@ -213,18 +213,18 @@ class TrainingStep:
         cut = training_pieces(batch.ids_BN, batch.mask_BN, self.model.honours_mask)
         return [batch.piece(piece) for piece in cut] or [batch]
 
-    def _auxiliary(self, outputs: list[ModelOutput], share: Share) -> Tensor | float:
+    def _auxiliary(self, outputs: list[ModelOutput], share: BatchShare) -> Tensor | float:
         """What the model adds to the loss, as a mean over its passes."""
         return sum(sum(self._weighed(output.losses, share).values()) for output in outputs) / len(outputs)
 
-    def _details(self, output: ModelOutput, share: Share) -> StepRecord:
+    def _details(self, output: ModelOutput, share: BatchShare) -> StepRecord:
         """Auxiliary losses as ``loss/name``, telemetry as ``layer/name``, detached."""
         told = {f"loss/{name}": value for name, value in self._weighed(output.losses, share).items()}
         for layer, values in enumerate(output.telemetry):
             told |= {f"{layer}/{name}": value for name, value in self._weighed(values, share).items()}
         return {name: value.detach() for name, value in told.items()}
 
-    def _weighed(self, values: Mapping[str, Tensor], share: Share) -> StepRecord:
+    def _weighed(self, values: Mapping[str, Tensor], share: BatchShare) -> StepRecord:
         over = self.model.means_over or {}
         return {name: value * share.of(over.get(name, "texts")) for name, value in values.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from experiments import train
+from experiments.progress import terminal_log
 from swarmformer import cli
 from swarmformer.cli.command import exit_status
 from tests.experiments.conftest import TINY
@@ -114,3 +116,11 @@ def test_outputs_that_take_no_more_end_a_command_quietly() -> None:
     assert closed.communicate()[1] == "" and closed.returncode == 0
     assert filled.communicate()[1] == "error: [Errno 28] No space left on device\n" and filled.returncode == 1
     os.close(writer)
+
+
+def test_a_log_that_was_shown_leaves_the_logger_as_it_was() -> None:
+    logger = logging.getLogger("swarmformer")
+    before = logger.level, list(logger.handlers)
+    with terminal_log():
+        assert logger.isEnabledFor(logging.INFO) and len(logger.handlers) == len(before[1]) + 1
+    assert (logger.level, logger.handlers) == before

@@ -18,7 +18,7 @@ from swarmformer.data.encoded import EncodedData, OtherTest
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError
-from swarmformer.source_code import hash_of_module
+from swarmformer.source_code import hash_of_supplier
 from tests.data.toy_tasks import Toy, make_split
 
 SETTINGS: dict[str, Any] = {"tokenizer": "bert", "seq_len": 8, "validation_fraction": 0.2, "split_seed": 0}
@@ -89,8 +89,37 @@ def test_a_task_of_the_same_name_in_another_file_is_another(
         (tmp_path / str(row) / "same_name.py").write_text(TASK.format(row=row))
         monkeypatch.syspath_prepend(tmp_path / str(row))
         monkeypatch.delitem(sys.modules, "same_name", raising=False)
-        hash_of_module.cache_clear()
+        hash_of_supplier.cache_clear()
         found.append(load_encoded(importlib.import_module("same_name").Mine(), **SETTINGS).splits["test"])
+    assert [split.names.tolist() for split in found] == [["test/0"], ["test/2"]]
+
+
+PACKED = """
+from tests.data.toy_tasks import Toy
+from .rows import ROW
+
+class Mine(Toy):
+    def load(self):
+        splits = super().load()
+        return {**splits, "test": splits["test"].take([ROW])}
+"""
+
+
+def test_a_task_that_reads_another_module_of_its_package_is_another_when_that_changes(
+    cache: Path, vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "packed_task").mkdir()
+    (tmp_path / "packed_task" / "__init__.py").touch()
+    (tmp_path / "packed_task" / "task.py").write_text(PACKED)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # both are written within a second
+    for row in (0, 2):
+        (tmp_path / "packed_task" / "rows.py").write_text(f"ROW = {row}\n")
+        for name in [name for name in sys.modules if name.startswith("packed_task")]:
+            monkeypatch.delitem(sys.modules, name)
+        hash_of_supplier.cache_clear()
+        found.append(load_encoded(importlib.import_module("packed_task.task").Mine(), **SETTINGS).splits["test"])
     assert [split.names.tolist() for split in found] == [["test/0"], ["test/2"]]
 
 

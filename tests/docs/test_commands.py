@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import benchmark, grid, scaling, train
+from experiments import benchmark, grid, train
 from experiments.planned import grid_path
 from experiments.properties import next_token, norms
 from reports import build, cost, page, readme, trace
@@ -27,11 +27,8 @@ pytestmark = pytest.mark.waits
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 MAINS: dict[str, Callable[[list[str]], int]] = {
     "train": train.main, "grid": grid.main, "bench": benchmark.main, "report": build.main, "page": page.main,
-    "trace": trace.main, "experiments.train": train.main, "experiments.grid": grid.main,
-    "experiments.benchmark": benchmark.main, "experiments.scaling": scaling.main, "reports.cost": cost.main,
+    "trace": trace.main, "reports.cost": cost.main, "reports.readme": readme.main,
     "experiments.properties.norms": norms.main, "experiments.properties.next_token": next_token.main,
-    "reports.readme": readme.main, "reports.build": build.main,
-    "reports.trace": trace.main,
 }  # fmt: skip
 
 
@@ -62,13 +59,13 @@ def without_hours(name: str, words: list[str], scratch: Path) -> list[str]:
         return [*words[:2], "--runs", str(scratch), str(scratch / "sealed")]
     if name == "grid" and words[1] in FILES:
         return ["plan", words[1], "--runs", str(scratch)]
-    if name in ("grid", "experiments.grid") and "demo" not in words[1]:
+    if name == "grid" and "demo" not in words[1]:
         assert grid_path(words[1]).is_file(), "tests/experiments/test_plan.py builds every grid that is shipped"
         return ["--help"]
-    if name in ("grid", "experiments.grid"):
+    if name == "grid":
         return ["status" if words[0] == "status" else "plan", words[1], "--runs", str(scratch)]
-    if name in ("train", "bench", "experiments.train", "experiments.benchmark", "experiments.scaling"):
-        depth = [word for word in words if word in ("quick", "full")]
+    if name in ("train", "bench"):
+        depth = [word for word in words if word in ("quick", "full", "scaling")]
         return [*depth, "print_config", *(word for word in words if word not in ("print_config", *depth))]
     if name in ("experiments.properties.norms", "experiments.properties.next_token"):
         return ["--help"]

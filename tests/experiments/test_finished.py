@@ -17,6 +17,7 @@ from experiments.index import Index
 from experiments.plan import Plan, load_plan
 from swarmformer import records
 from swarmformer.records import COSTS, FLOORS, PLAN, RESULT
+from swarmformer.variants import resolve_run
 from tests.reports import synthetic_runs as runs
 from tests.reports.many_cells import finish, write_grid_file
 
@@ -131,6 +132,18 @@ def test_sources_that_changed_resolve_the_grid_anew(
         assert known(place) is not None
     supplier.unlink()
     assert known(place) is None
+
+
+def test_helpers_of_a_part_of_ones_own_are_among_its_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "helper_of_part.py").write_text("SCALE = 2\n")
+    (tmp_path / "part_with_helper.py").write_text(
+        "from helper_of_part import SCALE\nfrom swarmformer.components.local.identity import Identity\n"
+        "class Scaled(Identity):\n    pass\n"
+    )
+    spec = resolve_run("base", [({"data": {"task": "digits"}, "model": {"local": "part_with_helper:Scaled"}}, "test")])
+    sources = [path.name for path in finishing._sources_of(spec)]
+    assert sources == ["part_with_helper.py", "helper_of_part.py"]
 
 
 def test_a_grid_of_own_files_is_never_remembered(made: tuple[Path, Plan], tmp_path: Path) -> None:

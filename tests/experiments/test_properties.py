@@ -35,6 +35,17 @@ def test_norms_stand_where_they_are_said_to_and_are_read_before_and_after_a_step
     assert all(reading.embedding > 0 for rows in found.values() for reading in rows)
 
 
+def test_values_of_norms_are_read_as_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+    monkeypatch.setattr(norms, "readings", lambda places, patch, steps, every: asked.append(patch) or [])
+    words = ["--out", str(tmp_path), "--places", "none", "--set"]
+    assert norms.main([*words, "train.lr=1e-3", "data.task=digits", "data.task.limit=9"]) == 0
+    assert asked == [{"train": {"lr": 1e-3}, "data": {"task": {"name": "digits", "limit": 9}}}]
+    assert norms.main([*words, "train.lr"]) == 1 and "write KEY=VALUE" in capsys.readouterr().err
+
+
 def test_spread_is_of_rows_over_their_size() -> None:
     assert norms._spread(torch.ones(4, 3)) == 0
     assert norms._spread(torch.tensor([[3.0], [1.0]])) == pytest.approx(1 / 5**0.5)

@@ -20,6 +20,7 @@ from swarmformer.export import formats, measured
 from swarmformer.export.check import TEXTS, Checker
 from swarmformer.export.folder import Examples, export
 from swarmformer.hub import CompleteModel, save
+from swarmformer.hub.config import read_json
 from swarmformer.models.swarmformer import SwarmFormer
 from swarmformer.pipeline import TextClassifier
 from swarmformer.records import load_json
@@ -69,7 +70,9 @@ def test_onnx_gives_what_the_model_gives(tmp_path: Path) -> None:
     assert {(row["arm"], row["batch"]) for row in kept["speed"]} == {
         (arm, batch) for arm in ("model", "exported") for batch in (1, 32)
     }
-    assert json.loads((tmp_path / "out" / "config.json").read_text())["classes"] == list(complete.classes)
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["classes"] == list(complete.classes)
+    assert "checksum" in config and read_json(tmp_path / "out" / "config.json") is not None
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ import pytest
 pytest.importorskip("fastapi")
 
 import swarmformer
-from swarmformer.errors import DataError, SpecError
+from swarmformer.errors import DataError, MemoryExhaustedError, SpecError
 from swarmformer.pipeline import Answer, TextClassifier
-from swarmformer.serve.app import LIMITS, Limits, create_app
+from swarmformer.serve.app import LIMITS, RequestLimits, create_app
 from swarmformer.serve.batcher import BATCHING, Batching
 from tests.data.toy_tasks import WORDS
 from tests.hub.conftest import toy_data as toy_data
@@ -40,6 +40,8 @@ class Echo:
         assert self.go.wait(10)
         if "unknown" in texts:
             raise DataError("token 'unknown' is not in the vocabulary")
+        if "long" in texts:
+            raise MemoryExhaustedError("memory does not hold one text")
         if "fault" in texts:
             raise RuntimeError("a fault of the code")
         return [Answer(text, {text: 1.0}) for text in texts]
@@ -49,7 +51,7 @@ def run(what: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(what, 60))
 
 
-def echoing(limits: Limits = LIMITS, batching: Batching = BATCHING) -> Any:
+def echoing(limits: RequestLimits = LIMITS, batching: Batching = BATCHING) -> Any:
     return create_app(Echo(), "echo", limits=limits, batching=batching)  # type: ignore[arg-type]
 
 
@@ -90,7 +92,7 @@ def test_a_thousand_requests_at_once_are_answered_or_told_to_come_again() -> Non
     run(scenario())
 
 
-FEW = Limits(body_bytes=400, texts=2, characters=10, read_s=5)
+FEW = RequestLimits(body_bytes=400, texts=2, characters=10, read_s=5)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +144,7 @@ def test_errors_have_one_form_whoever_finds_them() -> None:
 
 def test_a_large_body_is_not_held_and_a_slow_one_not_waited_for() -> None:
     async def scenario() -> None:
-        app = echoing(Limits(body_bytes=100, read_s=0.2))
+        app = echoing(RequestLimits(body_bytes=100, read_s=0.2))
         async with living(app):
             endless = await ask(app, "/predict", parts=[b" " * 1000] * 10_000)
             slow = asyncio.create_task(ask(app, "/predict", parts=[b" "] * 50, pause_s=0.1))
@@ -152,18 +154,19 @@ def test_a_large_body_is_not_held_and_a_slow_one_not_waited_for() -> None:
     run(scenario())
 
 
-def test_a_fault_of_the_code_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("text", "cause"), [("fault", "a fault of the code"), ("long", "memory does not hold one")])
+def test_a_fault_of_the_code_is_told_to_the_log_alone(caplog: pytest.LogCaptureFixture, text: str, cause: str) -> None:
     async def scenario() -> None:
         app = echoing()
         async with living(app):
             faulty, good = await asyncio.gather(
-                ask(app, "/predict", {"texts": ["fault"]}), ask(app, "/predict", {"texts": ["good"]})
+                ask(app, "/predict", {"texts": [text]}), ask(app, "/predict", {"texts": ["good"]})
             )
             assert (faulty.status, faulty.content) == (500, {"error": "internal error"})
             assert good.content["answers"][0]["label"] == "good"
 
     run(scenario())
-    assert "a fault of the code" in caplog.text
+    assert cause in caplog.text
 
 
 def test_health_and_readiness() -> None:
@@ -203,6 +206,6 @@ def test_the_page_needs_nothing_from_elsewhere_and_takes_nothing_for_markup() ->
 
 def test_limits_that_make_no_sense() -> None:
     with pytest.raises(SpecError, match="limits must be at least 1"):
-        Limits(texts=0)
+        RequestLimits(texts=0)
     with pytest.raises(SpecError, match="may have 128 texts, but only 10 may wait"):
         echoing(batching=Batching(max_queue=10))

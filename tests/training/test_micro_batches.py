@@ -19,7 +19,7 @@ from swarmformer.errors import MemoryExhaustedError, SpecError, TrainingDiverged
 from swarmformer.records import Computing
 from swarmformer.spec import TrainSpec
 from swarmformer.testing.drive import without_dropout
-from swarmformer.training.evaluate import objective_loss, predict
+from swarmformer.training.evaluate import _fitting, objective_loss, predict
 from swarmformer.training.learner import Learner
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE
@@ -175,6 +175,23 @@ def test_validation_of_an_objective_goes_on_with_fewer_texts_too(
     seen = roomy(trainer, 5, FULL, monkeypatch)
     assert objective_loss(*of) == pytest.approx(expected, rel=1e-5)
     assert seen[0] == 24 and max(seen[2:]) <= 12 and seen.count(24) == 1, "it is not tried again"
+
+
+def test_what_memory_holds_is_not_thought_less_of_with_every_larger_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of 24, one of which did not fit: 12 at once do, and so do all of the batches that are parted for that."""
+    trainer = Trainer(toy_run(eval_batch_size=24), toy_data(), CPU)
+    batches = trainer.batches["test"]
+    whole = [batches.batch(rows[:size], length) for rows, length in batches.plan(0)[:1] for size in (24, 20, 15, 14, 5)]
+    sizes = []
+
+    def made(part: Batch) -> Tensor:
+        if len(part.ids_BN) > 12:
+            raise FULL
+        sizes.append(len(part.ids_BN))
+        return part.labels_M
+
+    found = list(_fitting(whole, made, CPU))
+    assert sizes == [12, 12, 10, 10, 8, 7, 7, 7, 5] and sum(len(part.labels_M) for part, _ in found) == sum(sizes)
 
 
 def test_validation_of_an_objective_that_cannot_be_parted_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -168,6 +169,32 @@ def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: 
     monkeypatch.setattr(ckpt, "FORMAT", "4")
     with pytest.raises(SpecError, match="belongs to format 3, not to format 4; move it away"):
         ckpt.load_checkpoint(path, RUN)
+
+
+class Slow(NamedTuple):
+    weights: torch.Tensor
+
+
+def test_a_state_of_any_mapping_comes_back() -> None:
+    """As optimisers of others keep it: torch's own ``load_state_dict`` makes a dict of each as well."""
+    one, two = torch.ones(2), torch.zeros(3)
+    default = collections.defaultdict(list, {"rows": [one, 2, None, "word"]})
+    state = {"state": {0: collections.OrderedDict(slow=two, size=torch.Size((3,)))}, "groups": [default, (1.5, True)]}
+    plain, tensors = ckpt.split_state(state)
+    again = ckpt.joined_state(json.loads(json.dumps(plain)), tensors)
+    assert again == {"state": {0: {"slow": two, "size": (3,)}}, "groups": [{"rows": [one, 2, None, "word"]},
+                                                                          (1.5, True)]}  # fmt: skip
+    assert again["state"][0]["slow"] is two and again["groups"][0]["rows"][0] is one
+
+
+@pytest.mark.parametrize(
+    "state", [{0: Slow(torch.ones(1))}, {0: {1, 2}}, {"a": object()}, {(0, 1): 2},
+              {"a/b": torch.ones(1), "a": {"b": torch.ones(1)}}],
+    ids=["named tuple", "set", "object", "key", "path"],
+)  # fmt: skip
+def test_a_state_that_would_not_come_back_is_refused_when_it_is_saved(state: dict[Any, Any]) -> None:
+    with pytest.raises(SpecError, match=r"state.* no checkpoint can"):
+        ckpt.split_state({"state": state})
 
 
 # Journal.

@@ -20,8 +20,8 @@ from experiments import owner
 from experiments.cells import identity, prepare, status_of
 from experiments.execute import failures, supervise
 from experiments.execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
-from experiments.limits import Limits
-from experiments.owner import OWNER, CellBusyError, held, is_locked
+from experiments.limits import StartLimits
+from experiments.owner import OWNER, CellBusyError, held, is_locked, lock_of
 from experiments.status import Status
 from swarmformer.records import CHECKPOINT, FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
@@ -45,7 +45,7 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def supervised(cell: Path, work: Callable[[Any, Tell], None], **limits: float | None) -> int:
-    return Supervisor(cell, work, None, Limits(**{"silent_minutes": None, **limits})).run()
+    return Supervisor(cell, work, None, StartLimits(**{"silent_minutes": None, **limits})).run()
 
 
 def crash(arguments: Any, tell: Tell) -> None:
@@ -144,7 +144,7 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
 
 
 def test_a_limit_of_time_is_of_one_start(cell: Path) -> None:
-    limits = Limits(minutes=3.0 * MINUTE, silent_minutes=3.0 * MINUTE)
+    limits = StartLimits(minutes=3.0 * MINUTE, silent_minutes=3.0 * MINUTE)
     assert Supervisor(cell, die_late_once, cell, limits).run() == DONE
 
 
@@ -168,7 +168,7 @@ def test_time_in_which_the_supervisor_itself_was_stopped_does_not_count(
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(supervise.time, "monotonic", lambda: now)
-    watching = Supervisor(cell, sleep, None, Limits(minutes=1, silent_minutes=1))
+    watching = Supervisor(cell, sleep, None, StartLimits(minutes=1, silent_minutes=1))
     now += 8 * 3600  # SIGSTOP in the evening, SIGCONT in the morning
     watching._count()
     assert watching.passed_s == watching.silent_s == supervise.PAUSE_S
@@ -222,6 +222,17 @@ def test_who_has_the_cell_keeps_it_where_its_files_are_deleted(cell: Path, monke
         hold.check()
         assert is_locked(cell)
     assert not is_locked(cell) and not (cell / OWNER).exists()
+
+
+def test_a_lock_that_another_thread_took_is_released_by_this_one(cell: Path) -> None:
+    """As where the heart beat locks again what was deleted."""
+    lock = lock_of(cell)
+    beating = threading.Thread(target=lock.acquire)
+    beating.start()
+    beating.join()
+    assert is_locked(cell)
+    lock.release()
+    assert not is_locked(cell)
 
 
 def test_who_has_lost_the_cell_writes_nothing(cell: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,7 +114,7 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
     classes_K = own_classes(task, model.classes, spec.name)
     same = own is not None and spec.to_dict() == own
     split = split or "test"
-    changed = same and task.reads_own_files and origin and origin.task_hash not in ("", json_hash(task.identity()))
+    changed = same and task.reads_own_files and origin and origin.task_hash != json_hash(task.identity())
     if changed and split != "train":
         logger.warning(
             "the files of task %s have changed since the model was trained: texts that it learned from may be in %s "

@@ -43,7 +43,7 @@ def read_arrays(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        if manifest.pop("checksum", None) not in (None, _text_checksum(manifest)):  # older folders have none
+        if manifest.pop("checksum") != _text_checksum(manifest):
             raise ValueError(f"{MANIFEST} is not the file that was written")
         checksums = manifest["arrays"]
         arrays = {name: _read_array(folder / f"{name}.npy", checksums[name]) for name in checksums}

@@ -41,7 +41,7 @@ class TextConfig(Record):
 
 class Origin(Record):
     """The run that a model comes from, as its result.json has it; ``draw``: how its splits were drawn; ``task_hash``:
-    of what its examples were made of, empty in models from before it was kept."""
+    of what its examples were made of."""
 
     variant: str
     arm: str
@@ -55,7 +55,7 @@ class Origin(Record):
     device: str = ""
     started_at: str = ""
     draw: dict[str, Any] = {}
-    task_hash: str = ""
+    task_hash: str
 
 
 class ModelConfig(Record):

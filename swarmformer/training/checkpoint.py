@@ -18,10 +18,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from swarmformer.errors import SpecError
-from swarmformer.records import todays_key, write_bytes_atomically
+from swarmformer.records import write_bytes_atomically
 from swarmformer.training.ranks import Ranks
 
-FORMAT = "3"
+FORMAT = "4"
 SHA256 = "sha256"
 Tensors = dict[str, Tensor]
 CONTAINERS: tuple[type[dict | list | tuple], ...] = (dict, list, tuple)
@@ -92,7 +92,7 @@ def load_checkpoint(path: Path, run: CheckpointIdentity) -> tuple[Tensors, Train
     except (SafetensorError, OSError, ValueError) as error:
         raise SpecError(f"{path}: cannot be read ({error}); move it away to start this run anew") from None
     for key, expected in run.words().items():
-        if todays_key(metadata.get(key, "")) != expected:
+        if metadata.get(key) != expected:
             raise SpecError(
                 f"{path}: belongs to {key} {metadata.get(key)}, not to {key} {expected}; "
                 "move it away to start this run anew"

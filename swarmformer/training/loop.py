@@ -308,12 +308,10 @@ class Trainer:
     def _resume(self) -> None:
         assert self.checkpoint is not None
         tensors, self.progress = ckpt.load_checkpoint(self.checkpoint, self.identity)
-        self.passed_before = max(self.progress.passed, self.progress.seconds)  # older checkpoints have the latter alone
+        self.passed_before = self.progress.passed
         if not self.ranks.alike([self.progress.step, self.progress.epoch]):
             raise SpecError(f"{self.checkpoint}: not all processes see the same; they need one file system")
-        asked = [stage.train.precision for stage in self.stages]
-        # Checkpoints from before there was a choice name none: what was not asked for in bf16 was computed in fp32.
-        self._compute_in(self.progress.precisions or ["fp32" if word == "auto" else word for word in asked])
+        self._compute_in(self.progress.precisions)
         self._prepare()
         self.learner.load_state(self.progress.optimiser, tensors, self.device)
         logger.info("resumed at step %d of %d", self.progress.step, self.total_steps)

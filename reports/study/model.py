@@ -209,7 +209,9 @@ class GridStudy:
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it,
     and before these, if it has verdicts, the sentence ``verdicts`` on how they come about.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
-    the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
+    the registration; unregistered: why nothing of the grid decides, empty where its plan was registered before its runs
+    and is what was run; deviations: every way in which it was not kept to. margin: the registered one, None where none
+    was or where it does not hold. matched: pairs that were to cost the same. timing: what
     ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
     was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task.
     """
@@ -235,6 +237,7 @@ class GridStudy:
     cells: tuple[Cell, ...] = ()
     plan: Plan | None = None
     registered: str = ""
+    unregistered: str = ""
     deviations: tuple[str, ...] = ()
     matched: tuple[Pair, ...] = ()
     timing: str = ""

@@ -37,7 +37,7 @@ def watched_grid(
     runs.write_grid(folder, accuracies, [0, 1, 2])
     plan = json.loads((folder / "plan.json").read_text())
     primary = {"metric": "accuracy", "margin_points": 0.3}
-    runs.write(folder / "plan.json", {**plan, "primary": primary, "designs": list(designs), "base": base})
+    runs.write_registered(folder, {**plan, "primary": primary, "designs": list(designs), "base": base})
     for arm in accuracies:
         router = ROUTED if "routing" in arm else CHUNKS
         for seed in (0, 1, 2):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reports.claims.judgement import Ruling
@@ -108,3 +110,22 @@ def test_an_arm_of_a_design_is_known_by_its_factors(compared: list[tuple[str, st
     judged({**rule, "factors": ["gumbel"]}, study(grid("other", *effects_of, arms=arms)))
     judged(rule, study(grid("named", *effects_of, arms=(*arms, arm("enhanced", {0: 0.8})))))
     assert compared == [("fraction", "base+all", "base"), ("named", "enhanced", "base")]
+
+
+def test_an_arm_of_a_design_is_held_against_the_base_of_the_design(compared: list[tuple[str, str, str]]) -> None:
+    """Whatever that base is, and with a factor that stands for another one."""
+    arms = (arm("base+all", {0: 0.7}), arm("base+shift_residual", {0: 0.6}), arm("base", {0: 0.5}))
+    levels = {"base+shift_residual": (), "base+one": ("windowed",), "base+all": ("windowed", "routing_released")}
+    plain = grid("fraction", contrast("windowed", OPEN), contrast("routing_released", OPEN), arms=arms)
+    fraction = replace(plain, effects=(replace(plain.effects[0], levels=levels),))
+    rule = {"rule": "versus", "arm": "enhanced", "control": "base", "factors": ["routing", "windowed"]}
+    assert judged(rule, study(fraction)).verdict is Ruling.UNTESTABLE
+    judged({**rule, "instead": {"routing": "routing_released"}}, study(fraction))
+    assert compared == [("fraction", "base+all", "base+shift_residual")]
+
+
+def test_a_grid_that_was_not_registered_is_named_and_decides_nothing() -> None:
+    late = grid("late", contrast("windowed", None), margin=None, unregistered="registered after 2 of 2 runs")
+    found = judged({"rule": "effect", "factor": "windowed"}, study(late))
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "no verdict: late"
+    assert "late decides nothing: registered after 2 of 2 runs" in found.why

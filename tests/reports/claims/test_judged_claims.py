@@ -31,7 +31,7 @@ Judged = Mapping[str, Finding]
 
 @pytest.fixture(scope="module")
 def evidence() -> Study:
-    return study(GRIDS)
+    return study(GRIDS, mix=["device"])
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +120,13 @@ def test_points_one_to_nine_come_out_as_their_arithmetic(judged: Judged) -> None
     assert {key: judged[key].verdict for key in refuted} == dict.fromkeys(refuted, Ruling.REFUTED)
     assert judged["parameters_saved"].verdict is Ruling.CONFIRMED, "the count itself holds"
     assert judged["complexity_original"].verdict is Ruling.CONFIRMED, "C² d of N / cluster_size clusters is a square"
+
+
+def test_all_eight_are_judged_in_the_fractions_too_whose_base_is_another(judged: Judged) -> None:
+    found = judged["accuracy_enhanced"]
+    grids = dict(part.split(": ") for part in found.measured.split("; "))
+    assert "fraction_imdb_quick" in grids["worse"] and "fraction_digits" in grids["undecided"]
+    assert "points, against base+shift_residual, p Holm < 0.001, worse" in found.figures
 
 
 def test_what_was_not_run_is_not_testable(judged: Judged) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 from swarmformer.records import Plan, Result
 
 from ..statistics.interval import Interval, independent_difference, over_examples
+from ..statistics.power import detectable_difference
 from ..statistics.verdict import Verdict
 from .exercise import Exercised
 from .read import Cell
@@ -43,7 +44,8 @@ class Contrast:
     registered. reason: what the verdict rests on, at most a dozen words. aliases: what the design cannot tell from it,
     a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
     depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
-    secondary, of these trained models only. tests: how many p its family corrects together.
+    secondary, of these trained models only. tests: how many p its family corrects together. error: standard error, with
+    the seeds less one as degrees of freedom; None where there are no bounds.
     """
 
     kind: Kind
@@ -62,6 +64,12 @@ class Contrast:
     terms: tuple[str, ...] = ()
     p_mcnemar: float | None = None
     tests: int = 0
+    error: float | None = None
+
+    @property
+    def detectable(self) -> float | None:
+        """Smallest true difference that is found with 80 % power; None where nothing is known of it."""
+        return None if self.error is None else detectable_difference(self.error, self.n, max(1, self.tests))
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -11,30 +11,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from ...published import Claim, Published
 from ...statistics.verdict import Verdict
 from ...study.families import versus
 from ...study.model import Contrast, GridStudy, Study
-from ...words import p_value, percent, plural, with_bounds
+from ...words import in_points, p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements
 from ..rule import Rule, register
+from ..settling import Claimed, InGrid, holds, settling
 
-Claimed = Literal["better", "maintained"]
-HOLDS: dict[Claimed, set[Verdict]] = {
-    "better": {Verdict.BETTER}, "maintained": {Verdict.BETTER, Verdict.EQUIVALENT},
-}  # fmt: skip
-FAILS: dict[Claimed, set[Verdict]] = {
-    "better": {Verdict.WORSE, Verdict.EQUIVALENT}, "maintained": {Verdict.WORSE},
-}  # fmt: skip
 WORDS = 12
 """Of the short text of a claim."""
-
-
-InGrid = tuple[GridStudy, Contrast]
-"""A comparison after the grid that it is of."""
 
 
 @register("effect")
@@ -57,7 +46,8 @@ class Effect(Rule):
             if contrast.terms[0] in (self.factor, *self.also) and contrast.interval is not None
         ]
         absent = "no completed runs of a factorial or fractional design with this factor"
-        return judged(effects, self.claimed) if effects else untestable(absent)
+        wanted = f"a registered factorial or fractional grid with the factor {self.factor}"
+        return judged(effects, self.claimed) if effects else untestable(absent, wanted)
 
 
 @register("versus")
@@ -78,7 +68,8 @@ class Versus(Rule):
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         pairs = [(grid, pair) for grid in study.grids for pair in self._of(grid)]
         absent = f"no grid has completed runs of both {self.arm} and {self.control} with a seed in common"
-        return judged(pairs, self.claimed) if pairs else untestable(absent)
+        wanted = f"a registered grid with the arms {self.arm} and {self.control} and two seeds or more of both"
+        return judged(pairs, self.claimed) if pairs else untestable(absent, wanted)
 
     def _of(self, grid: GridStudy) -> list[Contrast]:
         pairs = [(self.arm, self.control)] if grid.arm(self.arm) else self._designed(grid)
@@ -102,16 +93,10 @@ class Versus(Rule):
 
 def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
     """See the module. Needs at least one comparison."""
-    verdict = ruling(_holds(contrast.verdict, claimed) for _, contrast in comparisons)
+    verdict = ruling(holds(contrast.verdict, claimed) for _, contrast in comparisons)
     figures = joined(f"{_place(grid, contrast, comparisons)}: {_figures(contrast)}" for grid, contrast in comparisons)
     sources = once(source for _, contrast in comparisons for source in contrast.sources)
-    return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
-
-
-def _holds(verdict: Verdict | None, claimed: Claimed) -> bool | None:
-    if verdict in HOLDS[claimed]:
-        return True
-    return False if verdict in FAILS[claimed] else None
+    return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources, settling(comparisons, claimed))
 
 
 def _figures(contrast: Contrast) -> str:
@@ -121,9 +106,15 @@ def _figures(contrast: Contrast) -> str:
     corrected = " Holm" if contrast.tests > 1 else ""
     p = "" if contrast.p_holm is None else f"p{corrected} {p_value(contrast.p_holm)}"
     reason = "" if contrast.kind == "simple" else contrast.reason
-    parts = [size, against, p, _word(contrast), reason]
+    parts = [size, against, p, _word(contrast), reason, _found(contrast)]
     simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]
     return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
+
+
+def _found(contrast: Contrast) -> str:
+    """Of what shows no difference: the smallest one that it would have found."""
+    is_null, found = contrast.verdict in (Verdict.UNDECIDED, Verdict.EQUIVALENT), contrast.detectable
+    return f"smallest found {in_points((found, found))}" if is_null and found is not None else ""
 
 
 def _place(grid: GridStudy, contrast: Contrast, comparisons: Sequence[InGrid]) -> str:

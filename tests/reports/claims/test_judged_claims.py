@@ -185,6 +185,16 @@ def test_contradicting_scores_are_refuted(measurements: Measurements) -> None:
     assert found.verdict is Ruling.REFUTED
 
 
+def test_every_claim_says_what_would_change_its_verdict(evidence: Study) -> None:
+    (table,) = claims(evidence, measured=DEFINITION["options"]["measured"])
+    for row in table.rows:
+        assert row.detail[-1].startswith("What would change it: "), row.title
+        assert row.detail[-1].removeprefix("What would change it: ").rstrip(), row.title
+    last = {row.entries[5].text: row.detail[-1] for row in table.rows}
+    assert "published_base.yaml" in last["accuracy_base"] and "86.20 %" in last["accuracy_small"]
+    assert "no further grid" not in last["accuracy_enhanced"] and "refuted, were it worse" in last["accuracy_enhanced"]
+
+
 def test_a_row_of_the_table_names_its_claim_first(evidence: Study) -> None:
     (table,) = claims(evidence, measured=DEFINITION["options"]["measured"])
     assert [row.entries[5].text for row in table.rows] == [claim.key for claim in read_published().claims]

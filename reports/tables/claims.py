@@ -12,7 +12,7 @@ from ..published import PATH, Claim, Published, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .layout import folded
+from .layout import folded, learning_rates
 
 COLUMNS = (
     Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
@@ -31,7 +31,8 @@ def claims(study: Study, *, published: str = "", measured: dict[str, str] | None
     measurements = read_measurements(RESULTS, measured or {})
     rows = tuple(_row(known, claim, claim.decide.judge(claim, study, known, measurements)) for claim in known.claims)
     warnings, reservations = folded(study.grids)
-    return [Table("", "", COLUMNS, rows, warnings, (*claim_notes(study, known), *reservations))]
+    notes = (*claim_notes(study, known), *learning_rates(study.grids), *reservations)
+    return [Table("", "", COLUMNS, rows, warnings, notes)]
 
 
 def _row(known: Published, claim: Claim, finding: Finding) -> Row:

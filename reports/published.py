@@ -87,12 +87,14 @@ class Number(Stated):
 class Claim(Stated):
     """One statement of a document, in our words, of one short line.
 
-    published: keys of the numbers that it states. fact: the point of the project's list of what does not hold.
+    published: keys of the numbers that it states. fact: the point of the project's list of what does not hold. settles:
+    what would change the verdict, where the rule cannot tell, or cannot tell all.
     """
 
     claim: str = Field(min_length=1, max_length=80)
     published: Annotated[tuple[str, ...], Field(strict=False)] = ()
     fact: int | None = None
+    settles: str = ""
     decide: Annotated[InstanceOf[Rule], BeforeValidator(rule_of)]
 
 

@@ -21,7 +21,8 @@ class Finding:
     """What a rule says of a claim.
 
     measured: at most a dozen words. figures: all of them, with intervals; why: how the verdict follows from them.
-    sources: as of any number of a report, without the claim's own entry.
+    settles: what would change the verdict, where the rule can tell. sources: as of any number of a report, without the
+    claim's own entry.
     """
 
     verdict: Ruling
@@ -29,11 +30,12 @@ class Finding:
     figures: str
     why: str
     sources: tuple[str, ...] = ()
+    settles: str = ""
 
 
-def untestable(why: str) -> Finding:
+def untestable(why: str, settles: str = "") -> Finding:
     """Of a claim that the evidence at hand does not reach."""
-    return Finding(Ruling.UNTESTABLE, "", "", why)
+    return Finding(Ruling.UNTESTABLE, "", "", why, settles=settles)
 
 
 def ruling(verdicts: Iterable[bool | None]) -> Ruling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,6 +14,8 @@ from .contrast import Estimate
 from .verdict import ALPHA
 
 POWER = 0.8
+MOST = 1_000
+"""Seeds that are looked through."""
 FAR = 1_000.0
 """A critical value beside which the noise of a mean counts for nothing, only that of its error."""
 
@@ -26,6 +29,17 @@ def detectable_difference(error: float, seeds: int, comparisons: int = 1) -> flo
     ``error`` is itself an estimate: with three seeds it is easily wrong by a factor of two, and so is this.
     """
     return error * _in_errors(seeds, comparisons)
+
+
+def needed_seeds(error: float, seeds: int, comparisons: int, difference: float) -> int | None:
+    """Least number of seeds with which a true ``difference`` would be found four times in five, if further seeds spread
+    as these do; None where that is more than ``MOST``. Arguments are those of ``detectable_difference``."""
+
+    def is_enough(count: int) -> bool:
+        return detectable_difference(error * math.sqrt(seeds / count), count, comparisons) <= difference
+
+    counts = range(2, MOST + 1)
+    return counts[bisect_left(counts, True, key=is_enough)] if is_enough(MOST) else None
 
 
 def detectable_range(estimates: Sequence[Estimate]) -> tuple[float, float] | None:

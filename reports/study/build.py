@@ -55,7 +55,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     parted = _part(grid, task, runs, mix)
     primary, floors = grid.plan.primary if grid.plan else None, grid.floors_of(task)
     metric = primary.metric if primary else "accuracy"
-    margin = primary.margin_points / 100 if primary else None
+    registration, pairs = followed(grid), tuple(matched_pairs(grid))
+    margin = primary.margin_points / 100 if primary and not registration.unregistered else None
     arms, others = arms_of(grid, task, parted, metric)
     data_key = "; ".join(sorted(set(parted.kept["data_key"]) or ({grid.floors.data_key} if grid.floors else set())))
     known = references(grid, every, task, data_key)
@@ -63,7 +64,6 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     answers = Read(grid.folder)
     correct, unusable = correct_of(answers, arms, results) if metric == "accuracy" else ({}, [])
     cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
-    (registered, deviations), pairs = followed(grid), tuple(matched_pairs(grid))
     tuned, checked = tuned_arms(grid), checked_selection(grid.folder, cells)
     said = tuning_notes(tuned, grid) if grid.tuning else untuned_notes(cells)
     made = GridStudy(
@@ -82,19 +82,20 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         families=families(arms, grid.plan, grid.base, margin, correct),
         effects=designs(arms, grid.plan, margin),
         data_key=data_key,
-        verdicts=remarks.verdicts(margin),
+        verdicts=remarks.verdicts(margin, registration.changed),
         warnings=(
             *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
-            *unusable, *remarks.plan_warnings(grid, deviations, pairs), *selection_warnings(checked),
+            *unusable, *remarks.plan_warnings(grid, registration.deviations, pairs), *selection_warnings(checked),
         ),
         notes=(
-            *remarks.notes(parted.kept, registered, pairs), *said, *selection_notes(checked),
+            *remarks.notes(parted.kept, registration.said, pairs), *said, *selection_notes(checked),
         ),
         counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
         cells=cells,
         plan=grid.plan,
-        registered=registered,
-        deviations=deviations,
+        registered=registration.said,
+        unregistered=registration.unregistered,
+        deviations=registration.deviations,
         matched=pairs,
         timing=timing_note(grid.costs, [speed for arm in arms for speed in arm.speeds.values()]),
         tuned=tuned,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from swarmformer.records import Result
 
-from ..statistics.contrast import difference
+from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import Interval, accuracy_interval
 from ..statistics.verdict import holm
-from .families import possible
+from .families import found_by, possible
 from .model import Arm, Baselines, GridStudy, Sources
 
 
@@ -38,11 +38,13 @@ class Answered:
 @dataclass(frozen=True)
 class Elsewhere:
     """Another task, called ``task``: the arms in the grid's order, and the grid's baselines, where they are of the same
-    texts. others: runs that answered other texts of that name, which are left out."""
+    texts. power: what the differences from the base could have found, empty where none has two seeds. others: runs that
+    answered other texts of that name, which are left out."""
 
     task: str
     arms: tuple[Answered, ...]
     baselines: Baselines | None
+    power: str = ""
     others: int = 0
 
 
@@ -59,15 +61,18 @@ def _elsewhere(grid: GridStudy, task: str, results: Sequence[Result]) -> Elsewhe
     key, count = keys.most_common(1)[0]
     baselines = grid.elsewhere.get(task)
     fitting = baselines if baselines and baselines.data_key == key else None
-    return Elsewhere(task, tuple(_against_base(grid, task, key)), fitting, keys.total() - count)
-
-
-def _against_base(grid: GridStudy, task: str, key: str) -> Iterator[Answered]:
     found = [_answered(grid, arm, task, key) for arm in grid.arms]
-    values = {one.arm.name: one.values for one in found}
     base = next((one for one in found if one.arm.is_base), None)
+    values = {one.arm.name: one.values for one in found}
     compared = {one.arm.name: possible(difference(values, one.arm.name, base.arm.name)) for one in found
                 if base is not None and one is not base}  # fmt: skip
+    arms = tuple(_against_base(found, base, compared))
+    return Elsewhere(task, arms, fitting, found_by([*compared.values()]), keys.total() - count)
+
+
+def _against_base(
+    found: Sequence[Answered], base: Answered | None, compared: Mapping[str, Estimate]
+) -> Iterator[Answered]:
     corrected = dict(zip(compared, holm([estimate.p for estimate in compared.values()]), strict=True))
     for one in found:
         if base is None or one is base:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,19 +17,34 @@ Slots = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Mechanism:
-    """A measure of the component in a slot, averaged over layers and runs. Below ``least`` or above ``most`` it was not
-    exercised; None: no limit."""
+    """A measure of the component in a slot, averaged over layers and runs, and its lowest and highest value in any of
+    them. A mean below ``least`` or above ``most`` was not exercised; None: no limit."""
 
     slot: str
     measure: str
     mean: float
     least: float | None
     most: float | None
+    low: float
+    high: float
 
     @property
     def is_idle(self) -> bool:
         below = self.least is not None and self.mean < self.least
         return below or (self.most is not None and self.mean > self.most)
+
+    @property
+    def room(self) -> float | None:
+        """How many times its limit it is away from being idle, below 1 where it is; None where it has no limit."""
+        if self.most is not None:
+            return self.most / self.mean if self.mean > 0 else math.inf
+        return None if self.least is None else self.mean / self.least
+
+    @property
+    def ranged(self) -> str:
+        """``agreement 0.56 to 0.97``"""
+        ends = dict.fromkeys(f"{end:.2g}" for end in (self.low, self.high))
+        return f"{self.measure.replace('_', ' ')} {' to '.join(ends)}"
 
     @property
     def words(self) -> str:
@@ -81,8 +97,10 @@ def exercised(results: Sequence[Result], slots: Slots) -> Exercised:
 
 
 def _mechanism(slot: str, measure: str, rows: Sequence[Exercise]) -> Mechanism:
-    mean = sum(row.value for row in rows) / len(rows)
-    return Mechanism(slot, measure, mean, rows[0].least, rows[0].most)
+    values = [row.value for row in rows]
+    return Mechanism(
+        slot, measure, sum(values) / len(values), rows[0].least, rows[0].most, low=min(values), high=max(values)
+    )
 
 
 def idle_factor(factor: str, arms: Iterable[Exercised]) -> tuple[str, ...]:

@@ -108,6 +108,7 @@ def undecided(
     return Contrast(
         kind, name, against="", family="", interval=estimate.interval, p=estimate.p, p_holm=None, verdict=None,
         reason="", n=len(estimate.by_seed), sources=sources, aliases=aliases, terms=tuple(terms),
+        error=estimate.error,
     )  # fmt: skip
 
 
@@ -130,7 +131,8 @@ def decided(
 
 def _power(planned: Planned, estimates: Sequence[Estimate]) -> str:
     found = found_by(estimates)
-    return f"Power ({planned.name}): {found or f'not known, as no arm has two seeds in common with {planned.base}'}."
+    one_seed = f"no arm has more than one seed in common with {planned.base}; without two, nothing is found"
+    return f"Power ({planned.name}): {found or one_seed}."
 
 
 def found_by(estimates: Sequence[Estimate]) -> str:

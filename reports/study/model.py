@@ -18,6 +18,7 @@ import pandas as pd
 from swarmformer.records import Plan, Result
 
 from ..statistics.interval import Interval, independent_difference, over_examples
+from ..statistics.power import detectable_difference
 from ..statistics.verdict import Verdict
 from .exercise import Exercised
 from .read import Cell
@@ -43,7 +44,8 @@ class Contrast:
     registered. reason: what the verdict rests on, at most a dozen words. aliases: what the design cannot tell from it,
     a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
     depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
-    secondary, of these trained models only. tests: how many p its family corrects together.
+    secondary, of these trained models only. tests: how many p its family corrects together. error: standard error, with
+    the seeds less one as degrees of freedom; None where there are no bounds.
     """
 
     kind: Kind
@@ -62,6 +64,12 @@ class Contrast:
     terms: tuple[str, ...] = ()
     p_mcnemar: float | None = None
     tests: int = 0
+    error: float | None = None
+
+    @property
+    def detectable(self) -> float | None:
+        """Smallest true difference that is found with 80 % power; None where nothing is known of it."""
+        return None if self.error is None else detectable_difference(self.error, self.n, max(1, self.tests))
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -209,7 +217,9 @@ class GridStudy:
     left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it,
     and before these, if it has verdicts, the sentence ``verdicts`` on how they come about.
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
-    the registration; deviations: how it was not kept to. matched: pairs that were to cost the same. timing: what
+    the registration; unregistered: why nothing of the grid decides, empty where its plan was registered before its runs
+    and is what was run; deviations: every way in which it was not kept to. margin: the registered one, None where none
+    was or where it does not hold. matched: pairs that were to cost the same. timing: what
     ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
     was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task.
     """
@@ -235,6 +245,7 @@ class GridStudy:
     cells: tuple[Cell, ...] = ()
     plan: Plan | None = None
     registered: str = ""
+    unregistered: str = ""
     deviations: tuple[str, ...] = ()
     matched: tuple[Pair, ...] = ()
     timing: str = ""

@@ -34,14 +34,34 @@ UNFINISHED = {
 }  # fmt: skip
 
 
-def followed(grid: Grid) -> tuple[str, tuple[str, ...]]:
-    """Hold a grid's plan and runs against its registration: how it was registered, and every way in which it was not
-    kept to."""
+@dataclass(frozen=True)
+class Followed:
+    """How a grid was registered, in a sentence, and every way in which that was not kept to.
+
+    unfinished: runs that are not there; they bias nothing that is, and decide nothing. changed: all that leaves open
+    whether the plan, its margin with it, was fixed before the runs. unregistered: why nothing of the grid decides;
+    empty where its plan was registered before its runs and is what was run.
+    """
+
+    said: str
+    unfinished: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unregistered: str = ""
+
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        return (*self.unfinished, *self.changed)
+
+
+def followed(grid: Grid) -> Followed:
+    """Hold a grid's plan and runs against its registration."""
     registration = grid.registration
     if registration is None and (grid.folder / REGISTERED).exists():
-        return f"Grid {grid.name}: {REGISTERED} cannot be read.", ("nothing could be checked",)
+        unreadable = f"{REGISTERED} cannot be read"
+        return Followed(f"Grid {grid.name}: {unreadable}.", (), ("nothing could be checked",), unreadable)
     if registration is None:
-        return f"Grid {grid.name}: not registered before its runs.", ()
+        not_registered = "not registered before its runs"
+        return Followed(f"Grid {grid.name}: {not_registered}.", unregistered=not_registered)
     primary = registration.plan.primary
     decides = f"{primary.metric}, margin ±{primary.margin_points:g} points" if primary else "none named"
     said = (
@@ -49,9 +69,11 @@ def followed(grid: Grid) -> tuple[str, tuple[str, ...]]:
         f"{registration.hash[:12]}, {len(registration.plan.cells)} runs; primary metric: {decides}."
     )
     said = " ".join((said, *_extended(grid)))
-    deviations = tuple(word for part in (_changed, _late, _cells) for word in part(grid, *grid.registrations))
-    deviations += tuple(tuning_deviations(grid))
-    return said if deviations else f"{said} The runs followed it.", deviations
+    changed = tuple(word for part in (_changed, _late, _unlike) for word in part(grid, *grid.registrations))
+    changed += tuple(tuning_deviations(grid))
+    unfinished = tuple(_unfinished(grid))
+    said = said if changed or unfinished else f"{said} The runs followed it."
+    return Followed(said, unfinished, changed, "; ".join(changed))
 
 
 def _extended(grid: Grid) -> Iterator[str]:
@@ -127,15 +149,18 @@ def _time(text: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _cells(grid: Grid, *registered: Registration) -> Iterator[str]:
-    """Runs that are missing, failed, unreadable, of another configuration, or were not planned.
-
-    Counted where another warning names them: unfinished runs, and those that the plan does not have.
-    """
+def _unfinished(grid: Grid) -> Iterator[str]:
+    """Runs that are missing, failed or unreadable, and those that the plan does not have, which are left out: counted,
+    as another warning names them."""
     cells = [cell for cell in grid.cells if cell.arm is not None]
     counts = {word: sum(cell.status is status for cell in cells) for status, word in UNFINISHED.items()}
     counts["run, but not planned"] = len(grid.unplanned)
     yield from (f"{word}: {plural(count, 'run')}" for word, count in counts.items() if count)
+
+
+def _unlike(grid: Grid, *registered: Registration) -> Iterator[str]:
+    """Runs of another configuration than registered, that were not registered, or are no longer planned."""
+    cells = [cell for cell in grid.cells if cell.arm is not None]
     planned = {(cell.arm, cell.seed): cell for cell in registered[-1].plan.cells}
     now = {(cell.arm, cell.seed) for cell in grid.plan.cells} if grid.plan else set(planned)
     done = [(cell.where, (cell.result.arm, cell.result.seed), cell.result.run_key) for cell in cells if cell.result]

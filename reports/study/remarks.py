@@ -57,9 +57,9 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
     """Of the registration: a margin decides only if it was fixed before the runs."""
     primary = grid.plan.primary if grid.plan else None
     if primary is not None and grid.registration is None:
-        yield "The margin was not registered before the first run (no registered.json)."
+        yield "The margin was not registered before the first run (no registered.json), so that it decides nothing."
     elif primary is not None and grid.registration is not None and grid.registration.plan.primary != primary:
-        yield "The margin or the metric is not the one that was registered before the first run."
+        yield "The margin or the metric is not the one that was registered, so that it decides nothing."
     said = dict[str, list[str]]()
     for arm in grid.planned:
         for remark in arm.remarks:
@@ -70,8 +70,10 @@ def plan_warnings(grid: Grid, deviations: Sequence[str], pairs: Sequence[Pair]) 
     yield from (pair.words for pair in pairs if not pair.holds)
 
 
-def verdicts(margin: float | None) -> str:
-    """How verdicts come about, for tables that have them."""
+def verdicts(margin: float | None, changed: Sequence[str] = ()) -> str:
+    """How verdicts come about, for tables that have them; ``changed``: of the registered plan."""
+    if margin is None and changed:
+        return f"What was registered is not what was run, so there is no verdict: {'; '.join(changed)}."
     if margin is None:
         return "No margin was registered for this grid, so there is no verdict."
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..claims.judgement import Finding, once
+from ..claims.judgement import Finding, joined, once
 from ..claims.measurements import read_measurements
 from ..claims.notes import claim_notes
 from ..measured import RESULTS
@@ -12,7 +12,7 @@ from ..published import PATH, Claim, Published, read_published
 from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Study
 from . import table
-from .layout import folded
+from .layout import folded, learning_rates
 
 COLUMNS = (
     Column("document", is_code=True), Column("claim"), Column("published"), Column("measured"), Column("verdict"),
@@ -31,19 +31,21 @@ def claims(study: Study, *, published: str = "", measured: dict[str, str] | None
     measurements = read_measurements(RESULTS, measured or {})
     rows = tuple(_row(known, claim, claim.decide.judge(claim, study, known, measurements)) for claim in known.claims)
     warnings, reservations = folded(study.grids)
-    return [Table("", "", COLUMNS, rows, warnings, (*claim_notes(study, known), *reservations))]
+    notes = (*claim_notes(study, known), *learning_rates(study.grids), *reservations)
+    return [Table("", "", COLUMNS, rows, warnings, notes)]
 
 
 def _row(known: Published, claim: Claim, finding: Finding) -> Row:
     own, sources = (claim.source,), once((claim.source, *finding.sources))
+    settles = joined([finding.settles, claim.settles])
     verdict, printed = str(finding.verdict), ", ".join(known.number(key).text for key in claim.published)
     entries = (
         Entry(claim.document, {"document": claim.document}, own),
         Entry(claim.claim, {"claim": claim.claim, "fact": claim.fact}, own),
         Entry(printed, {"published": printed}, own),
         Entry(finding.measured or MISSING, {"measured": finding.measured, "figures": finding.figures}, sources),
-        Entry(verdict, {"verdict": verdict, "why": finding.why}, sources),
+        Entry(verdict, {"verdict": verdict, "why": finding.why, "settles": settles}, sources),
         Entry(claim.key, {"key": claim.key}, own),
     )
-    detail = tuple(part for part in (finding.figures, f"{verdict.capitalize()}: {finding.why}") if part)
-    return Row(entries, detail, f"{claim.claim} ({claim.document})")
+    said = (finding.figures, f"{verdict.capitalize()}: {finding.why}", settles and f"What would change it: {settles}")
+    return Row(entries, tuple(filter(None, said)), f"{claim.claim} ({claim.document})")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..render.table import MISSING, Entry, Value
+from ..study.exercise import Mechanism
 from ..study.model import Reference
 from ..words import engineering, plural, signed, three
 from .layout import BLANK, Cells, Line, bounds, cells, mean, missing, probability, said, word
@@ -111,16 +112,28 @@ def verdict(line: Line) -> Entry:
 
 @cells("mechanism", hidden="empty")
 def mechanism(line: Line) -> Entry:
-    """What was not exercised of the components that tell an arm from its base; blank where not known. The raw values
-    are all that they measured at the end of training."""
+    """Whether the components that tell an arm from its base were exercised, and what that rests on: of each slot the
+    measure nearest to its limit; of one slot its range over layers and seeds, of several the means. Blank where not
+    known. The raw values are all that they measured at the end of training, as means."""
     base = line.grid.arm(line.contrast.against) if line.contrast else None
     if line.arm is None or base is None:
         return BLANK
     found = line.arm.exercised.changed_from(base.exercised)
     raw: dict[str, Value] = {f"{one.slot}_{one.measure}": one.mean for one in found}
     idle = [f"{one.slot} {one.words}" for one in found if one.is_idle]
-    text = f"not exercised: {', '.join(idle)}" if idle else "exercised" if found else ""
+    text = f"not exercised: {', '.join(idle)}" if idle else _exercised(found)
     return Entry(text, raw, line.sources if found else ())
+
+
+def _exercised(found: Sequence[Mechanism]) -> str:
+    """``exercised: router agreement 0.56 to 0.97``; empty where nothing was measured."""
+    nearest = dict[str, Mechanism]()
+    for one in sorted((one for one in found if one.room is not None), key=lambda one: one.room or 0, reverse=True):
+        nearest[one.slot] = one
+    shown = sorted(nearest.values(), key=lambda one: one.slot)
+    values = [f"{one.slot} {one.ranged if len(shown) == 1 else one.words}" for one in shown]
+    said = f"exercised: {', '.join(values)}" if values else "exercised"
+    return said if found else ""
 
 
 def _p(key: str) -> Callable[[Line], Entry]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from ..render.table import MISSING, Column, Entry, Row, Value
 from ..statistics.interval import Interval
 from ..study.model import Arm, Contrast, Family, GridStudy, Reference, Sources
-from ..words import p_value, with_bounds
+from ..study.tuning import untuned_notes
+from ..words import p_value, plural, with_bounds
 
 BLANK = Entry("")
 METRICS = {"accuracy": "test accuracy", "f1": "test F1"}
@@ -132,6 +133,19 @@ def reasons(contrasts: Iterable[Contrast]) -> list[str]:
 def named_grid(grid: GridStudy, lines: Iterable[str]) -> list[str]:
     """Sentences about a grid in a table of several."""
     return [line if line.startswith(f"Grid {grid.name}") else f"Grid {grid.name}: {line}" for line in lines]
+
+
+def learning_rates(grids: Sequence[GridStudy]) -> list[str]:
+    """Of a table over many grids, a sentence a kind: rates that were chosen at the edge of what was tried, or shared
+    without having been chosen."""
+    edges = [(grid.name, sum(bool(one.edges) for one in grid.tuned), len(grid.tuned)) for grid in grids]
+    at_edge = ", ".join(f"{name} ({count} of {plural(every, 'arm')})" for name, count, every in edges if count)
+    untuned = ", ".join(grid.name for grid in grids if not grid.tuned and any(untuned_notes(grid.cells)))
+    said = {
+        "Chosen at the edge of what was tried, so that a better value may lie beyond": at_edge,
+        "Not tuned, arms share a learning rate that was not chosen for each of them": untuned,
+    }
+    return [f"{what}: {names}." for what, names in said.items() if names]
 
 
 def folded(grids: Sequence[GridStudy]) -> tuple[tuple[str, ...], tuple[str, ...]]:

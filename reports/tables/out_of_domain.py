@@ -24,7 +24,8 @@ def _table(grid: GridStudy, other: Elsewhere) -> Table:
     baselines = other.baselines.references if other.baselines else ()
     rows += [_of_baseline(one, own.get(one.name), ruled=not place) for place, one in enumerate(baselines)]
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
-    notes = (base, *_lacking(other), *_copies(other), *grid.notes)
+    power = f"Power: {other.power}." if other.power else ""
+    notes = tuple(filter(None, (base, power, *_lacking(other), *_copies(other), *grid.notes)))
     heading = f"{layout.title(grid)}, tested on {other.task}"
     return Table(f"{grid.name}_{other.task}", heading, columns, tuple(rows), grid.warnings, notes)
 

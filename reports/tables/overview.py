@@ -8,7 +8,7 @@ from ..render.table import MISSING, Column, Entry, Row, Table
 from ..study.model import Design, GridStudy, Sources, Study
 from ..words import in_points, percent, with_bounds
 from . import table
-from .layout import METRICS
+from .layout import METRICS, learning_rates
 
 InGrid = tuple[GridStudy, Design]
 
@@ -34,6 +34,7 @@ def _table(designs: Sequence[InGrid]) -> Table:
         _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], runs, ruled=False),
     ]
     notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
+    notes += learning_rates([*{grid.name: grid for grid, _ in designs}.values()])
     several = len({grid.metric for grid, _ in designs}) > 1
     of_metric = [f" of {METRICS[grid.metric]}" if several else "" for grid, _ in designs]
     columns = (Column("factor"), *(Column(f"{head}, points{of}") for head, of in zip(heads, of_metric, strict=True)))

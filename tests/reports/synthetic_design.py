@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 from pyDOE3 import ff2n, fracfact_by_res
 
-from tests.reports.synthetic_runs import plan, result, write, write_cell
+from tests.reports.synthetic_runs import plan, result, write_cell, write_registered
 
 FACTORS = ("windowed", "multi_head", "routing", "gated_mlp", "layer_norm", "tied_qkv", "pyramid", "gumbel")
 Terms = Mapping[tuple[str, ...], float]
@@ -52,8 +51,7 @@ def write_design(
         "levels": {arm: list(on) for arm, on in levels.items()}, "resolution": resolution,
     }]  # fmt: skip
     record["primary"] = {"metric": "accuracy", "margin_points": margin_points}
-    record["hash"] = hashlib.sha256(grid.name.encode()).hexdigest()
-    write(grid / "plan.json", record)
+    write_registered(grid, record)
     shifts = {seed: rng.normal(0, seed_noise) for seed in seeds}
     for seed in seeds:
         for arm, on in levels.items():

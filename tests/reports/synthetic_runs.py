@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from swarmformer.records import plan_hash
+
 DATA, CODE, DEVICE = "data-1", "abcdef0", "cpu: Test 9000"
+REGISTERED, STARTED = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
 
 
 def run_key(arm: str) -> str:
@@ -38,6 +41,7 @@ def result(arm: str, seed: int, accuracy: float, **changes: Any) -> dict[str, An
         "truncated": {"train": 0, "validation": 0, "test": 0},
         "code_revision": CODE,
         "device": DEVICE,
+        "started_at": STARTED,
         "seconds": {"train": 10.5, "total": 12.25},
         **changes,
     }
@@ -87,6 +91,14 @@ def write(path: Path, record: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record), encoding="utf-8")
     return path
+
+
+def write_registered(grid: Path, record: Mapping[str, Any]) -> None:
+    """Write a plan, and its registration a day before the first run."""
+    hashed = {**record, "hash": plan_hash(record)}
+    write(grid / "plan.json", hashed)
+    registration = {"schema": 1, "hash": hashed["hash"], "registered_at": REGISTERED, "code_revision": CODE}
+    write(grid / "registered.json", {**registration, "plan": hashed})
 
 
 def an_epoch(padded: int) -> dict[str, Any]:

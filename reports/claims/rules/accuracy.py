@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...published import Claim, Published
+from ...published import Claim, Number, Published
 from ...recipes import Recipe, as_published, recipes
 from ...statistics.interval import Interval, wilson
 from ...study.model import Arm, Reference, Study
@@ -31,6 +31,9 @@ class Reproduced(Rule):
     few runs, and one run has no interval over seeds.
 
     A lower one refutes nothing, as the published training selects on the test split, and ours does not.
+
+    No margin is asked, but only runs of a grid that was registered before them and kept to confirm: of recipes and
+    seeds that are tried until one reaches the number, one will.
     """
 
     variant: str
@@ -40,27 +43,37 @@ class Reproduced(Rule):
         number = published.number(claim.published[0])
         runs, _ = recipes(study, self.variant, self.task, as_published(published, self.variant), TRAINED)
         if not runs:
-            return untestable(f"no completed run of {self.variant} at its published sizes on the whole of {self.task}")
-        several = [run for run in runs if run.arm.n > 1]
+            return untestable(f"no completed run of {self.variant} at its published sizes on the whole of {self.task}",
+                              self._wanted(number))  # fmt: skip
+        several = [run for run in runs if run.arm.n > 1 and not run.grid.unregistered]
         reached = any(_amount(_accuracy(run.arm)).low >= number.amount.low for run in several)
+        unregistered = {f"{run.grid.name} decides nothing: {run.grid.unregistered}": None
+                        for run in runs if run.grid.unregistered}  # fmt: skip
         best = max(runs, key=lambda run: _accuracy(run.arm).mean)
         unlike = " and ".join(best.unlike(published, self.variant))
         return Finding(
             Ruling.CONFIRMED if reached else Ruling.NOT_CONFIRMED,
             f"{_told(best, ' %')} of {best.name}{', not the published recipe' if unlike else ''}",
             joined(f"{_told(run)} ({run.name}: {run.words})" for run in runs),
-            (f"all of our interval is at the published figure or above, by the training of {best.name}"
-             f"{f', not with the published {unlike}' if unlike else ''}") if reached
-            else "not all of our interval is, which refutes nothing: the published training selects on the test split",
+            joined([(f"all of our interval is at the published figure or above, by the training of {best.name}"
+                     f"{f', not with the published {unlike}' if unlike else ''}") if reached
+                    else "not all of our interval is, which refutes nothing: the published training selects on test",
+                    *unregistered]),
             once(source for run in runs for source in run.arm.sources),
+            f"further seeds whose interval begins below {number.text}" if reached else self._wanted(number),
         )  # fmt: skip
+
+    def _wanted(self, number: Number) -> str:
+        return (f"a registered grid with two seeds or more of {self.variant} at its published sizes on the whole of "
+                f"{self.task}, all of whose interval is at {number.text} or above")  # fmt: skip
 
 
 @register("baselines")
 class Baselines(Rule):
     """The claim's number against the baselines measured on the same test split, which has so many ``examples``.
 
-    Refuted where one is above it beyond its interval, confirmed where all are below it beyond theirs.
+    Refuted where one is above it beyond its interval, confirmed where all are below it beyond theirs. They are fitted
+    without seeds or choices on the test split, so that registration would add nothing.
     """
 
     task: str
@@ -69,7 +82,8 @@ class Baselines(Rule):
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         number, baselines = published.number(claim.published[0]), self._baselines(study)
         if not baselines:
-            return untestable(f"no baselines of {self.task} on its {self.examples:,} test examples in this evidence")
+            return untestable(f"no baselines of {self.task} on its {self.examples:,} test examples in this evidence",
+                              f"a grid of {self.task} with baselines: floors")  # fmt: skip
         over = [each.name for each in baselines if above(_amount(each.accuracy), number.amount)]
         under = [each.name for each in baselines if below(_amount(each.accuracy), number.amount)]
         proven = Ruling.CONFIRMED if len(under) == len(baselines) else Ruling.NOT_CONFIRMED
@@ -81,6 +95,7 @@ class Baselines(Rule):
             f"above the published {number.text}: {', '.join(over) or 'none'}; "
             f"below it: {', '.join(under) or 'none'}",
             once((*(source for each in baselines for source in each.sources), number.source)),
+            "a stronger baseline" if not over else "nothing that is trained: only another published number",
         )  # fmt: skip
 
     def _baselines(self, study: Study) -> list[Reference]:

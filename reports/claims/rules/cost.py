@@ -72,13 +72,15 @@ class Cheaper(Rule):
         ratios = self._ratios(measurements)
         deciding = [each for each in ratios if each.quantity == self.by]
         if not deciding:
-            return untestable(f"{self.by} of {self.variant} were not measured by experiments.scaling")
+            measure = f"python -m experiments.scaling with variants=[{BASE},{self.variant}]"
+            return untestable(f"{self.by} of {self.variant} were not measured by experiments.scaling", measure)
         return Finding(
             ruling(is_less for each in deciding for is_less in each.less.values()),
             f"{self.by}: {', '.join(each.short for each in deciding)}",
             joined(each.words for each in ratios),
             joined(each.verdict for each in deciding),
             once(each.source for each in ratios),
+            _settling(deciding),
         )
 
     def _ratios(self, measurements: Measurements) -> list[Ratios]:
@@ -90,6 +92,20 @@ class Cheaper(Rule):
             for quantity, at in (("FLOPs", _flops), ("seconds", _seconds))
         ]
         return [each for each in both if each.at]
+
+
+def _settling(deciding: list[Ratios]) -> str:
+    """What would change the verdict that these give."""
+    less = [(each.mode, length, is_less) for each in deciding for length, is_less in each.less.items()]
+    known = {is_less for *_, is_less in less}
+    if known == {True}:
+        return "a length at which it is not less"
+    if known == {False}:
+        return "a length at which it is less, beyond its interval"
+    if {True, False} <= known:
+        return "no further length, as it is less at some and not at others: only a claim that says at which"
+    undecided = ", ".join(f"{mode} at {length:,}" for mode, length, is_less in less if is_less is None)
+    return f"more rounds, or a machine with nothing beside it, for narrower intervals: {undecided}"
 
 
 def _flops(table: Table, variant: str) -> dict[int, Amount]:

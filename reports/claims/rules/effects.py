@@ -3,37 +3,27 @@
 The study decides what a grid says. A claim that something is better is confirmed where it is better in every grid and
 refuted where it is worse or equivalent in every grid; a claim that accuracy is kept is confirmed where it is better or
 equivalent in every grid and refuted where it is worse in every grid. What is undecided, or depends on another factor,
-or has no verdict for want of a registered margin, confirms and refutes nothing.
+confirms and refutes nothing; nor does a grid whose plan was not registered before its runs, or not kept to, as the
+study gives it no verdict.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from ...published import Claim, Published
 from ...statistics.verdict import Verdict
 from ...study.families import versus
 from ...study.model import Contrast, GridStudy, Study
-from ...words import p_value, percent, plural, with_bounds
+from ...words import in_points, p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements
 from ..rule import Rule, register
+from ..settling import Claimed, InGrid, holds, settling
 
-Claimed = Literal["better", "maintained"]
-HOLDS: dict[Claimed, set[Verdict]] = {
-    "better": {Verdict.BETTER}, "maintained": {Verdict.BETTER, Verdict.EQUIVALENT},
-}  # fmt: skip
-FAILS: dict[Claimed, set[Verdict]] = {
-    "better": {Verdict.WORSE, Verdict.EQUIVALENT}, "maintained": {Verdict.WORSE},
-}  # fmt: skip
 WORDS = 12
 """Of the short text of a claim."""
-
-
-InGrid = tuple[GridStudy, Contrast]
-"""A comparison after the grid that it is of."""
 
 
 @register("effect")
@@ -56,67 +46,75 @@ class Effect(Rule):
             if contrast.terms[0] in (self.factor, *self.also) and contrast.interval is not None
         ]
         absent = "no completed runs of a factorial or fractional design with this factor"
-        return judged(effects, self.claimed) if effects else untestable(absent)
+        wanted = f"a registered factorial or fractional grid with the factor {self.factor}"
+        return judged(effects, self.claimed) if effects else untestable(absent, wanted)
 
 
 @register("versus")
 class Versus(Rule):
     """An arm against its control, paired by seed, in every grid that has both.
 
-    factors: the arm of a design that has just these on, against the one that has none, is meant as well.
+    factors: in a grid without that arm, the arm of a design that has just these on is held against that design's own
+    base, the arm that has none. instead: factor → another one that may stand in its place, as one whose mechanism is
+    let act.
     """
 
     arm: str
     control: str
     factors: tuple[str, ...] = ()
+    instead: dict[str, str] = {}
     claimed: Claimed = "better"
 
     def judge(self, claim: Claim, study: Study, published: Published, measurements: Measurements) -> Finding:
         pairs = [(grid, pair) for grid in study.grids for pair in self._of(grid)]
         absent = f"no grid has completed runs of both {self.arm} and {self.control} with a seed in common"
-        return judged(pairs, self.claimed) if pairs else untestable(absent)
+        wanted = f"a registered grid with the arms {self.arm} and {self.control} and two seeds or more of both"
+        return judged(pairs, self.claimed) if pairs else untestable(absent, wanted)
 
     def _of(self, grid: GridStudy) -> list[Contrast]:
-        arm, control = (grid.arm(name) for name in (self._name(grid), self.control))
-        if arm is None or control is None or not set(arm.seeds) & set(control.seeds):
-            return []
-        return [versus(grid, arm.name, control.name)]
+        pairs = [(self.arm, self.control)] if grid.arm(self.arm) else self._designed(grid)
+        both = [(grid.arm(arm), grid.arm(control)) for arm, control in pairs]
+        return [versus(grid, arm.name, control.name) for arm, control in both
+                if arm and control and set(arm.seeds) & set(control.seeds)]  # fmt: skip
 
-    def _name(self, grid: GridStudy) -> str:
-        """The arm's name in a grid, where designed arms are named by their factors."""
-        designed = [
-            arm
-            for design in grid.effects
-            if self.factors and not design.levels.get(self.control, self.factors)
-            for arm, on in design.levels.items()
-            if set(on) == set(self.factors)
-        ]
-        return self.arm if grid.arm(self.arm) or not designed else designed[0]
+    def _designed(self, grid: GridStudy) -> list[tuple[str, str]]:
+        """The arm with all factors and the one with none, of each design that has both; named by their factors."""
+        wanted, found = {self._usual(factor) for factor in self.factors}, list[tuple[str, str]]()
+        for design in grid.effects if wanted else ():
+            on = {arm: {self._usual(factor) for factor in factors} for arm, factors in design.levels.items()}
+            every, none = ([arm for arm, factors in on.items() if factors == what] for what in (wanted, set[str]()))
+            found += zip(every[:1], none[:1], strict=False)
+        return found
+
+    def _usual(self, factor: str) -> str:
+        """The name by which it is told, of those that may stand for one another."""
+        return next((usual for usual, other in self.instead.items() if other == factor), factor)
 
 
 def judged(comparisons: Sequence[InGrid], claimed: Claimed) -> Finding:
     """See the module. Needs at least one comparison."""
-    verdict = ruling(_holds(contrast.verdict, claimed) for _, contrast in comparisons)
+    verdict = ruling(holds(contrast.verdict, claimed) for _, contrast in comparisons)
     figures = joined(f"{_place(grid, contrast, comparisons)}: {_figures(contrast)}" for grid, contrast in comparisons)
     sources = once(source for _, contrast in comparisons for source in contrast.sources)
-    return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources)
-
-
-def _holds(verdict: Verdict | None, claimed: Claimed) -> bool | None:
-    if verdict in HOLDS[claimed]:
-        return True
-    return False if verdict in FAILS[claimed] else None
+    return Finding(verdict, _short(comparisons), figures, _why(comparisons), sources, settling(comparisons, claimed))
 
 
 def _figures(contrast: Contrast) -> str:
     """An effect with its verdict and what that rests on, then the simple effects of one that depends."""
+    against = f"against {contrast.against}" if contrast.against else ""
     size = "" if contrast.interval is None else f"{with_bounds(contrast.interval, '+')} points"
     corrected = " Holm" if contrast.tests > 1 else ""
     p = "" if contrast.p_holm is None else f"p{corrected} {p_value(contrast.p_holm)}"
     reason = "" if contrast.kind == "simple" else contrast.reason
-    parts = [size, p, _word(contrast), reason]
+    parts = [size, against, p, _word(contrast), reason, _found(contrast)]
     simple = [f"{each.name} {_figures(each)}" for each in contrast.simple]
     return ", ".join(part for part in parts if part) + (f" ({'; '.join(simple)})" if simple else "")
+
+
+def _found(contrast: Contrast) -> str:
+    """Of what shows no difference: the smallest one that it would have found."""
+    is_null, found = contrast.verdict in (Verdict.UNDECIDED, Verdict.EQUIVALENT), contrast.detectable
+    return f"smallest found {in_points((found, found))}" if is_null and found is not None else ""
 
 
 def _place(grid: GridStudy, contrast: Contrast, comparisons: Sequence[InGrid]) -> str:
@@ -147,4 +145,7 @@ def _word(contrast: Contrast) -> str:
 def _why(comparisons: Sequence[InGrid]) -> str:
     margins = sorted({grid.margin for grid, _ in comparisons if grid.margin is not None})
     registered = ", ".join(f"±{percent(margin)}" for margin in margins)
-    return f"{_counted(comparisons)}; {f'margin {registered} points' if registered else 'no margin was registered'}"
+    margin = f"margin {registered} points" if registered else "no margin was registered"
+    unregistered = {grid.name: grid.unregistered for grid, _ in comparisons if grid.unregistered}
+    decides_nothing = (f"{name} decides nothing: {reason}" for name, reason in unregistered.items())
+    return joined([_counted(comparisons), margin, *decides_nothing])

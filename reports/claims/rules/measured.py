@@ -99,7 +99,16 @@ class Measured(Rule):
         why = self.why.get(verdict, "the rows say different things")
         of_parts = [*(part.sources for part in (*deciding, *shown)), *(sources for _, sources in checks)]
         sources = once(source for of_part in of_parts for source in of_part)
-        return Finding(verdict, first.text(self.measured), figures, first.text(why), sources)
+        return Finding(verdict, first.text(self.measured), figures, first.text(why), sources, self._settling(verdict))
+
+    def _settling(self, verdict: Ruling) -> str:
+        """What would change the verdict; of what this rule cannot test, its claim says it."""
+        of = f"a measurement of {self.rows}" if self.rows else "other published numbers"
+        fails, agrees = f"{of} that contradicts the claim", f"{of} that agrees with the claim"
+        every = "everywhere" if self.necessary else "in one place"
+        said = {Ruling.CONFIRMED: f"{fails} in one place", Ruling.REFUTED: f"{agrees} {every}",
+                Ruling.NOT_CONFIRMED: f"{of} that says the same in every place"}  # fmt: skip
+        return said.get(verdict, "")
 
     def _verdict(self, holds: list[bool | None]) -> Ruling:
         if not self.checks:

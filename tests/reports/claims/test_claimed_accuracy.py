@@ -62,6 +62,14 @@ def test_one_run_confirms_nothing(tmp_path: Path) -> None:
     assert found.verdict is Ruling.NOT_CONFIRMED and "over the test examples of one run alone" in found.measured
 
 
+def test_a_grid_that_was_not_registered_confirms_nothing(tmp_path: Path) -> None:
+    written(tmp_path, "original_small-s0")
+    ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))
+    late = grid("imdb", folder=tmp_path, arms=(ours,), unregistered="not registered before its runs")
+    found = judged(REPRODUCED, study(late), numbers=("small_accuracy",))
+    assert found.verdict is Ruling.NOT_CONFIRMED and "imdb decides nothing: not registered before" in found.why
+
+
 def test_another_recipe_than_the_published_one_is_said_to_be_one(tmp_path: Path) -> None:
     written(tmp_path, "original_small-s0", lr=1e-3)
     ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reports.claims.judgement import Ruling
 from reports.claims.rules import effects
+from reports.statistics.power import detectable_difference, needed_seeds
 from reports.statistics.verdict import Verdict
 from reports.study.model import Contrast, GridStudy
 from tests.reports.claims.synthetic_study import arm, contrast, grid, judged, study
@@ -108,3 +111,50 @@ def test_an_arm_of_a_design_is_known_by_its_factors(compared: list[tuple[str, st
     judged({**rule, "factors": ["gumbel"]}, study(grid("other", *effects_of, arms=arms)))
     judged(rule, study(grid("named", *effects_of, arms=(*arms, arm("enhanced", {0: 0.8})))))
     assert compared == [("fraction", "base+all", "base"), ("named", "enhanced", "base")]
+
+
+def test_an_arm_of_a_design_is_held_against_the_base_of_the_design(compared: list[tuple[str, str, str]]) -> None:
+    """Whatever that base is, and with a factor that stands for another one."""
+    arms = (arm("base+all", {0: 0.7}), arm("base+shift_residual", {0: 0.6}), arm("base", {0: 0.5}))
+    levels = {"base+shift_residual": (), "base+one": ("windowed",), "base+all": ("windowed", "routing_released")}
+    plain = grid("fraction", contrast("windowed", OPEN), contrast("routing_released", OPEN), arms=arms)
+    fraction = replace(plain, effects=(replace(plain.effects[0], levels=levels),))
+    rule = {"rule": "versus", "arm": "enhanced", "control": "base", "factors": ["routing", "windowed"]}
+    assert judged(rule, study(fraction)).verdict is Ruling.UNTESTABLE
+    judged({**rule, "instead": {"routing": "routing_released"}}, study(fraction))
+    assert compared == [("fraction", "base+all", "base+shift_residual")]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ([BETTER], "a further registered grid in which it is not better"),
+        ([WORSE, SAME], "a further registered grid in which it is not worse or equivalent"),
+        ([BETTER, WORSE, OPEN], "no further grid, as it is better in some and worse or equivalent in others: only a "
+         "claim that says where"),
+        ([BETTER, DEPENDS], "confirmed, were it better in all the others too; grid1: it depends on other factors, so "
+         "that the claim would have to say with or without which"),
+        ([WORSE, None], "refuted, were it worse or equivalent in all the others too; grid1: a margin that is "
+         "registered before the runs, and kept"),
+        ([OPEN, OPEN], "confirmed, were it better in every grid; refuted, were it worse or equivalent in every one; "
+         "grid0, grid1: two seeds or more that differ"),
+    ],
+)  # fmt: skip
+def test_what_would_change_the_verdict(verdicts: list[Verdict | None], expected: str) -> None:
+    grids = [grid(f"grid{number}", contrast("windowed", verdict)) for number, verdict in enumerate(verdicts)]
+    assert judged({"rule": "effect", "factor": "windowed"}, study(*grids)).settles == expected
+
+
+def test_an_undecided_grid_says_how_many_seeds_it_needs() -> None:
+    shown = replace(contrast("windowed", OPEN), n=4, tests=1, error=0.02)
+    found = judged({"rule": "effect", "factor": "windowed"}, study(grid("demo", shown)))
+    needed = needed_seeds(0.02, 4, 1, 0.01)
+    assert needed is not None and f"demo: about {needed} seeds in place of 4, to find a difference" in found.settles
+    assert f"smallest found {100 * detectable_difference(0.02, 4):.2f}" in found.figures
+
+
+def test_a_grid_that_was_not_registered_is_named_and_decides_nothing() -> None:
+    late = grid("late", contrast("windowed", None), margin=None, unregistered="registered after 2 of 2 runs")
+    found = judged({"rule": "effect", "factor": "windowed"}, study(late))
+    assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "no verdict: late"
+    assert "late decides nothing: registered after 2 of 2 runs" in found.why

@@ -31,7 +31,7 @@ Judged = Mapping[str, Finding]
 
 @pytest.fixture(scope="module")
 def evidence() -> Study:
-    return study(GRIDS)
+    return study(GRIDS, mix=["device"])
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +122,13 @@ def test_points_one_to_nine_come_out_as_their_arithmetic(judged: Judged) -> None
     assert judged["complexity_original"].verdict is Ruling.CONFIRMED, "C² d of N / cluster_size clusters is a square"
 
 
+def test_all_eight_are_judged_in_the_fractions_too_whose_base_is_another(judged: Judged) -> None:
+    found = judged["accuracy_enhanced"]
+    grids = dict(part.split(": ") for part in found.measured.split("; "))
+    assert "fraction_imdb_quick" in grids["worse"] and "fraction_digits" in grids["undecided"]
+    assert "points, against base+shift_residual, p Holm < 0.001, worse" in found.figures
+
+
 def test_what_was_not_run_is_not_testable(judged: Judged) -> None:
     for key in ("accuracy_base", "windowed_beyond_order", "same_accuracy_as_bert"):
         assert judged[key].verdict is Ruling.UNTESTABLE, key
@@ -176,6 +183,16 @@ def test_contradicting_scores_are_refuted(measurements: Measurements) -> None:
     claim = next(claim for claim in published.claims if claim.key == "precision_recall_f1_base")
     found = claim.decide.judge(claim, study([GRIDS[0]]), published, measurements)
     assert found.verdict is Ruling.REFUTED
+
+
+def test_every_claim_says_what_would_change_its_verdict(evidence: Study) -> None:
+    (table,) = claims(evidence, measured=DEFINITION["options"]["measured"])
+    for row in table.rows:
+        assert row.detail[-1].startswith("What would change it: "), row.title
+        assert row.detail[-1].removeprefix("What would change it: ").rstrip(), row.title
+    last = {row.entries[5].text: row.detail[-1] for row in table.rows}
+    assert "published_base.yaml" in last["accuracy_base"] and "86.20 %" in last["accuracy_small"]
+    assert "no further grid" not in last["accuracy_enhanced"] and "refuted, were it worse" in last["accuracy_enhanced"]
 
 
 def test_a_row_of_the_table_names_its_claim_first(evidence: Study) -> None:

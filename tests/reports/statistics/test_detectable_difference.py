@@ -9,7 +9,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestPower
 
 from reports.statistics.contrast import Estimate, difference
-from reports.statistics.power import detectable_difference, detectable_range
+from reports.statistics.power import detectable_difference, detectable_range, needed_seeds
 
 
 @pytest.mark.parametrize(("n", "comparisons"), [(3, 1), (5, 1), (10, 8), (30, 28)])
@@ -23,6 +23,17 @@ def test_the_noncentral_t_of_the_difference_has_the_power(n: int, comparisons: i
     """70 and 90: on either side of where the closed form stands in."""
     distance = detectable_difference(1.0, n, comparisons)
     assert stats.nct.sf(stats.t.isf(0.025 / comparisons, n - 1), n - 1, distance) == pytest.approx(0.8, abs=1e-3)
+
+
+@pytest.mark.parametrize(("gap", "comparisons"), [(0.01, 1), (0.02, 1), (0.01, 8)])
+def test_the_seeds_that_are_needed_are_those_of_statsmodels(gap: float, comparisons: int) -> None:
+    """Runs that spread by two points, of which four were seen."""
+    wanted = TTestPower().solve_power(effect_size=gap / 0.02, alpha=0.05 / comparisons, power=0.8)
+    assert needed_seeds(0.02 / math.sqrt(4), 4, comparisons, gap) == math.ceil(wanted)
+
+
+def test_more_than_a_thousand_seeds_are_not_counted() -> None:
+    assert needed_seeds(1.0, 4, 1, 1e-3) is None and needed_seeds(1e-9, 4, 1, 1e-3) == 2
 
 
 def test_many_runs_come_to_the_normal_formula() -> None:

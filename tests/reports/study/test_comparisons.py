@@ -25,7 +25,7 @@ PRIMARY = {"metric": "accuracy", "margin_points": 0.3}
 def planned(folder: Path, accuracies: dict[str, dict[int, float]], seeds: list[int], **changes: Any) -> GridStudy:
     runs.write_grid(folder, accuracies, seeds)
     plan = json.loads((folder / "plan.json").read_text())
-    runs.write(folder / "plan.json", {**plan, "primary": PRIMARY, **changes})
+    runs.write_registered(folder, {**plan, "primary": PRIMARY, **changes})
     (grid,) = study([folder]).grids
     return grid
 
@@ -55,7 +55,7 @@ def test_every_difference_is_in_the_first_family_that_asks_for_it(tmp_path: Path
             config["spec"]["model"] = {"name": "transformer" if arm == "peer" else "swarmformer"}
             runs.write(cell / "config.json", config)
     plan = json.loads((folder / "plan.json").read_text())
-    runs.write(folder / "plan.json", {**plan, "primary": PRIMARY, "designs": designs})
+    runs.write_registered(folder, {**plan, "primary": PRIMARY, "designs": designs})
     (grid,) = study([folder]).grids
     families = {family.name: [(one.name, one.against) for one in family.contrasts] for family in grid.families}
     assert families == {

@@ -14,6 +14,7 @@ from reports.study.build import study
 from reports.study.exercise import Exercised, Mechanism, exercised, idle_factor
 from reports.study.model import GridStudy
 from reports.tables.arms import arms as arms_table
+from reports.tables.columns import _exercised
 from swarmformer.records import Result
 from tests.reports import synthetic_runs as runs
 
@@ -37,7 +38,7 @@ def watched_grid(
     runs.write_grid(folder, accuracies, [0, 1, 2])
     plan = json.loads((folder / "plan.json").read_text())
     primary = {"metric": "accuracy", "margin_points": 0.3}
-    runs.write(folder / "plan.json", {**plan, "primary": primary, "designs": list(designs), "base": base})
+    runs.write_registered(folder, {**plan, "primary": primary, "designs": list(designs), "base": base})
     for arm in accuracies:
         router = ROUTED if "routing" in arm else CHUNKS
         for seed in (0, 1, 2):
@@ -110,8 +111,8 @@ def test_no_effect_depends_on_a_mechanism_that_was_not_exercised(
 
 
 def test_of_several_arms_all_must_be_idle_and_unknown_is_not_idle() -> None:
-    idle = Exercised({"router": ROUTED}, (Mechanism("router", "agreement", 1.0, None, 0.9),))
-    busy = Exercised({"router": ROUTED}, (Mechanism("router", "agreement", 0.4, None, 0.9),))
+    idle = Exercised({"router": ROUTED}, (Mechanism("router", "agreement", 1.0, None, 0.9, 1.0, 1.0),))
+    busy = Exercised({"router": ROUTED}, (Mechanism("router", "agreement", 0.4, None, 0.9, 0.4, 0.4),))
     assert idle_factor("routing", [idle, idle]) == ("router: agreement 1, exercised up to 0.9",)
     assert not idle_factor("routing", [idle, busy]) and not idle_factor("routing", [idle, Exercised()])
     assert not idle_factor("windowed", [idle]) and not idle_factor("of_a_plug_in", [idle]) and not idle_factor("x", [])
@@ -119,7 +120,7 @@ def test_of_several_arms_all_must_be_idle_and_unknown_is_not_idle() -> None:
 
 def test_a_difference_of_several_mechanisms_has_a_verdict_as_long_as_one_of_them_acted() -> None:
     def mechanism(slot: str, value: float) -> Mechanism:
-        return Mechanism(slot, "agreement", value, None, 0.9)
+        return Mechanism(slot, "agreement", value, None, 0.9, value, value)
 
     base = Exercised({"router": CHUNKS, "cluster": "a", "local": "same"})
     changed = {"router": ROUTED, "cluster": "b", "local": "same"}
@@ -132,7 +133,7 @@ def test_a_difference_of_several_mechanisms_has_a_verdict_as_long_as_one_of_them
 
 def test_the_table_shows_what_was_measured_and_no_column_where_nothing_was(tmp_path: Path) -> None:
     idle = "not exercised: router agreement 1"
-    for value, shown in ((0.5, ["exercised"]), (1.0, [idle]), (None, [])):
+    for value, shown in ((0.5, ["exercised: router agreement 0.5"]), (1.0, [idle]), (None, [])):
         rows = [] if value is None else [measured(value)]
         grid = watched_grid(tmp_path / str(value), {"base+routing": rows})
         (table,) = arms_table(type("Study", (), {"grids": (grid,)})())  # type: ignore[arg-type]
@@ -141,6 +142,17 @@ def test_the_table_shows_what_was_measured_and_no_column_where_nothing_was(tmp_p
         assert [entry.text for entry in entries if entry.text] == shown
         assert [entry.raw for entry in entries if entry.raw] == ([{"router_agreement": value}] if shown else [])
         assert [column.in_csv_only for column in table.columns if column.head == "mechanism"] == [not shown]
+
+
+def test_the_word_has_the_range_of_one_mechanism_and_the_means_of_several() -> None:
+    """Of each slot the measure nearest to its limit: an update of twice the least, not an openness of ten times it."""
+    router = Mechanism("router", "agreement", 0.8, None, 0.9, 0.56, 0.97)
+    update = Mechanism("feedback", "update", 0.02, 0.01, None, 0.01, 0.03)
+    openness = Mechanism("feedback", "openness", 0.2, 0.02, None, 0.1, 0.3)
+    spread = Mechanism("router", "spread", 0.1, None, None, 0.1, 0.1)
+    assert _exercised([router, spread]) == "exercised: router agreement 0.56 to 0.97"
+    assert _exercised([router, update, openness]) == "exercised: feedback update 0.02, router agreement 0.8"
+    assert _exercised([spread]) == "exercised" and _exercised([]) == ""
 
 
 def test_layers_and_runs_are_averaged() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from reports.statistics.verdict import Verdict
 from reports.study.build import study
 from reports.study.read import read_grid
 from reports.study.registration import followed, matched_pairs
@@ -50,7 +51,7 @@ def change(path: Path, alter: Callable[[dict[str, Any]], object]) -> None:
 
 
 def deviations(grid: Path) -> tuple[str, ...]:
-    return followed(read_grid(grid))[1]
+    return followed(read_grid(grid)).deviations
 
 
 def test_a_plan_that_was_kept_to(tmp_path: Path) -> None:
@@ -160,6 +161,33 @@ def test_every_deviation_is_named(tmp_path: Path, case: str) -> None:
     alter(grid)
     assert any(said in deviation for deviation in deviations(grid)), deviations(grid)
     assert any("was not kept to" in warning for warning in study([grid]).grids[0].warnings)
+
+
+UNFINISHED = ("missing", "failed", "extra")
+"""Cases that leave the plan as it was registered."""
+
+
+def verdicts_of(grid: Path) -> set[Verdict | None]:
+    (found,) = study([grid]).grids
+    return {contrast.verdict for contrast in found.contrasts()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_plan_that_was_changed_decides_nothing(tmp_path: Path, case: str) -> None:
+    grid = registered_grid(tmp_path)
+    assert None not in verdicts_of(grid)
+    CASES[case][0](grid)
+    (found,) = study([grid]).grids
+    assert (found.margin is None) is bool(found.unregistered) is (case not in UNFINISHED)
+    if case not in UNFINISHED:
+        assert verdicts_of(grid) <= {None} and "so there is no verdict" in found.verdicts
+
+
+def test_a_grid_that_was_not_registered_decides_nothing(tmp_path: Path) -> None:
+    grid = registered_grid(tmp_path)
+    (grid / "registered.json").unlink()
+    (found,) = study([grid]).grids
+    assert found.unregistered == "not registered before its runs" and verdicts_of(grid) == {None}
 
 
 def test_a_warning_names_six_cells_at_most_and_no_cell_is_named_twice(tmp_path: Path) -> None:

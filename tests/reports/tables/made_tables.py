@@ -9,7 +9,7 @@ from typing import Any
 from reports.definition import Definition
 from reports.render import Entry, Table
 from reports.study.build import study
-from tests.reports.synthetic_runs import plan, result, write, write_cell
+from tests.reports.synthetic_runs import plan, result, write_cell, write_registered
 
 SCORES = {
     "base": (0.70, 0.71, 0.72),
@@ -28,7 +28,7 @@ def one_in(grid: Path, primary: dict[str, Any] | None = None, *, design: bool = 
         levels = {"base": [], "base+a": ["a"], "base+b": ["b"]}
         record["designs"] = [{"kind": "one_in", "base": "base", "factors": ["a", "b"], "levels": levels}]
     record["primary"] = primary
-    write(grid / "plan.json", record)
+    write_registered(grid, record)
     for arm, scores in SCORES.items():
         for seed, score in enumerate(scores):
             write_cell(grid, result(arm, seed, score))

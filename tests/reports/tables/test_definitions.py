@@ -70,13 +70,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> list[Table]:
     folder = tmp_path_factory.mktemp("runs")
     seen = study([one_in(folder / "demo", MARGIN), write_design(folder / "frac", {("windowed",): 0.05})])
     definitions: list[Definition] = [each for each in read_definitions() if each.table]
-    numbered = {f"table{number}" for number in range(1, 8)}
+    numbered = {f"table{number}" for number in range(1, 9)}
     assert {each.name for each in definitions} == {"arms", "lra", "out_of_domain", "solved", "tuning"} | numbered
     return [table for each in definitions for table in each.tables(seen)]
 
 
 def test_every_definition_makes_tables_with_names_of_their_own(made: list[Table]) -> None:
-    assert len({table.name for table in made}) == len(made) == 11
+    assert len({table.name for table in made}) == len(made) == 12
     for table in made:
         assert table.rows and table.notes and all(table.notes), table.name
         for row in table.rows:

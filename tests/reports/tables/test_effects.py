@@ -10,7 +10,7 @@ import pytest
 
 from reports.study.build import study
 from tests.reports.synthetic_design import write_design
-from tests.reports.synthetic_runs import write
+from tests.reports.synthetic_runs import write_registered
 from tests.reports.tables.made_tables import entry, rows_of, ruled, tables, texts
 
 
@@ -111,7 +111,7 @@ def test_an_overview_names_the_metric_of_each_grid(tmp_path: Path) -> None:
     one, two = (write_design(tmp_path / name, {}, factors=("a", "b"), resolution=None) for name in ("one", "two"))
     assert tables("overview", one, two)[0].title == "Title: on test accuracy"
     plan = json.loads((two / "plan.json").read_text())
-    write(two / "plan.json", {**plan, "primary": {"metric": "f1", "margin_points": 0.3}})
+    write_registered(two, {**plan, "primary": {"metric": "f1", "margin_points": 0.3}})
     (table,) = tables("overview", one, two)
     assert table.title == "Title: on test accuracy and test F1"
     assert [column.head for column in table.columns[1:]] == [

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from reports.render import MISSING, Table
+from reports.statistics.power import detectable_difference
 from swarmformer.records import FLOORS, RESULT, Floors, Result, load, opened, seal
 from tests.reports import synthetic_runs as runs
 from tests.reports.tables.made_tables import rows_of, tables, texts
@@ -54,6 +55,13 @@ def test_means_changes_and_differences(table: Table) -> None:
     assert rows["a"]["p_holm"] == pytest.approx(float(stats.ttest_rel(a, base).pvalue))  # b has one seed: no p
     assert "difference" not in rows["base"] and rows["base"]["is_base"]
     assert rows["NB-SVM"]["accuracy"] == 0.58 and rows["NB-SVM"]["own_accuracy"] == 0.66
+
+
+def test_what_could_have_been_found_stands_below(table: Table) -> None:
+    """Of a alone, as b has one seed there: no correction."""
+    error = float(stats.sem(np.array((0.62, 0.64, 0.65)) - np.array((0.60, 0.63, 0.61))))
+    found = f"{100 * detectable_difference(error, 3):.2f}"
+    assert f"Power: with 3 seeds a true difference of {found} points is found with 80 % power." in table.notes
 
 
 def test_what_was_not_asked_is_said(table: Table) -> None:

@@ -68,6 +68,7 @@ class Ngrams(Channel):
     ) -> None:
         super().__init__()
         self.orders, self.buckets, self.alpha, self.min_texts, self.scale = orders, buckets, alpha, min_texts, scale
+        self.sees_order = orders > 1
         self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
         rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
         self.table_RC = nn.Parameter(torch.empty(rows, columns).fill_(0.0), requires_grad=learned)

@@ -101,6 +101,19 @@ def test_texts_are_held_out_one_by_one(classes: int, min_texts: int) -> None:
             assert scores[row, column].item() == pytest.approx(features[row, seen] @ ratio, abs=1e-6)
 
 
+def test_copies_that_an_augmentation_added_do_not_speak_for_a_text() -> None:
+    """The scale is that of the texts themselves, here of labels by chance; the weights are of all of them."""
+    given = texts(2, n=200)
+    names = np.array([f"synonyms#{row}(train/{row})" for row in range(200)])
+    doubled = replace(given, split=given.split.joined(replace(given.split, names=names)))
+    (alone, alone_scaled), (whole, scaled) = (
+        [channel(each, scale=scale, buckets=64).table_RC.detach() for scale in (1.0, 0.0)] for each in (given, doubled)
+    )
+    assert not torch.allclose(whole, alone), "twice the counts"
+    torch.testing.assert_close(scaled, whole * float(alone_scaled.norm() / alone.norm()))
+    assert given.without_added() is given and doubled.without_added().split.names.tolist() == given.split.names.tolist()
+
+
 def test_the_scale_trusts_counts_as_far_as_they_predict() -> None:
     """Labels by chance: not at all. Labels by a word: far."""
     chance, told = texts(2, n=200), texts(2, n=200)

@@ -73,22 +73,28 @@ def held_out_scores(
     """
     seen_R1, kept_R1 = counts.seen(min_texts), counts.seen(min_texts + 1)
     sides = [(part + alpha) * seen_R1 for part in (counts.inside_RC, counts.outside_RC)]
-    totals = [side.sum(dim=0).clamp(min=alpha) for side in sides]
-    lost = [((side - 1).clamp(min=alpha) / side).log().where(kept_R1, 0.0) for side in sides]
+    totals = [side.sum(dim=0) for side in sides]
     start = 0
     for row_BM, counts_BM in chunks:
         own_BC = counts.own_TC[start : start + len(row_BM)]
-        kept_BM1, gone_BM1 = (
-            (counts_BM & (kept_R1[row_BM, 0] == stays)).unsqueeze(-1) for stays in (True, False)
-        )
-        number_B1 = kept_BM1.sum(dim=1)
+        kept_BM1, gone_BM1 = ((counts_BM & (kept_R1[row_BM, 0] == stays)).unsqueeze(-1) for stays in (True, False))
         change_inside, change_outside = (
-            taken_BC * (rows[row_BM] * kept_BM1).sum(dim=1) - number_B1 * (left_BC.clamp(min=alpha) / total).log()
-            for rows, side, total, taken_BC in zip(lost, sides, totals, (own_BC, ~own_BC), strict=True)
-            for left_BC in [total - taken_BC * number_B1 - (side[row_BM] * gone_BM1).sum(dim=1)]
+            _change(side_RC[row_BM], total_C, kept_BM1, gone_BM1, taken_BC)
+            for side_RC, total_C, taken_BC in zip(sides, totals, (own_BC, ~own_BC), strict=True)
         )
         yield (ratio_RC[row_BM] * kept_BM1).sum(dim=1) + change_inside - change_outside
         start += len(row_BM)
+
+
+def _change(side_BMC: Tensor, total_C: Tensor, kept_BM1: Tensor, gone_BM1: Tensor, taken_BC: Tensor) -> Tensor:
+    """What Σ log(count / total) over the kept n-grams of a text becomes more [B, C] without it.
+
+    Kept n-grams lose it where it is ``taken`` from this side; those that are gone are no more in the total either way.
+    """
+    number_B1 = kept_BM1.sum(dim=1)
+    lost_BC = ((side_BMC - 1) / side_BMC).log().where(kept_BM1, 0.0).sum(dim=1)
+    left_BC = total_C - taken_BC * number_B1 - side_BMC.where(gone_BM1, 0.0).sum(dim=1)
+    return torch.where(taken_BC, lost_BC, 0.0) - torch.where(number_B1 > 0, number_B1 * (left_BC / total_C).log(), 0.0)
 
 
 def likeliest_scale(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -18,10 +20,18 @@ LENGTHS = {"base+hierarchical": 24}
 """A tree over six clusters is not its own mirror image, over eight it is."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+OPTIONS: dict[str, dict[str, Any]] = {
+    "transformer, causal": {"causal": True, "embedding": "token"}, "cnn, words alone": {"widths": [1]},
+    "cnn, words and pairs": {"widths": [1, 2]}, "ngrams, words alone": {"channel": {"orders": 1}},
+    "base+ngrams, words alone": {"channel": {"orders": 1}},
+}  # fmt: skip
+"""Options that decide it."""
+
+
+@pytest.mark.parametrize("name", [*NAMES, *OPTIONS])
 def test_a_model_says_whether_a_text_and_its_mirror_image_are_one_to_it(name: str) -> None:
     torch.manual_seed(0)
-    model = swarmformer.build_model(name, dims=SMALL).double().eval()
+    model = swarmformer.build_model(name.split(",")[0], dims=SMALL, **OPTIONS.get(name, {})).double().eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)

@@ -84,6 +84,11 @@ def _label(name: str, new: Added, labels: np.ndarray) -> int:
     return int(found.pop())
 
 
+def is_added(example: str) -> bool:
+    """Whether an augmentation added the training text of this id."""
+    return NAME.fullmatch(example) is not None
+
+
 def origins(example: str) -> tuple[str, ...]:
     """The ids of the training texts that an example was made of: its own, unless an augmentation added it."""
     match = NAME.fullmatch(example)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from swarmformer.data.augment import is_added
 from swarmformer.data.questions import Questions
 
 UNLABELLED = "unlabelled"
@@ -98,6 +99,11 @@ class TrainingTexts:
     split: Split
     special: tuple[int, ...]
     mask_id: int
+
+    def without_added(self) -> TrainingTexts:
+        """Those that no augmentation added; the same object where that is all of them."""
+        own = np.array([not is_added(name) for name in self.split.names.tolist()], dtype=bool)
+        return self if own.all() else replace(self, split=self.split.take(np.flatnonzero(own)))
 
 
 @dataclass(frozen=True, eq=False)

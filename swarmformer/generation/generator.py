@@ -24,6 +24,8 @@ from swarmformer.training.evaluate import next_token_metrics
 
 UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
+LONGEST = 4
+"""Bytes of a character in UTF-8, and so its tokens, at most."""
 
 
 class TextGenerator(Pretrained, pipeline_tag="text-generation"):
@@ -121,10 +123,11 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
         self, given: list[int], max_length: int, sampling: Sampling, draws: torch.Generator, stop: tuple[str, ...],
         use_cache: bool,
     ) -> Iterator[str]:  # fmt: skip
-        text, told, written = "", 0, list[int]()
+        before = self._last_whole(given)
+        text, told, written, known = "", 0, list[int](), len(self._decoded(before))
         for token in self._tokens(given, max_length, sampling, draws, use_cache):
             written.append(token)
-            text = self.tokenizer.decode(written, skip_special_tokens=False)
+            text = self._decoded(before + written)[known:]
             end = min((at for at in map(text.find, stop) if at >= 0), default=-1)
             sure = end if end >= 0 else len(text) - _unsure(text, stop)
             if sure > told:
@@ -134,6 +137,16 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
                 return
         if text[told:]:
             yield text[told:]
+
+    def _last_whole(self, given: list[int]) -> list[int]:
+        """The last of the tokens given, so many that they are whole characters: what goes on is decoded after them, as
+        some tokenizers decode the first token of a text without the space before it.
+        """
+        ends = (given[-size:] for size in range(1, LONGEST + 1))
+        return next((end for end in ends if UNFINISHED not in self._decoded(end)), given[-LONGEST:])
+
+    def _decoded(self, ids: list[int]) -> str:
+        return self.tokenizer.decode(ids, skip_special_tokens=False)
 
     @torch.inference_mode()
     def _tokens(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from swarmformer.errors import SpecError
+
+SMALLEST, LARGEST = 1e-6, 1e6
+"""Of what logits are divided by: fp32 has room for them then, also after both rules."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,8 @@ class Sampling:
     Args:
         repetition_penalty: logits of tokens that are there already are divided by it, negative ones multiplied (Keskar
             et al. 2019, CTRL; the published Lumenspark divides those too, which makes unlikely words likelier); 1 off.
-        temperature: logits are divided by it; 0 takes the likeliest token, the first of several.
+            From 1e-6 to 1e6.
+        temperature: logits are divided by it, from 1e-6 to 1e6; 0 takes the likeliest token, the first of several.
         top_k: only so many of the likeliest are left, and those as likely as the last of them; 0 for all.
         top_p: only the likeliest are left that together have this probability, the one that reaches it included
             (Holtzman et al. 2020, nucleus sampling); 1 for all.
@@ -34,15 +37,15 @@ class Sampling:
 
     def __post_init__(self) -> None:
         ranges = {
-            "temperature must be 0 (the likeliest token) or more": self.temperature >= 0,
+            "temperature must be 0 (the likeliest token) or from 1e-6 to 1e6": self.temperature == 0
+            or SMALLEST <= self.temperature <= LARGEST,
             "top_k must be 0 (all tokens) or more": self.top_k >= 0,
             "top_p must lie above 0 and be at most 1 (all tokens)": 0 < self.top_p <= 1,
-            "repetition_penalty must be above 0 (1 for none)": self.repetition_penalty > 0,
+            "repetition_penalty must be from 1e-6 to 1e6 (1 for none)": SMALLEST <= self.repetition_penalty <= LARGEST,
         }
-        finite = math.isfinite(self.temperature) and math.isfinite(self.repetition_penalty)
         faults = [words for words, kept in ranges.items() if not kept]
-        if faults or not finite:
-            raise SpecError(f"{'; '.join(faults) or 'temperature and repetition_penalty must be finite'}: {self}")
+        if faults:
+            raise SpecError(f"{'; '.join(faults)}: {self}")
 
     def choose(self, logits_V: Tensor, seen: Tensor, generator: torch.Generator) -> int:
         """The next token, with the random numbers of ``generator``; ``seen``: the ids so far."""

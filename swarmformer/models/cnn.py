@@ -62,7 +62,7 @@ class CNN(Model):
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
-        self.dims = dims
+        self.dims, self.sees_order = dims, max(widths) > 1
         self.embedding = parts.build("embedding", "embedding")
         with parts.stream("convolutions"):
             self.convolutions = nn.ModuleList(MaxOverTime(dims.d_model, filters, width) for width in widths)

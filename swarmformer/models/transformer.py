@@ -65,7 +65,6 @@ class Transformer(Model):
         final_dropout: on what the pooling gives to the classifier.
     """
 
-    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("embedding", "norm", "pooling")
     gives_states = True
 
@@ -82,7 +81,7 @@ class Transformer(Model):
     ) -> None:
         super().__init__()
         check_heads("model.transformer", heads, dims.d_model, path=("model", "heads"))
-        self.dims, self.causal = dims, causal
+        self.dims, self.causal, self.sees_order = dims, causal, causal
         self.embedding = parts.build("embedding", "embedding")
         self.layers = nn.ModuleList(
             EncoderLayer(parts, f"layers.{i}", heads, feedforward * dims.d_model, dropout, causal)

@@ -61,6 +61,7 @@ class WithChannel(Model):
 class ChannelAlone(Model):
     """A channel without a trunk: what a model beside it has to add to."""
 
+    sees_order = False
     slots: ClassVar[tuple[str, ...]] = ("channel",)
     default_slots: ClassVar[Mapping[str, str]] = {"channel": "ngrams"}
 

@@ -81,21 +81,37 @@ def test_several_classes_start_as_each_against_the_rest() -> None:
         assert np.allclose(column, features @ log_count_ratio(features, labels == k), atol=1e-4)
 
 
+@pytest.mark.parametrize("min_texts", [1, 3, 30])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_texts_are_held_out_one_by_one(classes: int) -> None:
-    """Counted anew without each, over the n-grams of all."""
+def test_texts_are_held_out_one_by_one(classes: int, min_texts: int) -> None:
+    """Counted anew without each, over the n-grams that enough of the others have; none has 30. Classes are uneven."""
     given = texts(classes, n=25)
+    given.split.labels[9:] = 0
     features, labels = bag(given, 2).toarray(), given.split.labels
     made = channel(given, classes=classes)
     chunk = made._found_in(given, 0)
     counts = Counts.of([chunk], torch.from_numpy(labels), made.none, classes)
-    [scores] = held_out_scores(counts, log_count_ratios(counts, 1.0), [chunk], 1.0, 1)
+    [scores] = held_out_scores(counts, log_count_ratios(counts, 1.0, min_texts), [chunk], 1.0, min_texts)
     for column, k in enumerate([1] if classes == 2 else range(classes)):
         for row in range(len(labels)):
             others = np.arange(len(labels)) != row
-            p, q = (1 + features[others & side].sum(0) for side in (labels == k, labels != k))
+            seen = features[others].sum(0) >= min_texts
+            p, q = (1 + features[others & side][:, seen].sum(0) for side in (labels == k, labels != k))
             ratio = np.log(p / p.sum()) - np.log(q / q.sum())
-            assert scores[row, column].item() == pytest.approx(features[row] @ ratio, abs=1e-6)
+            assert scores[row, column].item() == pytest.approx(features[row, seen] @ ratio, abs=1e-6)
+
+
+def test_copies_that_an_augmentation_added_do_not_speak_for_a_text() -> None:
+    """The scale is that of the texts themselves, here of labels by chance; the weights are of all of them."""
+    given = texts(2, n=200)
+    names = np.array([f"synonyms#{row}(train/{row})" for row in range(200)])
+    doubled = replace(given, split=given.split.joined(replace(given.split, names=names)))
+    (alone, alone_scaled), (whole, scaled) = (
+        [channel(each, scale=scale, buckets=64).table_RC.detach() for scale in (1.0, 0.0)] for each in (given, doubled)
+    )
+    assert not torch.allclose(whole, alone), "twice the counts"
+    torch.testing.assert_close(scaled, whole * float(alone_scaled.norm() / alone.norm()))
+    assert given.without_added() is given and doubled.without_added().split.names.tolist() == given.split.names.tolist()
 
 
 def test_the_scale_trusts_counts_as_far_as_they_predict() -> None:

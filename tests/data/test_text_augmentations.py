@@ -25,6 +25,8 @@ ROWS = [
     ("new york", "n", "Big Apple"), ("quickly", "r", "fast"),
 ]  # fmt: skip
 
+SOUND = ("sound", "well made")
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -96,6 +98,23 @@ def test_synonyms_of_every_part_of_speech_in_the_case_of_the_word(file: Path) ->
     assert every("nothing known") == set()
     assert every("(new york)") == set()
     assert every("I film<br />") == {"I movie<br />", "I motion picture<br />", "I shoot<br />"}
+
+
+def test_a_part_of_a_word_is_no_word(file: Path) -> None:
+    def every(text: str) -> set[str]:
+        made = Synonyms(p=1.0, word_p=1.0, parts="a", file=str(file))
+        return {new for new, _ in made.added(train_of([text] * 30), generator())}
+
+    for text in ("100good", "good2", "abc_good", "good_abc", "A-good", "O'Good", "X’good", "well-good2", "good-2"):
+        assert every(text) == set(), text
+    assert every("(good)--'good'-") == {f"({one})--'{other}'-" for one in SOUND for other in SOUND}
+    assert every("good<br />good.") == {f"{one}<br />{other}." for one in SOUND for other in SOUND}
+
+
+def test_only_our_own_reading_of_words_is_in_the_identity(file: Path) -> None:
+    """Data of published recipes keep their key."""
+    ours, published = (Synonyms(faults=faults, file=str(file)).identity() for faults in (False, True))
+    assert ours == {**published, "reading": 2} and published.keys() == {"file"}
 
 
 def test_published_faults_of_synonyms(file: Path) -> None:

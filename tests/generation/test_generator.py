@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 import swarmformer
 from swarmformer import cli, hub
@@ -88,6 +89,35 @@ def test_pieces_are_the_text_and_no_character_is_cut() -> None:
     pieces = list(Told([*said]).stream("", max_length=len(said), temperature=0))
     assert "".join(pieces) == said.decode(errors="replace")
     assert pieces[:2] == ["é", "👍"]
+
+
+def spaced(said: list[str]) -> TextGenerator:
+    """Says words with a tokenizer of SentencePiece's kind: ▁ is the space before a word, and none at the start."""
+    words = ["▁the", "▁cat", "▁sat", "s", "▁", ".", "<0xC3>", "<0xA9>"]
+    vocabulary = {word: id for id, word in enumerate(["[PAD]", "[SEP]", *words])}
+    tokenizer = Tokenizer(models.Unigram([(word, -1.0) for word in vocabulary], unk_id=0, byte_fallback=True))
+    tokenizer.add_special_tokens(["[PAD]", "[SEP]"])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Metaspace()])
+    made = Told([])
+    made.tokenizer, made.boundary = tokenizer, vocabulary["[SEP]"]
+    made.said = [vocabulary[word] for word in said]
+    return made
+
+
+def test_the_space_before_a_word_is_written_after_a_prompt_and_not_before_a_text() -> None:
+    for prompt, said, text in (
+        ("the", ["▁cat", "▁sat", "."], "the cat sat."),
+        ("the cat", ["s", "▁sat"], "the cats sat"),
+        ("the ", ["▁cat"], "the  cat"),
+        ("the é", ["▁cat", "<0xC3>", "<0xA9>"], "the é caté"),
+        ("", ["▁the", "▁cat"], "the cat"),
+    ):
+        told = spaced(said)
+        given = told.tokenizer.encode(prompt, add_special_tokens=False).ids
+        assert told.generate(prompt, max_length=len(given) + len(said), temperature=0) == text
+        pieces = "".join(spaced(said).stream(prompt, max_length=len(given) + len(said), temperature=0))
+        assert prompt + pieces == told.tokenizer.decode([*given, *told.said], skip_special_tokens=False)
 
 
 def test_it_ends_with_the_document_and_with_the_length() -> None:

@@ -99,8 +99,19 @@ def test_draws_follow_the_distribution() -> None:
 
 @pytest.mark.parametrize("wrong", [
     {"temperature": -0.1}, {"temperature": float("nan")}, {"temperature": float("inf")}, {"top_k": -1}, {"top_p": 0.0},
-    {"top_p": 1.1}, {"repetition_penalty": 0.0},
+    {"top_p": 1.1}, {"repetition_penalty": 0.0}, {"temperature": 1e-38}, {"temperature": 1e-7}, {"temperature": 1e38},
+    {"repetition_penalty": 1e-40}, {"repetition_penalty": 1e39}, {"repetition_penalty": float("inf")},
 ])  # fmt: skip
 def test_values_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
-    with pytest.raises(SpecError, match=next(iter(wrong))):
+    with pytest.raises(SpecError, match=f"{next(iter(wrong))} must"):
         Sampling(**wrong)
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e6])
+@pytest.mark.parametrize("penalty", [1e-6, 1e6])
+def test_at_the_ends_of_its_ranges_a_token_is_drawn(temperature: float, penalty: float) -> None:
+    """Also of logits that are far apart, and of special tokens, which are out of question."""
+    logits = torch.tensor([1e4, -1e4, 30.0, -30.0, -torch.inf])
+    for options in ({}, {"top_k": 3}, {"top_p": 0.9}):
+        made = Sampling(temperature=temperature, repetition_penalty=penalty, **options)
+        assert made.choose(logits, torch.arange(4), torch.Generator().manual_seed(0)) < 4

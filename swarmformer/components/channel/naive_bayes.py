@@ -67,23 +67,34 @@ def log_count_ratios(counts: Counts, alpha: float, min_texts: int = 1) -> Tensor
 def held_out_scores(
     counts: Counts, ratio_RC: Tensor, chunks: Sequence[Found], alpha: float, min_texts: int
 ) -> Iterator[Tensor]:
-    """Sums of the log-count ratios of every text [B, C], as they are without that text's own part in the counts."""
-    seen_R1 = counts.seen(min_texts)
+    """Sums of the log-count ratios of every text [B, C], as they are without that text's own part in the counts.
+
+    n-grams that fewer than ``min_texts`` others have are then in no sum, neither of the text nor of the class.
+    """
+    seen_R1, kept_R1 = counts.seen(min_texts), counts.seen(min_texts + 1)
     sides = [(part + alpha) * seen_R1 for part in (counts.inside_RC, counts.outside_RC)]
     totals = [side.sum(dim=0) for side in sides]
-    lost = [((side - 1).clamp(min=alpha) / side).log().where(seen_R1, 0.0) for side in sides]
     start = 0
     for row_BM, counts_BM in chunks:
         own_BC = counts.own_TC[start : start + len(row_BM)]
-        here_BM1 = (counts_BM & seen_R1[row_BM, 0]).unsqueeze(-1)
-        number_B1 = here_BM1.sum(dim=1)
+        kept_BM1, gone_BM1 = ((counts_BM & (kept_R1[row_BM, 0] == stays)).unsqueeze(-1) for stays in (True, False))
         change_inside, change_outside = (
-            (rows[row_BM] * here_BM1).sum(dim=1) - number_B1 * (1 - number_B1 / total).log()
-            for rows, total in zip(lost, totals, strict=True)
+            _change(side_RC[row_BM], total_C, kept_BM1, gone_BM1, taken_BC)
+            for side_RC, total_C, taken_BC in zip(sides, totals, (own_BC, ~own_BC), strict=True)
         )
-        whole_BC = (ratio_RC[row_BM] * here_BM1).sum(dim=1)
-        yield whole_BC + torch.where(own_BC, change_inside, -change_outside)
+        yield (ratio_RC[row_BM] * kept_BM1).sum(dim=1) + change_inside - change_outside
         start += len(row_BM)
+
+
+def _change(side_BMC: Tensor, total_C: Tensor, kept_BM1: Tensor, gone_BM1: Tensor, taken_BC: Tensor) -> Tensor:
+    """What Σ log(count / total) over the kept n-grams of a text becomes more [B, C] without it.
+
+    Kept n-grams lose it where it is ``taken`` from this side; those that are gone are no more in the total either way.
+    """
+    number_B1 = kept_BM1.sum(dim=1)
+    lost_BC = ((side_BMC - 1) / side_BMC).log().where(kept_BM1, 0.0).sum(dim=1)
+    left_BC = total_C - taken_BC * number_B1 - side_BMC.where(gone_BM1, 0.0).sum(dim=1)
+    return torch.where(taken_BC, lost_BC, 0.0) - torch.where(number_B1 > 0, number_B1 * (left_BC / total_C).log(), 0.0)
 
 
 def likeliest_scale(

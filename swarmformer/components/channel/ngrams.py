@@ -30,6 +30,14 @@ class Found(NamedTuple):
     counts_BM: Tensor
 
 
+class Counted(NamedTuple):
+    """What was counted of texts, their n-grams, and their labels."""
+
+    counts: Counts
+    chunks: list[Found]
+    labels_T: Tensor
+
+
 @register("channel", "ngrams")
 class Ngrams(Channel):
     """A weight for each n-gram that a text has, started as naive Bayes from the training labels (Wang & Manning 2012).
@@ -45,7 +53,7 @@ class Ngrams(Channel):
         alpha: smoothing of the counts.
         min_texts: n-grams of fewer training texts start at 0.
         scale: of the log-count ratios; 0: under which the training texts, each judged by the counts of the others, are
-            likeliest. Naive Bayes itself is 1, which is far too sure of itself.
+            likeliest, without what ``data.augment`` added. Naive Bayes itself is 1, which is far too sure of itself.
         learned: whether training changes the weights; the bias it always does.
         dropout: on n-grams.
     """
@@ -68,6 +76,7 @@ class Ngrams(Channel):
     ) -> None:
         super().__init__()
         self.orders, self.buckets, self.alpha, self.min_texts, self.scale = orders, buckets, alpha, min_texts, scale
+        self.sees_order = orders > 1
         self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
         rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
         self.table_RC = nn.Parameter(torch.empty(rows, columns).fill_(0.0), requires_grad=learned)
@@ -108,14 +117,23 @@ class Ngrams(Channel):
     def fit(self, texts: TrainingTexts) -> None:
         self.text_V.fill_(True)
         self.text_V[list(texts.special)] = False
-        split = texts.split
-        labels = torch.from_numpy(split.labels.copy())
-        chunks = [self._found_in(texts, start) for start in range(0, len(split), TEXTS)]
-        counts = Counts.of(chunks, labels, len(self.table_RC), self.classes)
-        ratio_RC = log_count_ratios(counts, self.alpha, self.min_texts)
-        scale = self.scale or likeliest_scale(counts, ratio_RC, chunks, labels, self.alpha, self.min_texts)
+        counted = self._counted(texts)
+        ratio_RC = log_count_ratios(counted.counts, self.alpha, self.min_texts)
+        scale = self.scale or self._likeliest_scale(texts, counted)
         self.table_RC.copy_(scale * ratio_RC)
-        self.bias_C.copy_(counts.log_odds_C)
+        self.bias_C.copy_(counted.counts.log_odds_C)
+
+    def _likeliest_scale(self, texts: TrainingTexts, counted: Counted) -> float:
+        """By the texts that no augmentation added: a text is not held out while a copy of it is counted."""
+        own = texts.without_added()
+        counts, chunks, labels_T = counted if own is texts else self._counted(own)
+        ratio_RC = log_count_ratios(counts, self.alpha, self.min_texts)
+        return likeliest_scale(counts, ratio_RC, chunks, labels_T, self.alpha, self.min_texts)
+
+    def _counted(self, texts: TrainingTexts) -> Counted:
+        labels_T = torch.from_numpy(texts.split.labels.copy())
+        chunks = [self._found_in(texts, start) for start in range(0, len(texts.split), TEXTS)]
+        return Counted(Counts.of(chunks, labels_T, len(self.table_RC), self.classes), chunks, labels_T)
 
     def _found_in(self, texts: TrainingTexts, start: int) -> Found:
         """Of the next ``TEXTS`` training texts."""

@@ -24,8 +24,11 @@ from swarmformer.settings import DATA_VARIABLE, data_dir
 
 FILE = Path("wordnet") / "oewn_synonyms.tsv.gz"
 COLUMNS = ["lemma", "pos", "sense", "synset", "synonyms"]
-WORD = re.compile(r"<[^<>]*>|[^\W\d_]{3,}(?:['’-][^\W\d_]+)*")
-"""A word of three letters or more, or a tag, which stays: to WordNet I is iodine, as is arsenic and br bromine."""
+WORD = re.compile(r"<[^<>]*>|(?<!\w)(?<!\w['’-])[^\W\d_]{3,}(?:['’-][^\W\d_]+)*(?!['’-]?\w)")
+"""A word of three letters or more, or a tag, which stays: to WordNet I is iodine, as is arsenic and br bromine. Not a
+part of a word: of 100dollars, abc_good, A-list or O'Neil."""
+READING = 2
+"""Of texts by ``WORD``, part of the identity: raise it when it comes to take other words."""
 ENDINGS = {
     "n": (("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"),
           ("ies", "y")),
@@ -81,7 +84,8 @@ class Synonyms(TextAugmentation):
         return path
 
     def identity(self) -> dict[str, Any]:
-        return {"file": file_hash(self.path)}
+        reading = {} if self.faults else {"reading": READING}  # what is published splits at white space
+        return {"file": file_hash(self.path), **reading}
 
     def added(self, train: RawSplit, rng: np.random.Generator) -> Iterator[Added]:
         senses = read_senses(self.path, file_hash(self.path))

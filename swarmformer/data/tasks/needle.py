@@ -119,10 +119,11 @@ class Needle(Task):
         )
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:
-        """Values of the text whatever their key: right once in ``pairs``, and by chance."""
+        """Values of the text whatever their key: right once in ``pairs``, and by chance, the most frequent more."""
         return {
             "a value of the text (the first)": lambda split: self._values(split)[:, 0].repeat(self.haystack.pairs),
             "a value of the text (the last)": lambda split: self._values(split)[:, -1].repeat(self.haystack.pairs),
+            "the most frequent value of the text": lambda split: self._most_frequent(split).repeat(self.haystack.pairs),
         }
 
     def oracles(self, train: RawSplit) -> dict[str, Predictor]:
@@ -133,6 +134,12 @@ class Needle(Task):
         ids = ids_of(split.texts, self.vocabulary)[:, : self.haystack.context]
         found = self._kind(ids, self.haystack.first_value, self.haystack.values)
         return ids[found].reshape(len(ids), -1) - self.haystack.first_value
+
+    def _most_frequent(self, split: RawSplit) -> np.ndarray:
+        """Of the values of each text the one that stands there most often, the first of several, [n]."""
+        values = self._values(split)
+        times = (values[:, :, None] == values[:, None, :]).sum(axis=2)
+        return np.take_along_axis(values, times.argmax(axis=1)[:, None], axis=1)[:, 0]
 
     def _look_up(self, split: RawSplit) -> np.ndarray:
         ids = ids_of(split.texts, self.vocabulary)

@@ -11,8 +11,10 @@ P stands for pixels.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +27,8 @@ HEADINGS, BEND = 24, 3
 GAP, APART = 2, 3
 PLACES, TRIES, FRUITLESS = 8, 12, 4
 """Starts to choose from in a try, tries for a path, and rounds without a new picture before giving up."""
+WAITING = 16
+"""Pictures of one place that wait for one of the other answer: more would be memory for pairs that seldom come."""
 
 
 @dataclass(frozen=True)
@@ -72,21 +76,51 @@ class Layout:
         return lines
 
 
+class Drawn(NamedTuple):
+    """Pictures uint8 [n, side, side], labels int64 [n], and how far the circles are apart, [n, (more, less)].
+
+    The latter of |Δy| and |Δx|, the larger first.
+    """
+
+    pictures: np.ndarray
+    labels: np.ndarray
+    apart: np.ndarray
+
+
 def draw(layout: Layout, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Pictures uint8 [count, side, side] of 0 and 1, and labels int64 [count]: 1 where one path joins both circles.
 
-    One picture of the first two is positive, one of the next two, and so on.
+    They come in twos, one of each answer, whose circles are equally far apart along both axes, whichever is which: how
+    far, and how slanting, tells nothing. About half of what is drawn finds no such other and is left out.
+
+    Raises:
+        DataError: the paths do not fit, or pictures of the two answers are never alike.
+    """
+    kept, waiting = list[tuple[np.ndarray, int]](), defaultdict[tuple[int, ...], list[tuple[np.ndarray, int]]](list)
+    fruitless = 0
+    while len(kept) < count:
+        before = len(kept)
+        for picture, label, apart in zip(*drawn_once(layout, rng), strict=True):
+            alike, one = waiting[tuple(apart.tolist())], (picture.copy(), int(label))
+            if alike and alike[-1][1] != label:
+                kept += [alike.pop(), one]
+            elif len(alike) < WAITING:
+                alike.append(one)
+        fruitless = 0 if len(kept) > before else fruitless + 1
+        if fruitless == FRUITLESS:
+            raise DataError("task pathfinder: circles of one path are never as far apart as those of two: make side "
+                            "or dashes larger")  # fmt: skip
+    pictures, labels = zip(*kept[:count], strict=True)
+    return np.stack(pictures), np.array(labels, dtype=np.int64)
+
+
+def drawn_once(layout: Layout, rng: np.random.Generator) -> Drawn:
+    """``BATCH`` pictures as they come, half of them of each answer; what is drawn does not hang on the answer, only the
+    ends that get the circles do.
 
     Raises:
         DataError: the paths do not fit.
     """
-    batches = [_batch(layout, rng) for _ in range(-(-count // BATCH))]
-    pictures, labels = (np.concatenate(parts)[:count] for parts in zip(*batches, strict=True))
-    return pictures, labels
-
-
-def _batch(layout: Layout, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """What is drawn does not hang on the label; only the ends that get the circles do."""
     near, paths = _long_paths(layout, rng)
     white, everywhere = np.zeros_like(near), np.arange(BATCH)
     for path in paths:
@@ -97,10 +131,12 @@ def _batch(layout: Layout, rng: np.random.Generator) -> tuple[np.ndarray, np.nda
         _set(near, rows, _each(path, layout.around))
     coin = rng.integers(2, size=BATCH // 2)
     labels = np.stack([coin, 1 - coin], axis=1).ravel()
-    _set(white, everywhere, _each(_circled(paths[:, :, [0, -1]], labels, layout.width, rng), layout.circle))
+    circled = _circled(paths[:, :, [0, -1]], labels, layout.width, rng)
+    _set(white, everywhere, _each(circled, layout.circle))
     inside = slice(layout.border, layout.border + layout.side)
     pictures = white.reshape(BATCH, layout.width, layout.width)[:, inside, inside]
-    return pictures.astype(np.uint8), labels.astype(np.int64)
+    apart = np.abs(np.diff(np.divmod(circled, layout.width), axis=2))[:, :, 0].T
+    return Drawn(pictures.astype(np.uint8), labels.astype(np.int64), -np.sort(-apart, axis=1))
 
 
 def _circled(ends: np.ndarray, labels: np.ndarray, width: int, rng: np.random.Generator) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -54,8 +54,17 @@ def test_a_value_is_right_once_in_a_while_and_a_look_up_always() -> None:
     task = Needle(**SMALL)
     splits = task.load()
     by_chance = 1 / 4 + 3 / 4 / 16
-    for predict in task.trivial_predictors(splits["train"]).values():
-        assert accuracy(predict, splits["test"]) == pytest.approx(by_chance, abs=0.03)
+    drawn = product(range(16), repeat=4)  # the values of a text: all are equally likely
+    most_frequent = sum(max(Counter(values).values()) for values in drawn) / 4 / 16**4
+    assert most_frequent == pytest.approx(0.337, abs=5e-4)
+    predictors = task.trivial_predictors(splits["train"])
+    assert list(predictors)[2:] == ["the most frequent value of the text"]
+    for predict, share in zip(predictors.values(), (by_chance, by_chance, most_frequent), strict=True):
+        assert accuracy(predict, splits["test"]) == pytest.approx(share, abs=0.03)
+    said = predictors["the most frequent value of the text"](splits["test"].without_labels()).reshape(-1, 4)
+    for text, answers_given in zip(splits["test"].texts, said.tolist(), strict=True):
+        times = Counter(int(word[1:]) for word in text.split(" ") if word[0] == "v")
+        assert len(set(answers_given)) == 1 and times[answers_given[0]] == max(times.values())
     (look_up,) = task.oracles(splits["train"]).values()
     assert accuracy(look_up, splits["test"]) == 1.0
 

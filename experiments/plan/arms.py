@@ -179,7 +179,7 @@ def _priced(model: Model) -> tuple[records.Parameters, records.Flops]:
 def _remarks(model: Model, spec: RunSpec) -> tuple[str, ...]:
     """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``, what their FLOPs leave out
     and which contracts they break; and what a task asks of the order of tokens that none of them sees."""
-    parts = (part for part in model.modules() if isinstance(part, Component))
+    parts = (part for part in (*model.modules(), *model.let_go) if isinstance(part, Component))
     said = dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks())
     said.update(dict.fromkeys((*counted.remarks_of(model), *unsound_parts(spec.model))))
     return (*said, *((BLIND,) if make_task(spec.data).of_places and not tells_order(model) else ()))

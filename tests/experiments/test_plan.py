@@ -249,6 +249,14 @@ def test_what_flops_leave_out_is_said(tiny_grid: Grid, tmp_path: Path, monkeypat
     assert remarks == {"base": (), "scan": (said,)}
 
 
+def test_what_cannot_act_is_said_of_every_slot(tiny_grid: Grid) -> None:
+    sizes = {"dims": {**TINY["model"]["dims"], "num_layers": 2}}
+    arms = ["base", "base+pyramid", "base+pyramid+ngrams"]
+    remarks = {arm.name: " ".join(arm.remarks) for arm in load_plan(tiny_grid(arms=arms, model=sizes)).arms}
+    said = "pyramid: clusters of 2 sizes in 2 layers, where three are meant"
+    assert [said in remarks[arm] for arm in arms] == [False, True, True]
+
+
 OWN, PASSES = "tests.testing.broken:", "tests.testing.broken_passes:"
 FAILS, CHECK = "fails a check of its contract ", f"swarmformer check {PASSES}"
 DEAF = (

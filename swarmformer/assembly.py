@@ -40,11 +40,14 @@ def assemble(spec: ModelSpec) -> Model:
         SpecError: sizes that do not fit together; the error's ``path`` names the key.
     """
     family = registry.get("model", spec.name)
-    leading = (spec.dims, Parts(spec.dims, spec.slots)) if spec.slots else (spec.dims,)
+    parts = Parts(spec.dims, spec.slots) if spec.slots else None  # which draws from the global stream
+    leading = (spec.dims,) if parts is None else (spec.dims, parts)
     with told_at("model"):
         model: Model = family(*leading, **spec.options)
         if spec.channel is not None:
             model = WithChannel(model, spec.channel.make(spec.dims))
+    held = {id(module) for module in model.modules()}
+    model.let_go = tuple(part for part in (parts.built if parts else ()) if id(part) not in held)
     model.spec = spec
     return model
 

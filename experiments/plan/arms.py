@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
 from swarmformer.once import kept_by
-from swarmformer.spec import DataSpec, RunSpec
+from swarmformer.spec import ComponentSpec, DataSpec, ModelSpec, RunSpec
 from swarmformer.testing.soundness import unsound_parts
 from swarmformer.variants import make_task
 
@@ -21,6 +22,8 @@ from ..plan.design import Levels, levels_of, resolution_of, variant_of
 from ..plan.grid_file import ArmSpec, GridSpec, arms_of, candidates_of, designed_arms, resolve_arm
 from ..plan.tune import Candidate
 
+NO_TRUNK = "channel: beside no arm without it, so that what it adds cannot be told"
+NO_CHANNEL = "channel: beside no arm that is the channel alone, so that it may hide what the model adds"
 BLIND = "model: blind to the order of tokens, which this task asks about (see the factor positions)"
 
 
@@ -65,6 +68,20 @@ class Arm:
             flops=self.flops,
             remarks=self.remarks,
         )
+
+
+def with_channels_told(arms: Iterable[Arm]) -> tuple[Arm, ...]:
+    """The arms, those with a channel told whether the grid lacks the model without it, or the channel alone."""
+    told = tuple(arms)
+    trunks = [arm.spec.model for arm in told if arm.spec.model.channel is None]
+    alone = [model.slots["channel"] for model in trunks if set(model.slots) == {"channel"}]
+    return tuple(arm if arm.spec.model.channel is None else _told(arm, trunks, alone) for arm in told)
+
+
+def _told(arm: Arm, trunks: list[ModelSpec], alone: list[ComponentSpec]) -> Arm:
+    no_trunk = arm.spec.model.model_copy(update={"channel": None}) not in trunks
+    lacks = (*[NO_TRUNK] * no_trunk, *[NO_CHANNEL] * (arm.spec.model.channel not in alone))
+    return replace(arm, remarks=(*arm.remarks, *(one for one in lacks if one not in arm.remarks)))
 
 
 class Arms:
@@ -179,7 +196,7 @@ def _priced(model: Model) -> tuple[records.Parameters, records.Flops]:
 def _remarks(model: Model, spec: RunSpec) -> tuple[str, ...]:
     """Of all its components, each once: ``cluster: heads of 12 features, narrower than 32``, what their FLOPs leave out
     and which contracts they break; and what a task asks of the order of tokens that none of them sees."""
-    parts = (part for part in model.modules() if isinstance(part, Component))
+    parts = (part for part in (*model.modules(), *model.let_go) if isinstance(part, Component))
     said = dict.fromkeys(f"{part.slot}: {remark}" for part in parts for remark in part.remarks())
     said.update(dict.fromkeys((*counted.remarks_of(model), *unsound_parts(spec.model))))
     return (*said, *((BLIND,) if make_task(spec.data).of_places and not tells_order(model) else ()))

@@ -15,7 +15,7 @@ from swarmformer.spec import RunSpec
 from swarmformer.yaml import display
 
 from ..cells import cell_folder, stem_of
-from ..plan.arms import Arm, Arms
+from ..plan.arms import Arm, Arms, with_channels_told
 from ..plan.grid_file import GridSpec, read_grid
 from ..plan.tune import Values
 from ..planned import source_of
@@ -109,7 +109,8 @@ class Plan:
         chosen = {arm.arm: arm.chosen for arm in tuning.arms}
         places = [(arm, chosen.get(arm.name)) for arm in self.arms]
         with once():
-            return replace(self, arms=tuple(arm if n is None else arm.with_choice(n) for arm, n in places))
+            arms = with_channels_told(arm if n is None else arm.with_choice(n) for arm, n in places)
+            return replace(self, arms=arms)
 
     def record(self, folder: Path) -> records.Plan:
         """The content of plan.json in this grid's folder."""
@@ -169,7 +170,7 @@ def _load_plan(path: Path) -> Plan:
     arms.listed()
     _check_whole(grid, arms.all(), where)
     matched = tuple(_matched(grid, arms.all(), where))
-    return Plan(path.stem, grid, tuple(arms.all()), tuple(designs), matched, source)
+    return Plan(path.stem, grid, with_channels_told(arms.all()), tuple(designs), matched, source)
 
 
 def _check_whole(grid: GridSpec, arms: list[Arm], where: str) -> None:

@@ -137,8 +137,9 @@ class Component(nn.Module):
         return PASSES * self.flops(*sizes)  # type: ignore[operator]
 
     def remarks(self) -> tuple[str, ...]:
-        """What cannot act as it is meant to, with the sizes and options that it was built with: a sentence each, which
-        planning and reports repeat. Only what makes a comparison pointless, as a window that covers every text."""
+        """What cannot act as it is meant to, or may not, with the sizes and options that it was built with: a sentence
+        each, which planning and reports repeat. Only what takes the point from a comparison, as a window that covers
+        every text."""
         return ()
 
     def fit(self, texts: TrainingTexts) -> None:

@@ -71,6 +71,9 @@ class Model(Component, ABC):
     dims: Dims
     spec: Any
     """The ``ModelSpec`` it was built from; set by whoever assembles it."""
+    let_go: tuple[Component, ...] = ()
+    """Components that it asked for and does not hold, as a pyramid that only told it sizes; set by whoever assembles
+    it, so that what they remark is not lost."""
 
     @abstractmethod
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput: ...

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from swarmformer.contracts import Dims
+from swarmformer.contracts import Component, Dims
 from swarmformer.places import told_at
 from swarmformer.spec import ComponentSpec
 
@@ -24,6 +24,7 @@ class Parts:
 
     def __init__(self, dims: Dims, slots: Mapping[str, ComponentSpec]) -> None:
         self.dims, self.slots = dims, slots
+        self.built: list[Component] = []
         self.before = torch.get_rng_state()
         # One draw from the global stream: reproducible after manual_seed, new for every model.
         self.seed = int(torch.randint(2**62, (), device="cpu"))
@@ -44,7 +45,8 @@ class Parts:
         if place is None:
             torch.set_rng_state(self.before)
         with nullcontext() if place is None else self.stream(place), told_at("model", slot):
-            return spec.make(self.dims)
+            self.built.append(spec.make(self.dims))
+        return self.built[-1]
 
     @contextmanager
     def stream(self, place: str) -> Iterator[None]:

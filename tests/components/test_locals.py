@@ -199,12 +199,16 @@ def test_what_cannot_act_is_said() -> None:
     wide, narrow = (DIMS.model_copy(update={"d_model": width, "num_layers": 3}) for width in (128, 48))
     assert not WindowedAttention(wide, window=16).remarks() and not Halving(wide).remarks()
     assert not ClusterAttention(wide, heads=4).remarks() and not ClusterAttention(narrow).remarks()
+    assert not Learned(DIMS, logits="content", sampling="gumbel", release=8.0).remarks()
+    assert not Learned(DIMS, distance=0.2).remarks() and not Learned(DIMS, distance=0.0, frozen=True).remarks()
     said = {
         "heads of 12 features, narrower than 32: set head_width: 32, or fewer heads": ClusterAttention(narrow, heads=4),
         "d_model 48 has no room for 4 heads": ClusterAttention(narrow, heads=4, head_width=32),
         "a window of 39 tokens covers every text of 40": WindowedAttention(wide, window=39),
         "clusters of 2 sizes in 2 layers": Halving(DIMS),
         "there is one cluster": Learned(DIMS.model_copy(update={"cluster_size": 40})),
+        "held to their chunks (λ = 4 at the start) and no schedule lets go": Learned(DIMS, logits="content"),
+        "gumbel chooses by place alone": Learned(DIMS, sampling="gumbel", release=8.0),
     }
     for words, component in said.items():
         assert words in " ".join(component.remarks())

@@ -249,6 +249,30 @@ def test_what_flops_leave_out_is_said(tiny_grid: Grid, tmp_path: Path, monkeypat
     assert remarks == {"base": (), "scan": (said,)}
 
 
+def test_what_cannot_act_is_said_of_every_slot(tiny_grid: Grid) -> None:
+    sizes = {"dims": {**TINY["model"]["dims"], "num_layers": 2}}
+    arms = ["base", "base+pyramid", "base+pyramid+ngrams"]
+    remarks = {arm.name: " ".join(arm.remarks) for arm in load_plan(tiny_grid(arms=arms, model=sizes)).arms}
+    said = "pyramid: clusters of 2 sizes in 2 layers, where three are meant"
+    assert [said in remarks[arm] for arm in arms] == [False, True, True]
+
+
+def test_an_n_gram_channel_without_its_controls_is_said(tiny_grid: Grid) -> None:
+    def said(*listed: str) -> set[str]:
+        planned = {arm.name: arm.remarks for arm in load_plan(tiny_grid(arms=list(listed), base=None)).arms}
+        return {*planned["base+ngrams"]} & {arms.NO_TRUNK, arms.NO_CHANNEL}
+
+    assert said("base+ngrams") == {arms.NO_TRUNK, arms.NO_CHANNEL}
+    assert said("base+ngrams", "base") == {arms.NO_CHANNEL}
+    assert said("base+ngrams", "base+layer_norm", "ngrams") == {arms.NO_TRUNK}
+    assert not said("base+ngrams", "base", "ngrams")
+
+
+def test_routing_that_is_held_to_the_chunks_is_said(tiny_grid: Grid) -> None:
+    planned = load_plan(tiny_grid(arms=["base", "base+routing", "base+routing_released"])).arms
+    assert ["no schedule lets go" in " ".join(arm.remarks) for arm in planned] == [False, True, False]
+
+
 OWN, PASSES = "tests.testing.broken:", "tests.testing.broken_passes:"
 FAILS, CHECK = "fails a check of its contract ", f"swarmformer check {PASSES}"
 DEAF = (

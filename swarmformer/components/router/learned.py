@@ -23,6 +23,8 @@ from swarmformer.registry import register
 Weight = Annotated[float, Field(ge=0)]
 Temperature = Annotated[float, Field(ge=1e-6, le=1e3)]
 LEAST_COHERENCE = 1e-4
+HOLD = 1.0
+"""From this λ on the next chunk starts with 1/e of the weight of its own, or less, even for a token at the border."""
 
 
 @register("router", "learned")
@@ -91,7 +93,8 @@ class Learned(Router):
         if release and not distance:
             raise ValueError("router.learned: release lets go of a distance, which is 0: set one, or leave release out")
         self.d_model, self.by_content, self.sampling = dims.d_model, logits == "content", sampling
-        self.width, self.radius, self.signals, self.release = width, radius, coherence_signal, release
+        self.width, self.radius, self.signals = width, radius, coherence_signal
+        self.hold, self.release = distance, release
         self.temperature, self.anneal, self.min_temperature = temperature, anneal, min_temperature
         self.auxiliary = Auxiliary(balance_weight, z_weight, coherence_weight, coherence_warmup)
         self.key = nn.Linear(dims.d_model, width, bias=False)
@@ -114,7 +117,15 @@ class Learned(Router):
             self.requires_grad_(False)
 
     def remarks(self) -> tuple[str, ...]:
-        return ("there is one cluster, so that nothing is chosen",) if len(self.slot_CX) == 1 else ()
+        if len(self.slot_CX) == 1:
+            return ("there is one cluster, so that nothing is chosen",)
+        held = (
+            f"tokens are held to their chunks (λ = {self.hold:g} at the start) and no schedule lets go (release: 0), "
+            "so that few may ever leave: set release, or distance: 0"
+        )
+        by_place = "gumbel chooses by place alone, alike for every text: set logits: content"
+        is_held, is_placed = self.hold >= HOLD and not self.release, self.sampling == "gumbel" and not self.by_content
+        return (*[held] * is_held, *[by_place] * is_placed)
 
     def set_progress(self, done: float) -> None:
         self.progress.fill_(done)

@@ -56,7 +56,7 @@ class Versus(Rule):
 
     factors: in a grid without that arm, the arm of a design that has just these on is held against that design's own
     base, the arm that has none. instead: factor → another one that may stand in its place, as one whose mechanism is
-    let act.
+    let act; so may the arm with one factor taken out for the other, ``enhanced-routing+routing_released``.
     """
 
     arm: str
@@ -72,7 +72,8 @@ class Versus(Rule):
         return judged(pairs, self.claimed) if pairs else untestable(absent, wanted)
 
     def _of(self, grid: GridStudy) -> list[Contrast]:
-        pairs = [(self.arm, self.control)] if grid.arm(self.arm) else self._designed(grid)
+        names = (self.arm, *(f"{self.arm}-{factor}+{other}" for factor, other in self.instead.items()))
+        pairs = [(name, self.control) for name in names if grid.arm(name)] or self._designed(grid)
         both = [(grid.arm(arm), grid.arm(control)) for arm, control in pairs]
         return [versus(grid, arm.name, control.name) for arm, control in both
                 if arm and control and set(arm.seeds) & set(control.seeds)]  # fmt: skip

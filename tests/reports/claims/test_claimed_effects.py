@@ -121,8 +121,12 @@ def test_an_arm_of_a_design_is_held_against_the_base_of_the_design(compared: lis
     fraction = replace(plain, effects=(replace(plain.effects[0], levels=levels),))
     rule = {"rule": "versus", "arm": "enhanced", "control": "base", "factors": ["routing", "windowed"]}
     assert judged(rule, study(fraction)).verdict is Ruling.UNTESTABLE
-    judged({**rule, "instead": {"routing": "routing_released"}}, study(fraction))
+    instead = {**rule, "instead": {"routing": "routing_released"}}
+    judged(instead, study(fraction))
     assert compared == [("fraction", "base+all", "base+shift_residual")]
+    released = arm("enhanced-routing+routing_released", {0: 0.7})
+    judged(instead, study(grid("plain", arms=(released, arm("base", {0: 0.6})))))
+    assert compared[1:] == [("plain", "enhanced-routing+routing_released", "base")]
 
 
 @pytest.mark.parametrize(

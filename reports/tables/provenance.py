@@ -12,7 +12,8 @@ from ..study.model import GridStudy, Study
 from . import table
 
 HEADS = ("grid", "runs", "code revision", "source hash", "PyTorch", "device", "precision", "registered")
-CODE = ("grid", "code revision", "source hash")
+WORDS = ("runs", "registered")
+"""Heads of what is no name: a version or a device may look like a number, and is none."""
 UNKNOWN = "not recorded"
 
 
@@ -20,7 +21,7 @@ UNKNOWN = "not recorded"
 def provenance(study: Study) -> list[Table]:
     """One table over all grids with completed runs."""
     rows = tuple(_row(grid) for grid in study.grids if any(arm.n for arm in grid.arms))
-    return [Table("", "", tuple(Column(head, is_code=head in CODE) for head in HEADS), rows)] if rows else []
+    return [Table("", "", tuple(Column(head, is_code=head not in WORDS) for head in HEADS), rows)] if rows else []
 
 
 def _row(grid: GridStudy) -> Row:

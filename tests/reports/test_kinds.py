@@ -16,7 +16,7 @@ from reports.tables import KINDS as TABLES
 
 OURS = [
     (TABLES, "arms", ["arms", "benchmark", "claims", "cost", "effects", "one_factor", "out_of_domain", "overview",
-                      "peers", "published", "solved", "tuning"]),
+                      "peers", "provenance", "published", "solved", "tuning"]),
     (FIGURES, "effects", ["cost_length", "curves", "effects", "interactions", "pareto", "telemetry"]),
     (RULES, "effect", ["baselines", "cheaper", "effect", "measured", "reproduced", "untestable", "versus"]),
 ]  # fmt: skip

@@ -44,7 +44,7 @@ def test_a_difference_comes_from_the_runs_of_both_arms(report: Path, name: str) 
     first = found.sources[0]
     said = ("arm", "seed", "status", "run key", "code revision", "device", "started at", "machine", "torch")
     assert [first[key] for key in said] == [
-        "x", 0, "COMPLETED", runs.run_key("x"), runs.CODE, runs.DEVICE, "not recorded", "Test 9000", "2.0",
+        "x", 0, "COMPLETED", runs.run_key("x"), runs.CODE, runs.DEVICE, runs.STARTED, "Test 9000", "2.0",
     ]  # fmt: skip
     assert Path(first["config"]).is_file() and Path(first["folder"]).samefile(report.parent / "demo" / "x-0")
 

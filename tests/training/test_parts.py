@@ -166,8 +166,9 @@ def test_a_truncated_checkpoint_and_one_of_another_format_are_refused(tmp_path: 
     with pytest.raises(SpecError, match="cannot be read"):
         ckpt.load_checkpoint(path, RUN)
     path.write_bytes(whole)
-    monkeypatch.setattr(ckpt, "FORMAT", "4")
-    with pytest.raises(SpecError, match="belongs to format 3, not to format 4; move it away"):
+    former, later = ckpt.FORMAT, f"{ckpt.FORMAT}0"
+    monkeypatch.setattr(ckpt, "FORMAT", later)
+    with pytest.raises(SpecError, match=f"belongs to format {former}, not to format {later}; move it away"):
         ckpt.load_checkpoint(path, RUN)
 
 

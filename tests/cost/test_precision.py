@@ -24,7 +24,7 @@ from swarmformer.modes import autocast
 from swarmformer.ops.attention import recording
 from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
-from swarmformer.training.shares import Share
+from swarmformer.training.shares import BatchShare
 from swarmformer.training.step import TrainingStep
 from tests.training.toys import toy_data, toy_run
 
@@ -156,7 +156,7 @@ def test_a_trial_of_a_step_that_memory_does_not_hold_is_made_with_less(monkeypat
     """The step halves itself once before the trial sees that it did."""
     usual = TrainingStep._gradients_of
 
-    def full(step: TrainingStep, share: Share) -> object:
+    def full(step: TrainingStep, share: BatchShare) -> object:
         if len(share.part.ids_BN) > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB")
         return usual(step, share)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -240,22 +239,6 @@ def stop_in(folder: Path, spec: RunSpec) -> None:
     folder.mkdir()
     with pytest.raises(KeyboardInterrupt):
         Trainer(spec, toy_data(), CPU, folder, stop).run()
-
-
-def test_a_checkpoint_from_before_there_was_a_choice_is_in_fp32(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    take(FAST, monkeypatch)
-    spec = toy_run(precision="auto", checkpoint_seconds=0.0)
-    stop_in(tmp_path / "old", toy_run(precision="fp32", checkpoint_seconds=0.0))
-    monkeypatch.setattr(json, "loads", lambda text, loads=json.loads: forgotten(loads(text)))
-    old = Trainer(spec, toy_data(), CPU, tmp_path / "old")
-    old.run()
-    assert old.precision == "fp32"
-
-
-def forgotten(progress: dict[str, object]) -> dict[str, object]:
-    return {key: value for key, value in progress.items() if key != "precisions"}
 
 
 def test_auto_and_fp32_have_one_key_and_bf16_its_own() -> None:

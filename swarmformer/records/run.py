@@ -216,44 +216,25 @@ class Computing(Record):
     tf32: bool = False
 
 
-class Result(RunIdentity):
-    """``result.json``: the only mark of completion.
+class Trained(RunIdentity):
+    """What is said alike of a finished run and of a finished trial: when, where and how long it was trained.
 
-    ``code_hash`` says what counts as the same code and ``code_revision`` where it lies in the history; runs from
-    before the hash have none, see ``code``. ``precision``: what was computed in, fp32 or bf16; in runs from before it
-    was recorded it is what their config.json asks for. ``telemetry`` is empty in runs from before there was any, where
-    how far a mechanism was exercised is not known. ``best_epoch`` counts from 1; ``stopped`` are the epochs after which
-    patience ended a stage of training; ``started_at`` is UTC in ISO 8601. ``data_key`` is what runs that are compared
-    have in common; ``encoded_key`` adds the seed of a split that every run draws anew and what augmentation added.
-    ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
-    ``metrics``; None in runs from before it was recorded.
-    ``out_of_domain``: metrics of the test splits of other tasks, by what each is called, where they were asked for.
-    ``files``: SHA-256 of its curve and predictions; empty in runs from before it was recorded.
+    ``best_epoch`` counts from 1; ``stopped`` are the epochs after which patience ended a stage of training.
+    ``precision``: what was computed in, fp32 or bf16; in runs from before it was recorded it is what their config.json
+    asks for. ``data_key`` is what runs that are compared have in common. ``code_hash`` says what counts as the same
+    code and ``code_revision`` where it lies in the history; runs from before the hash have none. ``started_at`` is UTC
+    in ISO 8601. ``files``: SHA-256 of its curve, and of its predictions where it has any; empty in runs from before it
+    was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
     task: str
-    metrics: SplitMetrics
     best_epoch: Count = 0
     epochs: Count = 0
     steps: Count = 0
     stopped: tuple[Count, ...] = ()
-    parameters: Parameters
-    flops: Flops
-    epoch_flops: dict[str, EpochFlops] = {}
-    fast_paths: bool = True
-    attention: tuple[AttentionUse, ...] = ()
     precision: str = ""
-    computing: Computing | None = None
-    telemetry: tuple[Exercise, ...] = ()
     data_key: str
-    unlabelled: Unlabelled | None = None
-    encoded_key: str = ""
-    data: DataFacts | None = None
-    test_readings: Count | None = None
-    published_reading: PublishedReading | None = None
-    out_of_domain: dict[str, Elsewhere] = {}
-    truncated: Truncated
     code_revision: str
     code_hash: str = ""
     suppliers: tuple[Supplier, ...] = ()
@@ -261,6 +242,33 @@ class Result(RunIdentity):
     started_at: str = ""
     seconds: Seconds
     files: dict[str, str] = {}
+
+
+class Result(Trained):
+    """``result.json``: the only mark of completion.
+
+    ``telemetry`` is empty in runs from before there was any, where how far a mechanism was exercised is not known.
+    ``encoded_key`` adds to the data's key the seed of a split that every run draws anew and what augmentation added.
+    ``computing`` is None in runs from before it was recorded. ``test_readings``: how often the test split was read for
+    ``metrics``; None in runs from before it was recorded.
+    ``out_of_domain``: metrics of the test splits of other tasks, by what each is called, where they were asked for.
+    """
+
+    metrics: SplitMetrics
+    parameters: Parameters
+    flops: Flops
+    epoch_flops: dict[str, EpochFlops] = {}
+    fast_paths: bool = True
+    attention: tuple[AttentionUse, ...] = ()
+    computing: Computing | None = None
+    telemetry: tuple[Exercise, ...] = ()
+    unlabelled: Unlabelled | None = None
+    encoded_key: str = ""
+    data: DataFacts | None = None
+    test_readings: Count | None = None
+    published_reading: PublishedReading | None = None
+    out_of_domain: dict[str, Elsewhere] = {}
+    truncated: Truncated
 
     @property
     def track(self) -> str:

@@ -10,13 +10,12 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .base import Count, Document, Positive, Record, RunKey, Share, load, save
-from .environment import Supplier
 from .names import TUNING
 from .plan import Plan, PlannedCell, TrialMetric, Value
-from .run import Metrics, RunIdentity, Seconds
+from .run import Metrics, Trained
 
 TRIALS = "tuning"
 """Folder of a grid in which its trials lie."""
@@ -26,25 +25,10 @@ RULE = (
 )
 
 
-class Trial(RunIdentity):
+class Trial(Trained):
     """``trial.json``: the mark of completion of a trial. There is no metric of the test split to write."""
 
-    status: Literal["COMPLETED"] = "COMPLETED"
-    task: str
     validation: Metrics
-    best_epoch: Count = 0
-    epochs: Count = 0
-    steps: Count = 0
-    stopped: tuple[Count, ...] = ()
-    precision: str = ""
-    data_key: str
-    code_revision: str
-    code_hash: str = ""
-    suppliers: tuple[Supplier, ...] = ()
-    device: str
-    started_at: str = ""
-    seconds: Seconds
-    files: dict[str, str] = {}
 
 
 class TrialScore(Record):

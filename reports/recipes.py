@@ -12,7 +12,8 @@ from swarmformer.records import CONFIG, Config, UnreadableFileError, load
 
 from .errors import ReportError
 from .published import Published
-from .study.model import Arm, GridStudy, Study
+from .study.model import GridStudy, Study
+from .study.subjects import Arm
 
 ARCHITECTURE = {
     "d_model": "model.dims.d_model", "num_layers": "model.dims.num_layers", "T_local": "model.local.T_local",

@@ -7,7 +7,8 @@ from typing import Literal
 
 from ..statistics.power import needed_seeds
 from ..statistics.verdict import Verdict
-from ..study.model import Contrast, GridStudy
+from ..study.contrasts import Contrast
+from ..study.model import GridStudy
 from ..words import percent, plural
 from .judgement import joined
 

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from ..statistics.interval import mean_interval
 from ..study.curves import lines_of
-from ..study.model import Arm, GridStudy, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Arm
 from .kind import Figure, bounds, figure, label
 from .look import line_styles, name_levels
 

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..study.model import Contrast, Design, GridStudy, Study
+from ..study.contrasts import Contrast, Design
+from ..study.model import GridStudy, Study
 from .kind import Figure, bounds, figure, said
 from .look import wrapped
 

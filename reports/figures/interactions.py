@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from ..study.model import Contrast, Design, Study
+from ..study.contrasts import Contrast, Design
+from ..study.model import Study
 from ..words import MINUS
 from .effects import OfDesigns
 from .kind import bounds, figure, said

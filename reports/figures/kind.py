@@ -14,7 +14,8 @@ from matplotlib import figure as mpl
 from matplotlib.axes import Axes
 
 from ..kinds import Kinds, Strict
-from ..study.model import Arm, GridStudy, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Arm
 from ..words import plural
 from .look import RC, key, key_height, literal, page, settle, wrapped
 

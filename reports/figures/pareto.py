@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, MaxNLocator
 from pydantic import Field
 
-from ..study.model import Arm, GridStudy, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Arm
 from ..words import plural
 from .kind import Figure, bounds, figure, label
 from .look import log_ticks, name_levels, wrapped

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from pydantic import Field
 
 from ..study.curves import arm_curves, lines_of
-from ..study.model import Arm, GridStudy, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Arm
 from .curves import Band, band_note, banded, curves_of, plot_bands, seeds
 from .kind import Figure, figure, label, said
 from .look import line_style

@@ -8,8 +8,9 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..render.table import Row
-from ..study.model import Arm, GridStudy, Study
+from ..study.model import GridStudy, Study
 from ..study.read import Cell
+from ..study.subjects import Arm
 from ..tables.arms import arms
 
 COLUMNS = (

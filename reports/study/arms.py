@@ -17,9 +17,9 @@ from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
 from .costs import Latencies, latencies_of, speeds_of
 from .exercise import exercised
-from .model import Arm, Baselines, Reference, Size
 from .read import Cell, Grid
 from .runs import MEASURES, Parted
+from .subjects import Arm, Baselines, Reference, Size
 
 SIZE = ("parameters_total", "parameters_without_embedding", "flops_forward", "flops_length", "parameters_channel")
 Columns = Mapping[str, Sequence[Any]]

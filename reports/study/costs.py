@@ -8,7 +8,7 @@ from swarmformer.records import Costs, Latency
 
 from ..errors import ReportError
 from ..words import engineering, plural
-from .model import Speed
+from .subjects import Speed
 
 Latencies = Mapping[str, Sequence[Latency]]
 # Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from swarmformer.records import CURVE, CurveLine, UnreadableFileError, read_curve
 
-from .model import Arm, GridStudy
+from .model import GridStudy
+from .subjects import Arm
 
 
 def arm_curves(grid: GridStudy, arm: Arm) -> dict[int, Path]:

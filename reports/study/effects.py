@@ -13,9 +13,10 @@ from ..statistics.factorial import Effect, Term, factorial_effects, simple_effec
 from ..statistics.power import detectable_range
 from ..statistics.verdict import is_interaction_there, is_significant, judge
 from ..words import MINUS, plural
+from .contrasts import Contrast, Design, Family, Kind
 from .exercise import idle_factor
 from .families import decided, found_by, possible, undecided
-from .model import Arm, Contrast, Design, Family, Kind, Sources
+from .subjects import Arm, Sources
 
 Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Factor → the factors that it interacts with → what the design cannot tell from that interaction."""

@@ -12,7 +12,8 @@ from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import Interval, accuracy_interval
 from ..statistics.verdict import holm
 from .families import found_by, possible
-from .model import Arm, Baselines, GridStudy, Sources
+from .model import GridStudy
+from .subjects import Arm, Baselines, Sources
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,10 @@ from ..statistics.mcnemar import mcnemar
 from ..statistics.power import detectable_range
 from ..statistics.verdict import Verdict, holm, judge
 from ..words import in_points, plural
-from .model import Arm, Contrast, Family, GridStudy, Kind, Sources
+from .contrasts import Contrast, Family, Kind
+from .model import GridStudy
 from .predictions import Correct
+from .subjects import Arm, Sources
 
 ONE_FACTOR = {"one_in": "one in", "one_out": "one out"}
 EXERCISED: Mapping[str, Sequence[str]] = {}

@@ -7,22 +7,20 @@ Values are fractions of one (accuracies, differences), seconds, FLOPs. A ``sourc
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from swarmformer.records import Plan, Result
 
-from ..statistics.interval import Interval, independent_difference, over_examples
-from ..statistics.power import detectable_difference
-from ..statistics.verdict import Verdict
-from .exercise import Exercised
+from .contrasts import Contrast, Design, Family, Kind
 from .read import Cell
 from .registration import Pair
+from .subjects import Arm, Baselines, Reference
 from .tuning import Tuned
 
 if TYPE_CHECKING:  # it is made of what stands here
@@ -30,180 +28,6 @@ if TYPE_CHECKING:  # it is made of what stands here
 
 CUT = ", cut to "
 """In the name of a baseline that reads what the arms read of a text."""
-
-Sources = tuple[str, ...]
-Kind = Literal["difference", "main", "interaction", "simple"]
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """One comparison, decided once: an arm less its base, an effect of a factor, an interaction, a simple effect.
-
-    name: the arm; ``windowed``; ``windowed × layer_norm``; ``windowed without layer_norm``. against: the base arm of
-    a difference, else empty. family: whose Holm correction ``p_holm`` is. verdict: None where no margin was
-    registered. reason: what the verdict rests on, at most a dozen words. aliases: what the design cannot tell from it,
-    a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
-    depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
-    secondary, of these trained models only. tests: how many p its family corrects together. error: standard error, with
-    the seeds less one as degrees of freedom; None where there are no bounds.
-    """
-
-    kind: Kind
-    name: str
-    against: str
-    family: str
-    interval: Interval | None
-    p: float | None
-    p_holm: float | None
-    verdict: Verdict | None
-    reason: str
-    n: int
-    sources: Sources
-    aliases: tuple[str, ...] = ()
-    simple: tuple[Contrast, ...] = ()
-    terms: tuple[str, ...] = ()
-    p_mcnemar: float | None = None
-    tests: int = 0
-    error: float | None = None
-
-    @property
-    def detectable(self) -> float | None:
-        """Smallest true difference that is found with 80 % power; None where nothing is known of it."""
-        return None if self.error is None else detectable_difference(self.error, self.n, max(1, self.tests))
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What makes it this comparison and no other within its grid."""
-        return self.kind, self.name, self.against
-
-
-@dataclass(frozen=True)
-class Family:
-    """Comparisons that are corrected together, in the order that tables show them.
-
-    name: ``one in``, ``one out``, ``placebos and controls``, ``arms``, ``main effects``, ``interactions`` …
-    base: the arm that differences are held against, else None. factors: arm → the words of what was changed.
-    power: one sentence on what this family could have found.
-    """
-
-    name: str
-    base: str | None
-    contrasts: tuple[Contrast, ...]
-    factors: Mapping[str, str] = field(default_factory=dict)
-    power: str = ""
-
-    @cached_property
-    def sources(self) -> Sources:
-        """Of all its comparisons, which what is corrected over them is made of."""
-        return tuple(dict.fromkeys(source for contrast in self.contrasts for source in contrast.sources))
-
-
-@dataclass(frozen=True)
-class Size:
-    """Of a model: parameters, and FLOPs of a forward pass of one example of ``length`` tokens. ``channel``: parameters
-    of a channel beside it, which are in no other number."""
-
-    parameters: int
-    without_embedding: int
-    flops: int
-    length: int
-    sources: Sources
-    channel: int = 0
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds of one forward pass of a batch, from ``costs.json``."""
-
-    batch: int
-    length: int
-    median_s: float
-    p95_s: float
-    share_of_limit: float
-    sources: Sources
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One configuration of a grid over its seeds; ``runs`` are completed and alike in data, code and device.
-
-    unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
-    architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
-    metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
-    plan has. exercised: how far its mechanisms were. text_metrics: of running text, ``perplexity`` and
-    ``bits_per_byte`` over seeds.
-    """
-
-    name: str
-    variant: str
-    run_key: str
-    is_base: bool
-    runs: pd.DataFrame = field(compare=False)
-    planned: int
-    accuracy: Interval | None
-    value: Interval | None
-    validation: Interval | None
-    values: Mapping[int, float]
-    means: Mapping[str, float]
-    size: Size | None
-    speeds: Mapping[int, Speed]
-    sources: Sources
-    model: str = ""
-    unlike: str = ""
-    exercised: Exercised = field(default_factory=Exercised)
-    text_metrics: Mapping[str, Interval] = field(default_factory=dict)
-    columns: Mapping[str, Sequence[Any]] = field(default_factory=dict, compare=False)
-    """Those of ``runs`` as plain lists, where they are at hand; ``column`` has them anyway."""
-
-    @property
-    def n(self) -> int:
-        return len(self.runs)
-
-    def column(self, name: str) -> Sequence[Any]:
-        """A fact of every run; in a thousandth of the time that pandas takes for it."""
-        return self.columns[name] if name in self.columns else self.runs[name].tolist()
-
-    def sources_of(self, seeds: Collection[int]) -> Sources:
-        """Of the runs with these seeds; of all of the arm where it has none of them."""
-        pairs = zip(self.column("where"), self.column("seed"), strict=True)
-        return tuple(where for where, seed in pairs if seed in seeds) or self.sources
-
-    @property
-    def seeds(self) -> tuple[int, ...]:
-        return tuple(sorted(self.values))
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A predictor that is no arm: a baseline, which arms must beat, or an oracle, which knows how examples are made.
-
-    name: with the split where that is not test. n, in ``accuracy``: examples. text_metrics: as of an ``Arm``.
-    """
-
-    name: str
-    kind: Literal["baseline", "oracle"]
-    split: str
-    accuracy: Interval
-    detail: str
-    sources: Sources
-    data_key: str = ""
-    text_metrics: Mapping[str, Interval] = field(default_factory=dict)
-
-    def below(self, arm: Arm) -> Interval | None:
-        """Test accuracy of an arm less this one's, for other examples too; the two taken as independent."""
-        if arm.accuracy is None:
-            return None
-        return independent_difference(over_examples(arm.accuracy, self.accuracy.n), self.accuracy)
-
-
-@dataclass(frozen=True)
-class Baselines:
-    """A grid's on the test split of another task. data_key: of its texts; copies: how many of these stand in the
-    source's train too."""
-
-    references: tuple[Reference, ...]
-    data_key: str
-    copies: int
 
 
 @dataclass(frozen=True)
@@ -305,27 +129,6 @@ class GridStudy:
     def _contrasts(self) -> dict[tuple[str, str, str], Contrast]:
         """By key; of one key the first."""
         return {each.key: each for each in reversed(list(self.contrasts()))}
-
-
-@dataclass(frozen=True)
-class Design:
-    """A factorial or fractional design and its effects.
-
-    levels: arm → factors that are on in it. power: one sentence on what a main effect must have to be found;
-    detectable: least and most of that size over the factors, None where nothing is known of it. seeds: with which
-    every arm is completed.
-    """
-
-    kind: str
-    factors: tuple[str, ...]
-    levels: Mapping[str, tuple[str, ...]]
-    generators: str
-    resolution: int | None
-    main: Family
-    interactions: Family
-    power: str
-    detectable: tuple[float, float] | None = None
-    seeds: int = 0
 
 
 @dataclass(frozen=True)

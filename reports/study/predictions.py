@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swarmformer.records import Answers, Asked, Result, UnreadableFileError, read_answers
 
-from .model import Arm
+from .subjects import Arm
 
 Correct = Mapping[str, Mapping[int, NDArray[np.bool_]]]
 """Arm → seed → right or wrong per example, in one order."""

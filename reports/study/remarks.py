@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..words import listed, percent, plural
-from .model import GridStudy, Reference
+from .model import GridStudy
 from .read import Cell, Grid, Status
 from .registration import Pair
+from .subjects import Reference
 
 
 def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[str]:

@@ -11,7 +11,8 @@ from swarmformer.records import CurveLine, ValidationLine
 from ..statistics.interval import Interval, wilson
 from ..statistics.verdict import holm
 from .curves import lines_of
-from .model import Arm, GridStudy, Reference, Sources
+from .model import GridStudy
+from .subjects import Arm, Reference, Sources
 
 
 @dataclass(frozen=True)

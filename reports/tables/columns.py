@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..render.table import MISSING, Entry, Value
 from ..study.exercise import Mechanism
-from ..study.model import Reference
+from ..study.subjects import Reference
 from ..words import engineering, plural, signed, three
 from .layout import BLANK, Cells, Line, bounds, cells, mean, missing, probability, said, word
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 from ..render.table import Column, Entry, Row, Table
 from ..statistics.verdict import Verdict
-from ..study.model import Contrast, Design, GridStudy, Study
+from ..study.contrasts import Contrast, Design
+from ..study.model import GridStudy, Study
 from ..words import plural
 from . import columns as c
 from . import layout, table

@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from ..render.table import MISSING, Column, Entry, Row, Value
 from ..statistics.interval import Interval
-from ..study.model import Arm, Contrast, Family, GridStudy, Reference, Sources
+from ..study.contrasts import Contrast, Family
+from ..study.model import GridStudy
+from ..study.subjects import Arm, Reference, Sources
 from ..study.tuning import untuned_notes
 from ..words import p_value, plural, with_bounds
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..render.table import Table
-from ..study.model import Family, GridStudy, Study
+from ..study.contrasts import Family
+from ..study.model import GridStudy, Study
 from . import columns as c
 from . import layout, table
 

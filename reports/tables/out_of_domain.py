@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..render.table import Column, Entry, Row, Table
 from ..study.elsewhere import Answered, Elsewhere, elsewhere
-from ..study.model import GridStudy, Reference, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Reference
 from ..words import plural
 from . import layout, table
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ..render.table import MISSING, Column, Entry, Row, Table
-from ..study.model import Design, GridStudy, Sources, Study
+from ..study.contrasts import Design
+from ..study.model import GridStudy, Study
+from ..study.subjects import Sources
 from ..words import in_points, percent, with_bounds
 from . import table
 from .layout import METRICS, learning_rates

@@ -10,7 +10,8 @@ from typing import Annotated
 from pydantic import Field
 
 from ..render.table import Table
-from ..study.model import Arm, GridStudy, Sources, Study
+from ..study.model import GridStudy, Study
+from ..study.subjects import Arm, Sources
 from . import columns as c
 from . import layout, table
 

@@ -11,8 +11,9 @@ from statistics import mean, median
 
 from ..render.table import Column, Entry, Row, Table
 from ..statistics.verdict import ALPHA
-from ..study.model import GridStudy, Sources, Study
+from ..study.model import GridStudy, Study
 from ..study.solved import Count, counts
+from ..study.subjects import Sources
 from ..words import p_value, percent, with_bounds
 from . import layout, table
 

@@ -9,7 +9,8 @@ from pydantic import Field
 from ...published import Claim, Number, Published
 from ...recipes import Recipe, as_published, recipes
 from ...statistics.interval import Interval, wilson
-from ...study.model import Arm, Reference, Study
+from ...study.model import Study
+from ...study.subjects import Arm, Reference
 from ...words import plural, with_bounds
 from ..amounts import Amount, above, below
 from ..judgement import Finding, Ruling, joined, once, untestable

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 
 from ...published import Claim, Published
 from ...statistics.verdict import Verdict
+from ...study.contrasts import Contrast
 from ...study.families import versus
-from ...study.model import Contrast, GridStudy, Study
+from ...study.model import GridStudy, Study
 from ...words import in_points, p_value, percent, plural, with_bounds
 from ..judgement import Finding, joined, once, ruling, untestable
 from ..measurements import Measurements

@@ -13,7 +13,9 @@ from reports.claims.measurements import Measurements
 from reports.published import Claim, Published, read_published
 from reports.statistics.interval import Interval
 from reports.statistics.verdict import Verdict
-from reports.study.model import Arm, Contrast, Design, Family, GridStudy, Reference, Study
+from reports.study.contrasts import Contrast, Design, Family
+from reports.study.model import GridStudy, Study
+from reports.study.subjects import Arm, Reference
 
 NONE = Measurements()
 

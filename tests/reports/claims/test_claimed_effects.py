@@ -10,7 +10,8 @@ from reports.claims.judgement import Ruling
 from reports.claims.rules import effects
 from reports.statistics.power import detectable_difference, needed_seeds
 from reports.statistics.verdict import Verdict
-from reports.study.model import Contrast, GridStudy
+from reports.study.contrasts import Contrast
+from reports.study.model import GridStudy
 from tests.reports.claims.synthetic_study import arm, contrast, grid, judged, study
 
 BETTER, WORSE, SAME, OPEN, DEPENDS = (

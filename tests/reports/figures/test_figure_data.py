@@ -16,7 +16,8 @@ from scipy import stats
 from reports.errors import ReportError
 from reports.figures import KINDS
 from reports.study.build import study
-from reports.study.model import Contrast, GridStudy, Study
+from reports.study.contrasts import Contrast
+from reports.study.model import GridStudy, Study
 from tests.reports import synthetic_curves as curves
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_design import FACTORS, levels_of, write_design

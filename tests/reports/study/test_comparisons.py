@@ -13,8 +13,9 @@ import pytest
 from reports.statistics.interval import Interval
 from reports.statistics.verdict import Verdict, holm
 from reports.study.build import study
+from reports.study.contrasts import Contrast, Design
 from reports.study.families import versus
-from reports.study.model import Contrast, Design, GridStudy
+from reports.study.model import GridStudy
 from tests.committed import SEALED
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_design import FACTORS, write_design

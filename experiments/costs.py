@@ -1,15 +1,17 @@
 """Latency of a grid's arms, written to costs.json: ``python -m experiments.costs GRID.yaml --runs FOLDER``.
 
-All arms are timed in one process, interleaved, beside the machine's measured limits. Weights do not
-change what a pass costs, so fresh ones are used.
+All arms are timed in one process, interleaved, beside the machine's measured limits: forward passes, and training
+steps where the grid asks for them. Weights do not change what a pass costs, so fresh ones are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import torch
 from filelock import FileLock
 
 from swarmformer.assembly import assemble
@@ -17,6 +19,8 @@ from swarmformer.cli.command import CommandParser
 from swarmformer.cost.report import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
+from swarmformer.records.costs import TimedCall
+from swarmformer.spec import TrainSpec
 
 from .execute.local import usable_threads
 from .plan import Arm, Plan, load_plan
@@ -33,17 +37,36 @@ def write_costs(grid: Path, folder: Path, threads: int, device: str) -> None:
 
 
 def _write(plan: Plan, folder: Path, latency: Latency, threads: int, device: str) -> None:
-    by_length = groupby(sorted(_known(plan), key=_length), key=_length)
-    groups = [(length, list(arms)) for length, arms in by_length]
-    budget = latency.budget_s / len(groups)
-    torch_device = resolve_device(device)
-    save(folder / COSTS, _joined([
-        measure_costs(
-            {arm.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in arms},
-            length=length, batches=latency.batches, device=torch_device, threads=threads, budget_s=budget,
-        )
-        for length, arms in groups
-    ]))  # fmt: skip
+    known, torch_device = _known(plan), resolve_device(device)
+    passes = [_Pass(length, tuple(latency.batches), arms) for (length,), arms in _alike(known, _length)]
+    for (length, batch), arms in _alike(known, _length, _batch) if latency.training else ():
+        passes.append(_Pass(length, (batch,), arms, {arm.run_key: arm.spec.train for arm in arms}))
+    budget = latency.budget_s / len(passes)
+    save(folder / COSTS, _joined([one.measured(torch_device, threads, budget) for one in passes]))
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """Arms that are timed side by side: forward passes, or training steps as ``train`` has them by run key."""
+
+    length: int
+    batches: tuple[int, ...]
+    arms: list[Arm]
+    train: dict[str, TrainSpec] | None = None
+
+    def measured(self, device: torch.device, threads: int, budget_s: float) -> Costs:
+        models = {arm.run_key: (arm.spec.variant, assemble(arm.spec.model)) for arm in self.arms}
+        return measure_costs(
+            models, length=self.length, batches=self.batches, device=device, threads=threads, budget_s=budget_s,
+            train=self.train,
+        )  # fmt: skip
+
+
+def _alike(arms: Iterable[Arm], *of: Callable[[Arm], int]) -> Iterator[tuple[tuple[int, ...], list[Arm]]]:
+    def sizes(arm: Arm) -> tuple[int, ...]:
+        return tuple(size(arm) for size in of)
+
+    yield from ((found, list(alike)) for found, alike in groupby(sorted(arms, key=sizes), key=sizes))
 
 
 def _known(plan: Plan) -> list[Arm]:
@@ -55,6 +78,10 @@ def _length(arm: Arm) -> int:
     return arm.spec.model.dims.seq_len
 
 
+def _batch(arm: Arm) -> int:
+    return arm.spec.train.batch_size
+
+
 def _joined(parts: list[Costs]) -> Costs:
     """One document: the rows of all lengths under the highest limits that were reached."""
     best = max((part.limits for part in parts), key=lambda limits: limits.matmul_flops_per_s)
@@ -64,13 +91,20 @@ def _joined(parts: list[Costs]) -> Costs:
 
 
 def is_current(path: Path, plan: Plan) -> bool:
-    """Whether a costs.json has a row for every arm and batch size of the plan."""
-    batches = plan.grid.latency.batches if plan.grid.latency else []
-    wanted = {(arm.run_key, batch) for arm in _known(plan) for batch in batches}
+    """Whether a costs.json has all rows that the plan asks for."""
     try:
-        return wanted <= {(row.run_key, row.batch) for row in load(path, Costs).rows}
+        return load(path, Costs).has(wanted(plan))
     except UnreadableFileError:
         return False
+
+
+def wanted(plan: Plan) -> list[TimedCall]:
+    """The rows that a plan asks for."""
+    latency, known = plan.grid.latency, _known(plan)
+    if latency is None:
+        return []
+    forward: list[TimedCall] = [(arm.run_key, "forward", batch) for arm in known for batch in latency.batches]
+    return [*forward, *((arm.run_key, "training", _batch(arm)) for arm in known if latency.training)]
 
 
 def otherwise(path: Path, threads: int, device: str) -> str:

@@ -43,8 +43,9 @@ def remember(plan: Plan, folder: Path) -> None:
     if any(_is_of_files(arm.spec) for arm in plan.arms):
         return
     suppliers = sorted({str(path.resolve()) for arm in plan.arms for path in _sources_of(arm.spec)})
-    batches = plan.grid.latency.batches if plan.grid.latency else []
-    content = {"suppliers": suppliers, "floors": plan.grid.floors, "batches": batches}
+    from .costs import wanted
+
+    content = {"suppliers": suppliers, "floors": plan.grid.floors, "timed": wanted(plan)}
     with suppress(OSError):  # a folder that cannot be written to
         text = json.dumps({**content, "made_of": _made_of(folder, suppliers)})
         write_bytes_atomically(folder / FINISHED, text.encode(), flush=False)
@@ -78,7 +79,8 @@ def finished_plan(grid: Path, folder: Path, index: Index) -> records.Plan | None
         plan = records.chosen_plan(plan, _choice(plan, folder))
         if not _is_complete(plan, folder, index, floors=known["floors"]):
             return None
-        return plan if _is_timed(plan, folder, known["batches"]) else None
+        timed = [(str(key), str(mode), int(batch)) for key, mode, batch in known["timed"]]
+        return plan if not timed or records.load(folder / COSTS, records.Costs).has(timed) else None
     except (OSError, ValueError, KeyError, TypeError, RecursionError, UnreadableFileError):
         return None
 
@@ -101,12 +103,6 @@ def _is_complete(plan: records.Plan, folder: Path, index: Index, *, floors: bool
     found = records.load(folder / FLOORS, records.Floors)
     redrawn = bool(found.seeds) or found.splits > 1
     return data == {found.data_key} and found.are_on(plan.seeds if redrawn else ())
-
-
-def _is_timed(plan: records.Plan, folder: Path, batches: list[int]) -> bool:
-    wanted = {(arm.run_key, batch) for arm in plan.arms for batch in batches}
-    rows = records.load(folder / COSTS, records.Costs).rows if wanted else ()
-    return wanted <= {(row.run_key, row.batch) for row in rows}
 
 
 def _made_of(folder: Path, suppliers: list[str]) -> dict[str, Any]:

@@ -26,10 +26,13 @@ from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free, pat
 
 
 class Latency(Strict):
-    """Batch sizes to time, and the seconds to spend on it."""
+    """Batch sizes to time, whether to time training too, and the seconds to spend on it."""
 
     batches: list[Annotated[int, Field(gt=0)]] = Field(
-        default=[1, 32], min_length=1, description="texts in a batch, each size"
+        default=[1, 32], min_length=1, description="texts in a batch of a forward pass, each size"
+    )
+    training: bool = Field(
+        default=False, description="time a training step of every arm too, of a batch as large as in its runs"
     )
     budget_s: float = Field(default=30.0, gt=0, description="seconds to spend on all arms together")
 

@@ -27,7 +27,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "baseline": {"color": "0.45", "linestyle": (0, (5, 3)), "linewidth": 0.9},
     "oracle": {"color": "0.2", "linestyle": (0, (1, 2)), "linewidth": 1.1},
 }
-NOT_MEASURED = {"latency": "not timed"} | dict.fromkeys(("flops", "training"), "not counted")
+NOT_MEASURED = dict.fromkeys(("latency", "seconds"), "not timed") | dict.fromkeys(("flops", "training"), "not counted")
 WORDS = {"base": "the base", "arm": "arm, with its number", "front": "Pareto front of the means"}
 
 
@@ -37,15 +37,16 @@ class Pareto(Figure):
 
     accuracy, low, high: mean over ``n`` seeds and its 95 % interval (baselines: one predictor, ``n`` examples), as
     fractions. cost: FLOPs of a forward pass of one example (multiply-adds × 2), or median seconds of one on a batch,
-    at ``cost_length`` tokens; or FLOPs of all training of a run, a mean over seeds. missing: why an arm has no point.
+    at ``cost_length`` tokens; or FLOPs of all training of a run, or the seconds of all its steps, a mean over seeds.
+    missing: why an arm has no point.
     """
 
     beside: ClassVar = "against"
     shares_y: ClassVar = True
     inches: ClassVar = 3.9
 
-    against: list[Literal["flops", "latency", "training"]] = Field(default=["flops"], min_length=1)
-    """One panel beside the other."""
+    against: list[Literal["flops", "latency", "training", "seconds"]] = Field(default=["flops"], min_length=1)
+    """One panel beside the other; none of what was not measured of any arm."""
     batch: int = Field(default=1, gt=0)
     """Of the latency."""
 
@@ -54,6 +55,8 @@ class Pareto(Figure):
             for against in self.against:
                 batch = self.batch if against == "latency" else 1
                 arms = pd.DataFrame([_arm(grid, arm, against, batch) for arm in grid.arms])
+                if arms["cost"].isna().all():
+                    continue
                 rows = [*arms.assign(on_front=on_front(arms)).to_dict("records"), *_references(grid)]
                 yield from ({**panel, "against": against, "batch": batch, **row} for row in rows)
 
@@ -109,8 +112,17 @@ def _cost(arm: Arm, against: str, batch: int) -> tuple[float | None, int | None]
         return (float(spent.mean()) if spent.notna().all() and spent.min() > 0 else None), None
     if against == "flops":
         return (float(arm.size.flops), arm.size.length) if arm.size else (None, None)
+    if against == "seconds":
+        return _seconds(arm), arm.step.length if arm.step else None
     speed = arm.speeds.get(batch)
     return (speed.median_s, speed.length) if speed else (None, None)
+
+
+def _seconds(arm: Arm) -> float | None:
+    """Of all its steps, each as long as the one that was timed; None where they were computed in something else."""
+    steps = arm.runs["steps_alike"]
+    alike = steps.notna().all() and set(arm.runs["computed_in"]) == {"fp32"}
+    return float(steps.mean()) * arm.step.median_s if alike and arm.step else None
 
 
 def _references(grid: GridStudy) -> Iterator[dict[str, Any]]:
@@ -169,7 +181,8 @@ def _points(axis: Axes, placed: pd.DataFrame, numbers: Mapping[str, int]) -> Non
 
 
 def _what(cell: pd.DataFrame) -> str:
-    words = {"flops": "FLOPs per example, forward", "training": "FLOPs of training, without tuning"}
+    words = {"flops": "FLOPs per example, forward", "training": "FLOPs of training, without tuning",
+             "seconds": "seconds of training: steps × median of a step"}
     if cell["against"].iloc[0] in words:
         return words[cell["against"].iloc[0]]
     return f"seconds of a forward pass, batch {cell['batch'].iloc[0]}, median"
@@ -177,10 +190,7 @@ def _what(cell: pd.DataFrame) -> str:
 
 def _scale(axis: Axes, costs: list[float]) -> None:
     axis.margins(x=0.08, y=0.08)
-    if not costs:
-        axis.set_xticks([])
-        axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", va="center")
-    elif min(costs) > 0 and max(costs) / min(costs) > 4:
+    if min(costs) > 0 and max(costs) / min(costs) > 4:
         axis.set_xscale("log")
         log_ticks(axis.xaxis, costs)
     else:

@@ -92,6 +92,7 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: s
     key = str(column["run_key"][0]) if len(runs) else planned.run_key if planned else ""
     size = _size(column, planned, sources)
     cells = known.cells_of(column["where"])
+    timed = known.latencies, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources
     by_seed = sorted(zip(column["seed"], column[metric], strict=True))
     return Arm(
         name=name,
@@ -106,7 +107,8 @@ def _arm(known: Known, name: str, runs: pd.DataFrame, column: Columns, metric: s
         values={int(seed): float(value) for seed, value in by_seed},
         means=_means(column) if len(runs) else {},
         size=size,
-        speeds=speeds_of(known.latencies, key, size.length if size else 0, f"{grid.folder.name}/costs.json", sources),
+        speeds=speeds_of(*timed),
+        step=next(iter(speeds_of(*timed, mode="training").values()), None),
         sources=sources,
         model=known.models.get(name, ""),
         unlike=unlike,

@@ -97,7 +97,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         unregistered=registration.unregistered,
         deviations=registration.deviations,
         matched=pairs,
-        timing=timing_note(grid.costs, [speed for arm in arms for speed in arm.speeds.values()]),
+        timing=timing_note(grid.costs, [speed for arm in arms for speed in (*arm.speeds.values(), arm.step) if speed]),
         tuned=tuned,
         answers=answers,
     )  # fmt: skip

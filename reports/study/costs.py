@@ -37,24 +37,25 @@ def check_costs(costs: Costs, name: str) -> None:
 
 
 def latencies_of(costs: Costs | None) -> Latencies:
-    """Run key → its rows of a forward pass in fp32, in the file's order."""
+    """Run key → its rows in fp32, in the file's order."""
     found: dict[str, list[Latency]] = {}
     for row in costs.rows if costs else ():
-        if (row.mode, row.precision) == ("forward", "fp32"):
+        if row.precision == "fp32":
             found.setdefault(row.run_key, []).append(row)
     return found
 
 
 def speeds_of(
-    latencies: Latencies, run_key: str, length: int, file: str, runs: tuple[str, ...]
+    latencies: Latencies, run_key: str, length: int, file: str, runs: tuple[str, ...], mode: str = "forward"
 ) -> dict[int, Speed]:
-    """Batch size → seconds of this configuration's forward pass in fp32.
+    """Batch size → seconds of this configuration's forward pass, or training step, in fp32.
 
     At ``length`` tokens where that was measured, else at the longest length that was. sources: the file, and the runs
     that say which configuration was timed.
     """
     best: dict[int, Latency] = {}
-    for row in sorted(latencies.get(run_key, ()), key=lambda row: (row.length == length, row.length), reverse=True):
+    rows = [row for row in latencies.get(run_key, ()) if row.mode == mode]
+    for row in sorted(rows, key=lambda row: (row.length == length, row.length), reverse=True):
         best.setdefault(row.batch, row)
     return {
         batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))

@@ -32,7 +32,7 @@ SIZES = {
 OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", **MEASURES, **SELECTED, **SIZES}
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
-MADE = ("training_flops",)
+MADE = ("training_flops", "steps_alike")
 PLAIN = "cross_entropy"
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT, *MADE)
 NOT_WHOLE = (*MEASURES, *SELECTED, *MADE)
@@ -50,7 +50,7 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
     Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``;
     ``selected_on_test`` is the best of a test reading after each epoch, where there was one, and no result. Times in
     seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens; ``training_flops`` of all epochs, those
-    that patience waited and pads included.
+    that patience waited and pads included; ``steps_alike``: optimiser steps, none where they are of several stages.
     """
     rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -62,7 +62,8 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
 def _row(grid: Grid, cell: Cell) -> dict[str, object]:
     of_result = {} if cell.result is None else {
         **{name: _at(cell.result, path) for name, path in OF_RESULT.items()},
-        "training_flops": _training_flops(cell.result, cell.train)}  # fmt: skip
+        "training_flops": _training_flops(cell.result, cell.train),
+        "steps_alike": cell.result.steps if _has_one_stage(cell.train) else math.nan}  # fmt: skip
     return {
         "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
         "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
@@ -75,8 +76,12 @@ def _training_flops(result: Result, train: Mapping[str, Any]) -> float:
     objective = train.get("objective", PLAIN)
     name = objective.get("name") if isinstance(objective, Mapping) else objective
     epoch = result.epoch_flops.get("train")
-    counted = epoch is not None and name == PLAIN and len(train.get("stages") or [PLAIN]) == 1
+    counted = epoch is not None and name == PLAIN and _has_one_stage(train)
     return float(epoch.training.padded * result.epochs) if epoch and counted else math.nan
+
+
+def _has_one_stage(train: Mapping[str, Any]) -> bool:
+    return len(train.get("stages") or [PLAIN]) == 1
 
 
 def _at(record: Record | None, path: str) -> object:

@@ -33,7 +33,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds of one forward pass of a batch, from ``costs.json``."""
+    """Seconds of one forward pass of a batch, or of one training step, from ``costs.json``."""
 
     batch: int
     length: int
@@ -50,8 +50,9 @@ class Arm:
     unlike: of an arm in ``GridStudy.others``, what sets it apart (``code 85ba8d185320``). model: name of its
     architecture. accuracy: of the test split over seeds, kept inside 0 to 1; value: the same of the grid's primary
     metric; values: seed → primary metric. means: every measure of ``MEASURES``, averaged. planned: how many seeds the
-    plan has. exercised: how far its mechanisms were. text_metrics: of running text, ``perplexity`` and
-    ``bits_per_byte`` over seeds.
+    plan has. speeds: of a forward pass, by batch size; step: of a training step, of a batch as large as in its runs.
+    exercised: how far its mechanisms were. text_metrics: of running text, ``perplexity`` and ``bits_per_byte`` over
+    seeds.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Arm:
     means: Mapping[str, float]
     size: Size | None
     speeds: Mapping[int, Speed]
+    step: Speed | None
     sources: Sources
     model: str = ""
     unlike: str = ""

@@ -44,7 +44,7 @@ def measure_latency(
     threads: int,
     precision: Precision = "fp32",
     mode: Mode = "forward",
-    train: TrainSpec | None = None,
+    train: TrainSpec | Mapping[str, TrainSpec] | None = None,
     way: Way = "eager",
     budget_s: float = 20.0,
     min_repeats: int = 3,
@@ -60,7 +60,7 @@ def measure_latency(
         arms: name → model.
         batches: batch sizes; each gets an equal share of the time that is left when its turn comes.
         length: tokens per text, the same for all or by arm.
-        train: of the optimiser, where the mode is ``training``.
+        train: objective and optimiser where the mode is ``training``, the same for all or by arm.
         way: compiling and recording do not count against the budget.
         budget_s: start no round after so many seconds; overrun only to reach ``min_repeats``.
 
@@ -72,7 +72,8 @@ def measure_latency(
         OutputError: an arm whose output is not finite or has the wrong shape.
     """
     lengths = _lengths(arms, batches, length)
-    calling = _Calling(mode, precision, train or TrainSpec.from_dict({}), way, device, seed)
+    trains = train if isinstance(train, Mapping) else dict.fromkeys(arms, train or TrainSpec.from_dict({}))
+    calling = _Calling(mode, precision, trains, way, device, seed)
     end, rows = now_s() + budget_s, []
     with torch_threads(threads), _every_arm_compiled() if way == "compiled" else nullcontext(), ExitStack() as stack:
         for model in arms.values():
@@ -110,7 +111,7 @@ class _Calling:
 
     mode: Mode
     precision: Precision
-    train: TrainSpec
+    train: Mapping[str, TrainSpec]
     way: Way
     device: torch.device
     seed: int
@@ -121,7 +122,7 @@ class _Calling:
             for name, model in arms.items()
         }
         calls = {
-            name: make_call(model, data[name], self.mode, self.precision, self.train, way=self.way)
+            name: make_call(model, data[name], self.mode, self.precision, self.train[name], way=self.way)
             for name, model in arms.items()
         }
         return _Made(data, calls, {} if self.way == "eager" else _first_calls(calls, self.way))

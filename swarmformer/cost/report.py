@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -12,12 +13,18 @@ from swarmformer.contracts import Model
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.limits import Work, forward_work, judge
 from swarmformer.cost.machine import Limits, Product, measure_limits
+from swarmformer.cost.operations import counted_training_flops
+from swarmformer.cost.passes import Mode
 from swarmformer.cost.probe import product_dtype, random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.environment import describe_device, describe_machine, device_name
 from swarmformer.modes import Precision
+from swarmformer.ops.switch import enabled
 from swarmformer.records import Costs
+from swarmformer.spec import TrainSpec
 
+_FORWARD: Mode = "forward"
+_TRAINING: Mode = "training"
 LIMIT_SHARE = 0.15
 """Part of the budget spent on the limits, before and once more after the models."""
 
@@ -36,11 +43,13 @@ def measure_costs(
     device: torch.device,
     threads: int,
     budget_s: float = 30.0,
+    train: Mapping[str, TrainSpec] | None = None,
 ) -> Costs:
-    """Measure models side by side in fp32, in one process.
+    """Measure models side by side in fp32, in one process: forward passes, or training steps.
 
     Args:
         arms: run key → (name of the variant, model). Models are moved to ``device``.
+        train: run key → objective and optimiser of the steps that are timed instead of forward passes.
         length: tokens per text; batches: batch sizes; threads: torch threads while measuring.
         budget_s: seconds for the whole pass; see ``measure_latency`` for when it may be overrun.
 
@@ -51,8 +60,8 @@ def measure_costs(
         SpecError, OutputError: see ``measure_latency``.
         LimitError: a model that seems faster than the machine.
     """
-    models = {key: model for key, (_, model) in arms.items()}
-    works = {(key, batch): work_at(model, batch, length) for key, model in models.items() for batch in batches}
+    models, mode = {key: model for key, (_, model) in arms.items()}, _FORWARD if train is None else _TRAINING
+    works = {(key, n): work_of(model, n, length, mode, device) for key, model in models.items() for n in batches}
     products = model_products(models.values(), [batch * length for batch in batches])
     end = now_s() + budget_s
     with torch_threads(threads):
@@ -64,6 +73,8 @@ def measure_costs(
             length=length,
             device=device,
             threads=threads,
+            mode=mode,
+            train=train,
             budget_s=end - now_s() - budget_s * LIMIT_SHARE / 2,
         )
         after = limits_for(works.values(), products, device, "fp32", budget_s * LIMIT_SHARE / 2)
@@ -73,7 +84,7 @@ def measure_costs(
         device=name,
         threads=threads,
         limits=limits.record(),
-        rows=tuple(_row(timing, arms[timing.arm][0], works[timing.arm, timing.batch], limits) for timing in timings),
+        rows=tuple(_row(row, arms[row.arm][0], mode, works[row.arm, row.batch], limits) for row in timings),
     )
 
 
@@ -81,6 +92,17 @@ def work_at(model: Model, batch: int, length: int) -> Work:
     """The work of one forward pass over random tokens, all of them real."""
     ids_BN, _ = random_inputs(model.dims, batch, length, device=torch.device("cpu"), seed=0)
     return forward_work(model, ids_BN, model.flops(batch, length))
+
+
+def work_of(model: Model, batch: int, length: int, mode: Mode, device: torch.device) -> Work:
+    """The work of one call over random tokens. Of a training step the FLOPs of both passes, and on a CPU what fast
+    paths leave of them; its least bytes are those of the forward pass."""
+    work = work_at(model, batch, length)
+    if mode == _FORWARD:
+        return work
+    fast = device.type == "cpu" and enabled()
+    computed = batch * counted_training_flops(model, 1, length, fast=True) if fast else None
+    return replace(work, flops=model.training_flops(batch, length), computed_flops=computed)
 
 
 def limits_for(
@@ -105,11 +127,12 @@ def model_products(models: Iterable[Model], rows: Iterable[int]) -> list[Product
     return [(M, K, N) for M in sorted(whole | pieces) for K, N in sorted(sizes)]
 
 
-def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> records.Latency:
-    place = f"{variant} (batch {timing.batch}, length {timing.length})"
+def _row(timing: Latency, variant: str, mode: Mode, work: Work, limits: Limits) -> records.Latency:
+    place = f"{variant} ({mode}, batch {timing.batch}, length {timing.length})"
     return records.Latency(
         run_key=timing.arm,
         variant=variant,
+        mode=mode,
         batch=timing.batch,
         length=timing.length,
         **{**timing.samples.to_dict(), "load_average": timing.samples.load_average},

@@ -3,7 +3,7 @@ network reach on its task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey, Share
@@ -83,6 +83,10 @@ class Latency(Record):
     load_average: tuple[NotNegative, NotNegative] | None = None
 
 
+TimedCall = tuple[str, str, int]
+"""What a row of a grid is of: run key, mode, texts in the batch."""
+
+
 class Gap(Record):
     """A row that was asked for and is not there."""
 
@@ -100,6 +104,10 @@ class Costs(Measured):
     limits: Limits
     rows: tuple[Latency, ...]
     missing: tuple[Gap, ...] = ()
+
+    def has(self, wanted: Iterable[TimedCall]) -> bool:
+        """Whether there is a row of each."""
+        return {*wanted} <= {(row.run_key, row.mode, row.batch) for row in self.rows}
 
 
 class Floor(Record):

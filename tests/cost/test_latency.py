@@ -165,6 +165,16 @@ def test_training_steps_train(dims, wrap, cpu):
     assert all(weight.grad is None for weight in model.parameters())
 
 
+def test_each_arm_trains_as_its_own_specification_says(dims, wrap, cpu):
+    models = {name: wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(5 * 8, 3))) for name in ("still", "moved")}
+    before = {name: [p.detach().clone() for p in model.parameters()] for name, model in models.items()}
+    train = {name: TrainSpec.from_dict({"lr": lr}) for name, lr in (("still", 1e-30), ("moved", 1e-2))}
+    measure_latency(models, batches=[2], length=5, device=cpu, threads=1, mode="training", train=train, budget_s=0.1)
+    moved = {name: any(not torch.equal(p, old) for p, old in zip(model.parameters(), before[name], strict=True))
+             for name, model in models.items()}  # fmt: skip
+    assert moved == {"still": False, "moved": True}
+
+
 def test_a_loss_that_is_no_number_is_not_timed(dims, wrap, cpu):
     model = wrap(dims, nn.Sequential(nn.Flatten(), nn.Linear(4 * 8, 3)))
     model.body[1].weight.data.fill_(float("inf"))

@@ -48,7 +48,7 @@ def test_document(known_machine, fake_model, cpu, monkeypatch):
     assert row.pop("repeats") > 10
     assert row.pop("load_average") == (3.25, 3.25), "a machine that was busy can be told"
     assert row == pytest.approx(
-        {"run_key": "k2", "variant": "swap", "batch": 32, "length": 16}
+        {"run_key": "k2", "variant": "swap", "mode": "forward", "batch": 32, "length": 16}
         | dict.fromkeys(("median_s", "p20_s", "p80_s", "p90_s", "p95_s"), 0.040)
         | {"flops": 10**7, "computed_flops": 10**7, "limit_flops_per_s": RATE, "least_s": 0.010}
         | {"least_bytes": 32 * 16 * 8 + 4 * (8 * 8 + 8) + 4 * 32 * 3, "limit_bytes_per_s": 2e9}
@@ -61,7 +61,7 @@ def test_document(known_machine, fake_model, cpu, monkeypatch):
 def test_share_above_the_limit_is_an_error(share, raises, known_machine, fake_model, cpu):
     arms = {"k": ("swap", arm(fake_model, known_machine, 0.020, round(share * 0.020 * RATE)))}
     if raises:
-        with pytest.raises(LimitError, match=r"swap \(batch 1, length 8\).*1\.06 times.*breaks physics"):
+        with pytest.raises(LimitError, match=r"swap \(forward, batch 1, length 8\).*1\.06 times.*breaks physics"):
             measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0)
     else:
         row = measure_costs(arms, length=8, batches=[1], device=cpu, threads=1, budget_s=1.0).rows[0]

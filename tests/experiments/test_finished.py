@@ -105,7 +105,7 @@ def test_a_grid_that_may_have_something_to_do_is_resolved(place: Path, change: s
 def test_latency_that_is_wanted_must_be_there_for_every_arm(made: tuple[Path, Plan], place: Path) -> None:
     folder, keys = place / "runs" / "many", [arm.run_key for arm in made[1].arms]
     written = json.loads((folder / FINISHED).read_text())
-    runs.write(folder / FINISHED, {**written, "batches": [1]})
+    runs.write(folder / FINISHED, {**written, "timed": [(key, "forward", 1) for key in keys]})
     assert known(place) is None, "no costs.json"
     for covered, there in ((keys[:-1], False), (keys, True)):
         rows = [{**runs.latency(key, 1), "run_key": key} for key in covered]

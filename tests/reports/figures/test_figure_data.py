@@ -71,10 +71,27 @@ def test_training_costs_all_epochs_with_pads_as_a_mean_over_seeds(small: Path) -
     assert frame.loc["better", "missing"] == "not counted" and pd.isna(frame.loc["better", "cost"])
 
 
+def test_seconds_of_training_are_those_of_a_step_times_its_steps_in_what_was_timed(small: Path) -> None:
+    for arm, seed, steps, precision in (("base", 0, 30, "fp32"), ("base", 1, 50, "fp32"), ("better", 0, 30, "bf16"),
+                                        ("better", 1, 30, "bf16"), ("worse", 0, 30, "fp32")):  # fmt: skip
+        runs.write_cell(small, runs.result(arm, seed, 0.4, steps=steps, precision=precision))
+    steps = [runs.latency(arm, 32, 0.25, mode="training") for arm in ("base", "better", "worse")]
+    runs.write(small / "costs.json", runs.costs(*steps[:2], runs.latency("worse", 32, 0.25)))
+    frame = data("pareto", small, against=["seconds"]).set_index("arm")
+    assert frame.loc["base", ["cost", "cost_length"]].tolist() == [10.0, 64]
+    assert frame.loc[["better", "worse"], "missing"].tolist() == ["not timed", "not timed"]
+    config = runs.config("base", 0)
+    config["spec"]["train"] = {"stages": [{"name": "a"}, {"name": "b"}]}
+    runs.write(small / runs.cell_name("base", 0) / "config.json", config)
+    assert data("pareto", small, against=["seconds"]).empty, "of two stages; and nothing is drawn of nothing"
+
+
 @pytest.mark.parametrize("train", [{"objective": {"name": "adversarial"}}, {"stages": [{"name": "a"}, {"name": "b"}]}])
 def test_training_of_more_than_a_pass_a_text_is_not_counted(small: Path, train: dict[str, Any]) -> None:
     cell = runs.write_cell(small, runs.result("base", 0, 0.3, epoch_flops=runs.an_epoch(1000)))
-    runs.write_cell(small, runs.result("base", 1, 0.5, epoch_flops=runs.an_epoch(1000)))
+    for arm, accuracy in (("base", 0.5), ("better", 0.7)):
+        runs.write_cell(small, runs.result(arm, 1, accuracy, epoch_flops=runs.an_epoch(1000)))
+    runs.write_cell(small, runs.result("better", 0, 0.6, epoch_flops=runs.an_epoch(1000)))
     config = json.loads((cell / "config.json").read_text())
     runs.write(cell / "config.json", {**config, "spec": {**config["spec"], "train": train}})
     frame = data("pareto", small, against=["training"]).set_index("arm")

@@ -238,6 +238,7 @@ def test_speeds_are_those_of_the_configuration_at_its_length(tmp_path: Path) -> 
     runs.write(folder / "costs.json", runs.costs(*rows))
     grid = only(folder)
     assert {batch: speed.median_s for batch, speed in grid.arm("x").speeds.items()} == {1: 0.002, 8: 0.01}
+    assert grid.arm("x").step.median_s == 0.5 and grid.arm("base").step is None
     assert grid.arm("base").speeds[1].length == 48 and "25 %" in grid.timing
     assert grid.arm("x").speeds[1].sources[0] == "demo/costs.json"
     runs.write(folder / "costs.json", runs.costs(runs.latency("x", 1, 1e-6)))

@@ -39,10 +39,14 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "local, final": ("base+layer_norm", ("local", "final")),
     "cluster, feedback, final": ("base+layer_norm", ("cluster", "feedback", "final")),
     "all": ("base+layer_norm", BLOCKS),
+    "all, one step": ("base+layer_norm+shift_once", BLOCKS),
+    "all, closed gate": ("base+layer_norm+shift_closed", BLOCKS),
     "none, residual": ("base+shift_residual", ()),
     "all, residual": ("base+layer_norm_residual", BLOCKS),
 }
-"""Words → variant, and the blocks whose inputs are normalised; "final" is the norm after the last layer."""
+"""Words → variant, and the blocks whose inputs are normalised; "final" is the norm after the last layer. One local step
+instead of three, and gates that start closed, keep more of a token than the published step does and change nothing
+else: if it stalls because nothing is left of a token, they stall less."""
 SETTING = {
     "model": {"dims": {"d_model": 48, "seq_len": 64}},
     "data": {"task": "digits"},

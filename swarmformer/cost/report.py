@@ -112,6 +112,6 @@ def _row(timing: Latency, variant: str, work: Work, limits: Limits) -> records.L
         variant=variant,
         batch=timing.batch,
         length=timing.length,
-        **{**timing.samples.to_dict(), "load_average": timing.samples.load_average},
+        **timing.samples.to_dict(),
         **judge(place, work, timing.samples.p50, limits),
     )

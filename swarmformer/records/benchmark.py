@@ -67,8 +67,8 @@ class MeasuredRow(Timing, LeastTime):
 class MissingRow(Gap):
     """A variant at a length in tokens that is not there; of a benchmark also the other things that rows differ in."""
 
-    length: Natural
     mode: str | None = None
+    length: Natural
     batch: Natural | None = None
     precision: str | None = None
 
@@ -106,7 +106,7 @@ class BenchmarkRow(MeasuredRow):
     real_tokens: Count | None = None
     padded_tokens: Count | None = None
     measured_s: Positive | None = None
-    mlperf_least_s: NotNegative | None = None
+    mlperf_least_s: Natural | None = None
 
 
 class BenchmarkCosts(MeasuredCosts):

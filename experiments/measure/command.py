@@ -27,6 +27,7 @@ from swarmformer.records import (
     COSTS,
     ENVIRONMENT,
     FIGURES,
+    GPU,
     Environment,
     LimitsOf,
     MeasuredCosts,
@@ -99,7 +100,7 @@ def new_folder(runs: str, name: str) -> Path:
     if not name or name != os.path.basename(name) or name.startswith("."):
         raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
     folder = Path(runs) / name
-    if any((folder / file).exists() for file in (COSTS, FIGURES)):
+    if any((folder / file).exists() for file in (COSTS, FIGURES, GPU)):
         raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
     return folder
 

@@ -202,7 +202,7 @@ def test_a_wrong_row_is_refused_before_it_is_written() -> None:
             timed.judged(BenchmarkRow, limits, **same, **wrong)
 
 
-@pytest.mark.parametrize("name", ["costs.json", "figures.json"])
+@pytest.mark.parametrize("name", ["costs.json", "figures.json", "gpu.json"])
 def test_no_measurement_is_overwritten(name: str, tmp_path: Path) -> None:
     assert new_folder(str(tmp_path), "mine") == tmp_path / "mine"
     (tmp_path / "mine").mkdir()

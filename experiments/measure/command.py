@@ -112,10 +112,6 @@ def write_start(folder: Path, settings: Config, device: torch.device) -> None:
     save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
 
 
-def as_json(limits: Limits) -> dict[str, Any]:
-    return limits.record().model_dump(mode="json")
-
-
 def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
     """The outcome, the highest limits at the top as well."""
     if path.exists():

@@ -6,7 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarmformer.records import BenchmarkCosts, BenchmarkRow, Estimate, LimitsOf, MissingRow, ScalingCosts, ScalingRow
+from swarmformer.records import (
+    BenchmarkCosts,
+    BenchmarkRow,
+    IntervalEstimate,
+    LimitsOf,
+    MissingRow,
+    ScalingCosts,
+    ScalingRow,
+)
 
 from ..progress import print_tables
 
@@ -105,7 +113,7 @@ def print_growth(costs: ScalingCosts) -> None:
     print_tables([(head, rows)], [words])
 
 
-def _interval(found: Estimate | None) -> str:
+def _interval(found: IntervalEstimate | None) -> str:
     if found is None:
         return "—"
     if found.low is None:

@@ -8,14 +8,14 @@ from itertools import pairwise
 import numpy as np
 from scipy import stats
 
-from swarmformer.records import Estimate, LocalExponent
+from swarmformer.records import IntervalEstimate, LocalExponent
 
 RESAMPLES = 1000
 LEAST_ROUNDS = 5
 CONFIDENCE = 0.95
 
 
-def fitted_exponent(lengths: Sequence[int], costs: Sequence[float]) -> Estimate:
+def fitted_exponent(lengths: Sequence[int], costs: Sequence[float]) -> IntervalEstimate:
     """Slope of log cost over log length, least squares, with Student's interval (n − 2 degrees of freedom).
 
     The interval says how far the points are from one power law: wide where the exponent itself grows. Two
@@ -29,10 +29,10 @@ def fitted_exponent(lengths: Sequence[int], costs: Sequence[float]) -> Estimate:
     fit = stats.linregress(np.log(lengths), np.log(costs))
     slope, freedom = float(fit.slope), len(lengths) - 2
     if freedom < 1:
-        return Estimate(value=slope, low=None, high=None)
+        return IntervalEstimate(value=slope, low=None, high=None)
     error = np.nan_to_num(fit.stderr)  # NaN where all costs are the same: an exact fit
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
-    return Estimate(value=slope, low=slope - half, high=slope + half)
+    return IntervalEstimate(value=slope, low=slope - half, high=slope + half)
 
 
 def local_exponents(samples: Mapping[int, Sequence[float]]) -> tuple[LocalExponent, ...]:
@@ -51,7 +51,7 @@ def _local(short: int, long: int, few: Sequence[float], many: Sequence[float]) -
     return LocalExponent(shorter=short, longer=long, value=float(np.log(ratio.value)) / step, low=low, high=high)
 
 
-def median_ratio(costs: Sequence[float], others: Sequence[float]) -> Estimate:
+def median_ratio(costs: Sequence[float], others: Sequence[float]) -> IntervalEstimate:
     """Ratio of the medians of two samples of the same rounds, with a bootstrap interval over the rounds.
 
     At 5 rounds it covers 93 % instead of 95, at 3 and 2 rounds 73 and 51 %: below 5 there is none.
@@ -59,8 +59,8 @@ def median_ratio(costs: Sequence[float], others: Sequence[float]) -> Estimate:
     above, below = np.asarray(costs), np.asarray(others)
     ratio = float(np.median(above) / np.median(below))
     if len(above) < LEAST_ROUNDS:
-        return Estimate(value=ratio, low=None, high=None)
+        return IntervalEstimate(value=ratio, low=None, high=None)
     rounds = np.random.default_rng(0).integers(len(above), size=(RESAMPLES, len(above)))
     drawn = np.median(above[rounds], axis=1) / np.median(below[rounds], axis=1)
     low, high = np.percentile(drawn, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-    return Estimate(value=ratio, low=float(low), high=float(high))
+    return IntervalEstimate(value=ratio, low=float(low), high=float(high))

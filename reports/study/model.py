@@ -112,7 +112,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Speed:
+class ArmLatency:
     """Seconds of one forward pass of a batch, from ``costs.json``."""
 
     batch: int
@@ -146,7 +146,7 @@ class Arm:
     values: Mapping[int, float]
     means: Mapping[str, float]
     size: Size | None
-    speeds: Mapping[int, Speed]
+    speeds: Mapping[int, ArmLatency]
     sources: Sources
     model: str = ""
     unlike: str = ""
@@ -219,8 +219,8 @@ class GridStudy:
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; unregistered: why nothing of the grid decides, empty where its plan was registered before its runs
     and is what was run; deviations: every way in which it was not kept to. margin: the registered one, None where none
-    was or where it does not hold. matched: pairs that were to cost the same. timing: what
-    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
+    was or where it does not hold. matched: pairs that were to cost the same. timing: what ``ArmLatency``
+    was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
     was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task.
     """
 

@@ -113,7 +113,7 @@ from .run import (
     check_file,
     hashes_of,
 )
-from .scaling import Estimate, LocalExponent, ScalingCosts, ScalingExponents, ScalingRow
+from .scaling import IntervalEstimate, LocalExponent, ScalingCosts, ScalingExponents, ScalingRow
 from .sealing import ArchiveError, opened, seal, unseal
 from .speed import CellsPerHour, GridSpeed, SpeedBenchmark, SpeedRatio, TimedArm, UntimedArm
 from .tuning import (

@@ -8,7 +8,7 @@ from .base import Count, Natural, Positive, Record
 from .benchmark import MeasuredCosts, MeasuredRow
 
 
-class Estimate(Record):
+class IntervalEstimate(Record):
     """An estimate with its 95 % interval; without bounds where there is too little to tell."""
 
     value: float
@@ -27,14 +27,14 @@ class ScalingRow(MeasuredRow):
     seconds: tuple[Positive, ...]
     peak_bytes: Count
     growth_bytes: Count
-    of_first: Estimate | None = None
+    of_first: IntervalEstimate | None = None
     piece: Count = 0
     cpu_s: tuple[Positive, ...] = ()
     tokens_per_s: Positive | None = None
     cpu_us_per_token: Positive | None = None
 
 
-class LocalExponent(Estimate):
+class LocalExponent(IntervalEstimate):
     """From one length in tokens to the next."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -51,9 +51,9 @@ class ScalingExponents(Record):
 
     variant: str
     lengths: tuple[Natural, ...]
-    flops: Estimate
-    seconds: Estimate
-    memory: Estimate | None = None
+    flops: IntervalEstimate
+    seconds: IntervalEstimate
+    memory: IntervalEstimate | None = None
     local_seconds: tuple[LocalExponent, ...] = ()
 
 

@@ -34,11 +34,10 @@ def notes(speed: SpeedBenchmark) -> list[str]:
     rates = ", ".join(f"{word} {found.matmul_flops_per_s / 1e9:.0f}" for word, found in speed.limits.items())
     copy = max(found.copy_bytes_per_s for found in speed.limits.values())
     loads = [each for row in speed.arms for each in row.load_average]
-    lines = [
-        f"{speed.device}; limits: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s",
-        f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}",
-        f"memory allocator: {speed.allocator}",
-    ]
+    lines = [f"{speed.device}; limits: {rates} GFLOP/s, copying {copy / 1e9:.1f} GB/s"]
+    if loads:
+        lines.append(f"load average meanwhile: {min(loads):.2f} to {max(loads):.2f}")
+    lines.append(f"memory allocator: {speed.allocator}")
     if speed.grid:
         lines.append(f"grid: metrics of a cell alone and in the pool equal: {speed.grid.same_metrics}")
     return lines + [f"missing: {gap.group}, {gap.arm}: {gap.reason}" for gap in speed.missing]

@@ -31,8 +31,8 @@ from .base import (
     scratch_folder,
     write_bytes_atomically,
 )
-from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MeasuredRow, MissingRow
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits, Measured
+from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass

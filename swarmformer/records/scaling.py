@@ -17,11 +17,11 @@ class IntervalEstimate(Record):
 
 
 class ScalingRow(MeasuredRow):
-    """A variant at a length. ``seconds`` of every call; rows of one length or variant were timed in the same rounds.
+    """``seconds`` of every call: of texts read whole, those of all rows are of the same rounds, in their order.
 
-    of_first: seconds over those of the first variant at this length, round by round. Of a text in pieces, each in a
-    process of its own: how many tokens a ``piece`` has; ``cpu_s``, the processor's seconds of every call (all threads);
-    tokens a second, and the processor's microseconds a token, both by the median.
+    of_first: the median over that of the first variant at this length, in the same rounds. Of texts in pieces, each row
+    in a process of its own: how many tokens a ``piece`` has; ``cpu_s``, the processor's seconds of every call (all
+    threads); tokens a second, and the processor's microseconds a token, both by the median.
     """
 
     seconds: tuple[Positive, ...]
@@ -35,7 +35,7 @@ class ScalingRow(MeasuredRow):
 
 
 class LocalExponent(IntervalEstimate):
-    """From one length in tokens to the next."""
+    """From one length in tokens to the next, by the medians; the interval is of timing alone."""
 
     model_config = ConfigDict(populate_by_name=True)
 

@@ -130,6 +130,16 @@ def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pyte
     assert not found.arms and "SWARMFORMER_DATA" in found.missing["Small, an epoch"]
 
 
+def test_a_benchmark_of_what_is_missing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
+) -> None:
+    gap = UntimedArm(group="Small, epoch", arm="real texts", reason="no data")
+    found = measure.GroupSpeeds(missing=[gap], limits=LIMITS)
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: found)
+    assert benchmark.main(["quick", "grid=False", f"runs={tmp_path}", "threads=1"]) == 0
+    assert "missing: Small, epoch, real texts: no data" in capsys.readouterr().out
+
+
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
     assert benchmark.main(["full", "thread=1"]) == 1
     assert "threads" in capsys.readouterr().err

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from swarmformer.cli.command import assignments, command_parser
+from swarmformer.records import BenchmarkCosts, load
 
 from . import scaling
 from .measure.benchmark_rows import Measurement
@@ -31,7 +32,8 @@ COMMAND = CostCommand(Settings, ("model", "data", "train"), LISTS, Measurement)
 
 
 def measure(_config: Config, model: Config, data: Config, train: Config) -> None:
-    print_costs(COMMAND.measure(_config))
+    path = COMMAND.measure(_config)
+    print_costs(load(path, BenchmarkCosts), path)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

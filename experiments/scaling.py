@@ -21,10 +21,11 @@ from typing import Any
 import torch
 
 from swarmformer.cli.command import assignments, command_parser
+from swarmformer.records import ScalingCosts, load
 
 from .measure.command import CostCommand, Measuring
 from .measure.cost_table import print_costs, print_growth
-from .measure.scaling_rows import Growth, Settings
+from .measure.scaling_rows import ScalingMeasurement, Settings
 from .measure.streamed_rows import Streamed
 from .progress import logged_exit_status
 from .store import Config, make_experiment, run_command_line
@@ -32,7 +33,7 @@ from .store import Config, make_experiment, run_command_line
 
 def measuring(settings: Settings, patch: Mapping[str, Any], device: torch.device) -> Measuring:
     """Texts whole, all in the same rounds; or in pieces."""
-    return (Streamed if settings.piece else Growth)(settings, patch, device)
+    return (Streamed if settings.piece else ScalingMeasurement)(settings, patch, device)
 
 
 COMMAND = CostCommand(Settings, ("model", "train"), ("variants", "lengths"), measuring)
@@ -40,8 +41,9 @@ COMMAND = CostCommand(Settings, ("model", "train"), ("variants", "lengths"), mea
 
 def measure(_config: Config, model: Config, train: Config) -> None:
     path = COMMAND.measure(_config)
-    print_costs(path)
-    print_growth(path)
+    costs = load(path, ScalingCosts)
+    print_costs(costs, path)
+    print_growth(costs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

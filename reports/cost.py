@@ -13,22 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from swarmformer.cli.command import CommandParser, exit_status, words_of
+from swarmformer.records import (
+    FIGURES,
+    GpuBenchmark,
+    GpuPass,
+    ScalingCosts,
+    ScalingRow,
+    SpeedBenchmark,
+    SpeedRatio,
+    TimedArm,
+)
 
 from .errors import ReportError
-from .measured import (
-    RESULTS,
-    Figure,
-    GpuFigures,
-    GpuPass,
-    Growth,
-    Point,
-    Speed,
-    TimedArm,
-    code_of,
-    read_gpu,
-    read_growth,
-    read_speed,
-)
+from .measured import RESULTS, code_of, read_gpu, read_scaling, read_speed
 from .render import FORMATS, Column, Entry, Row, Table
 from .render.table import MISSING
 from .tables.cost import Mode, by_length
@@ -49,7 +46,7 @@ def written(folder: Path = FOLDER) -> dict[Path, str]:
 
     Raises ReportError where there is none, or one cannot be read.
     """
-    speeds = {path.parent.name: read_speed(path.parent) for path in sorted(folder.glob("*/figures.json"))}
+    speeds = {path.parent.name: read_speed(path.parent) for path in sorted(folder.glob(f"*/{FIGURES}"))}
     if not (folder / "scaling").exists() or USUAL not in speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
     made = {
@@ -58,7 +55,7 @@ def written(folder: Path = FOLDER) -> dict[Path, str]:
         "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
     }
     if (folder / LONG).exists():
-        made["long.md"] = _long(read_growth(folder / LONG), code_of(folder / LONG))
+        made["long.md"] = _long(read_scaling(folder / LONG), code_of(folder / LONG))
     if (folder / GPU).exists():
         made["gpu.md"] = [_gpu(read_gpu(folder / GPU), code_of(folder / GPU))]
     return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
@@ -70,11 +67,21 @@ def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, co
     return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
 
 
-def _arms(name: str, speed: Speed, code: str) -> Table:
+def _arms(name: str, speed: SpeedBenchmark, code: str) -> Table:
     gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
     head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
     return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms],
-                  f"{speed.machine}; {code}.", *gaps)  # fmt: skip
+                  f"{_machine(speed)}; {code}.", *gaps)  # fmt: skip
+
+
+def _machine(speed: SpeedBenchmark) -> str:
+    """Processor, limits, load and allocator, in one line."""
+    rates = ", ".join(f"{name} {limits.matmul_flops_per_s / 1e9:.0f}" for name, limits in speed.limits.items())
+    loads = [load for row in speed.arms for load in row.load_average]
+    return (
+        f"{speed.device}; limits {rates} GFLOP/s; load average {min(loads):.2f} to {max(loads):.2f}; memory "
+        f"allocator: {speed.allocator}"
+    )
 
 
 def _arm(row: TimedArm) -> tuple[str, ...]:
@@ -83,7 +90,7 @@ def _arm(row: TimedArm) -> tuple[str, ...]:
     return f"{row.group}: {row.arm}", str(row.texts), f"{row.median_s:.4g}", spread, str(row.repeats), share
 
 
-def _compared(usual: Speed, kept: Speed | None) -> Table:
+def _compared(usual: SpeedBenchmark, kept: SpeedBenchmark | None) -> Table:
     """Ratios of two measurements side by side: the allocator as it comes, and with freed memory kept by all arms."""
     others = {row.figure: row for row in kept.figures} if kept else {}
     rows = [
@@ -93,17 +100,17 @@ def _compared(usual: Speed, kept: Speed | None) -> Table:
         for row in usual.figures
     ]  # fmt: skip
     head = "figure; ours / against; at least; aim; ratio (p20 to p80); with freed memory kept; rounds"
-    return _table("Speed", head, rows, f"{usual.machine}.")
+    return _table("Speed", head, rows, f"{_machine(usual)}.")
 
 
-def _spread(row: Figure | None) -> str:
+def _spread(row: SpeedRatio | None) -> str:
     if row is None:
         return ""
     missed = "" if row.reached else ", missed"
     return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
 
 
-def _gpu(found: GpuFigures, code: str) -> Table:
+def _gpu(found: GpuBenchmark, code: str) -> Table:
     """Passes of the published sizes on a card, the authors' figures beside them."""
     head = (
         "variant; pass; texts × tokens; computed in; way; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
@@ -139,38 +146,38 @@ def _growth(folder: Path, mode: str) -> list[Table]:
     """Every variant at every length, then the fitted exponents."""
     note = "Fitted over all lengths (95 % interval: how far from one power law)."
     title = f"{MODES[mode]}: exponents of the length"
-    return [by_length(MODES[mode], folder / mode), _exponents(title, read_growth(folder / mode), note)]
+    return [by_length(MODES[mode], folder / mode), _exponents(title, read_scaling(folder / mode), note)]
 
 
-def _long(growth: Growth, code: str) -> list[Table]:
+def _long(scaling: ScalingCosts, code: str) -> list[Table]:
     """Texts in pieces: time and memory by variant and length, and the cost of a token against the shortest length."""
-    ordered = sorted(growth.rows, key=lambda row: (row.length, row.variant))
+    ordered = sorted(scaling.rows, key=lambda row: (row.length, row.variant))
     head = "tokens; variant; median, s; n; tokens/s; CPU, µs a token; of the shortest; peak memory, GiB; bytes a token"
     first = ordered[0]
     note = (
-        f"A forward pass in pieces of {first.piece:,} tokens, {first.precision}, {growth.device}; each row in a fresh "
+        f"A forward pass in pieces of {first.piece:,} tokens, {first.precision}, {scaling.device}; each row in a fresh "
         f"process; {code}. CPU: the processor's time, which other work on the machine lengthens less than the "
         "clock's. Bytes a token: what the pass takes beyond the built model."
     )
     loads = [f"{row.variant} at {row.length:,} {row.load_average[0]:.1f}, {row.load_average[1]:.1f}" for row in ordered]
-    gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in growth.missing]
+    gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in scaling.missing]
     load = f"Load average before and after: {'; '.join(loads)}."
     return [
-        _table("Texts in pieces", head, [_point(row, growth) for row in ordered], note, load, *gaps),
-        _exponents("Exponents of the length", growth),
+        _table("Texts in pieces", head, [_point(row, scaling) for row in ordered], note, load, *gaps),
+        _exponents("Exponents of the length", scaling),
     ]
 
 
-def _exponents(title: str, growth: Growth, *notes: str) -> Table:
+def _exponents(title: str, scaling: ScalingCosts, *notes: str) -> Table:
     rows = [(fit.variant, *(ratio(each.value, each.low, each.high) if each else MISSING
                             for each in (fit.flops, fit.seconds, fit.memory)))
-            for fit in growth.growth]  # fmt: skip
+            for fit in scaling.growth]  # fmt: skip
     return _table(title, "variant; FLOPs; seconds; memory", rows, *notes, code=True)
 
 
-def _point(row: Point, growth: Growth) -> tuple[str, ...]:
+def _point(row: ScalingRow, scaling: ScalingCosts) -> tuple[str, ...]:
     cost = row.cpu_us_per_token
-    shortest = min((each for each in growth.rows if each.variant == row.variant), key=lambda each: each.length)
+    shortest = min((each for each in scaling.rows if each.variant == row.variant), key=lambda each: each.length)
     least = shortest.cpu_us_per_token
     tokens = row.length * row.batch
     return (

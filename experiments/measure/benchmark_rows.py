@@ -18,16 +18,16 @@ import torch
 from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
-from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products, work_at
 from swarmformer.cost.timing import now_s, torch_threads
 from swarmformer.modes import Precision
+from swarmformer.records import BenchmarkCosts, BenchmarkRow, MissingRow
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
 from ..measure.benchmark_streams import Settings, StreamRows
-from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from ..measure.measured import CostArm, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.benchmark")
 FIXED: tuple[Mode, ...] = get_args(Mode)
@@ -61,7 +61,7 @@ class Measurement:
         found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
         self.arms, self.missing = split_missing(found)
         self.streams = StreamRows(settings, patch, device)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[BenchmarkRow] = []
         self.limits: dict[tuple[int, str], Limits] = {}
         self.memory: dict[tuple[CostArm, Shape, Precision], MemoryRow | None] = {}
 
@@ -75,8 +75,8 @@ class Measurement:
             with torch_threads(threads):
                 self._pass(threads, precision, (end - now_s()) / (len(passes) - done))
 
-    def more(self) -> dict[str, Any]:
-        return {}
+    def record(self, **head: Any) -> BenchmarkCosts:
+        return BenchmarkCosts(**head, rows=tuple(self.rows), missing=tuple(self.missing))
 
     def _shapes(self) -> Iterator[Shape]:
         for mode in self.settings.modes:
@@ -88,12 +88,13 @@ class Measurement:
         for shape, arm in product(self._shapes(), self.arms):
             if arm.length != shape.length:
                 continue
-            where = {"mode": shape.mode, "length": shape.length, "batch": shape.batch, "precision": precision}
+            where: dict[str, Any] = {"mode": shape.mode, "length": shape.length, "batch": shape.batch}
+            where["precision"] = precision
             try:
                 self.memory[arm, shape, precision] = self._memory_of(arm, shape, precision)
             except TooLargeError as error:
                 logger.info("%s %s: missing, %s", arm.variant, where, error)
-                self.missing.append(Missing(arm.variant, where, str(error)))
+                self.missing.append(MissingRow(variant=arm.variant, reason=str(error), **where))
 
     def _memory_of(self, arm: CostArm, shape: Shape, precision: Precision) -> MemoryRow | None:
         if shape.mode == "training" and precision == "bf16_weights":
@@ -124,8 +125,7 @@ class Measurement:
             timed += group((end - now_s()) / (len(groups) - done))
         limits = before.raised_by(self._measure_limits(precision, share))
         self.limits[threads, precision] = limits
-        same = {"threads": threads, "precision": precision}
-        self.rows += [row.judged(limits, same) for row in timed]
+        self.rows += [row.judged(BenchmarkRow, limits, threads=threads, precision=precision) for row in timed]
 
     def _measure_limits(self, precision: Precision, budget_s: float) -> Limits:
         models = [*(arm.build_without_weights() for arm in self.arms), *self.streams.models()]
@@ -160,7 +160,6 @@ class Measurement:
     def _timed(self, arm: CostArm, shape: Shape, precision: Precision, samples: Any, compile_s: float | None) -> Timed:
         work = arm.work(shape.batch, shape.mode, self.device)
         columns = {**arm.columns(), "mode": shape.mode, "batch": shape.batch, "compile_s": compile_s}
-        columns |= {"parameters": count_parameters(arm.build_without_weights()).model_dump()}
         columns |= self.memory[arm, shape, precision] or {}
         columns["texts_per_s"] = shape.batch / samples.p50
         place = f"{arm.variant} ({shape.mode}, batch {shape.batch}, length {shape.length})"

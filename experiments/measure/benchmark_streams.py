@@ -11,7 +11,6 @@ from pydantic import Field
 
 from swarmformer.assembly import rehearse
 from swarmformer.contracts import AtLeastOne, Model, Strict
-from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
@@ -97,7 +96,6 @@ class StreamRows:
             "tokenised": arm.tokenise,
             "tokenizer_threads": threads if arm.tokenise else None,
             "batch": 1 if scenario == "single_stream" else arm.batch_size,
-            "parameters": count_parameters(arm.model).model_dump(),
             **stream_columns(arm, scenario, samples),
         }
         return Timed(f"{name} ({scenario})", columns, samples, stream_work(arm, scenario, samples))

@@ -23,26 +23,33 @@ from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name, resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.merge import nest
-from swarmformer.records import COSTS, ENVIRONMENT, Costs, Environment, save, save_json
+from swarmformer.records import (
+    COSTS,
+    ENVIRONMENT,
+    FIGURES,
+    GPU,
+    Environment,
+    LimitsOf,
+    MeasuredCosts,
+    save,
+    save_json,
+)
 
 from ..cells import CellError
-from ..measure.measured import Missing
 from ..settings import check_keys, defaults_of
 from ..store import Config
 
 
 class Measuring(Protocol):
-    """What a command measures: ``run`` fills ``rows``, ``missing``, and ``limits`` by threads and precision."""
+    """What a command measures: ``run`` measures, and fills ``limits`` by threads and precision."""
 
     threads: int
-    rows: list[dict[str, Any]]
-    missing: list[Missing]
     limits: dict[tuple[int, str], Limits]
 
     def run(self) -> None: ...
 
-    def more(self) -> dict[str, Any]:
-        """What costs.json says beside."""
+    def record(self, **head: Any) -> MeasuredCosts:
+        """What was measured; ``head``: the fields of ``MeasuredCosts`` but for what is missing."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def new_folder(runs: str, name: str) -> Path:
     if not name or name != os.path.basename(name) or name.startswith("."):
         raise SpecError(f"command line: name: {name!r} must be the plain name of a folder")
     folder = Path(runs) / name
-    if any((folder / file).exists() for file in (COSTS, "figures.json")):
+    if any((folder / file).exists() for file in (COSTS, FIGURES, GPU)):
         raise SpecError(f"{folder} holds a measurement already; choose another name=…, or move it away")
     return folder
 
@@ -105,28 +112,21 @@ def write_start(folder: Path, settings: Config, device: torch.device) -> None:
     save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
 
 
-def as_json(limits: Limits) -> dict[str, Any]:
-    return limits.record().model_dump(mode="json")
-
-
 def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
     """The outcome, the highest limits at the top as well."""
     if path.exists():
         raise CellError(f"{path.parent}: {path.name} appeared while measuring; nothing was overwritten")
-    limits = measuring.limits
+    limits = {key: found.record() for key, found in measuring.limits.items()}
     best = max(limits.values(), key=lambda found: found.matmul_flops_per_s)
     copy = max(found.copy_bytes_per_s for found in limits.values())
-    content = {
-        "machine": describe_machine(),
-        "device": device_name(device),
-        "threads": measuring.threads,
-        "limits": {**as_json(best), "copy_bytes_per_s": copy},
-        "limits_by": [
-            {"threads": n, "measured_for": word, **as_json(found)} for (n, word), found in limits.items()
-        ],
-        "rows": measuring.rows,
-        "missing": [gap.to_dict() for gap in measuring.missing],
-        **measuring.more(),
-    }
-    save_json(path, content, Costs.SCHEMA)
+    record = measuring.record(
+        machine=describe_machine(),
+        device=device_name(device),
+        threads=measuring.threads,
+        limits=best.model_copy(update={"copy_bytes_per_s": copy}),
+        limits_by=tuple(
+            LimitsOf(threads=n, measured_for=word, **found.model_dump()) for (n, word), found in limits.items()
+        ),
+    )
+    save(path, record)
     return path

@@ -33,7 +33,7 @@ from swarmformer.cost.timing import now_s
 from swarmformer.environment import describe_device, describe_machine, device_name, resolve_device
 from swarmformer.errors import CaptureError, SpecError
 from swarmformer.modes import Precision
-from swarmformer.records import load_json, save_json
+from swarmformer.records import GPU, Gpu, GpuBenchmark, GpuPass, MissingRow, UntimedPass, load, save
 from swarmformer.training.fast import cannot_compile, products_in_tf32
 from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.variants import load_variant
@@ -41,8 +41,8 @@ from swarmformer.variants import load_variant
 from ..progress import print_tables
 from ..settings import check_keys, defaults_of
 from ..store import Config, make_experiment, run_command_line
-from .command import as_json, new_folder, write_start
-from .measured import CostArm, Missing, Timed, arm_at
+from .command import new_folder, write_start
+from .measured import CostArm, Timed, arm_at
 
 EPOCH_TEXTS = 22_500
 """IMDb's training texts without the tenth that is validation."""
@@ -116,9 +116,10 @@ def cases(sizes: Sequence[Size], settings: Settings) -> Iterator[Case]:
 
 def measure(
     settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any]
-) -> dict[str, Any]:
+) -> GpuBenchmark:
     """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
-    todo, timed, missing = list(cases(sizes, settings)), list[tuple[Case, Timed]](), []
+    gpu = Gpu(**describe_device(device))
+    todo, timed, missing = list(cases(sizes, settings)), list[tuple[Case, Timed]](), list[UntimedPass]()
     arms = {size: _arm(size, patch) for size in sizes}
     limits: dict[str, Limits] = {}
     end = now_s() + settings.budget_s
@@ -136,13 +137,20 @@ def measure(
             missing.append(_gap(case, error))
     for word, case in {case.computes_in: case for case, _ in timed}.items():  # a clock may have risen meanwhile
         limits[word] = limits[word].raised_by(_limits(arms, case, device))
-    rows = []
+    rows: list[GpuPass] = []
     for case, row in timed:
         try:
-            rows.append(row.judged(limits[case.computes_in], {}))
+            rows.append(row.judged(GpuPass, limits[case.computes_in]))
         except LimitError as error:
             missing.append(_gap(case, error))
-    return {"limits": {word: as_json(found) for word, found in limits.items()}, "rows": rows, "missing": missing}
+    return GpuBenchmark(
+        machine=describe_machine(),
+        device=device_name(device),
+        gpu=gpu,
+        limits={word: found.record() for word, found in limits.items()},
+        rows=tuple(rows),
+        missing=tuple(missing),
+    )
 
 
 def _costs_a_row(error: Exception) -> bool:
@@ -150,14 +158,14 @@ def _costs_a_row(error: Exception) -> bool:
     return isinstance(error, OutputError | CaptureError) or ran_out_of_memory(error) or cannot_compile(error)
 
 
-def _gap(case: Case, error: Exception) -> dict[str, Any]:
+def _gap(case: Case, error: Exception) -> UntimedPass:
     first = next(iter(str(error).strip().splitlines()), "no word")
-    return {**_named(case), "reason": f"{type(error).__name__}: {first}"}
+    return UntimedPass(**_named(case), reason=f"{type(error).__name__}: {first}")
 
 
 def _arm(size: Size, patch: Mapping[str, Any]) -> CostArm:
     found = arm_at(load_variant(size.variant, [(patch, "command line")]), size.length)
-    if isinstance(found, Missing):
+    if isinstance(found, MissingRow):
         raise SpecError(f"{size.variant} at {size.length} tokens: {found.reason}")
     return found
 
@@ -191,7 +199,7 @@ def _timed(case: Case, arm: CostArm, device: torch.device, budget_s: float) -> T
     columns = {
         **_named(case), "compile_s": found.compile_s,
         "epoch_s": None if forward else -(-EPOCH_TEXTS // case.batch) * found.samples.p50,
-        "peak_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
+        "peak_bytes": torch.cuda.max_memory_allocated(device) if cuda else 0,
         "stated_s": case.size.stated_s if forward else None, "stated_bytes": case.size.stated_bytes,
     }  # fmt: skip
     place = f"{case.size.variant} ({case.mode}, {case.computes_in}, batch {case.batch})"
@@ -202,16 +210,16 @@ HEAD = ("size", "pass", "texts", "in", "way", "median, ms", "p20", "p80", "state
         "stated, GB", "epoch, s", "of ceiling")  # fmt: skip
 
 
-def cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def cells(row: GpuPass) -> tuple[str, ...]:
     """A row as the table shows it."""
-    ms = [f"{1e3 * row[key]:.2f}" for key in ("median_s", "p20_s", "p80_s")]
-    stated = row["stated_s"]
-    reached = "" if stated is None else "yes" if row["median_s"] <= stated else "no"
+    ms = [f"{1e3 * seconds:.2f}" for seconds in (row.median_s, row.p20_s, row.p80_s)]
+    stated = row.stated_s
+    reached = "" if stated is None else "yes" if row.median_s <= stated else "no"
     return (
-        row["variant"], row["mode"], f"{row['batch']} × {row['length']}", row["computes_in"],
-        row["way"], *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
-        "" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 1e9:.2f}", f"{row['stated_bytes'] / 1e9:.2f}",
-        "" if row["epoch_s"] is None else f"{row['epoch_s']:.1f}", f"{100 * row['share_of_limit']:.0f} %",
+        row.variant, row.mode, f"{row.batch} × {row.length}", row.computes_in,
+        row.way, *ms, "" if stated is None else f"{1e3 * stated:.2f}", reached,
+        f"{row.peak_bytes / 1e9:.2f}" if row.peak_bytes else "", f"{row.stated_bytes / 1e9:.2f}",
+        "" if row.epoch_s is None else f"{row.epoch_s:.1f}", f"{100 * row.share_of_limit:.0f} %",
     )  # fmt: skip
 
 
@@ -229,20 +237,17 @@ def main(_config: Config) -> None:
     settings = Settings(**{key: _config[key] for key in Settings.model_fields})
     folder, device = Path(_config["folder"]), resolve_device(settings.device)
     write_start(folder, settings.model_dump(), device)
-    found = measure(settings, SIZES, device, {})
-    about = {"machine": describe_machine(), "device": device_name(device), "gpu": describe_device(device)}
-    save_json(folder / "gpu.json", {**about, **found})
-    show(folder / "gpu.json")
+    save(folder / GPU, measure(settings, SIZES, device, {}))
+    show(folder / GPU)
 
 
 def show(path: Path) -> None:
     """Print the table of a file."""
-    content = load_json(path)
-    rates = ", ".join(f"{word} {limits['matmul_flops_per_s'] / 1e12:.1f}" for word, limits in content["limits"].items())
-    gaps = [f"missing: {gap['variant']}, {gap['mode']}, {gap['computes_in']}, {gap['way']}: {gap['reason']}"
-            for gap in content["missing"]]  # fmt: skip
-    lines = [f"{content['device']}; ceilings, TFLOP/s: {rates}", *gaps, str(path)]
-    print_tables([(HEAD, [cells(row) for row in content["rows"]])], lines)
+    found = load(path, GpuBenchmark)
+    rates = ", ".join(f"{word} {limits.matmul_flops_per_s / 1e12:.1f}" for word, limits in found.limits.items())
+    gaps = [f"missing: {gap.name}: {gap.reason}" for gap in found.missing]
+    lines = [f"{found.device}; ceilings, TFLOP/s: {rates}", *gaps, str(path)]
+    print_tables([(HEAD, [cells(row) for row in found.rows])], lines)
 
 
 def run_gpu(words: Sequence[str]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import torch
@@ -14,14 +14,17 @@ from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, judge
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.operations import counted_flops, counted_training_flops
+from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.report import work_at
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
 from swarmformer.ops.switch import enabled
+from swarmformer.records import MissingRow, Record
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
 
+RowT = TypeVar("RowT", bound=Record)
 MEMORY_SHARE = 0.8
 """Of the memory that is free, what a measurement may take before it is called too large."""
 
@@ -66,6 +69,7 @@ class CostArm:
             "variant": self.variant,
             "length": self.length,
             "seq_len_raised_from": self.raised_from,
+            "parameters": count_parameters(self.build_without_weights()),
         }
 
 
@@ -78,29 +82,18 @@ class Timed:
     samples: Samples
     work: Work
 
-    def judged(self, limits: Limits, same: Mapping[str, Any]) -> dict[str, Any]:
-        """The finished row.
+    def judged(self, kind: type[RowT], limits: Limits, **same: Any) -> RowT:
+        """The finished row, with columns that ``same`` adds.
 
         Raises:
             LimitError: it is faster than the machine.
+            ValidationError: it is no row of this kind.
         """
         held = judge(self.place, self.work, self.samples.p50, limits)
-        return {**self.columns, **same, **self.samples.to_dict(), **held}
+        return kind(**{**self.columns, **same, **self.samples.to_dict(), **held})
 
 
-@dataclass(frozen=True)
-class Missing:
-    """A row that there is not, and why."""
-
-    variant: str
-    where: dict[str, Any]
-    reason: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"variant": self.variant, **self.where, "reason": self.reason}
-
-
-def arm_at(variant: Variant, length: int) -> CostArm | Missing:
+def arm_at(variant: Variant, length: int) -> CostArm | MissingRow:
     """The variant ready for texts of ``length`` tokens, or why it cannot take them."""
     spec = variant.model_spec()
     limit = spec.dims.seq_len
@@ -109,14 +102,14 @@ def arm_at(variant: Variant, length: int) -> CostArm | Missing:
     try:
         check_lengths(assemble_without_weights(spec), [length])
     except ValueError as error:
-        return Missing(variant.name, {"length": length}, str(error))
+        return MissingRow(variant=variant.name, length=length, reason=str(error))
     return CostArm(variant.name, length, spec, limit if length > limit else None)
 
 
-def split_missing(found: Iterable[CostArm | Missing]) -> tuple[list[CostArm], list[Missing]]:
+def split_missing(found: Iterable[CostArm | MissingRow]) -> tuple[list[CostArm], list[MissingRow]]:
     found = list(found)
     arms = [arm for arm in found if isinstance(arm, CostArm)]
-    return arms, [arm for arm in found if isinstance(arm, Missing)]
+    return arms, [arm for arm in found if isinstance(arm, MissingRow)]
 
 
 def free_memory() -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -15,17 +15,17 @@ from swarmformer.cost.latency import measure_latency
 from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import MemoryRow, TooLargeError, measure_memory
-from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.timing import now_s
 from swarmformer.modes import Precision
+from swarmformer.records import LocalExponent, MissingRow, ScalingCosts, ScalingExponents, ScalingRow
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
 from ..measure.exponents import fitted_exponent, local_exponents, median_ratio
-from ..measure.measured import CostArm, Missing, Timed, arm_at, free_memory, split_missing
+from ..measure.measured import CostArm, Timed, arm_at, free_memory, split_missing
 
 logger = logging.getLogger("swarmformer.scaling")
 START_S = 60.0
@@ -58,7 +58,7 @@ class Settings(Strict):
     seed: int = Field(0, ge=0)
 
 
-class Growth:
+class ScalingMeasurement:
     """Every variant at every length; ``run`` fills ``rows``, ``missing`` and ``limits``.
 
     Raises:
@@ -71,7 +71,7 @@ class Growth:
         variants = [load_variant(name, [({"model": patch["model"]}, "command line")]) for name in settings.variants]
         found = [arm_at(variant, length) for length, variant in product(settings.lengths, variants)]
         self.arms, self.missing = split_missing(found)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[ScalingRow] = []
         self.limits: dict[tuple[int, str], Limits] = {}
         self.samples: dict[tuple[str, int], Samples] = {}
 
@@ -87,7 +87,7 @@ class Growth:
         self.limits[self.threads, self.settings.precision] = limits
         for arm, timed in samples.items():
             self.samples[arm.variant, arm.length] = timed
-            self.rows.append(self._row(arm, timed, memory[arm], works[arm]).judged(limits, {}))
+            self.rows.append(self._row(arm, timed, memory[arm], works[arm]).judged(ScalingRow, limits))
 
     def _memory(self, arm: CostArm) -> MemoryRow | None:
         """Peaks of a fresh process; None, and a reason among ``missing``, where the pass is too large."""
@@ -106,7 +106,7 @@ class Growth:
                 raise TooLargeError(f"one call takes {found['call_s']:.0f} s; call_s is {limit_s:.0f}")
         except TooLargeError as error:
             logger.info("%s at %d: missing, %s", arm.variant, arm.length, error)
-            self.missing.append(Missing(arm.variant, {"length": arm.length}, str(error)))
+            self.missing.append(MissingRow(variant=arm.variant, length=arm.length, reason=str(error)))
             return None
         logger.info("%s at %d: %.2f s a call in a fresh process", arm.variant, arm.length, found["call_s"])
         return found
@@ -134,35 +134,37 @@ class Growth:
             **arm.columns(),
             **self.settings.model_dump(include={"mode", "batch", "threads", "precision"}),
             **memory,
-            "parameters": count_parameters(arm.build_without_weights()).model_dump(),
-            "seconds": list(samples.seconds),
+            "seconds": samples.seconds,
         }
         first = self.samples.get((self.settings.variants[0], arm.length))
         if first is not None:
-            columns["of_first"] = median_ratio(samples.seconds, first.seconds).to_dict()
+            columns["of_first"] = median_ratio(samples.seconds, first.seconds)
         return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work)
 
-    def more(self) -> dict[str, Any]:
-        """Fitted and local exponents of every variant with at least two lengths."""
+    def record(self, **head: Any) -> ScalingCosts:
+        """With fitted and local exponents of every variant with at least two lengths."""
         fits = exponents(self.rows, self.settings.variants)
-        return {"growth": [{**fit, "local_seconds": self._local(fit["variant"], fit["lengths"])} for fit in fits]}
+        growth = tuple(fit.model_copy(update={"local_seconds": self._local(fit)}) for fit in fits)
+        return ScalingCosts(**head, rows=tuple(self.rows), missing=tuple(self.missing), growth=growth)
 
-    def _local(self, variant: str, lengths: list[int]) -> list[dict[str, Any]]:
-        return local_exponents({length: self.samples[variant, length].seconds for length in lengths})
+    def _local(self, fit: ScalingExponents) -> tuple[LocalExponent, ...]:
+        return local_exponents({length: self.samples[fit.variant, length].seconds for length in fit.lengths})
 
 
-def exponents(rows: list[dict[str, Any]], variants: Sequence[str]) -> list[dict[str, Any]]:
+def exponents(rows: Iterable[ScalingRow], variants: Sequence[str]) -> tuple[ScalingExponents, ...]:
     """Fitted exponents of every variant with at least two lengths."""
-    grouped = [
-        sorted((row for row in rows if row["variant"] == name), key=lambda row: row["length"]) for name in variants
-    ]
-    return [_fitted(of_one) for of_one in grouped if len(of_one) > 1]
+    ordered = sorted(rows, key=lambda row: row.length)
+    grouped = [[row for row in ordered if row.variant == name] for name in variants]
+    return tuple(_fitted(of_one) for of_one in grouped if len(of_one) > 1)
 
 
-def _fitted(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    lengths = [row["length"] for row in rows]
-    costs = {"flops": "flops", "seconds": "median_s", "memory": "growth_bytes"}
-    taken = {name: [row[key] for row in rows] for name, key in costs.items()}
-    # The passes on a short text may take no memory to speak of beyond the built model.
-    fits = {name: fitted_exponent(lengths, t).to_dict() if min(t) > 0 else None for name, t in taken.items()}
-    return {"variant": rows[0]["variant"], "lengths": lengths, **fits}
+def _fitted(rows: list[ScalingRow]) -> ScalingExponents:
+    lengths, grown = [row.length for row in rows], [row.growth_bytes for row in rows]
+    return ScalingExponents(
+        variant=rows[0].variant,
+        lengths=tuple(lengths),
+        flops=fitted_exponent(lengths, [row.flops for row in rows]),
+        seconds=fitted_exponent(lengths, [row.median_s for row in rows]),
+        # The passes on a short text may take no memory to speak of beyond the built model.
+        memory=fitted_exponent(lengths, grown) if min(grown) > 0 else None,
+    )

@@ -23,16 +23,15 @@ from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import TooLargeError
 from swarmformer.cost.operations import counted_flops
-from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.report import LIMIT_SHARE, limits_for, model_products, work_at
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streamed import START_S, StreamOrder, StreamRow, measure_streamed
 from swarmformer.data.files import json_hash
 from swarmformer.errors import SpecError
-from swarmformer.records import UnreadableFileError, load_json, save_json
+from swarmformer.records import MissingRow, ScalingCosts, ScalingRow, UnreadableFileError, load_json, save_json
 from swarmformer.variants import load_variant
 
-from .measured import CostArm, Missing, Timed, free_memory
+from .measured import CostArm, Timed, free_memory
 from .scaling_rows import Settings, exponents
 
 logger = logging.getLogger("swarmformer.scaling")
@@ -53,14 +52,16 @@ class Streamed:
         variants = [load_variant(name, [({"model": patch["model"]}, "command line")]) for name in settings.variants]
         self.arms: list[CostArm] = []
         self.pace: dict[str, tuple[float, int]] = {}
-        self.missing: list[Missing] = []
+        self.missing: list[MissingRow] = []
         for length, variant in product(settings.lengths, variants):
             arm = CostArm(variant.name, length, variant.model_spec(), None)
             found = long.obstacles(arm.build_without_weights().eval())
-            gap = Missing(arm.variant, {"length": length}, "; ".join(found))
-            (self.missing if found else self.arms).append(gap if found else arm)  # type: ignore[arg-type]
+            if found:
+                self.missing.append(MissingRow(variant=arm.variant, length=length, reason="; ".join(found)))
+            else:
+                self.arms.append(arm)
         self.arms.sort(key=self._flops)
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[ScalingRow] = []
         self.limits: dict[tuple[int, str], Limits] = {}
 
     def run(self) -> None:
@@ -69,7 +70,7 @@ class Streamed:
         works = {arm: self._work(arm) for arm in measured}
         limits = self._measure_limits(works)
         self.limits[self.threads, self.settings.precision] = limits
-        self.rows += [self._timed(arm, row, works[arm]).judged(limits, {}) for arm, row in measured.items()]
+        self.rows += [self._timed(arm, row, works[arm]).judged(ScalingRow, limits) for arm, row in measured.items()]
 
     def _flops(self, arm: CostArm) -> int:
         return arm.build_without_weights().flops(self.settings.batch, arm.length)
@@ -107,7 +108,7 @@ class Streamed:
                 save_json(path, {"asked": asked, "row": dict(row)})
         except TooLargeError as error:
             logger.info("%s at %d: missing, %s", arm.variant, arm.length, error)
-            self.missing.append(Missing(arm.variant, {"length": arm.length}, str(error)))
+            self.missing.append(MissingRow(variant=arm.variant, length=arm.length, reason=str(error)))
             return None
         fastest = min(row["seconds"])
         self.pace[arm.variant] = fastest / self._flops(arm), arm.length
@@ -141,15 +142,17 @@ class Streamed:
             **arm.columns(),
             **self.settings.model_dump(include={"mode", "batch", "piece", "threads", "precision"}),
             **row,
-            "parameters": count_parameters(arm.build_without_weights()).model_dump(),
+            "seconds": samples.seconds,
+            "cpu_s": tuple(row["cpu_s"]),
             "tokens_per_s": tokens / samples.p50,
             "cpu_us_per_token": 1e6 * float(np.median(row["cpu_s"])) / tokens,
         }
         return Timed(f"{arm.variant} (length {arm.length})", columns, samples, work)
 
-    def more(self) -> dict[str, Any]:
-        """Fitted exponents of every variant with at least two lengths; there are no rounds to compare lengths by."""
-        return {"growth": exponents(self.rows, self.settings.variants)}
+    def record(self, **head: Any) -> ScalingCosts:
+        """With fitted exponents of every variant with at least two lengths; there are no rounds to compare them by."""
+        growth = exponents(self.rows, self.settings.variants)
+        return ScalingCosts(**head, rows=tuple(self.rows), missing=tuple(self.missing), growth=growth)
 
 
 def _kept(path: Path, asked: str) -> StreamRow | None:

@@ -35,7 +35,7 @@ def measure(threads: int, batches: Sequence[int]) -> dict[str, Any]:
         found = {key: rows() for key, rows in (behaviour.MEASUREMENTS | sizes.MEASUREMENTS).items()}
         memory, missing = memory_rows(threads, batches)
         made = {"device": device_name(CPU), "threads": threads, "code_revision": code_revision()}
-    return {**made, **found, "memory": memory, "missing": [gap.to_dict() for gap in missing]}
+    return {**made, **found, "memory": memory, "missing": missing}
 
 
 def write(folder: Path, threads: int, batches: Sequence[int]) -> None:

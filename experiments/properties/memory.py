@@ -11,7 +11,7 @@ from swarmformer.cost.memory import TooLargeError, measure_memory
 from swarmformer.cost.passes import Mode
 from swarmformer.variants import load_variant
 
-from ..measure.measured import Missing, free_memory
+from ..measure.measured import free_memory
 from ..properties.behaviour import PUBLISHED
 
 BATCHES = (256, 128, 64, 32)
@@ -20,13 +20,13 @@ MODES: tuple[Mode, ...] = ("forward", "training")
 Row = dict[str, Any]
 
 
-def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Row], list[Missing]]:
+def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Row], list[Row]]:
     """One row per variant, mode and path: the largest batch that fits; and the batches that do not.
 
     ``fast``: with the fast paths of the CPU, which write out less; else every operation as it is written.
     """
     rows: list[Row] = []
-    missing: list[Missing] = []
+    missing: list[Row] = []
     for variant in PUBLISHED:
         for mode in MODES:
             for fast in (False, True):
@@ -38,9 +38,9 @@ def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Ro
 
 def _largest(
     variant: str, mode: Mode, fast: bool, threads: int, batches: Sequence[int]
-) -> tuple[Row | None, list[Missing]]:
+) -> tuple[Row | None, list[Row]]:
     spec = load_variant(variant).model_spec()
-    gaps: list[Missing] = []
+    gaps: list[Row] = []
     for batch in batches:
         where = {"mode": mode, "fast": fast, "batch": batch, "length": spec.dims.seq_len}
         try:
@@ -49,7 +49,7 @@ def _largest(
                 limit_bytes=free_memory(), fast=fast,
             )  # fmt: skip
         except TooLargeError as error:
-            gaps.append(Missing(variant, where, str(error)))
+            gaps.append({"variant": variant, **where, "reason": str(error)})
             continue
         sizes = {name: measured[name] for name in ("peak_bytes", "growth_bytes", "method")}  # type: ignore[literal-required]
         return {"variant": variant, **where, "precision": "fp32", **sizes}, gaps

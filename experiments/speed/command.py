@@ -24,10 +24,10 @@ from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name
 from swarmformer.errors import SpecError
 from swarmformer.ops.memory import SETTINGS
-from swarmformer.records import Measured, save_json
+from swarmformer.records import FIGURES, SpeedBenchmark, save
 
 from ..execute.local import usable_threads
-from ..measure.command import as_json, new_folder, write_start
+from ..measure.command import new_folder, write_start
 from ..settings import as_list, check_keys, defaults_of
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.grid import grid_figure, measure_grid
@@ -73,19 +73,19 @@ def main(_config: Config) -> None:
             rounds=depth.grid_rounds,
         )  # fmt: skip
         found.figures.append(grid_figure(grid))
-    content = {
-        "machine": describe_machine(),
-        "device": name,
-        "threads": threads,
-        "allocator": _allocator(_config["keep_memory"]),
-        "limits": {precision: as_json(best) for precision, best in found.limits.items()},
-        "figures": found.figures,
-        "arms": found.arms,
-        "grid": grid,
-        "missing": found.missing,
-    }
-    save_json(folder / "figures.json", content, Measured.SCHEMA)
-    print_figures(folder / "figures.json")
+    speed = SpeedBenchmark(
+        machine=describe_machine(),
+        device=name,
+        threads=threads,
+        allocator=_allocator(_config["keep_memory"]),
+        limits={precision: best.record() for precision, best in found.limits.items()},
+        figures=tuple(found.figures),
+        arms=tuple(found.arms),
+        grid=grid,
+        missing=tuple(found.missing),
+    )
+    save(folder / FIGURES, speed)
+    print_figures(folder / FIGURES)
 
 
 def _allocator(kept: bool) -> str:

@@ -21,7 +21,7 @@ from swarmformer.settings import DATA_VARIABLE
 from swarmformer.testing import assert_close
 from swarmformer.training.evaluate import predict
 
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 from ..speed.published import PublishedSwarmFormer
 
 CPU = torch.device("cpu")
@@ -46,13 +46,13 @@ def group(data: EncodedData | None, *, batch: int = BATCH, texts: int = BATCH, m
         ViolationError: logits that do not agree.
     """
     fixed = _fixed_shape(batch, more)
-    figure = Figure(f"Base, eval, {batch} × {LENGTH} fixed, fp32", ("published",), "fast", 2.0, 3.0)
+    figure = Target(f"Base, eval, {batch} × {LENGTH} fixed, fp32", ("published",), "fast", 2.0, 3.0)
     if data is None:
         return Group(fixed, (figure,), {"real texts": MISSING_DATA})
     title = "Base, eval over real IMDb, {}, masked, by length"
     real = (
-        Figure(title.format("fp32"), ("published",), "fast, real texts", 4.0, 8.0),
-        Figure(title.format("bf16"), ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
+        Target(title.format("fp32"), ("published",), "fast, real texts", 4.0, 8.0),
+        Target(title.format("bf16"), ("published",), "fast, bf16 weights, real texts", 6.0, 12.0),
     )
     return Group({**fixed, **_real_texts(data, texts)}, (figure, *real))
 

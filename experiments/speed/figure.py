@@ -15,6 +15,7 @@ from swarmformer.cost.machine import Limits
 from swarmformer.cost.precision import GAIN, product_rates
 from swarmformer.cost.rounds import Samples
 from swarmformer.modes import Precision
+from swarmformer.records import SpeedRatio, TimedArm
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Target:
     """``ours`` against the fastest of ``references``: how many times faster it must be, and is hoped to be.
 
     ``growth`` turns it round: how many times more seconds per call ``ours`` may take, at most.
@@ -54,11 +55,10 @@ class Group:
     """
 
     arms: Mapping[str, Arm]
-    figures: tuple[Figure, ...]
+    figures: tuple[Target, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
-Row = dict[str, Any]
 PRODUCTS = [(rows, inner, 192) for rows in (768, 1536, 3072, 6144) for inner in (192, 384)]
 """Shapes of SwarmFormer-Base's own products, in pieces of a batch."""
 
@@ -86,60 +86,67 @@ def worth_timing(group: Group) -> Group:
     return Group(arms, figures, {**group.missing, **dict.fromkeys(group.arms.keys() - arms.keys(), reason)})
 
 
-def arm_row(name: str, arm: Arm, samples: Samples) -> Row:
+def arm_row(group: str, name: str, arm: Arm, samples: Samples) -> TimedArm:
     """What was measured of one arm."""
-    columns = {"arm": name, "texts": arm.texts, "precision": arm.precision, "flops": arm.flops}
-    return {**columns, **samples.to_dict(), "seconds": list(samples.seconds)}
+    return TimedArm(
+        group=group,
+        arm=name,
+        texts=arm.texts,
+        precision=arm.precision,
+        flops=arm.flops,
+        seconds=samples.seconds,
+        **samples.to_dict(),
+    )
 
 
-def judged(row: Row, limits: Mapping[str, Limits]) -> Row:
+def judged(row: TimedArm, limits: Mapping[str, Limits]) -> TimedArm:
     """The row of an arm with its share of the machine's best rate of matrix products in its precision.
 
     Raises:
         LimitError: it seems to compute faster than that.
     """
-    if row["flops"] is None:
-        return {**row, "share_of_limit": None}
-    limit = limits["fp32" if row["precision"] == "fp32" else "bf16"]
-    share = row["flops"] / row["median_s"] / limit.matmul_flops_per_s
+    if row.flops is None:
+        return row
+    limit = limits["fp32" if row.precision == "fp32" else "bf16"]
+    share = row.flops / row.median_s / limit.matmul_flops_per_s
     if share > TOLERANCE:
-        raise LimitError(f"{row['arm']}: {share:.2f} times the machine's best rate of matrix products; not reported")
-    return {**row, "share_of_limit": share}
+        raise LimitError(f"{row.arm}: {share:.2f} times the machine's best rate of matrix products; not reported")
+    return row.model_copy(update={"share_of_limit": share})
 
 
-def figure_row(figure: Figure, arms: Mapping[str, Arm], samples: Mapping[str, Samples]) -> Row:
+def figure_row(target: Target, arms: Mapping[str, Arm], samples: Mapping[str, Samples]) -> SpeedRatio:
     """The median of the ratio, and its 20th and 80th percentile, over the rounds, in which the arms were neighbours."""
-    known = [name for name in figure.references if name in samples]
+    known = [name for name in target.references if name in samples]
     reference = min(known, key=lambda name: samples[name].p50 / arms[name].texts)
-    pairs = [_ratio(figure, arms, {n: s.seconds[i] for n, s in samples.items()}, reference) for i in _rounds(samples)]
+    pairs = [_ratio(target, arms, {n: s.seconds[i] for n, s in samples.items()}, reference) for i in _rounds(samples)]
     p20, p50, p80 = (float(value) for value in np.percentile(pairs, (20, 50, 80)))
-    return judged_figure(figure, reference, p50, (p20, p80), len(pairs))
+    return judged_figure(target, reference, p50, (p20, p80), len(pairs))
 
 
 def judged_figure(
-    figure: Figure, reference: str, ratio: float, spread: tuple[float | None, float | None], rounds: int
-) -> Row:
+    target: Target, reference: str, ratio: float, spread: tuple[float | None, float | None], rounds: int
+) -> SpeedRatio:
     """The row of a figure; ``spread`` is the 20th and 80th percentile of the ratio."""
-    return {
-        "figure": figure.title,
-        "reference": reference,
-        "ours": figure.ours,
-        "ratio": ratio,
-        "ratio_p20": spread[0],
-        "ratio_p80": spread[1],
-        "rounds": rounds,
-        "least": figure.least,
-        "aim": figure.aim,
-        "growth": figure.growth,
-        "reached": ratio <= figure.least if figure.growth else ratio >= figure.least,
-    }
+    return SpeedRatio(
+        figure=target.title,
+        reference=reference,
+        ours=target.ours,
+        ratio=ratio,
+        ratio_p20=spread[0],
+        ratio_p80=spread[1],
+        rounds=rounds,
+        least=target.least,
+        aim=target.aim,
+        growth=target.growth,
+        reached=ratio <= target.least if target.growth else ratio >= target.least,
+    )
 
 
 def _rounds(samples: Mapping[str, Samples]) -> range:
     return range(min(found.n for found in samples.values()))
 
 
-def _ratio(figure: Figure, arms: Mapping[str, Arm], seconds: Mapping[str, float], reference: str) -> float:
-    if figure.growth:
-        return seconds[figure.ours] / seconds[reference]
-    return (seconds[reference] / arms[reference].texts) / (seconds[figure.ours] / arms[figure.ours].texts)
+def _ratio(target: Target, arms: Mapping[str, Arm], seconds: Mapping[str, float], reference: str) -> float:
+    if target.growth:
+        return seconds[target.ours] / seconds[reference]
+    return (seconds[reference] / arms[reference].texts) / (seconds[target.ours] / arms[target.ours].texts)

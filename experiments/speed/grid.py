@@ -18,14 +18,14 @@ from statistics import median
 import yaml
 
 from swarmformer.errors import SwarmformerError
-from swarmformer.records import RESULT, Result, SplitMetrics, load
+from swarmformer.records import RESULT, CellsPerHour, GridSpeed, Result, SpeedRatio, SplitMetrics, load
 from swarmformer.yaml import read_yaml
 
 from ..cells import prepare
 from ..data import load_data
 from ..execute.local import usable_threads
 from ..plan import Plan, load_plan
-from ..speed.figure import Figure, Row, judged_figure
+from ..speed.figure import Target, judged_figure
 
 logger = logging.getLogger("swarmformer.speed")
 LEAST, AIM = 1.3, 1.8
@@ -36,7 +36,7 @@ DEMO = Path(__file__).parents[1] / "grids" / "demo.yaml"
 def measure_grid(
     folder: Path, *, arms: int | None = None, seeds: int | None = None, epochs: int | None = None,
     rounds: int = 1, workers: int = 2, grid: Path = DEMO,
-) -> Row:  # fmt: skip
+) -> GridSpeed:  # fmt: skip
     """Run a grid both ways, in alternating order: seconds of every round for all cells, cells per hour by medians.
 
     ``same_metrics``: whether those of a cell agree to the last digit in the pool and alone, where it has more threads
@@ -72,29 +72,29 @@ def measure_grid(
     if any(found != metrics["pool"][0] for found in metrics["pool"]):
         raise SwarmformerError(f"{folder}: the pool's metrics differ from round to round; a cell is not deterministic")
     cells = len(metrics["pool"][0])
-    return {
-        "description": _words(plan, path),
-        "cells": cells,
-        "threads": usable_threads(),
-        "workers": workers,
-        "one_after_another_s": seconds["alone"],
-        "pool_s": seconds["pool"],
-        "cells_per_hour": per_hour(cells, seconds["alone"], seconds["pool"]),
-        "same_metrics": metrics["alone"][0] == metrics["pool"][0],
-    }
+    return GridSpeed(
+        description=_words(plan, path),
+        cells=cells,
+        threads=usable_threads(),
+        workers=workers,
+        one_after_another_s=tuple(seconds["alone"]),
+        pool_s=tuple(seconds["pool"]),
+        cells_per_hour=per_hour(cells, seconds["alone"], seconds["pool"]),
+        same_metrics=metrics["alone"][0] == metrics["pool"][0],
+    )
 
 
-def per_hour(cells: int, alone_s: Sequence[float], pool_s: Sequence[float]) -> dict[str, float]:
-    """Cells per hour by the medians of the rounds."""
-    return {"one_after_another": 3600 * cells / median(alone_s), "pool": 3600 * cells / median(pool_s)}
+def per_hour(cells: int, alone_s: Sequence[float], pool_s: Sequence[float]) -> CellsPerHour:
+    """By the medians of the rounds."""
+    return CellsPerHour(one_after_another=3600 * cells / median(alone_s), pool=3600 * cells / median(pool_s))
 
 
-def grid_figure(found: Row) -> Row:
+def grid_figure(found: GridSpeed) -> SpeedRatio:
     """The figure that comes of what ``measure_grid`` found."""
-    ratio = median(found["one_after_another_s"]) / median(found["pool_s"])
-    title = f"grid, cells per hour ({found['description']})"
-    figure = Figure(title, (), f"{found['workers']} workers", LEAST, AIM)
-    return judged_figure(figure, "one after another", ratio, (None, None), len(found["pool_s"]))
+    ratio = median(found.one_after_another_s) / median(found.pool_s)
+    title = f"grid, cells per hour ({found.description})"
+    target = Target(title, (), f"{found.workers} workers", LEAST, AIM)
+    return judged_figure(target, "one after another", ratio, (None, None), len(found.pool_s))
 
 
 def _shortened(grid: Path, folder: Path, arms: int | None, seeds: int | None, epochs: int | None) -> Path:

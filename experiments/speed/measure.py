@@ -12,9 +12,10 @@ import torch
 from swarmformer.cost.machine import Limits, measure_limits
 from swarmformer.cost.rounds import time_arms
 from swarmformer.ops.memory import keep_freed_memory
+from swarmformer.records import SpeedRatio, TimedArm, UntimedArm
 
 from ..speed.depth import DEPTHS, GROUPS
-from ..speed.figure import PRODUCTS, Row, arm_row, figure_row, judged, worth_timing
+from ..speed.figure import PRODUCTS, arm_row, figure_row, judged, worth_timing
 
 logger = logging.getLogger("swarmformer.speed")
 CPU = torch.device("cpu")
@@ -22,16 +23,16 @@ LIMIT_S = 4.0
 
 
 @dataclass
-class Measured:
-    """Rows of arms and of figures, and what is missing with its reason; ``limits`` by precision."""
+class GroupSpeeds:
+    """Of one group or of several: arms, figures, and what is missing with its reason; ``limits`` by precision."""
 
-    arms: list[Row] = field(default_factory=list)
-    figures: list[Row] = field(default_factory=list)
-    missing: list[Row] = field(default_factory=list)
+    arms: list[TimedArm] = field(default_factory=list)
+    figures: list[SpeedRatio] = field(default_factory=list)
+    missing: list[UntimedArm] = field(default_factory=list)
     limits: dict[str, Limits] = field(default_factory=dict)
 
 
-def measure_groups(depth: str, threads: int, keep_memory: bool, titles: Iterable[str] = ()) -> Measured:
+def measure_groups(depth: str, threads: int, keep_memory: bool, titles: Iterable[str] = ()) -> GroupSpeeds:
     """Time group after group (all, where none is named); the arms of a group are interleaved in random order.
 
     Every group has a process of its own: what the memory allocator does depends on what went before, and costs
@@ -41,7 +42,7 @@ def measure_groups(depth: str, threads: int, keep_memory: bool, titles: Iterable
         ViolationError: arms that do not agree; they are not timed.
         LimitError: an arm that seems faster than the machine.
     """
-    found, before = Measured(), _limits()
+    found, before = GroupSpeeds(), _limits()
     for title in titles or GROUPS:
         logger.info("measuring: %s", title)
         with get_context("spawn").Pool(1) as process:  # left on any exception, it ends the process
@@ -54,20 +55,20 @@ def measure_groups(depth: str, threads: int, keep_memory: bool, titles: Iterable
     return found
 
 
-def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> Measured:
+def measure_group(title: str, depth: str, threads: int, keep_memory: bool) -> GroupSpeeds:
     """Build and time one group in this process."""
     torch.set_num_threads(threads)
     if keep_memory:
         keep_freed_memory()
     chosen = DEPTHS[depth]
     group = worth_timing(GROUPS[title](chosen))
-    missing = [{"group": title, "arm": name, "reason": why} for name, why in group.missing.items()]
+    missing = [UntimedArm(group=title, arm=name, reason=why) for name, why in group.missing.items()]
     if not group.arms:
-        return Measured(missing=missing)
+        return GroupSpeeds(missing=missing)
     calls = {name: arm.call for name, arm in group.arms.items()}
     samples = time_arms(calls, device=CPU, budget_s=chosen.budget_s, min_repeats=chosen.min_repeats)
-    return Measured(
-        arms=[{"group": title, **arm_row(name, arm, samples[name])} for name, arm in group.arms.items()],
+    return GroupSpeeds(
+        arms=[arm_row(title, name, arm, samples[name]) for name, arm in group.arms.items()],
         figures=[figure_row(figure, group.arms, samples) for figure in group.figures],
         missing=missing,
     )

@@ -14,7 +14,7 @@ from swarmformer.ops.switch import use_fast
 from swarmformer.spec import TrainSpec
 from swarmformer.variants import load_variant
 
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 
 CPU = torch.device("cpu")
 LENGTH, BATCH = 256, 64
@@ -31,15 +31,15 @@ def group(widths: tuple[int, ...], batch: int = BATCH) -> Group:
     is fused.
     """
     arms: dict[str, Arm] = {}
-    figures: list[Figure] = []
+    figures: list[Target] = []
     for variant, width in itertools.product(VARIANTS, widths):
         found = _arms(variant, width, batch)
         names = {name: f"{variant}, width {width}, {name}" for name in found}
         arms |= {names[name]: arm for name, arm in found.items()}
         title = f"{variant}, training step {batch} × {LENGTH}, width {width}, fp32"
         figures += [
-            Figure(f"{title}: step over bare products", (names["products"],), names["fast"], 2.5, 1.5, growth=True),
-            Figure(f"{title}: fast paths", (names["plain"],), names["fast"], 1.0, 1.5),
+            Target(f"{title}: step over bare products", (names["products"],), names["fast"], 2.5, 1.5, growth=True),
+            Target(f"{title}: fast paths", (names["plain"],), names["fast"], 1.0, 1.5),
         ]
     return Group(arms, tuple(figures))
 

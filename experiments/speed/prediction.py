@@ -24,7 +24,7 @@ from swarmformer.settings import data_dir
 from swarmformer.testing import assert_close
 
 from ..speed.evaluation import AGREEMENT, BATCH, MISSING_DATA
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 from ..speed.published import PublishedSwarmFormer
 
 
@@ -78,7 +78,7 @@ def group(size: Size, limit: int, texts: int) -> Group:
         "predict, bf16": Arm(_asked(_classifier(size, "bf16"), reviews), texts, None, "bf16"),
     }
     figures = [
-        Figure(title.format(words), ("the authors' script",), arm, size.least, size.aim)
+        Target(title.format(words), ("the authors' script",), arm, size.least, size.aim)
         for words, arm in (("fp32", "predict"), ("bf16", "predict, bf16"))
     ]
     return Group(arms, tuple(figures))

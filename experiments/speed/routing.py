@@ -12,7 +12,7 @@ from swarmformer.components.router.learned import Learned
 from swarmformer.contracts import Dims
 from swarmformer.testing import assert_close
 
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 
 AGREEMENT = 1e-5
 
@@ -36,7 +36,7 @@ def group(
     _check(d_model, cluster_size, radius)
     calls = {length: _at(length, batch, d_model, cluster_size, radius) for length in (short, long)}
     title = f"router with {radius} neighbours either side, {batch} × {long}: growth from {short}"
-    figure = Figure(title, (f"{short} tokens",), f"{long} tokens", 4.4, 4.0, growth=True)
+    figure = Target(title, (f"{short} tokens",), f"{long} tokens", 4.4, 4.0, growth=True)
     return Group({f"{length} tokens": Arm(call, batch) for length, call in calls.items()}, (figure,))
 
 

@@ -21,7 +21,7 @@ from swarmformer.training.step import training_step
 from swarmformer.variants import load_variant
 
 from ..speed.evaluation import MISSING_DATA, same_weights
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 from ..speed.published import PublishedSwarmFormer
 
 CPU = torch.device("cpu")
@@ -68,8 +68,8 @@ def fixed_shape(batch: int = BASE.batch) -> Group:
             "fast, bf16": Arm(step("bf16"), batch, flops, "bf16"),
         },
         (
-            Figure(f"Base, training step {batch} × {BASE.length} fixed, fp32", ("published",), "fast", 1.4, 1.8),
-            Figure(f"Base, training step {batch} × {BASE.length} fixed, bf16", ("published",), "fast, bf16", 2.0, 3.0),
+            Target(f"Base, training step {batch} × {BASE.length} fixed, fp32", ("published",), "fast", 1.4, 1.8),
+            Target(f"Base, training step {batch} × {BASE.length} fixed, bf16", ("published",), "fast, bf16", 2.0, 3.0),
         ),
     )
 
@@ -113,9 +113,9 @@ def epoch(size: Size, data: EncodedData | None, batches: int, padded: int = 1, m
     )
 
 
-def _epoch_figure(size: Size, precision: str, ours: str) -> Figure:
+def _epoch_figure(size: Size, precision: str, ours: str) -> Target:
     title = f"{size.name}, training epoch over real IMDb, {precision}"
-    return Figure(title, ("published",), ours, size.least, size.aim)
+    return Target(title, ("published",), ours, size.least, size.aim)
 
 
 def _batches(data: EncodedData, size: Size, lengths: tuple[int, ...]) -> Batches:

@@ -13,7 +13,7 @@ from swarmformer.ops.attention import attend, use_backend
 from swarmformer.ops.attention.plain import dense_mask
 from swarmformer.testing import assert_close
 
-from ..speed.figure import Arm, Figure, Group
+from ..speed.figure import Arm, Group, Target
 
 Attention = Callable[[Tensor, Tensor, Tensor], Tensor]
 Results = dict[str, Tensor]
@@ -45,7 +45,7 @@ def group(*, length: int, batch: int = 8, d_model: int = 192, heads: int = 4, wi
     _check(d_model, heads, window)
     arms, missing = _build(batch, length, d_model, heads, window)
     title = f"windowed attention, w {window}, d {d_model}, {batch} × {length}, forward and backward"
-    return Group(arms, (Figure(title, ("local-attention", "dense mask"), "attend", 1.0, 1.5),), missing)
+    return Group(arms, (Target(title, ("local-attention", "dense mask"), "attend", 1.0, 1.5),), missing)
 
 
 def _check(d_model: int, heads: int, window: int) -> None:

@@ -11,7 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator
 from pydantic import Field
 
-from ..measured import RESULTS, Growth, read_growth
+from swarmformer.records import ScalingCosts
+
+from ..measured import RESULTS, read_scaling
 from ..study.model import Study
 from ..words import plural
 from .kind import Figure, figure
@@ -44,7 +46,7 @@ class CostLength(Figure):
     def read(self, study: Study) -> Iterator[dict[str, Any]]:
         """Raises ReportError where a measurement cannot be read."""
         for folder in (RESULTS / "cost" / name for name in self.measured):
-            for row in _rows(read_growth(folder)) if folder.exists() else ():
+            for row in _rows(read_scaling(folder)) if folder.exists() else ():
                 if self.variants is None or row["variant"] in self.variants:
                     yield {"measured": folder.name, **row}
 
@@ -77,10 +79,10 @@ class CostLength(Figure):
         log_ticks(axis.yaxis, cell["value"].tolist())
 
 
-def _rows(growth: Growth) -> Iterator[dict[str, Any]]:
-    fits = {fit.variant: fit for fit in growth.growth}
-    for point in growth.rows:
-        head = {"mode": point.mode, "batch": point.batch, "device": growth.device, "precision": point.precision}
+def _rows(scaling: ScalingCosts) -> Iterator[dict[str, Any]]:
+    fits = {fit.variant: fit for fit in scaling.growth}
+    for point in scaling.rows:
+        head = {"mode": point.mode, "batch": point.batch, "device": scaling.device, "precision": point.precision}
         values = {
             "flops": (point.flops, None, None),
             "seconds": (point.median_s, point.p20_s, point.p80_s),

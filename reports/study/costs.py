@@ -8,7 +8,7 @@ from swarmformer.records import Costs, Latency
 
 from ..errors import ReportError
 from ..words import engineering, plural
-from .subjects import Speed
+from .subjects import ArmLatency
 
 Latencies = Mapping[str, Sequence[Latency]]
 # Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
@@ -47,7 +47,7 @@ def latencies_of(costs: Costs | None) -> Latencies:
 
 def speeds_of(
     latencies: Latencies, run_key: str, length: int, file: str, runs: tuple[str, ...], mode: str = "forward"
-) -> dict[int, Speed]:
+) -> dict[int, ArmLatency]:
     """Batch size → seconds of this configuration's forward pass, or training step, in fp32.
 
     At ``length`` tokens where that was measured, else at the longest length that was. sources: the file, and the runs
@@ -58,12 +58,12 @@ def speeds_of(
     for row in sorted(rows, key=lambda row: (row.length == length, row.length), reverse=True):
         best.setdefault(row.batch, row)
     return {
-        batch: Speed(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))
+        batch: ArmLatency(batch, row.length, row.median_s, row.p95_s, row.share_of_limit, (file, *runs))
         for batch, row in sorted(best.items())
     }
 
 
-def timing_note(costs: Costs | None, speeds: Iterable[Speed]) -> str:
+def timing_note(costs: Costs | None, speeds: Iterable[ArmLatency]) -> str:
     """What the speeds were measured on, and how near they come to its limit; empty without speeds."""
     shares = [speed.share_of_limit for speed in speeds]
     if costs is None or not shares:

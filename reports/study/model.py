@@ -43,9 +43,9 @@ class GridStudy:
     counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
     the registration; unregistered: why nothing of the grid decides, empty where its plan was registered before its runs
     and is what was run; deviations: every way in which it was not kept to. margin: the registered one, None where none
-    was or where it does not hold. matched: pairs that were to cost the same. timing: what
-    ``Speed`` was measured on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what
-    was read of its predictions. elsewhere: baselines on the test splits of other tasks, by task.
+    was or where it does not hold. matched: pairs that were to cost the same. timing: what ``ArmLatency`` was measured
+    on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what was read of its
+    predictions. elsewhere: baselines on the test splits of other tasks, by task.
     """
 
     name: str

@@ -32,7 +32,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Speed:
+class ArmLatency:
     """Seconds of one forward pass of a batch, or of one training step, from ``costs.json``."""
 
     batch: int
@@ -67,8 +67,8 @@ class Arm:
     values: Mapping[int, float]
     means: Mapping[str, float]
     size: Size | None
-    speeds: Mapping[int, Speed]
-    step: Speed | None
+    speeds: Mapping[int, ArmLatency]
+    step: ArmLatency | None
     sources: Sources
     model: str = ""
     unlike: str = ""

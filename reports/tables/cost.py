@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from swarmformer.records import ScalingCosts, ScalingRow
+
 from ..errors import ReportError
-from ..measured import RESULTS, Growth, Point, code_of, read_growth
+from ..measured import RESULTS, code_of, read_scaling
 from ..render.table import Column, Entry, Row, Table, Value
 from ..study.model import Study
 from ..words import engineering, plural, ratio, three
@@ -52,22 +54,22 @@ def by_length(
     mode: Mode, folder: Path, source: str = "", base: str | None = None, lengths: Sequence[int] = ()
 ) -> Table:
     """Every variant at these lengths (all that were measured where none is given)."""
-    growth = read_growth(folder)
-    first, *_ = growth.variants
+    scaling = read_scaling(folder)
+    first, *_ = scaling.variants
     if base not in (None, first):
         raise ReportError(f"{folder.name}: measured against {first}, but the table's base is {base}")
-    shown = lengths or sorted({row.length for row in growth.rows})
+    shown = lengths or sorted({row.length for row in scaling.rows})
     rows = [
-        Row(_entries(growth, first, variant, length, source), ruled=not number)
+        Row(_entries(scaling, first, variant, length, source), ruled=not number)
         for length in shown
-        for number, variant in enumerate(growth.variants)
+        for number, variant in enumerate(scaling.variants)
     ]
-    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=(_note(growth, mode, folder), *_gaps(growth, shown)))
+    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=(_note(scaling, mode, folder), *_gaps(scaling, shown)))
 
 
-def _entries(growth: Growth, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
+def _entries(scaling: ScalingCosts, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
     head = (Entry(f"{length:,}", {"length": length}), Entry(variant, {"variant": variant}))
-    point, first = growth.at(variant, length), growth.at(base, length)
+    point, first = scaling.at(variant, length), scaling.at(base, length)
     if point is None:
         return (*head, *(missing(*keys) for keys in KEYS))
     cells = zip(KEYS, _cells(point, first), strict=True)
@@ -76,7 +78,7 @@ def _entries(growth: Growth, base: str, variant: str, length: int, source: str) 
     return (*head, *made)
 
 
-def _cells(point: Point, first: Point | None) -> list[tuple[str, Sequence[Value]] | None]:
+def _cells(point: ScalingRow, first: ScalingRow | None) -> list[tuple[str, Sequence[Value]] | None]:
     """Text and raw values of each column from the third on; None where there is no base to hold against."""
     total, without, of = point.parameters.total, point.parameters.without_embedding, point.of_first
     return [
@@ -101,22 +103,22 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:,.0f}" if seconds >= 0.9995 else three(1e3 * seconds)
 
 
-def _note(growth: Growth, mode: Mode, folder: Path) -> str:
-    first, limits = growth.rows[0], growth.limits
+def _note(scaling: ScalingCosts, mode: Mode, folder: Path) -> str:
+    first, limits = scaling.rows[0], scaling.limits
     return (
         f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
-        f"in the same rounds, {growth.device}; {code_of(folder)}. Limits of the machine: "
+        f"in the same rounds, {scaling.device}; {code_of(folder)}. Limits of the machine: "
         f"{engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
         f"{engineering(limits.copy_bytes_per_s)}B/s in copies."
     )
 
 
-def _gaps(growth: Growth, lengths: Sequence[int]) -> list[str]:
+def _gaps(scaling: ScalingCosts, lengths: Sequence[int]) -> list[str]:
     """Why entries are missing, and variants that have none."""
-    gaps = [gap for gap in growth.missing if gap.length in lengths]
+    gaps = [gap for gap in scaling.missing if gap.length in lengths]
     said = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in gaps]
     known = {(gap.variant, gap.length) for gap in gaps}
-    silent = [length for length in lengths for name in growth.variants
-              if growth.at(name, length) is None and (name, length) not in known]  # fmt: skip
+    silent = [length for length in lengths for name in scaling.variants
+              if scaling.at(name, length) is None and (name, length) not in known]  # fmt: skip
     asked = dict.fromkeys(silent)
     return [*said, *(f"Missing: {length:,} tokens were not asked for in this measurement." for length in asked)]

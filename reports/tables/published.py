@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarmformer.records import FIGURES, GPU, GpuPass, TimedArm
+
 from ..claims.measurements import read_measurements
 from ..kinds import Strict
-from ..measured import RESULTS, GpuPass, TimedArm, read_gpu, read_speed
+from ..measured import RESULTS, read_gpu, read_speed
 from ..published import Number, Published, read_published
 from ..recipes import Recipe, as_published, recipes
 from ..render.table import Column, Entry, Row, Table
@@ -157,7 +159,7 @@ def _parameters(number: Number, properties: str) -> Ours:
 
 
 def _latency(number: Number, timed: Timed) -> Ours:
-    speed, source = read_speed(RESULTS / timed.folder), f"{timed.folder}/figures.json"
+    speed, source = read_speed(RESULTS / timed.folder), f"{timed.folder}/{FIGURES}"
     wanted = (timed.group, timed.arm, number.batch)
     arm = next((one for one in speed.arms if (one.group, one.arm, one.texts) == wanted), None)
     if arm is None:
@@ -179,7 +181,7 @@ def _on_gpu(number: Number, folder: str) -> list[Ours]:
     """Forward passes of the published batch, one for each thing that is computed in."""
     if not (RESULTS / folder).exists():
         return []
-    found, source = read_gpu(RESULTS / folder), f"{folder}/gpu.json"
+    found, source = read_gpu(RESULTS / folder), f"{folder}/{GPU}"
     wanted = (number.model, "forward", number.batch, number.length)
     rows = [row for row in found.rows if (row.variant, row.mode, row.batch, row.length) == wanted]
     return [_gpu_pass(number, row, source, folder, found.gpu.name.removeprefix("cuda: ")) for row in rows]

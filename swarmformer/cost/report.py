@@ -135,6 +135,6 @@ def _row(timing: Latency, variant: str, mode: Mode, work: Work, limits: Limits) 
         mode=mode,
         batch=timing.batch,
         length=timing.length,
-        **{**timing.samples.to_dict(), "load_average": timing.samples.load_average},
+        **timing.samples.to_dict(),
         **judge(place, work, timing.samples.p50, limits),
     )

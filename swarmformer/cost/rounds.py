@@ -56,12 +56,12 @@ class Samples:
         return float(np.percentile(self.seconds, q))
 
     def to_dict(self) -> dict[str, Any]:
-        """The columns of a row, as JSON values."""
+        """The columns of ``records.benchmark.Timing``."""
         return {
             "median_s": self.p50,
             **{f"p{q}_s": self.percentile(q) for q in (20, 80, 90, 95)},
             "repeats": self.n,
-            "load_average": list(self.load_average),
+            "load_average": self.load_average,
         }
 
 

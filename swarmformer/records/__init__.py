@@ -10,6 +10,7 @@ config.json, trial.json, failure.json, environment.json, curve.jsonl            
 runs.parquet                    all of a finished grid, sealed into one file
 answers.npz, asked_*.npz        what such a file keeps of predictions, laid out: of a cell; the examples, beside cells
 progress.json                   how far a cell or a trial that runs is
+costs.json, figures.json, gpu.json      what ``swarmformer bench`` measured: beside settings.json and environment.json
 """
 
 from .aliases import former_keys, todays_key
@@ -30,9 +31,11 @@ from .base import (
     scratch_folder,
     write_bytes_atomically,
 )
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits, Measured
+from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
+from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass
 from .names import (
     CHECKPOINT,
     CONFIG,
@@ -41,7 +44,9 @@ from .names import (
     ENVIRONMENT,
     EXTENDED,
     FAILURE,
+    FIGURES,
     FLOORS,
+    GPU,
     LOG,
     LOSSES,
     OUTPUT,
@@ -108,7 +113,9 @@ from .run import (
     check_file,
     hashes_of,
 )
+from .scaling import IntervalEstimate, LocalExponent, ScalingCosts, ScalingExponents, ScalingRow
 from .sealing import ArchiveError, opened, seal, unseal
+from .speed import CellsPerHour, GridSpeed, SpeedBenchmark, SpeedRatio, TimedArm, UntimedArm
 from .tuning import (
     RULE,
     TRIALS,

@@ -78,7 +78,7 @@ def save(path: Path, document: Document, *, flush: bool = True) -> None:
     Raises:
         ValueError: a number that is not finite in a part that takes any JSON value.
     """
-    save_json(path, document.model_dump(mode="json"), document.SCHEMA, flush=flush)
+    save_json(path, document.model_dump(mode="json", by_alias=True), document.SCHEMA, flush=flush)
 
 
 def save_json(path: Path, content: Mapping[str, Any], schema: int = 1, *, flush: bool = True) -> None:

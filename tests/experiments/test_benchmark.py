@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from experiments import benchmark, scaling
 from experiments.measure import benchmark_rows, scaling_rows
+from experiments.measure.command import new_folder
+from experiments.measure.measured import CostArm, Timed, arm_at
 from reports.errors import ReportError
 from reports.study.costs import check_costs
 from swarmformer.cost import machine
+from swarmformer.cost.limits import Work
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import TooLargeError
-from swarmformer.records import Costs, load
+from swarmformer.cost.rounds import Samples
+from swarmformer.errors import SpecError
+from swarmformer.records import BenchmarkCosts, BenchmarkRow, Costs, ScalingCosts, load
+from swarmformer.variants import load_variant
 
 SMALL = ["model.dims.d_model=8", "model.dims.vocab_size=50", "model.dims.seq_len=32"]
 LISTOPS = ["data.task.name=listops", "data.task.max_length=24", "data.task.min_length=4", "data.task.max_depth=2"]
@@ -66,6 +73,8 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
     assert json.loads((tmp_path / "a" / "settings.json").read_text())["lengths"] == [16, 37]
     assert (tmp_path / "a" / "environment.json").exists() and (tmp_path / "a" / "sacred").is_dir()
 
+    measured = load(tmp_path / "a" / "costs.json", BenchmarkCosts)
+    assert measured.limits.matmul_flops_per_s == max(found.matmul_flops_per_s for found in measured.limits_by)
     record = load(tmp_path / "a" / "costs.json", Costs)
     check_costs(record, "a")
     row = record.rows[0].model_copy(update={"median_s": record.rows[0].median_s / 1e5})
@@ -80,16 +89,16 @@ def test_real_texts(tmp_path: Path, own_signals: None, capsys: pytest.CaptureFix
     words = ["variants=[original_small,base]", "modes=[single_stream,offline]", "texts=12", "budget_s=0.1"]
     words += ["model.dims.d_model=8", "model.dims.seq_len=24", f"runs={tmp_path}", *LISTOPS]
     assert benchmark.main(["with", *words]) == 0
-    rows = costs_of(tmp_path / "benchmark")["rows"]
-    assert {(row["variant"], row["mode"], row["tokenised"]) for row in rows} == {
+    rows = load(tmp_path / "benchmark" / "costs.json", BenchmarkCosts).rows
+    assert {(row.variant, row.mode, row.tokenised) for row in rows} == {
         (variant, mode, tokenised)
         for variant in ("original_small", "base")
         for mode in ("single_stream", "offline")
         for tokenised in (False, True)
     }
-    assert all(row["texts"] >= 10 and row["mlperf_least_s"] == 600 for row in rows)
-    padded = {row["variant"]: row["padded_tokens"] for row in rows}
-    assert rows[0]["real_tokens"] <= padded["base"] < padded["original_small"] == 12 * 24
+    assert all(row.texts >= 10 and row.mlperf_least_s == 600 for row in rows)
+    padded = {row.variant: row.padded_tokens for row in rows}
+    assert rows[0].real_tokens <= padded["base"] < padded["original_small"] == 12 * 24
     assert "MLPerf asks for 600 s" in capsys.readouterr().out
 
 
@@ -163,17 +172,40 @@ def test_growth(
     monkeypatch.setattr(scaling_rows, "measure_memory", memory)
     words = ["variants=[base,base+windowed]", "lengths=[32,64,128,256]", "budget_s=0.2", f"runs={tmp_path}", *SMALL]
     assert scaling.main(["with", *words]) == 0
-    costs = costs_of(tmp_path / "scaling")
-    assert [(gap["variant"], gap["length"]) for gap in costs["missing"]] == [("base", 256), ("base+windowed", 256)]
-    assert "one call takes 99 s; call_s is 30" in costs["missing"][0]["reason"]
-    base, windowed = costs["growth"]
-    assert base["lengths"] == windowed["lengths"] == [32, 64, 128]
-    assert base["memory"]["value"] == pytest.approx(1.0)
-    assert 0.99 < windowed["flops"]["value"] < 1.05 and windowed["flops"]["low"] is not None
-    assert [(step["from"], step["to"]) for step in base["local_seconds"]] == [(32, 64), (64, 128)]
-    parameters = {(row["variant"], row["parameters"]["total"]) for row in costs["rows"]}
+    costs = load(tmp_path / "scaling" / "costs.json", ScalingCosts)
+    assert [(gap.variant, gap.length) for gap in costs.missing] == [("base", 256), ("base+windowed", 256)]
+    assert "one call takes 99 s; call_s is 30" in costs.missing[0].reason
+    base, windowed = costs.growth
+    assert base.lengths == windowed.lengths == (32, 64, 128)
+    assert base.memory.value == pytest.approx(1.0)
+    assert 0.99 < windowed.flops.value < 1.05 and windowed.flops.low is not None
+    assert [(step.shorter, step.longer) for step in base.local_seconds] == [(32, 64), (64, 128)]
+    parameters = {(row.variant, row.parameters.total) for row in costs.rows}
     assert len(parameters) == 2, "of each variant, whatever the length"
-    first = [row["of_first"] for row in costs["rows"] if row["variant"] == "base"]
+    first = [row.of_first.model_dump() for row in costs.rows if row.variant == "base"]
     assert first == [{"value": 1.0, "low": 1.0, "high": 1.0}] * 3
+    step = costs_of(tmp_path / "scaling")["growth"][0]["local_seconds"][0]
+    assert (step["from"], step["to"]) == (32, 64), "the file's own words"
     check_costs(load(tmp_path / "scaling" / "costs.json", Costs), "scaling")
     assert "seconds ∝ N^" in capsys.readouterr().out
+
+
+def test_a_wrong_row_is_refused_before_it_is_written() -> None:
+    arm = arm_at(load_variant("base"), 16)
+    assert isinstance(arm, CostArm)
+    columns = {**arm.columns(), "mode": "forward", "batch": 1, "texts_per_s": 2.0}
+    limits, same = Limits(1e9, 1e9, (1, 1, 1), "none"), {"threads": 1, "precision": "fp32"}
+    timed = Timed("base", columns, Samples((0.5,), (0.0, 0.0)), Work(8, 8))
+    assert timed.judged(BenchmarkRow, limits, **same).share_of_least == pytest.approx(1.6e-8)
+    for wrong in ({"batch": "1"}, {"length": 0}, {"texts_per_s": None}, {"growth_bytes": -1}):
+        with pytest.raises(ValidationError, match=next(iter(wrong))):
+            timed.judged(BenchmarkRow, limits, **same, **wrong)
+
+
+@pytest.mark.parametrize("name", ["costs.json", "figures.json", "gpu.json"])
+def test_no_measurement_is_overwritten(name: str, tmp_path: Path) -> None:
+    assert new_folder(str(tmp_path), "mine") == tmp_path / "mine"
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).touch()
+    with pytest.raises(SpecError, match="holds a measurement already"):
+        new_folder(str(tmp_path), "mine")

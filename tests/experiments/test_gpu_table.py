@@ -14,7 +14,7 @@ from experiments.measure import gpu
 from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
 from swarmformer.cost.machine import Limits
 from swarmformer.errors import MemoryExhaustedError
-from swarmformer.records import load_json, save_json
+from swarmformer.records import GpuBenchmark, load, save
 
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 
@@ -23,17 +23,18 @@ SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
 def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
     found = measure(Settings(budget_s=0.1, ways=["eager"]), sizes, torch.device("cpu"), SMALL)
-    rows = found["rows"]
-    assert len(rows) == len(list(cases(sizes, Settings(ways=["eager"])))) == 12 and found["missing"] == []
-    assert set(found["limits"]) == {"fp32", "tf32", "bf16"}
+    rows = found.rows
+    assert len(rows) == len(list(cases(sizes, Settings(ways=["eager"])))) == 12 and found.missing == ()
+    assert set(found.limits) == {"fp32", "tf32", "bf16"}
     for row in rows:
         shown = dict(zip(HEAD, cells(row), strict=True))
-        forward = row["mode"] == "forward"
-        assert shown["reached"] == (("yes" if row["variant"] == "original_base" else "no") if forward else "")
-        assert (row["epoch_s"] is None) == forward and 0 < row["share_of_limit"] <= 1.05
+        forward = row.mode == "forward"
+        assert shown["reached"] == (("yes" if row.variant == "original_base" else "no") if forward else "")
+        assert (row.epoch_s is None) == forward and 0 < row.share_of_limit <= 1.05
         if not forward:
-            assert row["epoch_s"] == pytest.approx(11_250 * row["median_s"])
-    save_json(tmp_path / "gpu.json", {"device": "cpu", **found})
+            assert row.epoch_s == pytest.approx(11_250 * row.median_s)
+    save(tmp_path / "gpu.json", found)
+    assert load(tmp_path / "gpu.json", GpuBenchmark) == found
     show(tmp_path / "gpu.json")
     assert "ceilings, TFLOP/s: fp32 " in capsys.readouterr().out
 
@@ -43,10 +44,10 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     rates = iter([1.0, 1e18])
     monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(next(rates), 1e18, (1, 1, 1), "none"))
     size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
-    monkeypatch.setattr(gpu, "cases", lambda sizes, settings: [Case(size, "forward", "fp32", False)])
+    monkeypatch.setattr(gpu, "cases", lambda sizes, settings: [Case(size, "forward", "fp32", "eager")])
     found = measure(Settings(budget_s=0.1, ways=["eager"]), [size], torch.device("cpu"), SMALL)
-    assert found["missing"] == [] and len(found["rows"]) == 1
-    assert found["limits"]["fp32"]["matmul_flops_per_s"] == 1e18 == found["rows"][0]["limit_flops_per_s"]
+    assert found.missing == () and len(found.rows) == 1
+    assert found.limits["fp32"].matmul_flops_per_s == 1e18 == found.rows[0].limit_flops_per_s
 
 
 @pytest.mark.parametrize(("error", "reason"), [
@@ -70,8 +71,8 @@ def test_what_one_pass_fails_of_costs_its_row_alone(
             measure(settings, [size], torch.device("cpu"), SMALL)
         return
     found = measure(settings, [size], torch.device("cpu"), SMALL)
-    assert found["rows"] == [] and [gap["mode"] for gap in found["missing"]] == ["forward", "training"]
-    assert all(gap["reason"].startswith(reason) and gap["way"] == "compiled" for gap in found["missing"])
+    assert found.rows == () and [gap.mode for gap in found.missing] == ["forward", "training"]
+    assert all(gap.reason.startswith(reason) and gap.way == "compiled" for gap in found.missing)
 
 
 def test_the_published_sizes_are_those_of_their_cards() -> None:
@@ -101,7 +102,7 @@ def test_the_whole_table_on_a_gpu(tmp_path: Path, own_signals: None, capsys: pyt
     ways = ["eager", "captured"]
     assert benchmark.main(["gpu", f"runs={tmp_path}", "budget_s=20", f"ways={json.dumps(ways)}"]) == 0
     assert "original_base" in capsys.readouterr().out
-    found = load_json(tmp_path / "gpu-1" / "gpu.json")
-    assert found["missing"] == []
-    assert len(found["rows"]) == len(list(cases(SIZES, Settings(ways=["eager", "captured"])))) == 24
-    assert {row["way"] for row in found["rows"]} == set(ways) and all(row["peak_bytes"] > 0 for row in found["rows"])
+    found = load(tmp_path / "gpu-1" / "gpu.json", GpuBenchmark)
+    assert found.missing == ()
+    assert len(found.rows) == len(list(cases(SIZES, Settings(ways=["eager", "captured"])))) == 24
+    assert {row.way for row in found.rows} == set(ways) and all(row.peak_bytes > 0 for row in found.rows)

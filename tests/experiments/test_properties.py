@@ -110,7 +110,7 @@ def test_a_batch_that_does_not_fit_is_missing_and_a_smaller_one_is_taken(monkeyp
     rows, missing = memory.memory_rows(1, batches=(512, 2))
     plain = next(row for row in rows if not row["fast"])
     assert plain["batch"] == 2 and plain["peak_bytes"] > plain["growth_bytes"] > 0
-    assert missing[0].where["batch"] == 512 and "more memory" in missing[0].reason
+    assert missing[0]["batch"] == 512 and "more memory" in missing[0]["reason"]
 
 
 def test_a_finished_measurement_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

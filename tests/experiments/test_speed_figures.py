@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from multiprocessing import get_context
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -10,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from experiments import benchmark
 from experiments.speed import command, depth, evaluation, figure, measure, prediction, training
-from experiments.speed.figure import Arm, Figure, Group, arm_row, figure_row, judged
+from experiments.speed.figure import Arm, Group, Target, arm_row, figure_row, judged, judged_figure
 from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.rounds import Samples
+from swarmformer.records import SpeedBenchmark, UntimedArm, load
 from swarmformer.testing import assert_close
 from tests.data.toy_tasks import WORDS
 
@@ -34,38 +35,47 @@ def samples(*seconds: float) -> Samples:
 def test_ratio_is_per_text_and_against_the_fastest_reference() -> None:
     arms = {"slow": Arm(nothing, 10), "one text": Arm(nothing, 1), "ours": Arm(nothing, 20)}
     timed = {"slow": samples(20.0, 22.0, 24.0), "one text": samples(1.0, 1.1, 1.2), "ours": samples(8.0, 8.0, 10.0)}
-    row = figure_row(Figure("f", ("slow", "one text", "not here"), "ours", 2.0, 3.0), arms, timed)
-    assert row["reference"] == "one text"
-    assert row["ratio"] == pytest.approx(1.0 / (8.0 / 20)) and row["reached"] and row["rounds"] == 3
-    assert (row["ratio_p20"], row["ratio_p80"]) == pytest.approx((2.44, 2.65))  # of 2.4, 2.5 and 2.75, round by round
+    row = figure_row(Target("f", ("slow", "one text", "not here"), "ours", 2.0, 3.0), arms, timed)
+    assert row.reference == "one text"
+    assert row.ratio == pytest.approx(1.0 / (8.0 / 20)) and row.reached and row.rounds == 3
+    assert (row.ratio_p20, row.ratio_p80) == pytest.approx((2.44, 2.65))  # of 2.4, 2.5 and 2.75, round by round
 
 
 @pytest.mark.parametrize(("seconds", "reached"), [(4.3, True), (4.5, False)])
 def test_growth_is_of_calls_and_must_stay_below(seconds: float, reached: bool) -> None:
     arms = {"short": Arm(nothing, 8), "long": Arm(nothing, 8)}
-    figure = Figure("growth", ("short",), "long", 4.4, 4.0, growth=True)
+    figure = Target("growth", ("short",), "long", 4.4, 4.0, growth=True)
     row = figure_row(figure, arms, {"short": samples(1.0), "long": samples(seconds)})
-    assert row["ratio"] == pytest.approx(seconds) and row["reached"] is reached
+    assert row.ratio == pytest.approx(seconds) and row.reached is reached
 
 
 def test_a_figure_that_is_missed_says_so() -> None:
     arms = {"published": Arm(nothing, 1), "fast": Arm(nothing, 1)}
     timed = {"published": samples(1.9), "fast": samples(1.0)}
-    row = figure_row(Figure("f", ("published",), "fast", 2.0, 3.0), arms, timed)
-    assert not row["reached"]
+    row = figure_row(Target("f", ("published",), "fast", 2.0, 3.0), arms, timed)
+    assert not row.reached
 
 
 def test_share_of_the_limit_is_that_of_the_precision_and_above_it_is_an_error() -> None:
     fp32, bf16 = Arm(nothing, 1, 5 * 10**8), Arm(nothing, 1, 2 * 10**9, "bf16")
-    assert judged(arm_row("a", fp32, samples(1.0)), LIMITS)["share_of_limit"] == pytest.approx(0.5)
-    assert judged(arm_row("a", bf16, samples(1.0)), LIMITS)["share_of_limit"] == pytest.approx(0.5)
-    assert judged(arm_row("a", Arm(nothing, 1), samples(1.0)), LIMITS)["share_of_limit"] is None
+    assert judged(arm_row("group", "a", fp32, samples(1.0)), LIMITS).share_of_limit == pytest.approx(0.5)
+    assert judged(arm_row("group", "a", bf16, samples(1.0)), LIMITS).share_of_limit == pytest.approx(0.5)
+    assert judged(arm_row("group", "a", Arm(nothing, 1), samples(1.0)), LIMITS).share_of_limit is None
     with pytest.raises(LimitError, match=r"a: 2\.00 times"):
-        judged(arm_row("a", fp32, samples(0.25)), LIMITS)
+        judged(arm_row("group", "a", fp32, samples(0.25)), LIMITS)
+
+
+def test_a_wrong_row_is_refused_before_it_is_written() -> None:
+    with pytest.raises(ValidationError, match="seconds"):
+        arm_row("group", "a", Arm(nothing, 1), samples(1.0, 0.0, 1.0))
+    with pytest.raises(ValidationError, match="texts"):
+        arm_row("group", "a", Arm(nothing, 0), samples(1.0))
+    with pytest.raises(ValidationError, match="ratio"):
+        judged_figure(Target("f", (), "ours", 1.0, 1.0), "reference", float("nan"), (None, None), 1)
 
 
 def tiny(depth: object) -> Group:
-    figure = Figure("two sums", ("slow",), "quick", 1e-9, 1.0)
+    figure = Target("two sums", ("slow",), "quick", 1e-9, 1.0)
     return Group({"slow": Arm(lambda: sum(range(9_000)), 1), "quick": Arm(nothing, 1)}, (figure,), {"third": "absent"})
 
 
@@ -76,16 +86,17 @@ def test_command_writes_and_refuses_to_overwrite(
     monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: measured(threads, groups))
     words = ["quick", "grid=False", f"runs={tmp_path}", "threads=1", "groups=[sums]"]
     assert benchmark.main([*words, "name=mine"]) == 0
-    content = json.loads((tmp_path / "mine" / "figures.json").read_text())
-    assert content["figures"][0]["reached"] and content["grid"] is None and content["threads"] == 1
-    assert {"group": "sums", "arm": "third", "reason": "absent"} in content["missing"]
+    content = load(tmp_path / "mine" / "figures.json", SpeedBenchmark)
+    assert content.figures[0].reached and content.grid is None and content.threads == 1
+    assert {row.arm for row in content.arms} == {"slow", "quick"}
+    assert UntimedArm(group="sums", arm="third", reason="absent") in content.missing
     assert "two sums" in capsys.readouterr().out
     assert benchmark.main([*words, "name=mine"]) == 1
     assert "holds a measurement already" in capsys.readouterr().err
     assert benchmark.main(words) == 0 and (tmp_path / "quick-1" / "figures.json").exists()
 
 
-def measured(threads: int, groups: list[str]) -> measure.Measured:
+def measured(threads: int, groups: list[str]) -> measure.GroupSpeeds:
     """The one small group, timed in this process, which knows it."""
     assert groups == ["sums"]
     found = measure.measure_group("sums", "quick", threads, keep_memory=False)
@@ -98,8 +109,8 @@ def test_groups_are_timed_in_processes_of_their_own(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(measure, "_limits", lambda: LIMITS)
     monkeypatch.setattr(measure, "get_context", recorded := Recorded())
     found = measure.measure_groups("quick", 1, keep_memory=False)
-    assert recorded.asked == ["spawn"] and [row["arm"] for row in found.arms] == ["4096 tokens", "16384 tokens"]
-    assert found.figures[0]["growth"] and found.limits["fp32"].matmul_flops_per_s == 1e9
+    assert recorded.asked == ["spawn"] and [row.arm for row in found.arms] == ["4096 tokens", "16384 tokens"]
+    assert found.figures[0].growth and found.limits["fp32"].matmul_flops_per_s == 1e9
 
 
 class Recorded:
@@ -117,6 +128,16 @@ def test_without_data_real_texts_are_missing_with_their_reason(monkeypatch: pyte
     monkeypatch.delenv("SWARMFORMER_DATA", raising=False)
     found = depth.GROUPS["Small, epoch"](depth.DEPTHS["quick"])
     assert not found.arms and "SWARMFORMER_DATA" in found.missing["Small, an epoch"]
+
+
+def test_a_benchmark_of_what_is_missing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
+) -> None:
+    gap = UntimedArm(group="Small, epoch", arm="real texts", reason="no data")
+    found = measure.GroupSpeeds(missing=[gap], limits=LIMITS)
+    monkeypatch.setattr(command, "measure_groups", lambda depth, threads, keep, groups: found)
+    assert benchmark.main(["quick", "grid=False", f"runs={tmp_path}", "threads=1"]) == 0
+    assert "missing: Small, epoch, real texts: no data" in capsys.readouterr().out
 
 
 def test_an_unknown_key_names_the_nearest(capsys: pytest.CaptureFixture[str], own_signals: None) -> None:
@@ -139,7 +160,7 @@ def test_slow_bf16_is_missing_with_both_rates(bf16: float, kept: list[str], monk
     monkeypatch.setattr(figure, "product_rates", lambda products, device: {"fp32": 6e10, "bf16": bf16})
     figure.slow_bf16.cache_clear()
     arms = {"fp32": Arm(nothing, 1), "bf16": Arm(nothing, 1, precision="bf16_weights")}
-    figures = tuple(Figure(name, ("fp32",), name, 1.0, 1.0) for name in arms)
+    figures = tuple(Target(name, ("fp32",), name, 1.0, 1.0) for name in arms)
     group = figure.worth_timing(Group(arms, figures, {"third": "absent"}))
     figure.slow_bf16.cache_clear()
     assert [*group.arms] == kept == [each.ours for each in group.figures] and group.missing["third"] == "absent"

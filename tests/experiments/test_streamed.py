@@ -9,12 +9,11 @@ import pytest
 
 from experiments import scaling
 from experiments.measure import streamed_rows
-from reports.measured import read_growth
 from swarmformer.cost import streamed
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.memory import TooLargeError
 from swarmformer.cost.streamed import StreamOrder
-from swarmformer.records import load_json
+from swarmformer.records import ScalingCosts, load
 from swarmformer.variants import load_variant
 
 SIZES = {"vocab_size": 40, "d_model": 16, "seq_len": 16, "num_layers": 1}
@@ -51,13 +50,13 @@ def test_rows_are_kept_as_they_come(
     assert scaling.main(words) != 0 and not (tmp_path / "scaling" / "costs.json").exists()
     assert scaling.main(words) == 0
     assert asked == [256, 4096, 4096, 65536], "the cheapest first, and none that is done again"
-    costs, growth = load_json(tmp_path / "scaling" / "costs.json"), read_growth(tmp_path / "scaling")
-    assert [row["length"] for row in costs["rows"]] == [256, 4096] and growth.growth[0].memory.value == pytest.approx(1)
-    assert costs["rows"][0]["tokens_per_s"] == pytest.approx(1 / 1.5e-4)
-    assert costs["rows"][1]["cpu_us_per_token"] == pytest.approx(100)
-    large, slow = costs["missing"]
-    assert (large["length"], large["reason"]) == (65536, "needs more memory than 1.0 GiB")
-    assert slow["length"] == 10**7 and "one call would take about 1,000 s, by its FLOPs and the" in slow["reason"]
+    costs = load(tmp_path / "scaling" / "costs.json", ScalingCosts)
+    assert [row.length for row in costs.rows] == [256, 4096] and costs.growth[0].memory.value == pytest.approx(1)
+    assert costs.rows[0].tokens_per_s == pytest.approx(1 / 1.5e-4) and costs.rows[0].piece == 64
+    assert costs.rows[1].cpu_us_per_token == pytest.approx(100)
+    large, slow = costs.missing
+    assert (large.length, large.reason) == (65536, "needs more memory than 1.0 GiB")
+    assert slow.length == 10**7 and "one call would take about 1,000 s, by its FLOPs and the" in slow.reason
     assert "CPU µs a token" in capsys.readouterr().out
     assert scaling.main(words) == 1 and "holds a measurement already" in capsys.readouterr().err
 
@@ -96,8 +95,8 @@ def test_a_variant_that_cannot_be_cut_is_missing_with_its_reason(
     monkeypatch.setattr(streamed_rows, "measure_streamed", row_of)
     words = ["variants=[base,base+positions]", "piece=64", "lengths=[64,128]", "budget_s=0.2", f"runs={tmp_path}"]
     assert scaling.main(["with", *words, *SMALL]) == 0
-    gaps = load_json(tmp_path / "scaling" / "costs.json")["missing"]
-    assert {gap["reason"] for gap in gaps} == {"embedding.token_position needs the whole text"}
+    gaps = load(tmp_path / "scaling" / "costs.json", ScalingCosts).missing
+    assert {gap.reason for gap in gaps} == {"embedding.token_position needs the whole text"}
 
 
 def order(**changes: Any) -> StreamOrder:

@@ -12,9 +12,10 @@ import pytest
 from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
 from reports.errors import ReportError
-from reports.measured import read_growth
+from reports.measured import read_scaling
 from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
+from tests.reports.synthetic_measurements import least_time, scaling, scaling_row, start, timing
 
 LENGTHS = (256, 768, 4096, 16384)
 
@@ -25,12 +26,7 @@ def bounded(value: float, half: float | None = None) -> dict[str, float | None]:
 
 
 def point(variant: str, length: int, flops: int, of_first: float) -> dict[str, Any]:
-    return {
-        "variant": variant, "length": length, "mode": "forward", "batch": 1, "threads": 1, "precision": "fp32",
-        "flops": flops, "median_s": 0.1, "p20_s": 0.09, "p80_s": 0.11, "repeats": 5, "growth_bytes": 2**20,
-        "share_of_floor": 0.5, "of_first": bounded(of_first, 0.05),
-        "parameters": {"total": 100 + length, "without_embedding": 10},
-    }  # fmt: skip
+    return {**scaling_row(variant, length, flops, 0.1), "of_first": bounded(of_first, 0.05)}
 
 
 def growth(ratios: list[float], seconds: list[float], order: int = 1) -> dict[str, Any]:
@@ -39,27 +35,25 @@ def growth(ratios: list[float], seconds: list[float], order: int = 1) -> dict[st
     for length, ratio, second in zip(LENGTHS, ratios, seconds, strict=True):
         base = 1000 * length**order
         rows += [point("base", length, base, 1.0), point("other", length, round(base * ratio), second)]
-    fits = [{"variant": "base", **{kind: bounded(1.0) for kind in ("flops", "seconds", "memory")}}]
+    fits = {kind: bounded(1.0) for kind in ("flops", "seconds", "memory")}
     gaps = [{"variant": "third", "length": 16384, "reason": "needs more memory"}]
-    ceilings = {"matmul_flops_per_s": 1e11, "copy_bytes_per_s": 1e10}
-    head = {"schema": 1, "device": "cpu", "threads": 1, "ceilings": ceilings}
-    return {**head, "rows": rows, "missing": gaps, "growth": fits}
+    return scaling(*rows, missing=gaps, growth=[{"variant": "base", "lengths": list(LENGTHS), **fits}])
 
 
 def speed(share: float = 0.7) -> dict[str, Any]:
     figure = {"figure": "eval", "reference": "published", "ours": "fast", "ratio": 2.5, "ratio_p20": 2.4,
               "ratio_p80": 2.6, "rounds": 5, "least": 2.0, "aim": 3.0, "growth": False, "reached": True}  # fmt: skip
-    arm = {"group": "Base", "arm": "fast", "texts": 256, "median_s": 2.0, "p20_s": 1.9, "p80_s": 2.1, "repeats": 5,
-           "flops": 10, "share_of_ceiling": share, "load_average": [0.1, 0.2]}  # fmt: skip
+    arm = {"group": "Base", "arm": "fast", "texts": 256, "precision": "fp32", "flops": 10, "seconds": [2.0] * 5,
+           **timing(2.0), "share_of_ceiling": share}  # fmt: skip
     ceilings = {"fp32": {"matmul_flops_per_s": 2e11, "copy_bytes_per_s": 1e10}}
-    return {"schema": 1, "device": "cpu", "threads": 2, "allocator": "as it comes", "figures": [figure], "arms": [arm],
-            "ceilings": ceilings, "grid": None, "missing": []}  # fmt: skip
+    head = {"schema": 1, "machine": {}, "device": "cpu", "threads": 2, "allocator": "as it comes"}
+    return {**head, "figures": [figure], "arms": [arm], "ceilings": ceilings, "grid": None, "missing": []}
 
 
 def evidence(folder: Path, **changes: Any) -> Path:
     contents = {
-        "figures/figures.json": speed(), "figures/environment.json": {"schema": 1, "code_revision": "abc"},
-        "scaling/environment.json": {"schema": 1, "code_revision": "abc"},
+        "figures/figures.json": speed(), "figures/environment.json": {"schema": 1, **start("abc")},
+        "scaling/environment.json": {"schema": 1, **start("abc")},
         "scaling/costs.json": growth([0.5] * 4, [0.5] * 4), **changes,
     }  # fmt: skip
     for name, content in contents.items():
@@ -85,7 +79,7 @@ def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
          "peak_bytes": 3 * 2**30, "growth_bytes": 512 * length, "piece": 4096, "load_average": [0.5, 2]}
         for length, cost in ((16384, 10.0), (10**7, 12.5))
     ]  # fmt: skip
-    started = {"schema": 2, "starts": [{"code_revision": "old"}, {"code_revision": "def"}]}
+    started = {"schema": 2, "starts": [start("old"), start("def")]}
     long = {**growth([0.5] * 4, [0.5] * 4), "rows": rows}
     evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
     text = written(tmp_path)[tmp_path / "long.md"]
@@ -99,7 +93,7 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
     rows = [{**point("base", length, 1000 * length, 1.0), "piece": 4096} for length in (16384, 10**7)]
     long = growth([0.5] * 4, [0.5] * 4)
     long |= {"rows": rows, "growth": [{**fit, "memory": None} for fit in long["growth"]]}
-    started = {"schema": 1, "code_revision": "abc"}
+    started = {"schema": 1, **start("abc")}
     evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
     text = written(tmp_path)[tmp_path / "long.md"]
     last = [cell.strip() for cell in text.splitlines()[5].strip("|").split("|")]
@@ -108,30 +102,30 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
 
 
 def gpu(share: float = 0.05) -> dict[str, Any]:
-    forward = {"variant": "original_base", "mode": "forward", "computes_in": "bf16", "way": "eager", "batch": 256,
-               "length": 768, "median_s": 0.0165, "p20_s": 0.016, "p80_s": 0.017, "repeats": 3, "load_average": [1, 2],
-               "share_of_limit": share, "stated_s": 0.00483, "stated_bytes": 9.13e9, "peak_bytes": 1_690_000_000,
-               "epoch_s": None}  # fmt: skip
+    case = {"variant": "original_base", "mode": "forward", "computes_in": "bf16", "way": "eager", "batch": 256,
+            "length": 768}  # fmt: skip
+    forward = {**case, **least_time(10, share), **timing(0.0165, 3), "compile_s": None, "stated_s": 0.00483,
+               "stated_bytes": 9.13e9, "peak_bytes": 1_690_000_000, "epoch_s": None}  # fmt: skip
     training = {**forward, "mode": "training", "batch": 48, "stated_s": None, "epoch_s": 11.04, "load_average": [1, 5]}
     limits = {"matmul_flops_per_s": 7.9e14, "copy_bytes_per_s": 3e12, "best_product": [8192] * 3, "precision": "bf16"}
-    card = {"name": "a card", "driver": "580", "cuda": "13.0"}
-    gap = {"variant": "original_base", "mode": "training", "computes_in": "fp32", "way": "compiled", "reason": "full"}
-    head = {"schema": 1, "gpu": card, "limits": {"bf16": limits}}
-    rows = [forward, {**forward, "way": "compiled", "share_of_limit": 0.01}, training]
+    card = {"type": "cuda", "name": "a card", "driver": "580", "cuda": "13.0", "matmul_precision": "none"}
+    gap = {**case, "mode": "training", "computes_in": "fp32", "way": "compiled", "reason": "full"}
+    head = {"schema": 1, "machine": {}, "device": "cuda", "gpu": card, "limits": {"bf16": limits}}
+    rows = [forward, {**forward, "way": "compiled", "share_of_ceiling": 0.01}, training]
     return {**head, "rows": rows, "missing": [gap]}
 
 
 def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
-    started = {"schema": 1, "code_revision": "def", "packages": {"torch": "2.11.0"}}
+    started = {"schema": 1, **start("def", packages={"torch": "2.11.0"})}
     evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
     text = written(tmp_path)[tmp_path / "gpu.md"]
     lines = [text.splitlines()[row] for row in (4, 6)]
     first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    assert first[5:] == ["16.50", "16.00 to 17.00", "3", "4.83", "1.69", "9.13", "—", "5 %"]
+    assert first[5:] == ["16.50", "14.85 to 18.15", "3", "4.83", "1.69", "9.13", "—", "5 %"]
     assert last[1:3] == ["training", "48 × 768"] and last[8] == last[10] == "—" and last[11] == "11.0"
     assert "training, fp32, compiled: full." in text
     assert "a card, driver 580, CUDA 13.0; limits measured: bf16 790 TFLOP/s and 3.0 TB/s" in text
-    assert "load average of the host 1.0 to 5.0; code def, PyTorch 2.11.0." in text
+    assert "load average of the host 0.1 to 5.0; code def, PyTorch 2.11.0." in text
     assert "Compiled: through torch.compile." in text and "Captured" not in text, "no row is captured"
 
 
@@ -149,7 +143,7 @@ def test_half_a_measurement_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_committed_parameters_are_those_of_the_variants() -> None:
-    forward, training = (read_growth(FOLDER / mode) for mode in ("scaling", "scaling_training"))
+    forward, training = (read_scaling(FOLDER / mode) for mode in ("scaling", "scaling_training"))
     longest = [row for row in forward.rows if row.length == max(LENGTHS)]
     assert training.rows and longest
     for row in training.rows:

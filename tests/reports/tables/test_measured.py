@@ -14,6 +14,7 @@ from reports.measured import RESULTS
 from reports.published import read_published
 from reports.render import MISSING, Table
 from reports.study.build import study
+from tests.reports.synthetic_measurements import scaling, scaling_row, start
 from tests.reports.synthetic_runs import metrics, result, write, write_cell
 from tests.reports.tables.made_tables import entry, rows_of, ruled, tables
 
@@ -118,21 +119,15 @@ def test_what_a_gpu_gave_stands_beside_what_was_published(tmp_path: Path) -> Non
     assert "NVIDIA H100 80GB HBM3, bf16, eager" in timed.detail[0]
 
 
-def point(variant: str, length: int, flops: int, median_s: float, share: float = 0.5) -> dict[str, Any]:
-    return {
-        "variant": variant, "length": length, "mode": "forward", "batch": 1, "threads": 1, "precision": "fp32",
-        "flops": flops, "median_s": median_s, "p20_s": median_s * 0.9, "p80_s": median_s * 1.1, "repeats": 5,
-        "growth_bytes": 2**20 * length, "share_of_floor": share, "parameters": {"total": 1000, "without_embedding": 10},
-        "of_first": {"value": 1.5, "low": 1.4, "high": 1.6},
-    }  # fmt: skip
+def row(variant: str, length: int, flops: int, median_s: float, share: float = 0.5) -> dict[str, Any]:
+    grown = {"growth_bytes": 2**20 * length, "of_first": {"value": 1.5, "low": 1.4, "high": 1.6}}
+    return {**scaling_row(variant, length, flops, median_s, share), **grown}
 
 
 def measured(folder: Path, *rows: dict[str, Any]) -> Path:
     gaps = [{"variant": "base+other", "length": 768, "reason": "too large"}]
-    ceilings = {"matmul_flops_per_s": 1e11, "copy_bytes_per_s": 1e10}
-    head = {"schema": 1, "device": "cpu", "threads": 1, "ceilings": ceilings, "missing": gaps, "growth": []}
-    write(folder / "costs.json", {**head, "rows": list(rows)})
-    write(folder / "environment.json", {"schema": 1, "code_revision": "abc"})
+    write(folder / "costs.json", scaling(*rows, missing=gaps, growth=[]))
+    write(folder / "environment.json", {"schema": 1, **start("abc")})
     return folder
 
 
@@ -142,7 +137,7 @@ def cost(folder: Path, tmp_path: Path, lengths: tuple[int, ...] = (256, 768, 409
 
 
 def test_cost_by_length_with_what_is_missing(tmp_path: Path) -> None:
-    rows = (point("base", 256, 100, 0.01), point("base+other", 256, 150, 0.015), point("base", 768, 300, 0.03))
+    rows = (row("base", 256, 100, 0.01), row("base+other", 256, 150, 0.015), row("base", 768, 300, 0.03))
     (table,) = cost(measured(tmp_path / "scaling", *rows), tmp_path)
     assert len(table.rows) == 6 and ruled(table) == [0, 2, 4]
     first, other, _, gap, never, _ = [row.entries for row in table.rows]
@@ -157,7 +152,7 @@ def test_cost_by_length_with_what_is_missing(tmp_path: Path) -> None:
 
 def test_cost_above_physics_or_of_another_base_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="faster than its machine"):
-        cost(measured(tmp_path / "a", point("base", 256, 100, 0.01, share=1.2)), tmp_path)
+        cost(measured(tmp_path / "a", row("base", 256, 100, 0.01, share=1.2)), tmp_path)
     with pytest.raises(ReportError, match="the table's base is base"):
-        cost(measured(tmp_path / "b", point("enhanced", 256, 100, 0.01)), tmp_path)
+        cost(measured(tmp_path / "b", row("enhanced", 256, 100, 0.01)), tmp_path)
     assert cost(tmp_path / "nothing", tmp_path) == []

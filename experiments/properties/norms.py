@@ -7,6 +7,7 @@ reviews with ``--set data.task=imdb data.task.limit=3600 model.dims.seq_len=128`
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -68,6 +69,12 @@ class Reading:
     tokens: float
     texts: float
     embedding: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is no number, as a gradient that overflows, as None."""
+        values = asdict(self)
+        return {key: None if isinstance(value, float) and not math.isfinite(value) else value
+                for key, value in values.items()}  # fmt: skip
 
 
 def readings(places: str, patch: Mapping[str, Any], steps: int, every: int) -> Iterator[Reading]:
@@ -131,16 +138,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def run() -> None:
         options = parser.parse_args(arguments)
         patch, rows = read_updates(options.set), list[dict[str, Any]]()
+        options.out.mkdir(parents=True, exist_ok=True)
+        head = {"command": list(arguments or sys.argv[1:]), "code_revision": code_revision()}
         with torch_threads(options.threads):
             for places in options.places:
                 for reading in readings(places, patch, options.steps, options.every):
-                    rows.append(asdict(reading))
+                    rows.append(reading.to_dict())
                     print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-        options.out.mkdir(parents=True, exist_ok=True)
-        made = {"command": list(arguments or sys.argv[1:]), "code_revision": code_revision(), "rows": rows}
-        save_json(options.out / "norms.json", made)
+                save_json(options.out / "norms.json", {**head, "rows": rows})
 
-    return exit_status(run, "stopped; nothing was written")
+    return exit_status(run, "stopped; what was measured of whole placements is written")
 
 
 if __name__ == "__main__":

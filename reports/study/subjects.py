@@ -68,8 +68,8 @@ class Arm:
     means: Mapping[str, float]
     size: Size | None
     speeds: Mapping[int, ArmLatency]
-    step: ArmLatency | None
     sources: Sources
+    step: ArmLatency | None = None
     model: str = ""
     unlike: str = ""
     exercised: Exercised = field(default_factory=Exercised)

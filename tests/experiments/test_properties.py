@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from experiments.properties import behaviour, memory, next_token, norms, sizes
 from experiments.properties.__main__ import main
+from swarmformer.records import load_json
 
 
 def test_the_original_is_blind_where_positions_see() -> None:
@@ -44,6 +46,19 @@ def test_values_of_norms_are_read_as_everywhere(
     assert norms.main([*words, "train.lr=1e-3", "data.task=digits", "data.task.limit=9"]) == 0
     assert asked == [{"train": {"lr": 1e-3}, "data": {"task": {"name": "digits", "limit": 9}}}]
     assert norms.main([*words, "train.lr"]) == 1 and "write KEY=VALUE" in capsys.readouterr().err
+
+
+def test_a_gradient_that_is_no_number_costs_no_measurement_and_neither_does_a_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def readings(places: str, *_: object) -> Iterator[norms.Reading]:
+        if places == "all":
+            raise KeyboardInterrupt
+        yield norms.Reading(places, 0, 0.7, 0.5, 0.5, float("nan"))
+
+    monkeypatch.setattr(norms, "readings", readings)
+    assert norms.main(["--out", str(tmp_path), "--places", "none", "all"]) == 130
+    assert [row["embedding"] for row in load_json(tmp_path / "norms.json")["rows"]] == [None]
 
 
 def test_spread_is_of_rows_over_their_size() -> None:

@@ -56,13 +56,15 @@ class Versus(Rule):
     """An arm against its control, paired by seed, in every grid that has both.
 
     factors: in a grid without that arm, the arm of a design that has just these on is held against that design's own
-    base, the arm that has none. instead: factor → another one that may stand in its place, as one whose mechanism is
-    let act; so may the arm with one factor taken out for the other, ``enhanced-routing+routing_released``.
+    base, the arm that has none. around: the same two around another base, each time an arm and its control. instead:
+    factor → another one that may stand in its place, as one whose mechanism is let act; so may the arm with one factor
+    taken out for the other, ``enhanced-routing+routing_released``.
     """
 
     arm: str
     control: str
     factors: tuple[str, ...] = ()
+    around: tuple[tuple[str, str], ...] = ()
     instead: dict[str, str] = {}
     claimed: Claimed = "better"
 
@@ -75,6 +77,7 @@ class Versus(Rule):
     def _of(self, grid: GridStudy) -> list[Contrast]:
         names = (self.arm, *(f"{self.arm}-{factor}+{other}" for factor, other in self.instead.items()))
         pairs = [(name, self.control) for name in names if grid.arm(name)] or self._designed(grid)
+        pairs += self.around
         both = [(grid.arm(arm), grid.arm(control)) for arm, control in pairs]
         return [versus(grid, arm.name, control.name) for arm, control in both
                 if arm and control and set(arm.seeds) & set(control.seeds)]  # fmt: skip

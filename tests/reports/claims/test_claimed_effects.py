@@ -104,6 +104,17 @@ def test_an_arm_is_held_against_its_control_where_both_have_a_seed(compared: lis
     assert judged({**rule, "control": "nothing"}, grids).verdict is Ruling.UNTESTABLE
 
 
+def test_the_same_comparison_around_another_base_counts_too(compared: list[tuple[str, str, str]]) -> None:
+    arms = [arm(name, {0: 0.7}) for name in ("ours", "control", "placed+ours", "placed+control")]
+    grids = study(grid("both", arms=tuple(arms)), grid("placed", arms=tuple(arms[2:])), grid("half", arms=(arms[2],)))
+    around = {"rule": "versus", "arm": "ours", "control": "control", "around": [["placed+ours", "placed+control"]]}
+    assert judged(around, grids).verdict is Ruling.CONFIRMED
+    assert compared == [
+        ("both", "ours", "control"), ("both", "placed+ours", "placed+control"),
+        ("placed", "placed+ours", "placed+control"),
+    ]  # fmt: skip
+
+
 def test_an_arm_of_a_design_is_known_by_its_factors(compared: list[tuple[str, str, str]]) -> None:
     effects_of = [contrast(name, OPEN) for name in ("windowed", "gumbel")]
     arms = (arm("base+all", {0: 0.7}), arm("base", {0: 0.6}))

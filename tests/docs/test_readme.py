@@ -63,9 +63,9 @@ def test_a_row_has_the_costs_of_the_card_and_the_effects_of_table_3(cells: list[
     assert cells[1:3] == [flops, parameters]
     place = ROWS.index(cells)
     below = list(takewhile(lambda row: row not in DECISIONS, ROWS[place + 1 :]))
-    for column, task in ((3, "digits"), (4, "imdb_quick")):
+    for column, grid in ((3, "fraction_digits"), (4, "crossed_digits"), (5, "fraction_imdb_quick")):
         cell = " ".join(row[column] for row in (cells, *below))
-        lines = [line for line in table(f"table3_fraction_{task}").splitlines()
+        lines = [line for line in table(f"table3_{grid}").splitlines()
                  if re.match(rf"\| (?:↳ )?{name}(?:_released)? (?!×)", line)]  # fmt: skip
         effects = re.findall(r"([+−]\S+ \[\S+ \S+\]) (\w+)", cell)
         assert effects

@@ -55,7 +55,7 @@ def accuracy(checker: Checker, runs: Mapping[str, Run], rows: Rows, labels_N: np
 
 
 def speed(checker: Checker, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
-    """Of texts of the greatest length, arms side by side in random order; rows of seconds."""
+    """Of texts of the greatest length, arms side by side in random order; rows of seconds, as JSON has them."""
     dims, rng, found = checker.model.dims, np.random.default_rng(0), []
     for batch in TIMED:
         ids_BN = rng.integers(0, dims.vocab_size, (batch, dims.seq_len))
@@ -64,7 +64,10 @@ def speed(checker: Checker, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
         }
         taken = time_arms(arms, device=torch.device("cpu"), budget_s=BUDGET_S, max_repeats=REPEATS)
         same = {"batch": batch, "length": dims.seq_len}
-        found += [{**same, "arm": name, **samples.to_dict()} for name, samples in taken.items()]
+        found += [
+            {**same, "arm": name, **samples.to_dict(), "load_average": [*samples.load_average]}
+            for name, samples in taken.items()
+        ]
     return found
 
 

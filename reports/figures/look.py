@@ -123,10 +123,11 @@ def _labelled(axis: Axes, gid: str) -> list[Any]:
 
 def _spread_levels(axis: Axes, texts: Sequence[Any]) -> None:
     levels, (low, high) = [text.get_position()[1] for text in texts], axis.get_ylim()
-    for rank, text in enumerate(texts):  # two at one height would be pushed the same way
-        text.set_y(levels[rank] + rank * (high - low) / 500)
+    # Two at one height would be pushed the same way, and of two close ones a name of two lines past one of one line.
+    for rank, text in enumerate(texts):
+        text.set_y(levels[rank] + rank * (high - low) / 40)
     free: dict[str, Any] = {"ensure_inside_axes": False, "avoid_self": False, "prevent_crossings": False}
-    force: dict[str, Any] = {"expand": (1, 1.2), "force_text": (0, 0.5), "force_pull": (0, 0.001), "only_move": "y"}
+    force: dict[str, Any] = {"expand": (1, 1.3), "force_text": (0, 1.0), "force_pull": (0, 0.001), "only_move": "y"}
     _spread(axis, texts, target_x=[1.0] * len(texts), target_y=levels, **free, **force)
 
 

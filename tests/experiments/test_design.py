@@ -76,6 +76,18 @@ def test_the_crossed_grids_part_the_interactions_of_windows_from_all_others(grid
     assert not shared[np.ix_(owners, owners)][~np.eye(3, dtype=bool)].any()
 
 
+def test_the_grid_of_pairs_gives_each_of_its_three_a_contrast_of_its_own() -> None:
+    asked = yaml.safe_load((ROOT / "experiments/grids/pairs_digits.yaml").read_text())["designs"][0]
+    spec = DesignSpec.model_validate(asked)
+    matrix = signs(spec)
+    assert matrix.shape == (32, 7) and resolution_of(spec) == 4 and (matrix[0] == -1).all()
+    products = {pair: matrix[:, pair[0]] * matrix[:, pair[1]] for pair in combinations(range(7), 2)}
+    three = [("routing_released", "gumbel"), ("layer_norm", "tied_qkv"), ("multi_head", "pyramid")]
+    for names in three:
+        asked_for = tuple(sorted(map(spec.factors.index, names)))
+        assert [pair for pair, product in products.items() if product @ products[asked_for]] == [asked_for]
+
+
 @pytest.mark.parametrize(
     ("generators", "resolution"), [("a b c abc", 4), ("a b c ab", 3), ("a b c d abcd", 5), ("a b c -abc", 4)]
 )

@@ -32,7 +32,7 @@ from .base import (
     write_bytes_atomically,
 )
 from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass

@@ -6,7 +6,7 @@ from typing import Any
 
 from .base import Count, Natural, NotNegative, Positive, Record
 from .benchmark import Timing
-from .costs import Limits, Measured
+from .costs import CostDocument, MachineLimits
 
 
 class SpeedRatio(Record):
@@ -74,14 +74,14 @@ class GridSpeed(Record):
     same_metrics: bool
 
 
-class SpeedBenchmark(Measured):
+class SpeedBenchmark(CostDocument):
     """``allocator``: how freed memory was given back. ``limits`` by precision. ``grid``: where one was timed."""
 
     machine: dict[str, Any]
     device: str
     threads: Natural
     allocator: str
-    limits: dict[str, Limits]
+    limits: dict[str, MachineLimits]
     figures: tuple[SpeedRatio, ...]
     arms: tuple[TimedArm, ...]
     grid: GridSpeed | None

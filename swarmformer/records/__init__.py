@@ -92,27 +92,22 @@ from .predictions import (
     save_predictions,
 )
 from .progress import Progress
-from .run import (
+from .result_parts import (
     OF_TEXT,
     AttentionUse,
     Computing,
-    Config,
     DataFacts,
     EpochFlops,
     Exercise,
-    Failure,
     Metrics,
     PaddedFlops,
     PublishedReading,
-    Result,
     Seconds,
     SharedTexts,
-    Spec,
     SplitMetrics,
     Truncated,
-    check_file,
-    hashes_of,
 )
+from .run import Config, Failure, Result, Spec, check_file, hashes_of
 from .scaling import IntervalEstimate, LocalExponent, ScalingCosts, ScalingExponents, ScalingRow
 from .sealing import ArchiveError, opened, seal, unseal
 from .speed import CellsPerHour, GridSpeed, SpeedBenchmark, SpeedRatio, TimedArm, UntimedArm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import psutil
@@ -13,13 +13,11 @@ from swarmformer.assembly import assemble, assemble_without_weights, check_lengt
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, judge
 from swarmformer.cost.machine import Limits
-from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.parts import count_parameters
 from swarmformer.cost.passes import Mode
-from swarmformer.cost.report import work_at
+from swarmformer.cost.report import work_of
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
-from swarmformer.ops.switch import enabled
 from swarmformer.records import MissingRow, Record
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
@@ -48,17 +46,7 @@ class CostArm:
         return assemble(self.spec)
 
     def work(self, batch: int, mode: Mode, device: torch.device) -> Work:
-        """The work of a call, and what fast paths leave of it where they are taken."""
-        model = self.build_without_weights()
-        work = work_at(model, batch, self.length)
-        flops = model.training_flops(batch, self.length) if mode == "training" else work.flops
-        return replace(work, flops=flops, computed_flops=self._computed(batch, mode, device))
-
-    def _computed(self, batch: int, mode: Mode, device: torch.device) -> int | None:
-        if device.type != "cpu" or not enabled():
-            return None
-        count = counted_training_flops if mode == "training" else counted_flops
-        return batch * count(self.build(), 1, self.length, fast=True)
+        return work_of(self.build(), batch, self.length, mode, device)
 
     def build_without_weights(self) -> Model:
         return assemble_without_weights(self.spec)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -20,7 +19,7 @@ from swarmformer.code import library_code, start
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import code_revision, device_name
 from swarmformer.errors import SpecError
-from swarmformer.records import ENVIRONMENT, Environment, save, save_json
+from swarmformer.records import ENVIRONMENT, Environment, Properties, save
 
 from ..execute.local import usable_threads
 from ..properties import behaviour, sizes
@@ -29,13 +28,15 @@ from ..properties.memory import BATCHES, memory_rows
 CPU = torch.device("cpu")
 
 
-def measure(threads: int, batches: Sequence[int]) -> dict[str, Any]:
-    """Every property, by its key in ``properties.json``."""
+def measure(threads: int, batches: Sequence[int]) -> Properties:
+    """Every property."""
     with torch_threads(threads):
-        found = {key: rows() for key, rows in (behaviour.MEASUREMENTS | sizes.MEASUREMENTS).items()}
+        found = {key: tuple(rows()) for key, rows in (behaviour.MEASUREMENTS | sizes.MEASUREMENTS).items()}
         memory, missing = memory_rows(threads, batches)
-        made = {"device": device_name(CPU), "threads": threads, "code_revision": code_revision()}
-    return {**made, **found, "memory": memory, "missing": missing}
+        return Properties(
+            device=device_name(CPU), threads=threads, code_revision=code_revision(),
+            **found, memory=tuple(memory), missing=tuple(missing),
+        )  # fmt: skip
 
 
 def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
@@ -46,7 +47,7 @@ def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with torch_threads(threads):
         save(folder / ENVIRONMENT, Environment(starts=(start(CPU, library_code()),)))
-    save_json(folder / "properties.json", found)
+    save(folder / "properties.json", found)
     print(folder / "properties.json")
 
 

@@ -14,15 +14,15 @@ from torch import Tensor, nn
 import swarmformer
 from swarmformer.contracts import Model
 from swarmformer.ops.switch import use_fast
+from swarmformer.records.properties import Gates, Leak, OrderChange, PadChange
 
 PUBLISHED = ("original_base", "original_small")
 CONTRASTS = ("base", "base+windowed", "base+positions", "base+shift_positions")
 TEXTS = 4
 PRECISIONS = (torch.float64, torch.float32)
-Row = dict[str, Any]
 
 
-def order_rows(variant: str, dtype: torch.dtype) -> list[Row]:
+def order_rows(variant: str, dtype: torch.dtype) -> list[OrderChange]:
     """Largest change of a logit where texts of full length are reversed, rotated or shuffled.
 
     ``shuffle`` draws an order at random: what a change of order does where the model can see it.
@@ -38,11 +38,16 @@ def order_rows(variant: str, dtype: torch.dtype) -> list[Row]:
     with torch.inference_mode():
         logits_BK = model(ids_BN)
         largest = {change: float((model(other_BN) - logits_BK).abs().max()) for change, other_BN in others.items()}
-    where = {"variant": variant, "precision": str(dtype).removeprefix("torch."), "length": length, "texts": TEXTS}
-    return [{**where, "change": change, "difference": difference} for change, difference in largest.items()]
+    precision = str(dtype).removeprefix("torch.")
+    return [
+        OrderChange(
+            variant=variant, precision=precision, length=length, texts=TEXTS, change=change, difference=difference
+        )
+        for change, difference in largest.items()
+    ]
 
 
-def gate_row(variant: str) -> Row:
+def gate_row(variant: str) -> Gates:
     """The feedback's gates: parameters, mean opening, and what holding them open changes."""
     model = shaken(variant)
     gates: list[nn.Module] = [layer.feedback.gate for layer in model.layers]  # type: ignore[union-attr, operator]
@@ -61,7 +66,7 @@ def gate_row(variant: str) -> Row:
         difference = float((model(ids_BN) - logits_BK).abs().max())
     parameters = sum(parameter.numel() for gate in gates for parameter in gate.parameters())
     mean = sum(openings) / len(openings)
-    return {"variant": variant, "parameters": parameters, "mean_opening": mean, "difference_held_open": difference}
+    return Gates(variant=variant, parameters=parameters, mean_opening=mean, difference_held_open=difference)
 
 
 def _held_open(_module: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
@@ -79,7 +84,7 @@ SMALL_VOCABULARY = 1000
 """Logits over the package's 50,257 tokens only take longer; what leaks, leaks before the last layer."""
 
 
-def leak_row(name: str) -> Row:
+def leak_row(name: str) -> Leak:
     """How far the logits of the earlier positions, and of the last, change with the last token."""
     model = _language_model(name)
     ids_BN = random_ids(model, TEXTS, REAL)
@@ -88,14 +93,13 @@ def leak_row(name: str) -> Row:
     with torch.inference_mode():
         change_N = (model(ids_BN) - model(other_BN)).abs().flatten(1).view(TEXTS, REAL, -1).amax(dim=(0, 2))
     earlier_N = change_N[:-1]
-    return {
-        "variant": name, "length": REAL, "precision": "float64", "least_earlier": float(earlier_N.min()),
-        "largest_earlier": float(earlier_N.max()), "last": float(change_N[-1]),
-        "earlier_changed": int((earlier_N > 0).sum()),
-    }  # fmt: skip
+    return Leak(
+        variant=name, length=REAL, precision="float64", least_earlier=float(earlier_N.min()),
+        largest_earlier=float(earlier_N.max()), last=float(change_N[-1]), earlier_changed=int((earlier_N > 0).sum()),
+    )  # fmt: skip
 
 
-def pad_row(name: str) -> Row:
+def pad_row(name: str) -> PadChange:
     """How far the logits of real tokens change where pads follow them and the mask says so."""
     model = _language_model(name)
     ids_BN = random_ids(model, TEXTS, PADDED)
@@ -104,7 +108,7 @@ def pad_row(name: str) -> Row:
         alone = model(ids_BN[:, :REAL]).view(TEXTS, REAL, -1)
         padded = model(ids_BN, mask_BN).view(TEXTS, -1, alone.shape[-1])[:, :REAL]
     difference = float((alone - padded).abs().max())
-    return {"variant": name, "real": REAL, "padded": PADDED, "precision": "float64", "difference": difference}
+    return PadChange(variant=name, real=REAL, padded=PADDED, precision="float64", difference=difference)
 
 
 def _language_model(name: str) -> Model:
@@ -129,7 +133,7 @@ def random_ids(model: Model, texts: int, length: int) -> Tensor:
     return torch.randint(model.dims.vocab_size, (texts, length), generator=generator)
 
 
-MEASUREMENTS: dict[str, Callable[[], list[Row]]] = {
+MEASUREMENTS: dict[str, Callable[[], list[Any]]] = {
     "order": lambda: [row for name in (*PUBLISHED, *CONTRASTS) for d in PRECISIONS for row in order_rows(name, d)],
     "gates": lambda: [gate_row(name) for name in PUBLISHED],
     "leaks": lambda: [leak_row(name) for name in LANGUAGE_MODELS],

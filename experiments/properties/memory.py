@@ -9,6 +9,7 @@ import torch
 
 from swarmformer.cost.memory import TooLargeError, measure_memory
 from swarmformer.cost.passes import Mode
+from swarmformer.records.properties import PeakMemory, TooLarge
 from swarmformer.variants import load_variant
 
 from ..measure.measured import free_memory
@@ -17,16 +18,15 @@ from ..properties.behaviour import PUBLISHED
 BATCHES = (256, 128, 64, 32)
 """The documents' batch, then what is tried where it does not fit."""
 MODES: tuple[Mode, ...] = ("forward", "training")
-Row = dict[str, Any]
 
 
-def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Row], list[Row]]:
+def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[PeakMemory], list[TooLarge]]:
     """One row per variant, mode and path: the largest batch that fits; and the batches that do not.
 
     ``fast``: with the fast paths of the CPU, which write out less; else every operation as it is written.
     """
-    rows: list[Row] = []
-    missing: list[Row] = []
+    rows: list[PeakMemory] = []
+    missing: list[TooLarge] = []
     for variant in PUBLISHED:
         for mode in MODES:
             for fast in (False, True):
@@ -38,19 +38,21 @@ def memory_rows(threads: int, batches: Sequence[int] = BATCHES) -> tuple[list[Ro
 
 def _largest(
     variant: str, mode: Mode, fast: bool, threads: int, batches: Sequence[int]
-) -> tuple[Row | None, list[Row]]:
+) -> tuple[PeakMemory | None, list[TooLarge]]:
     spec = load_variant(variant).model_spec()
-    gaps: list[Row] = []
+    gaps: list[TooLarge] = []
     for batch in batches:
-        where = {"mode": mode, "fast": fast, "batch": batch, "length": spec.dims.seq_len}
+        where: dict[str, Any] = {"mode": mode, "fast": fast, "batch": batch, "length": spec.dims.seq_len}
         try:
             measured = measure_memory(
                 spec, batch=batch, length=spec.dims.seq_len, device=torch.device("cpu"), threads=threads, mode=mode,
                 limit_bytes=free_memory(), fast=fast,
             )  # fmt: skip
         except TooLargeError as error:
-            gaps.append({"variant": variant, **where, "reason": str(error)})
+            gaps.append(TooLarge(variant=variant, **where, reason=str(error)))
             continue
-        sizes = {name: measured[name] for name in ("peak_bytes", "growth_bytes", "method")}  # type: ignore[literal-required]
-        return {"variant": variant, **where, "precision": "fp32", **sizes}, gaps
+        return PeakMemory(
+            variant=variant, **where, precision="fp32", peak_bytes=measured["peak_bytes"],
+            growth_bytes=measured["growth_bytes"], method=measured["method"],
+        ), gaps  # fmt: skip
     return None, gaps

@@ -7,10 +7,8 @@ reviews with ``--set data.task=imdb data.task.limit=3600 model.dims.seq_len=128`
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from swarmformer.contracts import Model
 from swarmformer.cost.timing import torch_threads
 from swarmformer.data.batching import Batch
 from swarmformer.environment import code_revision
-from swarmformer.records import save_json
+from swarmformer.records import Norms, NormsReading, save
 from swarmformer.spec import RunSpec
 from swarmformer.training.stage_run import stage_runs
 from swarmformer.training.step import TrainingStep
@@ -55,36 +53,14 @@ SETTING = {
 }
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A model between two steps, on one batch of training texts in evaluation.
-
-    tokens: standard deviation of the last states over the tokens of a text, over their root mean square; texts: the
-    same of the pooled states over the texts. embedding: norm of the gradient of the embedding table.
-    """
-
-    places: str
-    step: int
-    loss: float
-    tokens: float
-    texts: float
-    embedding: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """What is no number, as a gradient that overflows, as None."""
-        values = asdict(self)
-        return {key: None if isinstance(value, float) and not math.isfinite(value) else value
-                for key, value in values.items()}  # fmt: skip
-
-
-def readings(places: str, patch: Mapping[str, Any], steps: int, every: int) -> Iterator[Reading]:
+def readings(places: str, patch: Mapping[str, Any], steps: int, every: int) -> Iterator[NormsReading]:
     """Of one placement, before the first step and after every ``every``."""
     variant, normalised = PLACES[places]
     spec = resolve_run(variant, [(SETTING, "experiments.properties.norms"), (dict(patch), "command line")], seed=0)
     model, step, batches = _made_ready(spec, normalised)
     for number, batch in zip(range(steps + 1), batches, strict=False):
         if number % every == 0:
-            yield Reading(places, number, **_read(model, batch))
+            yield NormsReading(places=places, step=number, **_read(model, batch))
         step(batch)
 
 
@@ -137,15 +113,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     def run() -> None:
         options = parser.parse_args(arguments)
-        patch, rows = read_updates(options.set), list[dict[str, Any]]()
+        patch, rows = read_updates(options.set), list[NormsReading]()
         options.out.mkdir(parents=True, exist_ok=True)
-        head = {"command": list(arguments or sys.argv[1:]), "code_revision": code_revision()}
+        command, revision = tuple(arguments or sys.argv[1:]), code_revision()
         with torch_threads(options.threads):
             for places in options.places:
                 for reading in readings(places, patch, options.steps, options.every):
-                    rows.append(reading.to_dict())
-                    print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-                save_json(options.out / "norms.json", {**head, "rows": rows})
+                    rows.append(reading)
+                    print(", ".join(f"{key} {value}" for key, value in reading), flush=True)
+                found = Norms(command=command, code_revision=revision, rows=tuple(rows))
+                save(options.out / "norms.json", found)
 
     return exit_status(run, "stopped; what was measured of whole placements is written")
 

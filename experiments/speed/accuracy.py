@@ -24,7 +24,7 @@ from swarmformer.contracts import Model
 from swarmformer.data.batching import Batches
 from swarmformer.environment import code_revision, device_name
 from swarmformer.ops.switch import use_fast
-from swarmformer.records import save_json
+from swarmformer.records import AccuracyByPrecision, WayToEvaluate, save
 from swarmformer.spec import RunSpec
 from swarmformer.training.evaluate import predict
 
@@ -34,7 +34,7 @@ from ..data import load_data
 CPU = torch.device("cpu")
 
 
-def measure(cell: Path) -> dict[str, Any]:
+def measure(cell: Path) -> AccuracyByPrecision:
     """One row a way to evaluate: accuracy, how many answers differ from plain fp32, and seconds.
 
     Raises:
@@ -49,14 +49,15 @@ def measure(cell: Path) -> dict[str, Any]:
         "fast, bf16": (model, "bf16", True),
         "fast, bf16 weights": (rounded, "fp32", True),
     }
-    rows: list[dict[str, Any]] = []
+    rows: list[WayToEvaluate] = []
     expected: Tensor | None = None
     for name, (judged, precision, fast) in ways.items():
         logits_MK, seconds = _timed(judged, batches, precision, fast)
         expected = logits_MK if expected is None else expected
-        rows.append({"way": name, **_row(logits_MK, expected, batches), "seconds": seconds})
-    made = {"device": device_name(CPU), "code_revision": code_revision()}
-    return {"arm": arm, "run_key": spec.run_key, **made, "rows": rows}
+        rows.append(WayToEvaluate(way=name, **_row(logits_MK, expected, batches), seconds=seconds))
+    return AccuracyByPrecision(
+        arm=arm, run_key=spec.run_key, device=device_name(CPU), code_revision=code_revision(), rows=tuple(rows)
+    )
 
 
 def _test_split(spec: RunSpec) -> Batches:
@@ -94,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write(options: argparse.Namespace) -> None:
     found = measure(options.cell)
-    save_json(options.out, found)
-    for row in found["rows"]:
-        shown = f"{100 * row['accuracy']:.3f} %  {row['other_answers']} other answers  {row['seconds']:.1f} s"
-        print(f"{row['way']:20} {shown}")
+    save(options.out, found)
+    for row in found.rows:
+        shown = f"{100 * row.accuracy:.3f} %  {row.other_answers} other answers  {row.seconds:.1f} s"
+        print(f"{row.way:20} {shown}")
 
 
 if __name__ == "__main__":

@@ -54,54 +54,42 @@ def _tasks(grid: Grid) -> list[str]:
 def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix: Collection[str]) -> GridStudy:
     parted = _part(grid, task, runs, mix)
     primary, floors = grid.plan.primary if grid.plan else None, grid.floors_of(task)
-    metric = primary.metric if primary else "accuracy"
-    registration, pairs = followed(grid), tuple(matched_pairs(grid))
-    margin = primary.margin_points / 100 if primary and not registration.unregistered else None
+    metric, kept_to = primary.metric if primary else "accuracy", followed(grid)
+    margin = primary.margin_points / 100 if primary and not kept_to.unregistered else None
     arms, others = arms_of(grid, task, parted, metric)
     data_key = "; ".join(sorted(set(parted.kept["data_key"]) or ({grid.floors.data_key} if grid.floors else set())))
-    known = references(grid, every, task, data_key)
-    results = {cell.where: cell.result for cell in grid.cells}
-    answers = Read(grid.folder)
+    answers, results = Read(grid.folder), {cell.where: cell.result for cell in grid.cells}
     correct, unusable = correct_of(answers, arms, results) if metric == "accuracy" else ({}, [])
-    cells = tuple(cell for cell in grid.cells if cell.task in (task, None))
-    tuned, checked = tuned_arms(grid), checked_selection(grid.folder, cells)
-    said = tuning_notes(tuned, grid) if grid.tuning else untuned_notes(cells)
     made = GridStudy(
-        name=grid.name,
-        folder=grid.folder,
-        home=grid.home,
-        task=task,
-        base=grid.base,
-        metric=metric,
-        margin=margin,
-        arms=arms,
-        others=others,
-        references=known,
-        elsewhere=references_elsewhere(grid, task),
+        name=grid.name, folder=grid.folder, home=grid.home, task=task, base=grid.base, plan=grid.plan,
+        metric=metric, margin=margin, followed=kept_to, matched=tuple(matched_pairs(grid)),
+        cells=tuple(cell for cell in grid.cells if cell.task in (task, None)), data_key=data_key, answers=answers,
+        arms=arms, others=others, tuned=tuned_arms(grid),
+        references=references(grid, every, task, data_key), elsewhere=references_elsewhere(grid, task),
         left_out=tuple(f"{name}: {reason}" for name, reason in floors.left_out.items()) if floors else (),
-        families=families(arms, grid.plan, grid.base, margin, correct),
-        effects=designs(arms, grid.plan, margin),
-        data_key=data_key,
-        verdicts=remarks.verdicts(margin, registration.changed),
-        warnings=(
-            *remarks.warnings(grid, cells, parted.kept), *parted.warnings, *remarks.data_warnings(known, data_key),
-            *unusable, *remarks.plan_warnings(grid, registration.deviations, pairs), *selection_warnings(checked),
-        ),
-        notes=(
-            *remarks.notes(parted.kept, registration.said, pairs), *said, *selection_notes(checked),
-        ),
-        counts={str(status): sum(cell.status is status for cell in cells) for status in Status},
-        cells=cells,
-        plan=grid.plan,
-        registered=registration.said,
-        unregistered=registration.unregistered,
-        deviations=registration.deviations,
-        matched=pairs,
-        timing=timing_note(grid.costs, [speed for arm in arms for speed in (*arm.speeds.values(), arm.step) if speed]),
-        tuned=tuned,
-        answers=answers,
+        families=families(arms, grid.plan, grid.base, margin, correct), effects=designs(arms, grid.plan, margin),
     )  # fmt: skip
-    return replace(made, notes=(*made.notes, *remarks.below_baseline(made)))
+    return _in_words(made, grid, parted, unusable)
+
+
+def _in_words(made: GridStudy, grid: Grid, parted: Parted, unusable: Sequence[str]) -> GridStudy:
+    """The same with what is to be said of it; ``unusable``: of predictions."""
+    kept_to, checked = made.followed, checked_selection(grid.folder, made.cells)
+    warnings = (
+        *remarks.warnings(grid, made.cells, parted.kept), *parted.warnings,
+        *remarks.data_warnings(made.references, made.data_key), *unusable,
+        *remarks.plan_warnings(grid, kept_to.deviations, made.matched), *selection_warnings(checked),
+    )  # fmt: skip
+    notes = (
+        *remarks.notes(parted.kept, kept_to.said, made.matched),
+        *(tuning_notes(made.tuned, grid) if grid.tuning else untuned_notes(made.cells)),
+        *selection_notes(checked), *remarks.below_baseline(made),
+    )  # fmt: skip
+    timed = [speed for arm in made.arms for speed in (*arm.speeds.values(), arm.step) if speed]
+    return replace(
+        made, verdicts=remarks.verdicts(made.margin, kept_to.changed), warnings=warnings, notes=notes,
+        timing=timing_note(grid.costs, timed),
+    )  # fmt: skip
 
 
 def _part(grid: Grid, task: str, runs: pd.DataFrame, mix: Collection[str]) -> Parted:

@@ -23,7 +23,7 @@ Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredDesign:
     """A design and its arms. suffix: tells the designs of one grid apart."""
 
     design: records.Design
@@ -66,11 +66,11 @@ def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None
         suffix = f" ({len(made) + 1})" if made else ""
         idle = {factor: idle_factor(factor, [arm.exercised for name, arm in mine.items()
                                              if factor in design.levels[name]]) for factor in design.factors}
-        made.append(_design(Measured(design, tuple(mine.values()), margin, suffix, idle)))
+        made.append(_design(MeasuredDesign(design, tuple(mine.values()), margin, suffix, idle)))
     return tuple(made)
 
 
-def _design(measured: Measured) -> Design:
+def _design(measured: MeasuredDesign) -> Design:
     design = measured.design
     effects = [replace(effect, estimate=possible(effect.estimate))
                for effect in factorial_effects(measured.values, design.levels, design.factors)]  # fmt: skip
@@ -119,7 +119,7 @@ def _depends(there: Sequence[Effect], strong: set[str]) -> Depends:
     return depends
 
 
-def _simple_effects(measured: Measured, depends: Depends) -> dict[str, tuple[Contrast, ...]]:
+def _simple_effects(measured: MeasuredDesign, depends: Depends) -> dict[str, tuple[Contrast, ...]]:
     """Factor → its effect without and with each factor that it interacts with; all of them one family."""
     factors, contrasts = [], []
     for factor, partners in depends.items():
@@ -135,7 +135,7 @@ def _simple_effects(measured: Measured, depends: Depends) -> dict[str, tuple[Con
 
 
 def _dependent(
-    main: Contrast, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], measured: Measured
+    main: Contrast, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], measured: MeasuredDesign
 ) -> Contrast:
     """A main effect whose factor interacts with ``partners``."""
     aliases = (*main.aliases, *(alias for aliases in partners.values() for alias in aliases))

@@ -18,8 +18,8 @@ import pandas as pd
 from swarmformer.records import Plan, Result
 
 from .contrasts import Contrast, Design, Family, Kind
-from .read import Cell
-from .registration import Pair
+from .read import Cell, Status
+from .registration import Followed, Pair
 from .subjects import Arm, Baselines, Reference
 from .tuning import Tuned
 
@@ -35,17 +35,15 @@ class GridStudy:
     """One grid and task: its alike runs, what was compared, and what a reader must know before trusting it.
 
     name: of the grid; folder: where its records are read, whose name its sources begin with; home: where it lies, which
-    is another place if it is sealed. effects: one family of main effects
-    and one of interactions per factorial design. others: completed runs left out for being unlike, each an arm of its
-    own, so that nothing is lost. references: those of the grid, then what other grids measured on the same data.
-    left_out: predictors that the task cannot have, each with its reason. warnings come before a table, notes after it,
-    and before these, if it has verdicts, the sentence ``verdicts`` on how they come about.
-    counts: cells by status. cells: of this task, and files of the grid that cannot be read. registered: one sentence on
-    the registration; unregistered: why nothing of the grid decides, empty where its plan was registered before its runs
-    and is what was run; deviations: every way in which it was not kept to. margin: the registered one, None where none
-    was or where it does not hold. matched: pairs that were to cost the same. timing: what ``ArmLatency`` was measured
-    on. tuned: what was tried for each arm before its runs, in the plan's order. answers: what was read of its
-    predictions. elsewhere: baselines on the test splits of other tasks, by task.
+    is another place if it is sealed. effects: one family of main effects and one of interactions per factorial design.
+    others: completed runs left out for being unlike, each an arm of its own, so that nothing is lost. references: those
+    of the grid, then what other grids measured on the same data. left_out: predictors that the task cannot have, each
+    with its reason. warnings come before a table, notes after it, and before these, if it has verdicts, the sentence
+    ``verdicts`` on how they come about. cells: of this task, and files of the grid that cannot be read. followed: how
+    the plan was registered and kept to. margin: the registered one, None where none was or where it does not hold.
+    matched: pairs that were to cost the same. timing: what ``ArmLatency`` was measured on. tuned: what was tried for
+    each arm before its runs, in the plan's order. answers: what was read of its predictions. elsewhere: baselines on
+    the test splits of other tasks, by task.
     """
 
     name: str
@@ -62,15 +60,12 @@ class GridStudy:
     families: tuple[Family, ...]
     effects: tuple[Design, ...]
     data_key: str
-    verdicts: str
-    warnings: tuple[str, ...]
-    notes: tuple[str, ...]
-    counts: Mapping[str, int]
+    followed: Followed
+    verdicts: str = ""
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     cells: tuple[Cell, ...] = ()
     plan: Plan | None = None
-    registered: str = ""
-    unregistered: str = ""
-    deviations: tuple[str, ...] = ()
     matched: tuple[Pair, ...] = ()
     timing: str = ""
     tuned: tuple[Tuned, ...] = ()
@@ -89,6 +84,11 @@ class GridStudy:
     def namesakes(self) -> Counter[str]:
         """How many arms have each name."""
         return Counter(arm.name for arm in self.arms)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Cells by status."""
+        return {str(status): sum(cell.status is status for cell in self.cells) for status in Status}
 
     @cached_property
     def results(self) -> dict[str, Result | None]:

@@ -36,7 +36,7 @@ def _row(grid: GridStudy) -> Row:
         "PyTorch": _once(_torch(grid.folder / Path(source).name) for source in sources),
         "device": _once(value for arm in arms for value in arm.column("device")),
         "precision": _once(value for arm in arms for value in arm.column("computed_in")),
-        "registered": "no" if grid.unregistered else "yes",
+        "registered": "no" if grid.followed.unregistered else "yes",
     }  # fmt: skip
     return Row(tuple(Entry(text, {head: text}, sources) for head, text in facts.items()))
 

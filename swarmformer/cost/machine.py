@@ -57,9 +57,9 @@ class Limits:
         """The best rate of any copy that moves at least so many bytes."""
         return max([self.copy_bytes_per_s, *(rate for size, rate in self.cached.items() if size >= moved)])
 
-    def record(self) -> records.Limits:
+    def record(self) -> records.MachineLimits:
         """As files have them: of the best copies only that of memory."""
-        return records.Limits(
+        return records.MachineLimits(
             matmul_flops_per_s=self.matmul_flops_per_s,
             copy_bytes_per_s=self.copy_bytes_per_s,
             best_product=self.best_product,

@@ -13,7 +13,7 @@ from swarmformer.contracts import Model
 from swarmformer.cost.latency import Latency, measure_latency
 from swarmformer.cost.limits import Work, forward_work, judge
 from swarmformer.cost.machine import Limits, Product, measure_limits
-from swarmformer.cost.operations import counted_training_flops
+from swarmformer.cost.operations import counted_flops, counted_training_flops
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.probe import product_dtype, random_inputs
 from swarmformer.cost.timing import now_s, torch_threads
@@ -61,7 +61,11 @@ def measure_costs(
         LimitError: a model that seems faster than the machine.
     """
     models, mode = {key: model for key, (_, model) in arms.items()}, _FORWARD if train is None else _TRAINING
-    works = {(key, n): work_of(model, n, length, mode, device) for key, model in models.items() for n in batches}
+    # Forward passes are held against what a model states: with a formula far too large it is faster than the machine.
+    works = {
+        (key, n): work_at(model, n, length) if train is None else work_of(model, n, length, mode, device)
+        for key, model in models.items() for n in batches
+    }  # fmt: skip
     products = model_products(models.values(), [batch * length for batch in batches])
     end = now_s() + budget_s
     with torch_threads(threads):
@@ -95,14 +99,13 @@ def work_at(model: Model, batch: int, length: int) -> Work:
 
 
 def work_of(model: Model, batch: int, length: int, mode: Mode, device: torch.device) -> Work:
-    """The work of one call over random tokens. Of a training step the FLOPs of both passes, and on a CPU what fast
-    paths leave of them; its least bytes are those of the forward pass."""
-    work = work_at(model, batch, length)
-    if mode == _FORWARD:
-        return work
+    """The work of one call over random tokens, and on a CPU what fast paths leave of it where they are taken. Of a
+    training step the FLOPs of both passes; its least bytes are those of the forward pass."""
+    work, training = work_at(model, batch, length), mode == _TRAINING
+    flops = model.training_flops(batch, length) if training else work.flops
+    count = counted_training_flops if training else counted_flops
     fast = device.type == "cpu" and enabled()
-    computed = batch * counted_training_flops(model, 1, length, fast=True) if fast else None
-    return replace(work, flops=model.training_flops(batch, length), computed_flops=computed)
+    return replace(work, flops=flops, computed_flops=batch * count(model, 1, length, fast=True) if fast else None)
 
 
 def limits_for(

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from swarmformer.data.cut import Where
 from swarmformer.errors import SpecError
 from swarmformer.records.base import CHECKSUM, Record, RunKey, Share, first_problem, unsealed
-from swarmformer.records.run import SplitMetrics
+from swarmformer.records.result_parts import SplitMetrics
 from swarmformer.spec import ModelSpec
 
 FORMAT = 2

@@ -11,6 +11,8 @@ runs.parquet                    all of a finished grid, sealed into one file
 answers.npz, asked_*.npz        what such a file keeps of predictions, laid out: of a cell; the examples, beside cells
 progress.json                   how far a cell or a trial that runs is
 costs.json, figures.json, gpu.json      what ``swarmformer bench`` measured: beside settings.json and environment.json
+accuracy.json                   what ``python -m experiments.speed.accuracy`` measured
+properties.json, norms.json     what ``python -m experiments.properties`` measured, and its ``norms``
 """
 
 from .aliases import former_keys, todays_key
@@ -32,7 +34,7 @@ from .base import (
     write_bytes_atomically,
 )
 from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, Limits
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass
@@ -92,30 +94,35 @@ from .predictions import (
     save_predictions,
 )
 from .progress import Progress
-from .run import (
+from .properties import Norms, NormsReading, Properties
+from .result_parts import (
     OF_TEXT,
     AttentionUse,
     Computing,
-    Config,
     DataFacts,
     EpochFlops,
     Exercise,
-    Failure,
     Metrics,
     PaddedFlops,
     PublishedReading,
-    Result,
     Seconds,
     SharedTexts,
-    Spec,
     SplitMetrics,
     Truncated,
-    check_file,
-    hashes_of,
 )
+from .run import Config, Failure, Result, Spec, check_file, hashes_of
 from .scaling import IntervalEstimate, LocalExponent, ScalingCosts, ScalingExponents, ScalingRow
 from .sealing import ArchiveError, opened, seal, unseal
-from .speed import CellsPerHour, GridSpeed, SpeedBenchmark, SpeedRatio, TimedArm, UntimedArm
+from .speed import (
+    AccuracyByPrecision,
+    CellsPerHour,
+    GridSpeed,
+    SpeedBenchmark,
+    SpeedRatio,
+    TimedArm,
+    UntimedArm,
+    WayToEvaluate,
+)
 from .tuning import (
     RULE,
     TRIALS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Count, Natural, NotNegative, Positive, Record, RunKey
-from .costs import Gap, Limits, Measured
+from .costs import CostDocument, Gap, MachineLimits
 from .plan import Parameters
 
 
@@ -73,20 +73,20 @@ class MissingRow(Gap):
     precision: str | None = None
 
 
-class LimitsOf(Limits):
+class LimitsOf(MachineLimits):
     """The machine's limits with so many threads, for rows of the precision ``measured_for``."""
 
     threads: Natural
     measured_for: str
 
 
-class MeasuredCosts(Measured):
+class MeasuredCosts(CostDocument):
     """``limits``: the highest of ``limits_by``, where those of each number of threads and precision stand."""
 
     machine: dict[str, Any]
     device: str
     threads: Natural
-    limits: Limits
+    limits: MachineLimits
     limits_by: tuple[LimitsOf, ...]
     missing: tuple[MissingRow, ...]
 

@@ -27,7 +27,7 @@ def renamed(value: Any) -> Any:
     return [renamed(part) for part in value] if isinstance(value, list) else value
 
 
-class Measured(Document):
+class CostDocument(Document):
     """Base of files with measured costs: those of schema 1 called the machine's limits ceilings and floors."""
 
     SCHEMA: ClassVar[int] = 3
@@ -38,7 +38,7 @@ class Measured(Document):
         return dict(renamed(raw)) if schema == 1 else raw
 
 
-class Limits(Record):
+class MachineLimits(Record):
     """The machine's best rates: operations (multiply-adds × 2), and bytes copied (read + written) per second.
 
     best_product: M, K, N of the matrix product that reached the rate, in ``precision``.
@@ -94,14 +94,14 @@ class Gap(Record):
     reason: str
 
 
-class Costs(Measured):
+class Costs(CostDocument):
     """``costs.json`` of a grid, and the rows of a benchmark that compare with it."""
 
     machine: dict[str, Any] = {}
     device: str
     threads: int
     precision: str = "fp32"
-    limits: Limits
+    limits: MachineLimits
     rows: tuple[Latency, ...]
     missing: tuple[Gap, ...] = ()
 

@@ -10,7 +10,8 @@ from pydantic import ConfigDict, Discriminator, TypeAdapter, ValidationError
 
 from .base import Count, Record, UnreadableFileError, first_problem, in_a_line
 from .names import CURVE
-from .run import Metrics, Result, check_file
+from .result_parts import Metrics
+from .run import Result, check_file
 from .tuning import Trial
 
 

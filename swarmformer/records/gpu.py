@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from .base import Count, Natural, NotNegative, Positive, Record
 from .benchmark import LeastTime, Timing
-from .costs import Limits, Measured
+from .costs import CostDocument, MachineLimits
 
 
 class GpuCase(Record):
@@ -61,12 +61,12 @@ class Gpu(Record):
     convolution_precision: str | None = None
 
 
-class GpuBenchmark(Measured):
+class GpuBenchmark(CostDocument):
     """``limits`` by what is computed in."""
 
     machine: dict[str, Any]
     device: str
     gpu: Gpu
-    limits: dict[str, Limits]
+    limits: dict[str, MachineLimits]
     rows: tuple[GpuPass, ...]
     missing: tuple[UntimedPass, ...]

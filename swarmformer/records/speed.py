@@ -1,12 +1,13 @@
-"""``figures.json`` of ``experiments.benchmark quick`` and ``full``: arms timed side by side, and their ratios."""
+"""``figures.json`` of ``experiments.benchmark quick`` and ``full``: arms timed side by side, and their ratios; and what
+a precision costs in accuracy, of ``experiments.speed.accuracy``."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from .base import Count, Natural, NotNegative, Positive, Record
+from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey, Share
 from .benchmark import Timing
-from .costs import Limits, Measured
+from .costs import CostDocument, MachineLimits
 
 
 class SpeedRatio(Record):
@@ -74,15 +75,37 @@ class GridSpeed(Record):
     same_metrics: bool
 
 
-class SpeedBenchmark(Measured):
+class SpeedBenchmark(CostDocument):
     """``allocator``: how freed memory was given back. ``limits`` by precision. ``grid``: where one was timed."""
 
     machine: dict[str, Any]
     device: str
     threads: Natural
     allocator: str
-    limits: dict[str, Limits]
+    limits: dict[str, MachineLimits]
     figures: tuple[SpeedRatio, ...]
     arms: tuple[TimedArm, ...]
     grid: GridSpeed | None
     missing: tuple[UntimedArm, ...]
+
+
+class WayToEvaluate(Record):
+    """The test split of a run, evaluated in this ``way``: accuracy, how many of its ``answers`` are other ones than in
+    plain fp32, and the greatest difference of a logit from there."""
+
+    way: str
+    accuracy: Share
+    answers: Natural
+    other_answers: Count
+    greatest_difference: NotNegative
+    seconds: Positive
+
+
+class AccuracyByPrecision(Document):
+    """``accuracy.json``: one run, evaluated in every way."""
+
+    arm: str
+    run_key: RunKey
+    device: str
+    code_revision: str
+    rows: tuple[WayToEvaluate, ...]

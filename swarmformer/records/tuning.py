@@ -15,7 +15,8 @@ from typing import Any
 from .base import Count, Document, Positive, Record, RunKey, Share, load, save
 from .names import TUNING
 from .plan import Plan, PlannedCell, TrialMetric, Value
-from .run import Metrics, Trained
+from .result_parts import Metrics
+from .run import Trained
 
 TRIALS = "tuning"
 """Folder of a grid in which its trials lie."""

@@ -35,7 +35,7 @@ def test_document(known_machine, fake_model, cpu, monkeypatch):
     document = measure_costs(arms, length=16, device=cpu, threads=before + 1, budget_s=5.0)
     assert document.threads == before + 1
     assert document.device.endswith(f"({before + 1} threads)")
-    assert document.limits == records.Limits(
+    assert document.limits == records.MachineLimits(
         matmul_flops_per_s=RATE, copy_bytes_per_s=2e9, best_product=(1, 1, 1), precision="none"
     )
     assert [(row.run_key, row.variant, row.batch) for row in document.rows] == [

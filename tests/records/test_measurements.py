@@ -15,9 +15,12 @@ from swarmformer.records import (
     ENVIRONMENT,
     FIGURES,
     GPU,
+    AccuracyByPrecision,
     Document,
     Environment,
     GpuBenchmark,
+    Norms,
+    Properties,
     ScalingCosts,
     SpeedBenchmark,
     load,
@@ -29,6 +32,7 @@ from tests.committed import RESULTS
 
 KINDS: dict[str, type[Document]] = {
     COSTS: ScalingCosts, FIGURES: SpeedBenchmark, GPU: GpuBenchmark, ENVIRONMENT: Environment,
+    "accuracy.json": AccuracyByPrecision, "properties.json": Properties, "norms.json": Norms,
 }  # fmt: skip
 FILES = sorted(path for name in KINDS for path in RESULTS.rglob(name))
 MEASURED = [path for path in FILES if path.name != ENVIRONMENT]
@@ -83,6 +87,8 @@ def first_row(path: str) -> BaseModel:
     ("cost/figures/figures.json", {"repeats": 0}),
     ("cost/gpu/gpu.json", {"way": "interpreted"}),
     ("cost/gpu/gpu.json", {"load_average": (0.1,)}),
+    ("cost/accuracy.json", {"accuracy": 1.1}),
+    ("properties/norms.json", {"step": -1}),
 ])  # fmt: skip
 def test_a_wrong_row_is_refused_when_it_is_made(path: str, change: dict[str, Any]) -> None:
     row = first_row(path)

@@ -46,10 +46,10 @@ class Reproduced(Rule):
         if not runs:
             return untestable(f"no completed run of {self.variant} at its published sizes on the whole of {self.task}",
                               self._wanted(number))  # fmt: skip
-        several = [run for run in runs if run.arm.n > 1 and not run.grid.unregistered]
+        several = [run for run in runs if run.arm.n > 1 and not run.grid.followed.unregistered]
         reached = any(_amount(_accuracy(run.arm)).low >= number.amount.low for run in several)
-        unregistered = {f"{run.grid.name} decides nothing: {run.grid.unregistered}": None
-                        for run in runs if run.grid.unregistered}  # fmt: skip
+        unregistered = {f"{run.grid.name} decides nothing: {why}": None
+                        for run in runs if (why := run.grid.followed.unregistered)}  # fmt: skip
         best = max(runs, key=lambda run: _accuracy(run.arm).mean)
         unlike = " and ".join(best.unlike(published, self.variant))
         return Finding(

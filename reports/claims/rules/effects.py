@@ -151,6 +151,6 @@ def _why(comparisons: Sequence[InGrid]) -> str:
     margins = sorted({grid.margin for grid, _ in comparisons if grid.margin is not None})
     registered = ", ".join(f"±{percent(margin)}" for margin in margins)
     margin = f"margin {registered} points" if registered else "no margin was registered"
-    unregistered = {grid.name: grid.unregistered for grid, _ in comparisons if grid.unregistered}
+    unregistered = {grid.name: why for grid, _ in comparisons if (why := grid.followed.unregistered)}
     decides_nothing = (f"{name} decides nothing: {reason}" for name, reason in unregistered.items())
     return joined([_counted(comparisons), margin, *decides_nothing])

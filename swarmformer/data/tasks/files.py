@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
@@ -13,22 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from swarmformer.data.classes import Classes, find_classes, label_of
 from swarmformer.data.delimited import Columns, Form, Row, form_of, form_said
-from swarmformer.data.draw import drawn, numbered
+from swarmformer.data.draw import drawn
 from swarmformer.data.files import file_hash
-from swarmformer.data.leakage import fingerprints, normalised
 from swarmformer.data.locate import located
 from swarmformer.data.packed import Names, Packing
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.data.task import RawSplit, Task
+from swarmformer.data.tasks.files_copies import kept_together, warn_of_copies
 from swarmformer.errors import DataError, SpecError, suggest
 from swarmformer.registry import list_components, register
-
-logger = logging.getLogger("swarmformer.data")
 
 ENDINGS = ", ".join(READERS)
 UNLABELLED = "unlabelled"
@@ -173,12 +168,12 @@ class Files(Task):
         splits = {split: self._split(split, paths) for split, paths in self.paths.items()}
         if "test" not in splits:
             splits |= self._with_test(splits["train"])
-        _warn_of_copies(splits)
+        warn_of_copies(splits)
         return splits
 
     def _with_test(self, train: RawSplit) -> dict[str, RawSplit]:
         """Train without the share that is set aside as test."""
-        groups = numbered(_alike(train)) if train.groups is None else _joined(numbered(train.groups), _alike(train))
+        groups = kept_together(train)
         rng = np.random.default_rng(TEST_SEED)
         chosen = drawn(train, self.test_fraction, rng, groups=groups, stratify=True)
         if not chosen.any() or chosen.all():
@@ -252,23 +247,6 @@ def _text(value: Any, place: str, column: str) -> str:
     return value
 
 
-def _alike(train: RawSplit) -> np.ndarray:
-    """What copies of one text have in common; an empty text is nobody's copy."""
-    return fingerprints(normalised(text) or f"\0{number}" for number, text in enumerate(train.texts))
-
-
-def _joined(groups: np.ndarray, alike: np.ndarray) -> np.ndarray:
-    """Numbers of groups, those in one that share a copy of a text."""
-    copies = numbered(alike)
-    n = len(groups)
-    of_group, of_copy = n + groups, n + groups.max() + 1 + copies  # beside the examples, a node for each
-    rows = np.arange(n)
-    edges = np.concatenate([rows, rows]), np.concatenate([of_group, of_copy])
-    size = int(of_copy.max()) + 1
-    joined = connected_components(coo_array((np.ones(2 * n, dtype=bool), edges), shape=(size, size)), directed=False)[1]
-    return numbered(joined[:n])
-
-
 def _hashes(paths: Sequence[Path]) -> str | list[str]:
     found = [file_hash(path) for path in paths]
     return found[0] if len(found) == 1 else found
@@ -292,14 +270,3 @@ def _classes(state: State, column: str, form: Form) -> Classes:
     paths = [path for path, *_ in state]
     labels = _rows(paths, Columns((column,), ("data.task.label",)), form)
     return find_classes(((place, value) for place, (value,) in labels), column, _few(paths))
-
-
-def _warn_of_copies(splits: dict[str, RawSplit]) -> None:
-    seen = fingerprints(splits["train"].texts)
-    groups = set(splits["train"].groups or ())
-    for name in splits.keys() - {"train"}:
-        copies = int(np.isin(fingerprints(splits[name].texts), seen).sum())
-        if copies:
-            logger.warning("%d of %d texts in %s are also in train", copies, len(splits[name]), name)
-        if shared := groups & set(splits[name].groups or ()):
-            logger.warning("%d groups of %s are also in train, %r for one", len(shared), name, min(shared))

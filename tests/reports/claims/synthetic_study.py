@@ -15,6 +15,7 @@ from reports.statistics.interval import Interval
 from reports.statistics.verdict import Verdict
 from reports.study.contrasts import Contrast, Design, Family
 from reports.study.model import GridStudy, Study
+from reports.study.registration import Followed
 from reports.study.subjects import Arm, Reference
 
 NONE = Measurements()
@@ -38,8 +39,7 @@ def grid(name: str, *effects: Contrast, **changes: Any) -> GridStudy:
     fields: dict[str, Any] = {
         "name": name, "folder": Path(name), "home": Path(name), "task": "imdb", "base": "base", "metric": "accuracy",
         "margin": 0.01, "arms": (), "others": (), "references": (), "left_out": (), "families": (),
-        "effects": (design,) if effects else (), "data_key": "", "verdicts": "", "warnings": (), "notes": (),
-        "counts": {},
+        "effects": (design,) if effects else (), "data_key": "", "followed": Followed(""),
     }  # fmt: skip
     return GridStudy(**{**fields, **changes})
 

@@ -9,6 +9,7 @@ import pytest
 
 from reports.claims.judgement import Ruling
 from reports.statistics.interval import Interval
+from reports.study.registration import Followed
 from tests.reports.claims.synthetic_study import arm, grid, judged, reference, study
 
 REPRODUCED = {"rule": "reproduced", "variant": "original_small", "task": "imdb"}
@@ -65,7 +66,8 @@ def test_one_run_confirms_nothing(tmp_path: Path) -> None:
 def test_a_grid_that_was_not_registered_confirms_nothing(tmp_path: Path) -> None:
     written(tmp_path, "original_small-s0")
     ours = arm("original_small", {0: 0.87, 1: 0.88}, Interval(0.875, 0.87, 0.88, 2))
-    late = grid("imdb", folder=tmp_path, arms=(ours,), unregistered="not registered before its runs")
+    said = Followed("", unregistered="not registered before its runs")
+    late = grid("imdb", folder=tmp_path, arms=(ours,), followed=said)
     found = judged(REPRODUCED, study(late), numbers=("small_accuracy",))
     assert found.verdict is Ruling.NOT_CONFIRMED and "imdb decides nothing: not registered before" in found.why
 

@@ -12,6 +12,7 @@ from reports.statistics.power import detectable_difference, needed_seeds
 from reports.statistics.verdict import Verdict
 from reports.study.contrasts import Contrast
 from reports.study.model import GridStudy
+from reports.study.registration import Followed
 from tests.reports.claims.synthetic_study import arm, contrast, grid, judged, study
 
 BETTER, WORSE, SAME, OPEN, DEPENDS = (
@@ -170,7 +171,8 @@ def test_an_undecided_grid_says_how_many_seeds_it_needs() -> None:
 
 
 def test_a_grid_that_was_not_registered_is_named_and_decides_nothing() -> None:
-    late = grid("late", contrast("windowed", None), margin=None, unregistered="registered after 2 of 2 runs")
+    said = Followed("", unregistered="registered after 2 of 2 runs")
+    late = grid("late", contrast("windowed", None), margin=None, followed=said)
     found = judged({"rule": "effect", "factor": "windowed"}, study(late))
     assert found.verdict is Ruling.NOT_CONFIRMED and found.measured == "no verdict: late"
     assert "late decides nothing: registered after 2 of 2 runs" in found.why

@@ -57,15 +57,16 @@ def deviations(grid: Path) -> tuple[str, ...]:
 def test_a_plan_that_was_kept_to(tmp_path: Path) -> None:
     grid = registered_grid(tmp_path)
     (found,) = study([grid]).grids
-    assert found.deviations == ()
-    assert "registered 2026-01-01T00:00:00+00:00 at code abc" in found.registered and "±0.3 points" in found.registered
-    assert "The runs followed it." in found.registered and found.registered in found.notes
+    assert found.followed.deviations == ()
+    said = found.followed.said
+    assert "registered 2026-01-01T00:00:00+00:00 at code abc" in said and "±0.3 points" in said
+    assert "The runs followed it." in said and said in found.notes
 
 
 def test_a_grid_that_was_not_registered_says_so(tmp_path: Path) -> None:
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4}})
     (found,) = study([grid]).grids
-    assert "not registered before its runs" in found.registered
+    assert "not registered before its runs" in found.followed.said
 
 
 def extended_grid(tmp_path: Path) -> Path:
@@ -83,9 +84,9 @@ def extended_grid(tmp_path: Path) -> Path:
 
 def test_seeds_that_were_registered_later_are_told(tmp_path: Path) -> None:
     (found,) = study([extended_grid(tmp_path)]).grids
-    assert found.deviations == ()
-    assert "4 runs; primary" in found.registered and "The runs followed it." in found.registered
-    assert f"Registered later, {LATER}, after 4 runs of it had started: seed 2; intervals" in found.registered
+    assert found.followed.deviations == ()
+    assert "4 runs; primary" in found.followed.said and "The runs followed it." in found.followed.said
+    assert f"Registered later, {LATER}, after 4 runs of it had started: seed 2; intervals" in found.followed.said
 
 
 EXTENSIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -109,7 +110,7 @@ def test_an_extension_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (grid / "extended.json").write_text("{")
     (found,) = study([grid]).grids
     assert any("demo/extended.json (UNREADABLE)" in warning for warning in found.warnings)
-    assert any("run, but not registered" in deviation for deviation in found.deviations)
+    assert any("run, but not registered" in deviation for deviation in found.followed.deviations)
 
 
 def swap_key(plan: dict[str, Any]) -> None:
@@ -178,7 +179,7 @@ def test_a_plan_that_was_changed_decides_nothing(tmp_path: Path, case: str) -> N
     assert None not in verdicts_of(grid)
     CASES[case][0](grid)
     (found,) = study([grid]).grids
-    assert (found.margin is None) is bool(found.unregistered) is (case not in UNFINISHED)
+    assert (found.margin is None) is bool(found.followed.unregistered) is (case not in UNFINISHED)
     if case not in UNFINISHED:
         assert verdicts_of(grid) <= {None} and "so there is no verdict" in found.verdicts
 
@@ -187,7 +188,7 @@ def test_a_grid_that_was_not_registered_decides_nothing(tmp_path: Path) -> None:
     grid = registered_grid(tmp_path)
     (grid / "registered.json").unlink()
     (found,) = study([grid]).grids
-    assert found.unregistered == "not registered before its runs" and verdicts_of(grid) == {None}
+    assert found.followed.unregistered == "not registered before its runs" and verdicts_of(grid) == {None}
 
 
 def test_a_warning_names_six_cells_at_most_and_no_cell_is_named_twice(tmp_path: Path) -> None:

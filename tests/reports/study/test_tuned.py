@@ -33,7 +33,7 @@ def test_the_choice_its_edge_and_its_neighbours(tmp_path: Path) -> None:
     assert losses == {0.001: pytest.approx(0.2), 0.004: pytest.approx(0.1)}
     assert x.edges == {"train.lr": "highest"} and [one.value for one in x.neighbours] == [0.002]
     assert y.chosen is not None and y.neighbours[0].loss is None and y.expected[0] == pytest.approx((0 + 0.4 + 0.3) / 3)
-    assert not grid.deviations and grid.counts["COMPLETED"] == 6 and all(arm.n == 2 for arm in grid.arms)
+    assert not grid.followed.deviations and grid.counts["COMPLETED"] == 6 and all(arm.n == 2 for arm in grid.arms)
 
 
 def test_an_edge_is_said_under_the_tables_of_accuracy(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def trial(grid: Path, score: float = 0.6) -> Path:
 def test_a_trial_is_no_evidence_however_it_is_named(tmp_path: Path) -> None:
     grid = write_tuned(tmp_path / "demo")
     folder = trial(grid)
-    assert not study([grid]).grids[0].deviations
+    assert not study([grid]).grids[0].followed.deviations
     for path in (folder, folder.parent):
         with pytest.raises(ReportError, match=r"a trial, which only chose the values .* is no evidence"):
             study([path])
@@ -122,11 +122,11 @@ def test_a_choice_that_the_trials_do_not_give_is_a_deviation(tmp_path: Path) -> 
     grid = write_tuned(tmp_path / "demo")
     arms = tuple(arm.model_copy(update={"chosen": 0}) if arm.arm == "x" else arm for arm in tuning().arms)
     save_tuning(grid, tuning(arms=arms))
-    assert study([grid]).grids[0].deviations == ("the choice for x is not the one that its trials give",)
+    assert study([grid]).grids[0].followed.deviations == ("the choice for x is not the one that its trials give",)
     save_tuning(grid, tuning(seeds=(SEED, 10)))
-    assert "the trials in tuning.json are not those in registered.json" in study([grid]).grids[0].deviations
+    assert "the trials in tuning.json are not those in registered.json" in study([grid]).grids[0].followed.deviations
     save_tuning(grid, tuning())
     trial(grid, score=0.99)
-    assert study([grid]).grids[0].deviations == ("tuning.json has other scores than the trials: base-0.001",)
+    assert study([grid]).grids[0].followed.deviations == ("tuning.json has other scores than the trials: base-0.001",)
     (grid / TUNING).unlink()
     assert "its values are not chosen yet" in {cell.cause for cell in study([grid]).grids[0].cells}

@@ -9,6 +9,7 @@ import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import swarmformer
@@ -24,6 +25,7 @@ logger = logging.getLogger("swarmformer")
 PACKAGES = (Path(swarmformer.__file__).parent, Path(__file__).parent)
 OTHERS = (*PACKAGES, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
 """Where no component of a user's own lies."""
+_cell: ContextVar[Path | None] = ContextVar("the log of the cell whose turn it is", default=None)
 
 
 @contextmanager
@@ -73,8 +75,13 @@ def storable(text: str) -> str:
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Have all that is logged in this file too."""
+    """Have all that is logged in this file too, but for what a cell logs that takes turns with this one."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    with logged_by(handler):
-        yield
+    handler.addFilter(lambda record: _cell.get() in (None, path))
+    before = _cell.set(path)
+    try:
+        with logged_by(handler):
+            yield
+    finally:
+        _cell.reset(before)

@@ -20,12 +20,13 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from swarmformer import records
-from swarmformer.cli.command import command_parser, count, words_of
+from swarmformer.cli.command import at_least_one, command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
@@ -123,6 +124,8 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the executor")
     parser.add_argument("--workers", type=count, default=0, help="cells at once (local: one per GPU or core)")
     parser.add_argument("--threads", type=count, default=0, help="of a cell; over threads of the grid file")
+    parser.add_argument("--seeds-together", type=at_least_one, default=1, metavar="N",
+                        help="seeds of an arm in one process, whose gradients one pass computes (a GPU, small models)")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"), help="where to run")
     StartLimits.add_flags(parser)
 
@@ -242,6 +245,8 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     executor = find_executor(options.executor)
     if not executor.elsewhere:
         resolve_device(options.device)
+    if options.seeds_together > 1:
+        _check_together(options.executor, executor.elsewhere)
     signal.signal(signal.SIGTERM, _stop)
     plan = load_plan(options.grid)
     _print_remarks(plan)
@@ -255,7 +260,9 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     started = executor(workers, options.device, threads, said)
     for words in made_by_others(plan, options.folder):
         logger.warning("%s", words)
-    runner = GridScheduler(plan, options.grid, options.folder, started, options.threads, limits)
+    runner = GridScheduler(
+        plan, options.grid, options.folder, started, options.threads, limits, options.seeds_together
+    )
     counts = runner.run()
     print_status(runner.plan.record(options.folder), options.folder, runner.index)
     print(f"runs are in {options.folder}")
@@ -266,6 +273,13 @@ def _resolve_and_run(options: argparse.Namespace) -> int:
     if not runner.unasked:  # of which every run is to tell
         remember(runner.plan, options.folder)
     return 0
+
+
+def _check_together(executor: str, elsewhere: bool) -> None:
+    if elsewhere:
+        raise SpecError(f"--seeds-together: executor {executor!r} gives each cell a place of its own; use local")
+    if find_spec("greenlet") is None:
+        raise SpecError("--seeds-together needs greenlet; pip install 'swarmformer[together]'")
 
 
 def _retry(options: argparse.Namespace) -> int:

@@ -23,6 +23,11 @@ class StartLimits(BaseModel):
         60.0, gt=0, description="without a step, a validation, a checkpoint or a line of its log; then it hangs"
     )
 
+    def times(self, cells: int) -> StartLimits:
+        """For one process with so many cells: what a cell may take, of each of them."""
+        each = {"minutes": self.minutes, "memory_gb": self.memory_gb}
+        return self.model_copy(update={name: value and cells * value for name, value in each.items()})
+
     def words(self) -> list[str]:
         """Flags for the process of a cell."""
         given = {name: getattr(self, name) for name in type(self).model_fields}

@@ -42,6 +42,7 @@ from swarmformer.spec import RunSpec
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult
+from swarmformer.training.seat import Seat
 from swarmformer.variants import make_task
 
 from .cells import WITHOUT_MODEL, CellFailedError, check_precision, identity, prepare
@@ -57,12 +58,14 @@ RESULT_SOURCES = (Path(__file__), Path(__file__).with_name("data.py"))
 
 
 def run_cell(
-    folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks = ALONE
+    folder: Path, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks = ALONE,
+    seat: Seat | None = None,
 ) -> Result | None:
     """Train, test and write result.json; a cell that already has one is left alone.
 
     Args:
         ranks: the processes that train it together; all but the first ``assist``.
+        seat: among cells of this process whose gradients are computed together.
 
     Returns:
         The result, or None where the cell was finished before.
@@ -72,7 +75,10 @@ def run_cell(
         CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
         Exception: whatever stopped it; written to failure.json unless it was an interruption.
     """
-    result = _in_cell(folder, arm, spec, RESULT, lambda hold: _run(hold, arm, spec, device, keep_weights, ranks))
+    def run(hold: Hold) -> Result:
+        return _run(hold, arm, spec, device, keep_weights, ranks, seat)
+
+    result = _in_cell(folder, arm, spec, RESULT, run)
     if result is None:
         ranks.agreed(False)
         if keep_weights and not (folder / KEPT).is_dir():
@@ -88,9 +94,9 @@ def assist(folder: Path, spec: RunSpec, device_word: str, ranks: Ranks) -> None:
         Trainer(spec, data, resolve_device(device_word), folder, ranks=ranks).run()
 
 
-def run_trial(folder: Path, arm: str, spec: RunSpec, device: str) -> Trial | None:
+def run_trial(folder: Path, arm: str, spec: RunSpec, device: str, seat: Seat | None = None) -> Trial | None:
     """Train on data without a test split and write trial.json, which has the validation alone; else as ``run_cell``."""
-    return _in_cell(folder, arm, spec, TRIAL, lambda hold: _try(hold, arm, spec, device))
+    return _in_cell(folder, arm, spec, TRIAL, lambda hold: _try(hold, arm, spec, device, seat))
 
 
 def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT]) -> DoneT | None:
@@ -146,7 +152,8 @@ class _Trained:
 
 
 def _trained(
-    folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: bool, ranks: Ranks = ALONE
+    folder: Path, arm: str, spec: RunSpec, device_word: str, *, test: bool, ranks: Ranks = ALONE,
+    seat: Seat | None = None,
 ) -> _Trained:
     began = time.monotonic()
     device = resolve_device(device_word)
@@ -158,14 +165,14 @@ def _trained(
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
     with recording() as attention:
-        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks)
+        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks, seat)
         outcome = trainer.run()
     return _Trained(folder, trainer, outcome, data, attention.rows(), device, starts, began)
 
 
-def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:
+def _try(hold: Hold, arm: str, spec: RunSpec, device: str, seat: Seat | None) -> Trial:
     folder = hold.folder
-    trained = _trained(folder, arm, spec, device, test=False)
+    trained = _trained(folder, arm, spec, device, test=False, seat=seat)
     trial = Trial.model_validate({**trained.facts(arm, spec), "validation": trained.outcome.validation})
     hold.check()
     records.save(folder / TRIAL, trial)
@@ -174,9 +181,11 @@ def _try(hold: Hold, arm: str, spec: RunSpec, device: str) -> Trial:
     return trial
 
 
-def _run(hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks) -> Result:
+def _run(
+    hold: Hold, arm: str, spec: RunSpec, device: str, keep_weights: bool, ranks: Ranks, seat: Seat | None
+) -> Result:
     folder = hold.folder
-    trained = _trained(folder, arm, spec, device, test=True, ranks=ranks)
+    trained = _trained(folder, arm, spec, device, test=True, ranks=ranks, seat=seat)
     trainer, outcome, splits = trained.trainer, trained.outcome, trained.data.splits
     test, unlabelled = splits["test"], trained.data.unlabelled
     hold.check()

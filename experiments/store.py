@@ -97,6 +97,11 @@ def run_recorded(experiment: Experiment, updates: Mapping[str, Any]) -> Any:
     return experiment.run(config_updates=dict(updates)).result
 
 
+def keep_no_output() -> None:
+    """Have sacred record starts without what they print: it does so by standing in for the process's own streams."""
+    SETTINGS.CAPTURE_MODE = "no"
+
+
 def run_command_line(experiment: Experiment, words: Sequence[str], *, recorded: bool = True) -> None:
     """Run what the words of a command line ask for, recorded in the cell's folder unless another process does that.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from filelock import FileLock
@@ -38,20 +38,22 @@ class GridScheduler:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
     ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all that there are; those of
-    a cell are the executor's.
+    a cell are the executor's. ``seeds_together``: cells of one specification in one process, at most.
     """
 
     def __init__(
         self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0,
-        limits: StartLimits | None = None,
+        limits: StartLimits | None = None, seeds_together: int = 1,
     ) -> None:  # fmt: skip
         self.plan, self.grid_file, self.folder, self.executor, self.threads = plan, grid_file, folder, executor, threads
-        self.limits = limits or plan.grid.limits
+        self.limits, self.seeds_together = limits or plan.grid.limits, seeds_together
+        self.parted: set[str] = set()  # cells that did not end in a process with others
         self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
         self.deaths: Counter[str] = Counter()  # jobs that ended without a word, by cell
         self.left: dict[str, float] = {}  # when the checkpoint of such a cell was written
         self.arms: dict[str, str] = {}  # of the cells that were started, by name
+        self.started: dict[str, list[str]] = {}  # the cells of a job, by its title
         self.waiting = self.unasked = False
         self.index = Index(folder)
         self.watch = Watch()
@@ -103,7 +105,8 @@ class GridScheduler:
         with Watch(self.total, self.executor.workers, self._outlook(wanted)) as self.watch:
             while cells := self._unfinished(wanted):
                 self.done = self.watch.done = self.total - len(cells)
-                jobs = [*jobs, *(self._job(cell) for cell in cells if self._status(cell) is not Status.RUNNING)]
+                free = [cell for cell in cells if self._status(cell) is not Status.RUNNING]
+                jobs = [*jobs, *map(self._job, self._groups(free))]
                 run_jobs(self.executor, jobs, self._report)
                 jobs = []
                 if left := self._unfinished(wanted):
@@ -136,25 +139,42 @@ class GridScheduler:
         cells = [cell for cell in wanted if self.deaths[self._name(cell)] < MAX_DEATHS]
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
-    def _job(self, cell: Cell) -> Job:
-        folder = cell.folder(self.folder)
+    def _groups(self, cells: list[Cell]) -> list[list[Cell]]:
+        """Those that run in one process: cells whose seeds alone differ, in the order of the first of each."""
+        alike = defaultdict[object, list[Cell]](list)
+        for cell in cells:
+            name = self._name(cell)
+            alike[name if name in self.parted else (cell.spec.run_key, cell.is_trial)].append(cell)
+        size = self.seeds_together
+        return [group[first : first + size] for group in alike.values() for first in range(0, len(group), size)]
+
+    def _job(self, cells: list[Cell]) -> Job:
+        folders = [cell.folder(self.folder) for cell in cells]
+        title, *others = map(self._name, cells)
 
         def ready() -> bool:
-            if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
-                return False  # another grid was quicker
-            try:
-                prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
-            except (OSError, CellError, UnreadableFileError) as error:
-                logger.error("%s: cannot be prepared, and is left out: %s", self._name(cell), error)
-                self.deaths[self._name(cell)] = MAX_DEATHS
-                return False
-            self.arms[self._name(cell)] = cell.arm
-            self.watch.begin(self._name(cell), cell.arm, folder)
-            return True
+            self.started[title] = [self._name(cell) for cell in cells if self._is_ready(cell)]
+            return bool(self.started[title])
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
-        arguments = (str(folder), "--device", self.executor.device, *flags, *self.limits.words())
-        return Job(self._name(cell), worker.__name__, arguments, folder / OUTPUT, ready, folder=folder)
+        beside = [word for folder in folders[1:] for word in ("--beside", str(folder))]
+        limits = self.limits.times(len(cells)).words()
+        arguments = (str(folders[0]), *beside, "--device", self.executor.device, *flags, *limits)
+        return Job(title, worker.__name__, arguments, folders[0] / OUTPUT, ready, folder=None if others else folders[0])
+
+    def _is_ready(self, cell: Cell) -> bool:
+        name, folder = self._name(cell), cell.folder(self.folder)
+        if status_of(folder)[0] not in (Status.PENDING, Status.INTERRUPTED):
+            return False  # another grid was quicker
+        try:
+            prepare(folder, cell.arm, cell.spec, trial=cell.is_trial)
+        except (OSError, CellError, UnreadableFileError) as error:
+            logger.error("%s: cannot be prepared, and is left out: %s", name, error)
+            self.deaths[name] = MAX_DEATHS
+            return False
+        self.arms[name] = cell.arm
+        self.watch.begin(name, cell.arm, folder)
+        return True
 
     def _keep_best(self, arm: str | None = None) -> None:
         if self.plan.grid.keep_weights == "best":
@@ -186,24 +206,32 @@ class GridScheduler:
             self.failed_extras += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
-        self.watch.end(job.title)
-        status, cause = status_of(self.folder / job.title)
-        if exit_status == BUSY and status is Status.RUNNING:
-            return
+        for name in self.started[job.title]:
+            self._report_cell(name, job, exit_status, seconds)
+
+    def _report_cell(self, name: str, job: Job, exit_status: int, seconds: float) -> None:
+        self.watch.end(name)
+        status, cause = status_of(self.folder / name)
+        if status is Status.RUNNING and (exit_status == BUSY or len(self.started[job.title]) > 1):
+            return  # of another process
         if status in UNFINISHED:
-            self._died(job, exit_status)
-            status, cause = status_of(self.folder / job.title)
+            self._died(name, job, exit_status)
+            status, cause = status_of(self.folder / name)
         if status in UNFINISHED:
             return
         self.done += 1
-        self._keep_best(self.arms.get(job.title))
+        self._keep_best(self.arms.get(name))
         self.watch.done = self.done
-        words = _words(self.folder / job.title, status, cause, job.output)
-        logger.info("[%d/%d] %s: %s %s (%.0f s)", self.done, self.total, job.title, status, words, seconds)
+        words = _words(self.folder / name, status, cause, job.output)
+        logger.info("[%d/%d] %s: %s %s (%.0f s)", self.done, self.total, name, status, words, seconds)
 
-    def _died(self, job: Job, exit_status: int) -> None:
-        """A job ended and its cell is not finished: it is tried again, and fails where that does not help."""
-        name, folder = job.title, self.folder / job.title
+    def _died(self, name: str, job: Job, exit_status: int) -> None:
+        """A job ended and a cell of it is not finished: it is tried again, and fails where that does not help."""
+        if len(self.started[job.title]) > 1:
+            logger.warning("%s: did not end beside others, and is run alone; see %s", name, job.output)
+            self.parted.add(name)
+            return
+        folder = self.folder / name
         reached = (folder / CHECKPOINT).stat().st_mtime if (folder / CHECKPOINT).exists() else 0.0
         self.deaths[name] = self.deaths[name] + 1 if reached == self.left.get(name, reached) else 1
         self.left[name] = reached

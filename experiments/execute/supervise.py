@@ -16,7 +16,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -46,13 +46,17 @@ Work = Callable[[Any, Tell], None]
 
 
 class Supervisor:
-    """Runs ``work(arguments, tell)`` for the cell in ``folder``, within limits.
+    """Runs ``work(arguments, tell)`` for the cells in ``folders``, within limits.
+
+    A single cell has failed where its process dies again and again, or is ended. Several in one process are left as
+    they are: which of them it was, they tell when each is run alone.
 
     Under systems that cannot fork, ``work`` and ``arguments`` must be importable.
     """
 
-    def __init__(self, folder: Path, work: Work, arguments: Any, limits: StartLimits) -> None:
-        self.folder, self.work, self.arguments, self.limits = folder, work, arguments, limits
+    def __init__(self, folders: Sequence[Path], work: Work, arguments: Any, limits: StartLimits) -> None:
+        self.folders, self.work, self.arguments, self.limits = folders, work, arguments, limits
+        self.alone = len(folders) == 1
         self.asked = False  # to stop
         self.passed_s = self.silent_s = 0.0
         self.looked = time.monotonic()
@@ -65,22 +69,23 @@ class Supervisor:
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm's word that time is up; whoever submitted us answers it
         deaths = 0
         while True:
-            before = self._signs()[CHECKPOINT]
+            before = self._signs(CHECKPOINT)
             status, cause, stack = self._start()
             if status is not None:
                 return status
             if self.asked:
                 return STOPPED
-            deaths = 1 if self._signs()[CHECKPOINT] != before else deaths + 1
-            print(f"{self.folder.name}: {cause}", file=sys.stderr, flush=True)
-            if deaths == MAX_DEATHS:
+            deaths = 1 if self._signs(CHECKPOINT) != before else deaths + 1
+            print(f"{self.folders[0].name}: {cause}", file=sys.stderr, flush=True)
+            if deaths == MAX_DEATHS or not self.alone:
                 return self._fail(after_deaths(cause), stack)
 
     def _ask(self, number: int, frame: object) -> None:
         self.asked = True
 
     def _fail(self, cause: str, stack: str) -> int:
-        record_failure(self.folder, cause, traceback=stack, resumable=True)
+        if self.alone:
+            record_failure(self.folders[0], cause, traceback=stack, resumable=True)
         return FAILED
 
     def _start(self) -> tuple[int | None, str, str]:
@@ -97,6 +102,7 @@ class Supervisor:
             stack.seek(0)
             words = stack.read().decode(errors="replace")
         if cause:
+            print(f"{self.folders[0].name}: {cause}", file=sys.stderr, flush=True)
             return self._fail(cause, words), cause, words
         if told == STOPPED and not self.asked:
             return None, "its process was asked to stop, but not by its grid", ""
@@ -129,9 +135,9 @@ class Supervisor:
         self.passed_s += passed
         self.signs = signs
 
-    def _signs(self) -> dict[str, tuple[int, int] | None]:
-        """Of every file that a living cell writes, when and how long: compared with what it was, not with a clock."""
-        return {name: signature(self.folder / name) for name in SIGNS}
+    def _signs(self, *names: str) -> list[tuple[int, int] | None]:
+        """Of every file that living cells write, when and how long: compared with what it was, not with a clock."""
+        return [signature(folder / name) for folder in self.folders for name in names or SIGNS]
 
     def _overrun(self, process: BaseProcess) -> str:
         limits = self.limits

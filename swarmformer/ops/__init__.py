@@ -14,6 +14,7 @@ padding        texts in chunks of which the last is partial, also in a graph for
 pieces         batches cut into pieces that fit the cache of a CPU
 memory         the C library keeps what was freed
 transfer       from the CPU to a device, without waiting
+stacked        several models in one pass, each with random draws of its own
 switch         whether the fast twins are taken: ``use_fast``, ``SWARMFORMER_FAST``
 =============  =======================================================================================
 """

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from swarmformer import settings
+from swarmformer.ops.stacked import in_stack
 
 _asked: bool | None = None
 
@@ -37,5 +38,6 @@ def enabled() -> bool:
 
 
 def applies(x: Tensor) -> bool:
-    """Whether ``x`` takes the fast path: on a CPU, eagerly. A graph that is traced is fused by its compiler."""
-    return x.device.type == "cpu" and not torch.compiler.is_compiling() and enabled()
+    """Whether ``x`` takes the fast path: on a CPU, eagerly, for one model. A graph that is traced is fused by its
+    compiler; what is stacked is computed by plain operations."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling() and enabled() and not in_stack()

@@ -148,7 +148,8 @@ class Computing(Record):
     once in the end, 0: all of a process's share. ``reduced``: memory ran out, and they became fewer. ``compiled``: by
     torch.compile, in the last stage; ``compile_fault``: why that failed, where it was only an attempt. ``captured``:
     steps of full batches were replayed as CUDA graphs, in the last stage; ``capture_fault``: why not, where that was
-    attempted. ``tf32``: products in fp32 might round their operands to it.
+    attempted. ``tf32``: products in fp32 might round their operands to it. ``together``: seeds whose gradients one pass
+    gave, at most, in the last start; ``together_fault``: why they were computed one by one, where it was attempted.
     """
 
     processes: tuple[Natural, ...] = (1,)
@@ -159,3 +160,5 @@ class Computing(Record):
     captured: bool = False
     capture_fault: str = ""
     tf32: bool = False
+    together: Natural = 1
+    together_fault: str = ""

@@ -172,17 +172,3 @@ def joined_state(plain: Any, tensors: Tensors) -> Any:
         return tensors[content]
     items = {key: joined_state(part, tensors) for key, part in content}
     return items if kind == "dict" else {"list": list, "tuple": tuple}[kind](items.values())
-
-
-def rng_tensors(device: torch.device) -> Tensors:
-    """States of the random generators that training draws from."""
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def restore_rng(tensors: Tensors, device: torch.device) -> None:
-    torch.set_rng_state(tensors["cpu"])
-    if device.type == "cuda" and "cuda" in tensors:
-        torch.cuda.set_rng_state(tensors["cuda"], device)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -40,15 +41,26 @@ def cannot_compile(error: BaseException) -> bool:
 @contextmanager
 def products_in_tf32(device: torch.device, on: bool) -> Iterator[None]:
     """On a GPU let fp32 matrix products and convolutions meanwhile round their operands to TF32, or not."""
-    if device.type != "cuda":
-        yield
-        return
-    places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-    before = [place.fp32_precision for place in places]
+    before = product_precisions(device)
     try:
-        for place in places:
-            place.fp32_precision = "tf32" if on else "ieee"
+        set_product_precisions(device, ["tf32" if on else "ieee"] * len(before))
         yield
     finally:
-        for place, word in zip(places, before, strict=True):
-            place.fp32_precision = word
+        set_product_precisions(device, before)
+
+
+def product_precisions(device: torch.device) -> list[str]:
+    """What fp32 products are computed in: matrix products, convolutions; nothing of it can be chosen on a CPU."""
+    return [place.fp32_precision for place in _product_places(device)]
+
+
+def set_product_precisions(device: torch.device, words: Sequence[str]) -> None:
+    """Inverse of ``product_precisions``."""
+    for place, word in zip(_product_places(device), words, strict=True):
+        place.fp32_precision = word
+
+
+def _product_places(device: torch.device) -> tuple[Any, ...]:
+    if device.type != "cuda":
+        return ()
+    return torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from swarmformer.contracts import Model
+from swarmformer.seeding import Draws
 from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.average import Average
 from swarmformer.training.captured import captures
 from swarmformer.training.fast import compiles
 from swarmformer.training.ranks import Ranks
+from swarmformer.training.seat import Seat
 from swarmformer.training.stage_run import StageRun
 from swarmformer.training.step import TrainingStep
 
@@ -29,21 +31,26 @@ class Learner:
 
     @classmethod
     def of_stage(
-        cls, model: Model, stage: StageRun, device: torch.device, ranks: Ranks, micro_batch: int = 0
+        cls, model: Model, stage: StageRun, device: torch.device, ranks: Ranks, micro_batch: int = 0,
+        seat: Seat | None = None,
     ) -> Learner:
         """At the beginning of a stage, from the weights that are there.
 
         Args:
             micro_batch: what memory had room for before, where it ran out; 0: what the stage asks for.
+            seat: of a run among others: steps are then neither captured nor compiled unless ``train`` says so.
         """
         train, objective = stage.train, stage.ingredients.objective
         optimiser = stage.ingredients.optimiser.build([model, objective], device)
+        if seat is not None:
+            train = train.model_copy(update={key: getattr(train, key) is True for key in ("capture", "compile")})
         capture = captures(train, device, stage.steps, model, objective, ranks.size)
         compile_too = (train.compile is True or not capture) and compiles(train, device, stage.steps, objective)
         decided = {"capture": capture, "compile": compile_too}
         at_once = min(filter(None, (micro_batch, train.micro_batch)), default=0)
         step = TrainingStep(
             model, objective, optimiser, train.model_copy(update=decided), ranks, at_once,
+            None if seat is None else seat.gradients,
             must_compile=train.compile is True, must_capture=train.capture is True,
         )  # fmt: skip
         return cls(model, step, Average(model, train) if train.ema_decay else None)
@@ -65,7 +72,7 @@ class Learner:
             **ckpt.prefixed("objective", self.step.objective.state_dict()),
             **ckpt.prefixed("best", self.best),
             **ckpt.prefixed("optimiser", optimiser),
-            **ckpt.prefixed("rng", ckpt.rng_tensors(device)),
+            **ckpt.prefixed("rng", dict(Draws.on(device).states)),
             **average,
         }
 
@@ -76,5 +83,5 @@ class Learner:
         if self.average is not None:
             self.average.load_state_dict(ckpt.without_prefix("average", tensors))
         self.step.optimiser.load_state_dict(ckpt.joined_state(plain, ckpt.without_prefix("optimiser", tensors)))
-        ckpt.restore_rng(ckpt.without_prefix("rng", tensors), device)
+        Draws(device, ckpt.without_prefix("rng", tensors)).restore()
         self.best = {name: tensor.to(device) for name, tensor in ckpt.without_prefix("best", tensors).items()}

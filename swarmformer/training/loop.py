@@ -35,6 +35,7 @@ from swarmformer.training.learner import Learner
 from swarmformer.training.precisions import chosen_precisions, in_precisions
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
+from swarmformer.training.seat import Seat
 from swarmformer.training.stage_run import make_batches, stage_runs
 from swarmformer.training.step import TrainingStep
 from swarmformer.training.telemetry import telemetry
@@ -54,6 +55,7 @@ class Trainer:
         folder: where checkpoint and curve are written; None keeps nothing.
         on_step: for progress bars and interruption; may raise.
         ranks: the processes that train together, each with a trainer of its own; all see ``folder``, the first writes.
+        seat: among runs of this process whose gradients are computed together.
     """
 
     def __init__(
@@ -64,8 +66,9 @@ class Trainer:
         folder: Path | None = None,
         on_step: OnStep = lambda done, total, words: None,
         ranks: Ranks = ALONE,
+        seat: Seat | None = None,
     ) -> None:
-        self.spec, self.device, self.on_step, self.ranks = spec, device, on_step, ranks
+        self.spec, self.device, self.on_step, self.ranks, self.seat = spec, device, on_step, ranks, seat
         self.began, self.passed_before = time.monotonic(), 0.0
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
         self.identity = ckpt.CheckpointIdentity(spec.run_key, spec.seed, "+".join(keys))
@@ -121,6 +124,7 @@ class Trainer:
             compiled=self.step.compiled is not None, compile_fault=self.step.compile_fault,
             captured=self.step.captured, capture_fault=self.step.capture_fault,
             tf32=self.device.type == "cuda" and self.now.train.tf32,
+            together=self.seat.most if self.seat else 1, together_fault=self.seat.fault if self.seat else "",
         )  # fmt: skip
 
     @property
@@ -197,7 +201,8 @@ class Trainer:
     def _prepare(self) -> None:
         """Make ready for the stage that the progress names; it starts from the weights that are there."""
         self.now = self.stages[self.progress.stage]
-        self.learner = Learner.of_stage(self.model, self.now, self.device, self.ranks, self.progress.micro_batch)
+        at_once = self.progress.micro_batch
+        self.learner = Learner.of_stage(self.model, self.now, self.device, self.ranks, at_once, self.seat)
 
     def _epoch(self) -> None:
         """Train to the end of the epoch (or of the stage), from wherever the progress stands."""
@@ -234,7 +239,10 @@ class Trainer:
     def _step(self, batch: Batch) -> StepRecord:
         """One optimiser step; what is worth writing down stays on the device."""
         now = self.now
-        self.model.set_progress(self.place / self.total_steps)
+        at = self.place / self.total_steps
+        self.model.set_progress(at)
+        if self.seat is not None:
+            self.seat.at = at
         now.ingredients.optimiser.before_step(self.step.optimiser, self.place - now.first_step, now.steps)
         record = self.step(batch.to(self.device), (self.spec.seed, self.progress.step))
         if self.step.micro_batch != now.train.micro_batch:

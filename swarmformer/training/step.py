@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +40,7 @@ class TrainingStep:
         ranks: the processes that share each batch.
         micro_batch: texts that one process computes at once, 0: all of its share. Halved where memory runs out; the
             gradient stays that of the batch.
+        together: asked first for the gradients of a batch, which it may compute with those of other runs.
         must_compile, must_capture: ``train.compile``, ``train.capture`` were asked for, so that one which fails is an
             error.
     """
@@ -50,6 +51,7 @@ class TrainingStep:
     train: TrainSpec
     ranks: Ranks = ALONE
     micro_batch: int = 0
+    together: Callable[[TrainingStep, Batch], StepRecord | None] | None = None
     must_compile: bool = True
     must_capture: bool = True
 
@@ -79,7 +81,9 @@ class TrainingStep:
         Args:
             place: seed and number of the step, which the draws follow where the batch is computed in parts.
         """
-        record = self.add_gradients(batch, place)
+        record = self.together(self, batch) if self.together else None
+        if record is None:
+            record = self.add_gradients(batch, place)
         if self.ranks.size > 1:
             self._add_up()
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.train.clip_norm or float("inf"))
@@ -126,15 +130,19 @@ class TrainingStep:
         return record
 
     def _gradients_of(self, share: BatchShare) -> StepRecord:
-        """Those of a part, weighed as it counts in the batch; and what it tells, weighed alike."""
+        total, record = self.loss_of(share)
+        total.backward()
+        return record
+
+    def loss_of(self, share: BatchShare) -> tuple[Tensor, StepRecord]:
+        """That of a part, weighed as it counts in the batch; and what it tells, weighed alike and detached."""
         batch = share.part
         forward = Passes(self.model, self.detailed, self.train.precision)
         with autocast(batch.ids_BN.device, "fp32"):
             loss, weight = self.objective.loss(forward, batch), share.of(self.objective.mean_over)
             total = loss.total * weight + self._auxiliary(forward.outputs, share)
-            total.backward()
         parts = {f"loss/{name}": value.detach() * weight for name, value in loss.parts.items()}
-        return {"loss": total.detach(), **parts, **self._details(forward.outputs[-1], share)}
+        return total, {"loss": total.detach(), **parts, **self._details(forward.outputs[-1], share)}
 
     def _shares(self, batch: Batch, place: tuple[int, ...]) -> Iterator[BatchShare]:
         """What this rank computes of a batch, one after the other."""

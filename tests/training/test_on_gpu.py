@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from swarmformer.errors import CaptureError
 from swarmformer.records import Failure, load
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
+from swarmformer.training.seat import Seat
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.test_fast import BROKEN, SHIPPED
-from tests.training.toys import toy_data, toy_run
+from tests.training.toys import level, toy_data, toy_run
 
 pytestmark = [
     pytest.mark.gpu,
@@ -147,6 +149,26 @@ def test_a_compiled_variant_agrees(name: str) -> None:
     with torch.no_grad():
         whole = torch.compile(model.detailed, fullgraph=True, dynamic=False)
         torch.testing.assert_close(whole(ids_BN, mask_BN).logits_BK, model(ids_BN, mask_BN), atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("variant", ["base", "enhanced", "transformer", "base+routing+gumbel"])
+def test_seeds_together_are_what_they_are_alone(variant: str) -> None:
+    pytest.importorskip("greenlet")
+    from swarmformer.training.together import Together
+
+    data = level(toy_data(100))
+
+    def run(seed: int, seat: Seat | None = None) -> Trainer:
+        spec = toy_run(variant, seed, epochs=2, tf32=False, capture=False, compile=False)
+        trainer = Trainer(spec, data, GPU, seat=seat)
+        trainer.run()
+        return trainer
+
+    for seed, other in enumerate(Together[Trainer](GPU).run([partial(run, seed) for seed in range(3)])):
+        assert (other.computing.together, other.computing.together_fault) == (3, "")
+        alone = run(seed).model.state_dict()
+        for name, tensor in other.model.state_dict().items():
+            torch.testing.assert_close(tensor, alone[name], rtol=1e-3, atol=5e-4)
 
 
 def test_a_batch_that_does_not_fit_is_trained_in_parts() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from swarmformer.ops.attention.plain import plain
 from swarmformer.ops.attention.request import AttentionError, Request, request_of
 from swarmformer.ops.attention.sdpa import sdpa
 from swarmformer.ops.attention.xformers_ops import xformers
+from swarmformer.ops.stacked import by_each, in_stack
 
 BACKENDS: dict[str, Callable[..., Tensor]] = {
     "plain": plain,
@@ -61,6 +62,11 @@ def attend(
     Raises:
         AttentionError: arguments that do not fit together, or an override that cannot do this call.
     """
+    if in_stack() and (dropout_p or q_BHND.device.type == "cpu"):
+        # Back ends draw in ways of their own, and those of a CPU are for one model.
+        own = partial(attend, window=window, dropout_p=dropout_p, causal=causal)
+        given = {"mask_BM": mask_BM, "signal_BM": signal_BM, "bias_HR": bias_HR}
+        return by_each(own, q_BHND, k_BHMD, v_BHMD, **given)
     _check(q_BHND, k_BHMD, v_BHMD, window, bias_HR, causal)
     q, k, v = _autocast(q_BHND, k_BHMD, v_BHMD)
     request = request_of(q, k, v, mask_BM, signal_BM, window, bias_HR, dropout_p, causal)

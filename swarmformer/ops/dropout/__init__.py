@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.ops.dropout import cpu
+from swarmformer.ops.stacked import by_each, in_stack
 from swarmformer.ops.switch import applies
 
 
@@ -27,6 +28,9 @@ def dropout(x: Tensor, p: float, training: bool = True) -> Tensor:
     Masks follow from torch's global generator, so that a seed and a restored generator give them again; on a CPU
     they are not those that ``F.dropout`` would draw.
     """
-    if training and p > 0.0 and x.is_floating_point() and applies(x):
-        return cpu.dropout(x, p)
+    if training and p > 0.0 and x.is_floating_point():
+        if in_stack() and x.device.type == "cpu":
+            return by_each(dropout, x, p)  # with the masks that each has alone
+        if applies(x):
+            return cpu.dropout(x, p)
     return F.dropout(x, p, training)

@@ -45,7 +45,7 @@ def cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def supervised(cell: Path, work: Callable[[Any, Tell], None], **limits: float | None) -> int:
-    return Supervisor(cell, work, None, StartLimits(**{"silent_minutes": None, **limits})).run()
+    return Supervisor([cell], work, None, StartLimits(**{"silent_minutes": None, **limits})).run()
 
 
 def crash(arguments: Any, tell: Tell) -> None:
@@ -145,7 +145,7 @@ def test_limits_end_a_cell_that_hangs_with_its_cause_and_where_it_stood(cell: Pa
 
 def test_a_limit_of_time_is_of_one_start(cell: Path) -> None:
     limits = StartLimits(minutes=3.0 * MINUTE, silent_minutes=3.0 * MINUTE)
-    assert Supervisor(cell, die_late_once, cell, limits).run() == DONE
+    assert Supervisor([cell], die_late_once, cell, limits).run() == DONE
 
 
 def test_signs_of_life_keep_a_cell_alive_whatever_the_clock_says(cell: Path) -> None:
@@ -168,7 +168,7 @@ def test_time_in_which_the_supervisor_itself_was_stopped_does_not_count(
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(supervise.time, "monotonic", lambda: now)
-    watching = Supervisor(cell, sleep, None, StartLimits(minutes=1, silent_minutes=1))
+    watching = Supervisor([cell], sleep, None, StartLimits(minutes=1, silent_minutes=1))
     now += 8 * 3600  # SIGSTOP in the evening, SIGCONT in the morning
     watching._count()
     assert watching.passed_s == watching.silent_s == supervise.PAUSE_S

@@ -29,8 +29,9 @@ _cell: ContextVar[Path | None] = ContextVar("the log of the cell whose turn it i
 
 
 @contextmanager
-def failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
-    """Write failure.json for errors; an interruption leaves the cell to be continued."""
+def failure_recorded(folder: Path, arm: str, spec: RunSpec, *, beside: bool = False) -> Iterator[None]:
+    """Write failure.json for errors; an interruption leaves the cell to be continued, and so does any error ``beside``
+    other cells of a process, whose fault it may be."""
     try:
         yield
     except InterruptedRunError:
@@ -41,6 +42,9 @@ def failure_recorded(folder: Path, arm: str, spec: RunSpec) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             raise  # Ctrl-C where nobody has made it an interruption of ours
+        if beside:
+            logger.error("did not end beside other cells: %s", cause_of(error))
+            raise
         step = error.step if isinstance(error, TrainingDivergedError) else None
         cause = cause_of(error)
         logger.error("FAILED: %s", cause)

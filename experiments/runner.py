@@ -78,7 +78,7 @@ def run_cell(
     def run(hold: Hold) -> Result:
         return _run(hold, arm, spec, device, keep_weights, ranks, seat)
 
-    result = _in_cell(folder, arm, spec, RESULT, run)
+    result = _in_cell(folder, arm, spec, RESULT, run, beside=seat is not None)
     if result is None:
         ranks.agreed(False)
         if keep_weights and not (folder / KEPT).is_dir():
@@ -96,10 +96,15 @@ def assist(folder: Path, spec: RunSpec, device_word: str, ranks: Ranks) -> None:
 
 def run_trial(folder: Path, arm: str, spec: RunSpec, device: str, seat: Seat | None = None) -> Trial | None:
     """Train on data without a test split and write trial.json, which has the validation alone; else as ``run_cell``."""
-    return _in_cell(folder, arm, spec, TRIAL, lambda hold: _try(hold, arm, spec, device, seat))
+    def run(hold: Hold) -> Trial:
+        return _try(hold, arm, spec, device, seat)
+
+    return _in_cell(folder, arm, spec, TRIAL, run, beside=seat is not None)
 
 
-def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT]) -> DoneT | None:
+def _in_cell(
+    folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[Hold], DoneT], *, beside: bool
+) -> DoneT | None:
     """Work in a locked and prepared cell that has neither failed nor its mark of completion."""
     folder.mkdir(parents=True, exist_ok=True)
     with held(folder, GLANCE_S) as hold:
@@ -112,7 +117,7 @@ def _in_cell(folder: Path, arm: str, spec: RunSpec, mark: str, work: Callable[[H
             raise CellFailedError(f"{folder}: failed before; retry=True of `swarmformer train`, or `swarmformer grid "
                                   "retry`, sets the failure aside and tries again")  # fmt: skip
         prepare(folder, arm, spec, trial=mark == TRIAL)
-        with log_to(folder / LOG), failure_recorded(folder, arm, spec):
+        with log_to(folder / LOG), failure_recorded(folder, arm, spec, beside=beside):
             return work(hold)
 
 

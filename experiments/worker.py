@@ -55,7 +55,7 @@ def work_of(seat: Seat | None) -> Work:
     return work
 
 
-def cells(settings: Config, tell: Tell) -> None:
+def train(settings: Config, tell: Tell) -> None:
     """The cell itself, or several, in its own process; tells how the first ended."""
     first, *others = [{**settings, "folder": folder} for folder in settings["folders"]]
     try:
@@ -74,7 +74,8 @@ def _together(settings: Sequence[Config]) -> int:
 
 
 def _cell(settings: Config, seat: Seat | None = None) -> int:
-    """Its exit status. Whatever is raised, also before its first line, becomes a cause; but for an interruption."""
+    """Its exit status. Whatever is raised, also before its first line, becomes a cause, but for an interruption; in a
+    seat the cell is left to be run alone, as nobody can tell whose fault it was."""
     folder = Path(settings["folder"])
     try:
         given = {key: settings[key] for key in ("folder", "threads", "device", "keep_weights")}
@@ -87,7 +88,8 @@ def _cell(settings: Config, seat: Seat | None = None) -> int:
     except BaseException as error:  # components may raise anything
         told = storable(traceback.format_exc())
         print(told, file=sys.stderr)
-        record_failure(folder, cause_of(error), traceback=told, resumable=is_from_outside(error))
+        if seat is None:
+            record_failure(folder, cause_of(error), traceback=told, resumable=is_from_outside(error))
         return FAILED
     return DONE
 
@@ -105,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     folders = [options.folder, *options.beside]
     settings: Config = {"folders": [str(folder) for folder in folders],
                         **{key: getattr(options, key) for key in ("threads", "device", "keep_weights")}}  # fmt: skip
-    return Supervisor(folders, cells, settings, StartLimits.of(options)).run()
+    return Supervisor(folders, train, settings, StartLimits.of(options)).run()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ class GridScheduler:
         self.deaths: Counter[str] = Counter()  # jobs that ended without a word, by cell
         self.left: dict[str, float] = {}  # when the checkpoint of such a cell was written
         self.arms: dict[str, str] = {}  # of the cells that were started, by name
-        self.started: dict[str, list[str]] = {}  # the cells of a job, by its title
+        self.members: dict[str, list[str]] = {}  # the cells of a job, by its title
         self.waiting = self.unasked = False
         self.index = Index(folder)
         self.watch = Watch()
@@ -102,7 +102,8 @@ class GridScheduler:
     def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
         """The jobs, and of the cells those that are unfinished."""
         self.total = len(wanted)
-        with Watch(self.total, self.executor.workers, self._outlook(wanted)) as self.watch:
+        at_once = self.executor.workers * self.seeds_together
+        with Watch(self.total, at_once, self._outlook(wanted)) as self.watch:
             while cells := self._unfinished(wanted):
                 self.done = self.watch.done = self.total - len(cells)
                 free = [cell for cell in cells if self._status(cell) is not Status.RUNNING]
@@ -150,11 +151,16 @@ class GridScheduler:
 
     def _job(self, cells: list[Cell]) -> Job:
         folders = [cell.folder(self.folder) for cell in cells]
-        title, *others = map(self._name, cells)
+        title, *others = names = [self._name(cell) for cell in cells]
+        self.members[title] = names
 
         def ready() -> bool:
-            self.started[title] = [self._name(cell) for cell in cells if self._is_ready(cell)]
-            return bool(self.started[title])
+            if not all([self._is_ready(cell) for cell in cells]):
+                return False  # what is left of the group is grouped anew
+            for cell in cells:
+                self.arms[self._name(cell)] = cell.arm
+                self.watch.begin(self._name(cell), cell.arm, cell.folder(self.folder))
+            return True
 
         flags = ("--keep-weights",) if self.plan.grid.keep_weights else ()
         beside = [word for folder in folders[1:] for word in ("--beside", str(folder))]
@@ -172,8 +178,6 @@ class GridScheduler:
             logger.error("%s: cannot be prepared, and is left out: %s", name, error)
             self.deaths[name] = MAX_DEATHS
             return False
-        self.arms[name] = cell.arm
-        self.watch.begin(name, cell.arm, folder)
         return True
 
     def _keep_best(self, arm: str | None = None) -> None:
@@ -206,13 +210,13 @@ class GridScheduler:
             self.failed_extras += [job.title] if exit_status else []
             logger.info("%s: %s (%.0f s)", job.title, words, seconds)
             return
-        for name in self.started[job.title]:
+        for name in self.members[job.title]:
             self._report_cell(name, job, exit_status, seconds)
 
     def _report_cell(self, name: str, job: Job, exit_status: int, seconds: float) -> None:
         self.watch.end(name)
         status, cause = status_of(self.folder / name)
-        if status is Status.RUNNING and (exit_status == BUSY or len(self.started[job.title]) > 1):
+        if status is Status.RUNNING and (exit_status == BUSY or len(self.members[job.title]) > 1):
             return  # of another process
         if status in UNFINISHED:
             self._died(name, job, exit_status)
@@ -227,7 +231,7 @@ class GridScheduler:
 
     def _died(self, name: str, job: Job, exit_status: int) -> None:
         """A job ended and a cell of it is not finished: it is tried again, and fails where that does not help."""
-        if len(self.started[job.title]) > 1:
+        if len(self.members[job.title]) > 1:
             logger.warning("%s: did not end beside others, and is run alone; see %s", name, job.output)
             self.parted.add(name)
             return

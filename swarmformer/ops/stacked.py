@@ -117,9 +117,9 @@ class _DrawnByEach(TorchDispatchMode):
                 found.append(func(*[self._own(part, number) for part in args], **kwargs))
         if func._schema.is_mutable:
             return args[0]
-        if not all(isinstance(part, Tensor) for part in found):
-            raise RuntimeError(f"{func} gives more than one tensor, which cannot be put together")
-        return torch.stack(found)
+        if isinstance(found[0], Tensor):
+            return torch.stack(found)
+        return tuple(torch.stack(parts) for parts in zip(*found, strict=True))
 
     def _is_of_all(self, part: Any) -> bool:
         """Whether an argument has the models as its first dimension: a tensor, or the size of what is to be drawn."""

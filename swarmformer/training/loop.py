@@ -242,7 +242,7 @@ class Trainer:
         at = self.place / self.total_steps
         self.model.set_progress(at)
         if self.seat is not None:
-            self.seat.at = at
+            self.seat.at = self.progress.stage, at
         now.ingredients.optimiser.before_step(self.step.optimiser, self.place - now.first_step, now.steps)
         record = self.step(batch.to(self.device), (self.spec.seed, self.progress.step))
         if self.step.micro_batch != now.train.micro_batch:

@@ -10,11 +10,11 @@ from swarmformer.training.step import TrainingStep
 
 
 class Seat:
-    """A run's place among others. ``at``: how far its training is, 0…1, which its trainer keeps; ``most``: runs that
-    one pass computed at once, at most; ``fault``: why that ended."""
+    """A run's place among others. ``at``: its stage, and how far its training is, 0…1, which its trainer keeps;
+    ``most``: runs that one pass computed at once, at most; ``fault``: why some steps were computed alone."""
 
-    def __init__(self, ask: Callable[[Seat, TrainingStep, Batch], StepRecord | None]) -> None:
-        self.ask, self.at, self.most, self.fault = ask, 0.0, 1, ""
+    def __init__(self, ask: Callable[[Seat, TrainingStep, Batch], StepRecord | None], number: int) -> None:
+        self.ask, self.number, self.at, self.most, self.fault = ask, number, (0, 0.0), 1, ""
 
     def gradients(self, step: TrainingStep, batch: Batch) -> StepRecord | None:
         """Have the gradients of a batch computed with those of the others, and what the step tells; None where the run

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -91,8 +92,17 @@ class TrainingStep:
         self.optimiser.zero_grad(set_to_none=True)
         return {**record, "norm": norm.detach()}
 
+    def copied(self) -> TrainingStep:
+        """The same with a model and an objective of its own, which trains nothing: to try something out."""
+        model, objective = copy.deepcopy((self.model, self.objective))
+        return replace(self, model=model, objective=objective, together=None)
+
     def add_gradients(self, batch: Batch, place: tuple[int, ...] = ()) -> StepRecord:
-        """Give the parameters the gradients of a batch's loss, this rank's share of it; in parts where it must be."""
+        """Give the parameters the gradients of a batch's loss, this rank's share of it; in parts where it must be.
+
+        Raises:
+            MemoryExhaustedError: a single text does not fit; or a batch, beside other runs, which it may do alone.
+        """
         while True:
             try:
                 if self.graphs and not self.micro_batch and len(batch.ids_BN) == self.train.batch_size:
@@ -131,7 +141,8 @@ class TrainingStep:
 
     def _gradients_of(self, share: BatchShare) -> StepRecord:
         total, record = self.loss_of(share)
-        total.backward()
+        with autocast(share.part.ids_BN.device, "fp32"):
+            total.backward()
         return record
 
     def loss_of(self, share: BatchShare) -> tuple[Tensor, StepRecord]:
@@ -176,11 +187,13 @@ class TrainingStep:
             self._compile_no_more(cause)
 
     def _make_room(self, batch: Batch, cause: str) -> None:
-        """Halve the texts that are computed at once.
+        """Halve the texts that are computed at once, which are drawn for otherwise; not for what others have taken.
 
         Raises:
             MemoryExhaustedError: a batch that cannot be parted, or a single text that does not fit.
         """
+        if self.together is not None:
+            raise MemoryExhaustedError(f"out of memory beside other runs: {cause}")
         B, N = batch.ids_BN.shape
         texts = -(-B // self._parts_in_all(batch))
         whole = why_whole(self.model, self.objective)

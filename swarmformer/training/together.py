@@ -6,13 +6,15 @@ waits there for the others.
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import numpy as np
 import torch
 from greenlet import getcurrent, greenlet
 
@@ -34,14 +36,18 @@ class _Process:
 
     draws: Draws
     products: list[str]
+    python: object
+    numpy: dict[str, Any]
 
     @classmethod
     def now(cls, device: torch.device) -> _Process:
-        return cls(Draws.on(device), product_precisions(device))
+        return cls(Draws.on(device), product_precisions(device), random.getstate(), np.random.get_state(legacy=False))
 
     def restore(self) -> None:
         self.draws.restore()
         set_product_precisions(self.draws.device, self.products)
+        random.setstate(self.python)  # type: ignore[arg-type]
+        np.random.set_state(self.numpy)
 
 
 @dataclass
@@ -72,8 +78,9 @@ class Together(Generic[T]):
         """
         self.hub = getcurrent()
         begun = _Process.now(self.device)
-        seats = [Seat(self._ask) for _ in works]
-        runs = [_Run[T](seat, greenlet(partial(work, seat)), begun) for seat, work in zip(seats, works, strict=True)]
+        seats = [Seat(self._ask, number) for number in range(len(works))]
+        pairs = zip(seats, works, strict=True)
+        runs = [_Run[T](seat, greenlet(partial(work, seat)), _Process.now(self.device)) for seat, work in pairs]
         try:
             for run in runs:
                 self._turn(run)
@@ -87,7 +94,8 @@ class Together(Generic[T]):
         return [run.outcome[0] for run in runs if run.outcome is not None]
 
     def _ask(self, seat: Seat, step: TrainingStep, batch: Batch) -> StepRecord | None:
-        record: StepRecord | None = self.hub.switch(Asked(step, batch, Draws.on(self.device)))
+        asked = Asked(step, batch, Draws.on(self.device), seat.number, *seat.at)
+        record: StepRecord | None = self.hub.switch(asked)
         return record
 
     def _turn(self, run: _Run[T], record: StepRecord | None = None) -> None:
@@ -103,7 +111,7 @@ class Together(Generic[T]):
         alike = defaultdict[object, list[_Run[T]]](list)
         for run in waiting:
             if run.seat.at == least and run.asked is not None:
-                alike[run.asked.shapes].append(run)
+                alike[run.asked.alike].append(run)
         return [pair for runs in alike.values() for pair in self._computed(runs)]
 
     def _computed(self, runs: list[_Run[T]]) -> list[tuple[_Run[T], StepRecord | None]]:
@@ -111,7 +119,7 @@ class Together(Generic[T]):
         runs[0].process.restore()
         records = self.stack(asked) if len(asked) > 1 else None
         for run, one in zip(runs, asked, strict=True):
-            run.seat.fault = self.stack.fault
+            run.seat.fault = self.stack.fault(one) or run.seat.fault
             if records is not None:
                 run.process.draws, run.seat.most = one.draws, max(run.seat.most, len(runs))
         return [(run, None if records is None else records[number]) for number, run in enumerate(runs)]

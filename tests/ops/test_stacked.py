@@ -27,6 +27,7 @@ def attended(x: Tensor) -> Tensor:
 DRAWING: dict[str, Callable[[Tensor], Tensor]] = {
     "dropout": lambda x: dropout(x, 0.4),
     "PyTorch's dropout": lambda x: F.dropout(x, 0.4),
+    "dropout of a GPU": lambda x: torch.native_dropout(x, 0.4, True)[0],
     "windowed attention": attended,
     "full attention": lambda x: attend(x, x, x, dropout_p=0.3),
     "PyTorch's attention": lambda x: F.scaled_dot_product_attention(x, x, x, dropout_p=0.3),

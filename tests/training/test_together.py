@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from swarmformer.components.local.identity import Identity
-from swarmformer.contracts import Dims
+from swarmformer.contracts import Augmentation, Dims
+from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
-from swarmformer.errors import InterruptedRunError
+from swarmformer.errors import InterruptedRunError, MemoryExhaustedError
 from swarmformer.ops.stacked import in_stack
 from swarmformer.records import Computing
 from swarmformer.seeding import Draws
@@ -23,7 +26,7 @@ from swarmformer.training import stacked_gradients
 from swarmformer.training.loop import Trainer
 from swarmformer.training.result import TrainResult
 from swarmformer.training.seat import Seat
-from swarmformer.training.stacked_gradients import Asked, StackedGradients
+from swarmformer.training.stacked_gradients import Asked, StackedGradients, StackError, _Computed
 from swarmformer.training.together import Together
 from swarmformer.variants import list_variants, load_factors
 from tests.training.test_loop import CPU, DATA, StopError, stop_at
@@ -91,10 +94,10 @@ def test_every_shipped_variant_can_be_stacked(variant: str) -> None:
     for seed in SEEDS:
         trainer = Trainer(toy_run(variant, seed), LEVEL, CPU)
         trainer.model.train()
-        asked.append(Asked(trainer.step, next(iter(trainer.now.augmented(0, 0))), Draws.on(CPU)))
+        asked.append(Asked(trainer.step, next(iter(trainer.now.augmented(0, 0))), Draws.on(CPU), seed))
     stack = StackedGradients()
     found = stack(asked)
-    assert stack.fault == "" and found is not None and len(found) == len(SEEDS)
+    assert stack.faults == {} and found is not None and len(found) == len(SEEDS)
     for one in asked:
         assert any(parameter.grad is not None for parameter in one.step.parameters) or not one.step.parameters
 
@@ -109,6 +112,20 @@ def test_batches_of_unlike_lengths_are_computed_with_their_like() -> None:
     for (one, _), (other, _) in zip(*both(DATA, {}), strict=True):
         assert not other.computing.together_fault
         torch.testing.assert_close(weights(other), weights(one), rtol=1e-3, atol=2e-4)
+
+
+def test_a_stage_that_cannot_be_stacked_keeps_none_of_the_others_from_it() -> None:
+    settings = {"stages": [{"name": "masked_tokens", "epochs": 1}, "supervised"]}
+    for (one, _), (other, _) in zip(*both(LEVEL, settings), strict=True):
+        assert other.computing.together == len(SEEDS) and "reads values" in other.computing.together_fault
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-3, atol=2e-4)
+
+
+@pytest.mark.parametrize("variant", ["base", "enhanced", "transformer", "cnn"])
+def test_bf16_is_stacked_too(variant: str) -> None:
+    for (_, result), (other, again) in zip(*both(LEVEL, {"variant": variant, "precision": "bf16"}), strict=True):
+        assert (other.computing.together, other.computing.together_fault) == (len(SEEDS), "")
+        assert again.test["loss"] == pytest.approx(result.test["loss"], abs=0.05)
 
 
 @pytest.mark.parametrize("name", ALONE)
@@ -138,25 +155,41 @@ class Scattered(Identity):
         return x_BND[:, :, torch.randperm(x_BND.shape[-1])]
 
 
-class Hidden(Identity):
-    """Draws from a generator that nobody restores, another number with each pass."""
+class Private(Identity):
+    """Draws from a generator of its own, another number with each pass."""
 
-    generator = random.Random(0)
+    def __init__(self, dims: Dims) -> None:
+        super().__init__(dims)
+        self.generator = random.Random(torch.initial_seed())
 
     def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
         return x_BND * (1.0 + self.generator.random())
 
 
+class Counting(Identity):
+    """Keeps what a pass was given, and refuses to do without."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        before = getattr(self, "last", None)
+        self.last = x_BND.detach().mean()
+        return x_BND if before is None else x_BND + 0.0 * before
+
+
 @pytest.mark.parametrize(
-    ("kind", "why"), [(Peculiar, "gradient apart"), (Scattered, "cannot be parted"), (Hidden, "gradient apart")]
+    ("kind", "why"),
+    [(Peculiar, "another than alone"), (Scattered, "cannot be parted"), (Private, "another than alone")],
 )
 def test_a_model_that_would_get_something_else_is_computed_alone(kind: type[Identity], why: str) -> None:
     settings = {"model": {"local": f"{__name__}:{kind.__name__}"}}
     alone, together = both(LEVEL, settings)
     for (one, _), (other, _) in zip(alone, together, strict=True):
         assert other.computing.together == 1 and why in other.computing.together_fault
-        if kind is not Hidden:
-            assert torch.equal(weights(one), weights(other)), "what was tried has left something behind"
+        assert torch.equal(weights(one), weights(other)), "what was tried has left something behind"
+
+
+def test_what_a_component_keeps_of_a_stack_hurts_no_run() -> None:
+    for (one, _), (other, _) in zip(*both(LEVEL, {"model": {"local": f"{__name__}:Counting"}}), strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-3, atol=2e-4)
 
 
 def test_a_later_step_is_held_against_the_usual_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,9 +197,9 @@ def test_a_later_step_is_held_against_the_usual_one_too(monkeypatch: pytest.Monk
     checked = []
     real = stacked_gradients._alone
 
-    def alone(asked: Any) -> Any:
+    def alone(step: Any, asked: Any) -> Any:
         checked.append(asked)
-        return real(asked)
+        return real(step, asked)
 
     monkeypatch.setattr(stacked_gradients, "_alone", alone)
     both(LEVEL, {})
@@ -203,6 +236,55 @@ def test_one_that_fails_leaves_the_others_alone(tmp_path: Path) -> None:
     for seed, (trainer, _) in ((0, first), (2, last)):
         torch.testing.assert_close(weights(trainer), weights(run(LEVEL, None, {}, seed)[0]), rtol=1e-3, atol=2e-4)
         assert trainer.computing.together == len(SEEDS)
+
+
+class Noisy(Augmentation):
+    """Draws from numpy's global generator."""
+
+    def __init__(self, dims: Dims) -> None: ...
+
+    def apply(self, batch: Batch, generator: torch.Generator) -> Batch:
+        kept_BN = torch.from_numpy(np.random.rand(*batch.ids_BN.shape) < 0.8)
+        return replace(batch, ids_BN=torch.where(kept_BN, batch.ids_BN, 5))
+
+
+def test_global_generators_of_all_kinds_are_each_run_s_own() -> None:
+    def seeded(seed: int, seat: Seat | None = None) -> Done:
+        np.random.seed(seed)
+        return run(LEVEL, None, {"augmentation": f"{__name__}:Noisy"}, seed, seat)
+
+    alone = [seeded(seed) for seed in SEEDS]
+    together = Together[Done](CPU).run([partial(seeded, seed) for seed in SEEDS])
+    for (one, _), (other, _) in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-3, atol=2e-4)
+
+
+class Hungry(Identity):
+    """Has room for a single text while it is trained, and for nothing in a stack."""
+
+    def forward(self, x_BND: Tensor, mask_BN: Tensor | None = None, norm: nn.Module | None = None) -> Tensor:
+        if self.training and len(x_BND) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to …")
+        return x_BND
+
+
+def test_memory_that_others_have_taken_parts_no_batch() -> None:
+    """Parts draw otherwise than the whole: whoever has no room beside others is to be run alone."""
+    settings = {"model": {"local": f"{__name__}:Hungry"}}
+    with pytest.raises(MemoryExhaustedError, match="beside other runs"):
+        Together[Done](CPU).run([partial(run, LEVEL, None, settings, seed) for seed in SEEDS])
+
+
+def test_a_faint_parameter_is_looked_at_too() -> None:
+    """Adam moves it as far as the others: that the norm of the whole gradient agrees says nothing of it."""
+
+    def computed(sign: float, noise: float = 0.0) -> _Computed:
+        gradients = {"strong": torch.ones(100) + noise, "faint": sign * torch.full((3,), 1e-3), "none": None}
+        return _Computed({"loss": torch.tensor(1.0)}, gradients, {}, Draws.on(CPU))
+
+    computed(1.0, noise=1e-5).check(computed(1.0))
+    with pytest.raises(StackError, match="the gradient of faint is another than alone"):
+        computed(-1.0).check(computed(1.0))
 
 
 def test_an_interruption_ends_all_in_order() -> None:

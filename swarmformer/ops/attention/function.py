@@ -62,8 +62,7 @@ def attend(
     Raises:
         AttentionError: arguments that do not fit together, or an override that cannot do this call.
     """
-    if in_stack() and (dropout_p or q_BHND.device.type == "cpu"):
-        # Back ends draw in ways of their own, and those of a CPU are for one model.
+    if in_stack():  # back ends are for one model, and draw in ways of their own
         own = partial(attend, window=window, dropout_p=dropout_p, causal=causal)
         given = {"mask_BM": mask_BM, "signal_BM": signal_BM, "bias_HR": bias_HR}
         return by_each(own, q_BHND, k_BHMD, v_BHMD, **given)

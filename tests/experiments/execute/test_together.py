@@ -15,9 +15,12 @@ import pytest
 
 from experiments import grid
 from experiments.cells import prepare, status_of
+from experiments.execute.local import Local
+from experiments.execute.scheduler import GridScheduler
 from experiments.execute.supervise import FAILED, Supervisor, Tell
 from experiments.limits import StartLimits
 from experiments.owner import is_locked
+from experiments.plan import load_plan
 from experiments.status import Status
 from swarmformer.errors import SpecError
 from swarmformer.records import CHECKPOINT, FAILURE, RESULT, Failure, Result, load
@@ -28,21 +31,34 @@ from tests.processes import Done, run_forked, wait_for
 pytestmark = pytest.mark.waits
 Grid = Callable[..., Path]
 TOGETHER = ("--workers", "1", "--seeds-together", "2")
+LEVEL: dict[str, Any] = {
+    "data": {"task": {"name": "digits", "seed": 1}},
+    "model": {"dims": {"d_model": 8, "num_layers": 1, "cluster_size": 8, "seq_len": 64}},
+}
+"""Texts of one length, so that all batches have one shape."""
 
 COMPONENTS = '''
 import os, signal, sys, torch
 from swarmformer.components.local.identity import Identity
 
 class OfOneSeed(Identity):
-    """Behaves but for seed 1, and until it is trained."""
+    """Behaves but for seed 1, and until it is trained for a while."""
+
+    steps = 0
 
     def forward(self, x_BND, mask_BN=None, norm=None):
         if self.training and len(x_BND) > 8 and torch.initial_seed() == 1:
-            self.misbehave()
+            OfOneSeed.steps += 1
+            if OfOneSeed.steps > 8:
+                self.misbehave()
         return super().forward(x_BND, mask_BN, norm)
 
 class Breaks(OfOneSeed):
     def misbehave(self): raise ValueError("seed 1")
+
+class Diverges(OfOneSeed):
+    def forward(self, x_BND, mask_BN=None, norm=None):
+        return x_BND * float("inf") if torch.initial_seed() == 1 else x_BND
 
 class Leaves(OfOneSeed):
     def misbehave(self): sys.exit(0)
@@ -77,7 +93,7 @@ def assert_alike(runs: Path, usual: Path) -> None:
 
 def test_seeds_together_are_what_they_are_one_by_one(tiny_grid: Grid, tmp_path: Path) -> None:
     path = tiny_grid(tune={"values": {"train.lr": [0.002, 0.004]}, "seeds": [7, 8]}, seeds=[0, 1, 2],
-                     train={"epochs": 2, "batch_size": 32})  # fmt: skip
+                     train={"epochs": 1, "batch_size": 32}, **LEVEL)  # fmt: skip
     usual, together = tmp_path / "usual", tmp_path / "together"
     assert run(path, usual, "--workers", "1").returncode == 0
     done = run(path, together, *TOGETHER)
@@ -95,11 +111,11 @@ def test_seeds_together_are_what_they_are_one_by_one(tiny_grid: Grid, tmp_path: 
         assert json.loads((folder / "sacred/1/run.json").read_text())["status"] == "COMPLETED"
 
 
-@pytest.mark.parametrize("kind", ["Breaks", "Leaves", "Dies"])
+@pytest.mark.parametrize("kind", ["Breaks", "Leaves", "Dies", "Diverges"])
 def test_a_seed_that_misbehaves_fails_alone(kind: str, tiny_grid: Grid, tmp_path: Path) -> None:
     (tmp_path / "of_one_seed.py").write_text(COMPONENTS, encoding="utf-8")
     arm = {"name": kind, "variant": "base", "model": {"local": f"of_one_seed:{kind}"}}
-    path = tiny_grid(base=None, arms=[arm], train={"epochs": 1, "batch_size": 64})
+    path = tiny_grid(base=None, arms=[arm], train={"epochs": 1, "batch_size": 24}, **LEVEL)
     places = os.pathsep.join([str(tmp_path), str(ROOT)])
     words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", *TOGETHER)
     done = run_forked(*words, env={**os.environ, "PYTHONPATH": places})
@@ -107,8 +123,11 @@ def test_a_seed_that_misbehaves_fails_alone(kind: str, tiny_grid: Grid, tmp_path
     folders = cells(tmp_path / "runs")
     cause = load(folders[f"{kind}-s1"] / FAILURE, Failure).cause
     assert cause.startswith({"Breaks": "ValueError: seed 1", "Leaves": "sys.exit(0) was called",
-                             "Dies": "its process was killed by SIGKILL"}[kind])  # fmt: skip
-    assert ("is run alone" in done.stderr) == (kind == "Dies")
+                             "Dies": "its process was killed by SIGKILL", "Diverges": "TrainingDivergedError",
+                             }[kind])  # fmt: skip
+    parted = [line for line in done.stderr.splitlines() if "did not end beside others, and is run alone" in line]
+    assert any(f"{kind}-s1" in line for line in parted)
+    assert len(parted) == (2 if kind in ("Leaves", "Dies") else 1), "a process that ends takes all of them along"
     assert results(tmp_path / "runs").keys() == {f"{kind}-s0"}
 
 
@@ -131,6 +150,35 @@ def test_a_grid_that_is_stopped_goes_on(number: int, tiny_grid: Grid, tmp_path: 
     assert_alike(runs, usual)
     for folder in cells(runs).values():
         assert "resumed at step" in (folder / "log.txt").read_text()
+
+
+def test_a_cell_that_cannot_be_prepared_takes_no_part(tiny_grid: Grid, tmp_path: Path) -> None:
+    """The folder of seed 1 has another run's configuration: it is left out, and nothing is written there."""
+    path, runs = tiny_grid(arms=["base"], train={"epochs": 1, "batch_size": 24}, **LEVEL), tmp_path / "runs"
+    plan = load_plan(path)
+    one, other = (cell.folder(runs / "tiny") for cell in plan.cells())
+    small = {"model": {"dims": {"d_model": 8, "seq_len": 16}}, "data": {"task": "listops"}}
+    prepare(other, "base", resolve_run("base", [(small, "test")], seed=1))
+    before = sorted(other.iterdir())
+    done = run(path, runs, *TOGETHER)
+    assert done.returncode == 1 and "cannot be prepared, and is left out" in done.stderr
+    assert (one / RESULT).exists() and sorted(other.iterdir()) == before
+    assert results(runs)["base-s0"].computing.together == 1
+
+
+def test_the_time_left_counts_cells_that_run_at_once(tiny_grid: Grid, tmp_path: Path) -> None:
+    path = tiny_grid(arms=["base"])
+    scheduler = GridScheduler(load_plan(path), path, tmp_path / "runs", Local(2, "cpu"), seeds_together=3)
+    seen = []
+
+    def look(executor: object, jobs: object, on_done: object) -> None:
+        seen.append(scheduler.watch.workers)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("experiments.execute.scheduler.run_jobs", look)
+        scheduler.run()
+    assert seen == [6]
 
 
 def crash(arguments: Any, tell: Tell) -> None:

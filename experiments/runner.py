@@ -73,7 +73,8 @@ def run_cell(
     Raises:
         CellBusyError: another process works on it.
         CellFailedError: it failed before; failure.json must be set aside first (``grid retry`` does).
-        Exception: whatever stopped it; written to failure.json unless it was an interruption.
+        Exception: whatever stopped it; written to failure.json unless it was an interruption, or came in a seat, where
+            others may be at fault.
     """
     def run(hold: Hold) -> Result:
         return _run(hold, arm, spec, device, keep_weights, ranks, seat)

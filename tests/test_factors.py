@@ -159,7 +159,7 @@ BLIND_TO_REVERSAL = {
     "added_mlp_wide", "added_mlp_narrow", "tied_qkv_pure", "tied_kv", "shift_residual", "shift_once", "shift_closed",
     "windowed_unordered", "gated_mlp_closed", "layer_norm_residual", "latent",
 }  # fmt: skip
-EITHER = {"coherence_signal", "coherence_loss", "neighbours", "random_routing", "ngrams", "hierarchical"}
+EITHER = {"coherence_signal", "coherence_loss", "neighbours", "random_routing", "ngrams", "nb_svm", "hierarchical"}
 """Parts of learned routing, whose vectors per cluster tell the order; not looked at alone. N-grams, which see what
 training texts taught them. And a tree, which is its own mirror image over as many clusters as a power of two."""
 

@@ -15,10 +15,10 @@ from sklearn.naive_bayes import MultinomialNB
 import swarmformer
 from swarmformer import hub
 from swarmformer.components.channel.naive_bayes import Counts, held_out_scores, log_count_ratios
-from swarmformer.components.channel.ngrams import Ngrams
+from swarmformer.components.channel.ngrams import Ngrams, features_of
 from swarmformer.contracts import Dims
 from swarmformer.data.encoded import Split, TrainingTexts
-from swarmformer.data.predictors import log_count_ratio
+from swarmformer.data.nb_svm import log_count_ratio
 from swarmformer.errors import SpecError
 from swarmformer.testing.training import passes, small_batch
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
@@ -90,7 +90,7 @@ def test_texts_are_held_out_one_by_one(classes: int, min_texts: int) -> None:
     features, labels = bag(given, 2).toarray(), given.split.labels
     made = channel(given, classes=classes)
     chunk = made._found_in(given, 0)
-    counts = Counts.of([chunk], torch.from_numpy(labels), made.none, classes)
+    counts = Counts.of(features_of([chunk], made.none), torch.from_numpy(labels), classes)
     [scores] = held_out_scores(counts, log_count_ratios(counts, 1.0, min_texts), [chunk], 1.0, min_texts)
     for column, k in enumerate([1] if classes == 2 else range(classes)):
         for row in range(len(labels)):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from swarmformer.data import predictors
+from swarmformer.data import nb_svm, predictors
 from swarmformer.data.cut import Cut
-from swarmformer.data.predictors import compute_predictors, log_count_ratio
+from swarmformer.data.nb_svm import log_count_ratio
+from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.tasks.imdb import Imdb
 from swarmformer.data.tasks.listops import ListOps
 from tests.data.toy_tasks import Toy, make_split
@@ -51,12 +52,12 @@ def test_of_strengths_that_are_equally_good_the_smallest_is_taken(monkeypatch: p
     splits = {name: make_split(name, ["a bad film", "a good film"] * 10) for name in ("train", "validation")}
 
     def fitted() -> tuple[float, float]:
-        detail = predictors.nb_svm(splits, 2, 1, predictors.WORDS)[1]
+        detail = nb_svm.nb_svm(splits, 2, 1, predictors.WORDS)[1]
         return detail["C"], detail["validation_accuracy"]
 
-    assert fitted() == (min(predictors.STRENGTHS), 1.0)
-    monkeypatch.setattr(predictors, "STRENGTHS", (max(predictors.STRENGTHS),))
-    assert fitted() == (predictors.STRENGTHS[0], 1.0), "no less good"
+    assert fitted() == (min(nb_svm.STRENGTHS), 1.0)
+    monkeypatch.setattr(nb_svm, "STRENGTHS", (max(nb_svm.STRENGTHS),))
+    assert fitted() == (nb_svm.STRENGTHS[0], 1.0), "no less good"
 
 
 def test_labels_of_test_do_not_reach_a_prediction(toy: Toy) -> None:

@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from swarmformer.components.channel.ngrams import Found
 
 ROUGHLY = 1e-3
@@ -33,14 +35,8 @@ class Counts:
     log_odds_C: Tensor
 
     @classmethod
-    def of(cls, chunks: Sequence[Found], labels_T: Tensor, rows: int, classes: int) -> Counts:
-        by_class_RK = torch.zeros(rows, classes, dtype=torch.float64)
-        start = 0
-        for row_BM, counts_BM in chunks:
-            label_BM = labels_T[start : start + len(row_BM)].unsqueeze(1).expand_as(row_BM)
-            place = (row_BM * classes + label_BM)[counts_BM]
-            by_class_RK.view(-1).index_add_(0, place, torch.ones(len(place), dtype=torch.float64))
-            start += len(row_BM)
+    def of(cls, features_TR: sparse.csr_matrix, labels_T: Tensor, classes: int) -> Counts:
+        by_class_RK = torch.from_numpy(features_TR.T @ F.one_hot(labels_T, classes).double().numpy())
         told = torch.tensor([1]) if classes == 2 else torch.arange(classes)
         own_TC = labels_T.unsqueeze(1) == told
         inside_RC = by_class_RK[:, told]
@@ -102,13 +98,18 @@ def likeliest_scale(
 ) -> float:
     """The factor on log-count ratios, from 0 to 1, under which the labels are likeliest, each text held out in turn."""
     scores_TC = torch.cat(list(held_out_scores(counts, ratio_RC, chunks, alpha, min_texts)))
+    return likeliest_factor(scores_TC, labels_T, counts.log_odds_C, highest=1.0)
 
-    def surprise(scale: float) -> float:
-        logit_TC = scale * scores_TC + counts.log_odds_C
+
+def likeliest_factor(scores_TC: Tensor, labels_T: Tensor, offset_C: Tensor | float, highest: float) -> float:
+    """The factor on scores, from 0 to the highest, under which labels are likeliest: by factor · score + offset."""
+
+    def surprise(factor: float) -> float:
+        logit_TC = factor * scores_TC + offset_C
         if logit_TC.shape[1] == 1:
             return float(F.binary_cross_entropy_with_logits(logit_TC[:, 0], labels_T.double()))
         return float(F.cross_entropy(logit_TC, labels_T))
 
     from scipy.optimize import minimize_scalar  # here: half a second, which few commands need
 
-    return float(minimize_scalar(surprise, bounds=(0.0, 1.0), method="bounded", options={"xatol": ROUGHLY}).x)
+    return float(minimize_scalar(surprise, bounds=(0.0, highest), method="bounded", options={"xatol": ROUGHLY}).x)

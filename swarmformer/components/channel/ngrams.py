@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from swarmformer.components.channel.naive_bayes import Counts, likeliest_scale, log_count_ratios
+from swarmformer.components.channel.regression import Regressor
 from swarmformer.contracts import AtLeastOne, Channel, Dims, Probability
+from swarmformer.errors import SpecError
 from swarmformer.ops.dropout import Dropout
 from swarmformer.registry import register
 
 if TYPE_CHECKING:
+    from scipy import sparse
+
     from swarmformer.data.encoded import TrainingTexts
 
 TEXTS = 512
@@ -31,36 +37,56 @@ class Found(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What was counted of texts, their n-grams, and their labels."""
+    """Of texts: their n-grams, the same as a matrix of ones, and their labels."""
 
-    counts: Counts
     chunks: list[Found]
+    features_TR: sparse.csr_matrix
     labels_T: Tensor
+
+
+def features_of(chunks: Sequence[Found], rows: int) -> sparse.csr_matrix:
+    """Which n-grams a text has, one or zero [T, R]."""
+    from scipy import sparse  # here: few commands need it
+
+    kept = [chunk.row_BM[chunk.counts_BM].numpy() for chunk in chunks]
+    lengths = [chunk.counts_BM.sum(dim=1).numpy() for chunk in chunks]
+    found, ends = np.concatenate(kept), np.concatenate([[0], *lengths]).cumsum()
+    return sparse.csr_matrix((np.ones(len(found)), found, ends), shape=(len(ends) - 1, rows))
 
 
 @register("channel", "ngrams")
 class Ngrams(Channel):
-    """A weight for each n-gram that a text has, started as naive Bayes from the training labels (Wang & Manning 2012).
+    """A weight for each n-gram that a text has, started from the training labels (Wang & Manning 2012).
 
     Each n-gram counts once. With two classes it has one weight, its log-odds, which counts half for one class and half
     against the other; with more one for each class against the rest. Single tokens have weights of their own, longer
-    n-grams share ``buckets``. Pads, special tokens and what spans them are no n-grams. The weights start at ``scale`` ·
-    log-count ratio, 0 for n-grams that training does not have, and take no weight decay: where they start is the prior.
+    n-grams share ``buckets``. Pads, special tokens and what spans them are no n-grams. The weights start at 0 for
+    n-grams that training does not have, and take no weight decay: where they start is the prior.
 
     Options:
         orders: longest n-gram, in tokens.
         buckets: weights of n-grams of two tokens and more, by hash.
+        start: naive_bayes, log-count ratios; or regression, their NB-SVM: ratio · coefficient of a logistic regression
+            on n-grams weighted by their ratios, with an L2 penalty. It has converged, so that ``learned`` is best off,
+            and knows its training texts: a model beside it learns more where the objective has them ``apart``.
+        strength: of regression: the inverse of the penalty's (scikit-learn's C).
         alpha: smoothing of the counts.
         min_texts: n-grams of fewer training texts start at 0.
-        scale: of the log-count ratios; 0: under which the training texts, each judged by the counts of the others, are
-            likeliest, without what ``data.augment`` added. Naive Bayes itself is 1, which is far too sure of itself.
+        scale: of what the weights start from; 0: under which the training texts, each judged by the others, are
+            likeliest, without what ``data.augment`` added. Naive Bayes itself is 1, which is far too sure of itself. A
+            regression always takes 0 and those texts, held out in five parts.
         learned: whether training changes the weights; the bias it always does.
         dropout: on n-grams.
     """
 
     text_V: Tensor
     no_decay = ("table_RC",)
-    test_options = ({"buckets": 32}, {"buckets": 32, "orders": 3}, {"orders": 1})
+    test_options = (
+        {"buckets": 32},
+        {"buckets": 32, "orders": 3},
+        {"orders": 1},
+        {"buckets": 32, "start": "regression"},
+    )
 
     def __init__(
         self,
@@ -68,6 +94,8 @@ class Ngrams(Channel):
         *,
         orders: Annotated[int, Field(ge=1, le=5)] = 2,
         buckets: AtLeastOne = 2**18,
+        start: Literal["naive_bayes", "regression"] = "naive_bayes",
+        strength: Annotated[float, Field(gt=0)] = 0.3,
         alpha: Annotated[float, Field(gt=0)] = 1.0,
         min_texts: AtLeastOne = 1,
         scale: Annotated[float, Field(ge=0)] = 0.0,
@@ -75,7 +103,10 @@ class Ngrams(Channel):
         dropout: Probability = 0.0,
     ) -> None:
         super().__init__()
+        if scale and start == "regression":
+            raise SpecError("regression finds its own scale: leave it out, or start from naive_bayes", path=("scale",))
         self.orders, self.buckets, self.alpha, self.min_texts, self.scale = orders, buckets, alpha, min_texts, scale
+        self.regressor = Regressor(alpha, min_texts, strength) if start == "regression" else None
         self.sees_order = orders > 1
         self.vocabulary, self.classes = dims.vocab_size, dims.num_classes
         rows, columns = dims.vocab_size + (buckets if orders > 1 else 0), 1 if self.classes == 2 else self.classes
@@ -117,23 +148,38 @@ class Ngrams(Channel):
     def fit(self, texts: TrainingTexts) -> None:
         self.text_V.fill_(True)
         self.text_V[list(texts.special)] = False
+        weight_RC, bias_C = self._naive_bayes(texts) if self.regressor is None else self._regression(texts)
+        self.table_RC.copy_(weight_RC)
+        self.bias_C.copy_(bias_C)
+
+    def _regression(self, texts: TrainingTexts) -> tuple[Tensor, Tensor]:
+        assert self.regressor is not None
+        _, features_TR, labels_T = self._counted(texts.without_added())
+        found = self.regressor.fit(features_TR, labels_T, self.classes)
+        return found.weight_RC, found.bias_C
+
+    def _naive_bayes(self, texts: TrainingTexts) -> tuple[Tensor, Tensor]:
         counted = self._counted(texts)
-        ratio_RC = log_count_ratios(counted.counts, self.alpha, self.min_texts)
+        counts, ratio_RC = self._ratios(counted)
         scale = self.scale or self._likeliest_scale(texts, counted)
-        self.table_RC.copy_(scale * ratio_RC)
-        self.bias_C.copy_(counted.counts.log_odds_C)
+        return scale * ratio_RC, counts.log_odds_C
+
+    def _ratios(self, counted: Counted) -> tuple[Counts, Tensor]:
+        counts = Counts.of(counted.features_TR, counted.labels_T, self.classes)
+        return counts, log_count_ratios(counts, self.alpha, self.min_texts)
 
     def _likeliest_scale(self, texts: TrainingTexts, counted: Counted) -> float:
         """By the texts that no augmentation added: a text is not held out while a copy of it is counted."""
         own = texts.without_added()
-        counts, chunks, labels_T = counted if own is texts else self._counted(own)
-        ratio_RC = log_count_ratios(counts, self.alpha, self.min_texts)
-        return likeliest_scale(counts, ratio_RC, chunks, labels_T, self.alpha, self.min_texts)
+        if own is not texts:
+            counted = self._counted(own)
+        counts, ratio_RC = self._ratios(counted)
+        return likeliest_scale(counts, ratio_RC, counted.chunks, counted.labels_T, self.alpha, self.min_texts)
 
     def _counted(self, texts: TrainingTexts) -> Counted:
         labels_T = torch.from_numpy(texts.split.labels.copy())
         chunks = [self._found_in(texts, start) for start in range(0, len(texts.split), TEXTS)]
-        return Counted(Counts.of(chunks, labels_T, len(self.table_RC), self.classes), chunks, labels_T)
+        return Counted(chunks, features_of(chunks, len(self.table_RC)), labels_T)
 
     def _found_in(self, texts: TrainingTexts, start: int) -> Found:
         """Of the next ``TEXTS`` training texts."""

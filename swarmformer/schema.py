@@ -8,12 +8,12 @@ from __future__ import annotations
 import inspect
 import json
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Tag, ValidationError, create_model
 
 from swarmformer.errors import ComponentError, SpecError, suggest
 
@@ -142,7 +142,7 @@ def validate(
         return model.model_validate_json(_as_json(values, path, locate))
     except ValidationError as error:
         known = known if known is not None else list(model.model_fields)
-        lines = [_explain(fault, path, locate, known) for fault in error.errors()[:MOST_FAULTS]]
+        lines = [_explain(model, fault, path, locate, known) for fault in error.errors()[:MOST_FAULTS]]
         lines += [f"and {error.error_count() - MOST_FAULTS} more faults"] * (error.error_count() > MOST_FAULTS)
         raise SpecError("\n".join(lines)) from None
 
@@ -173,18 +173,45 @@ def _as_json(values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -
     return json.dumps(dict(values))
 
 
-def _explain(fault: Any, path: tuple[str, ...], locate: Locate, known: list[str]) -> str:
-    place = (*path, *(str(part) for part in fault["loc"]))
-    start = f"{locate(place)}{dotted(place)}: "
-    names = [text.split(":")[0] for text in known]
+def _explain(model: type[BaseModel], fault: Any, path: tuple[str, ...], locate: Locate, known: list[str]) -> str:
+    within, models = _walk(model, fault["loc"])
+    place = (*path, *within)
+    start = f"{locate(place)}{dotted(place)}{': ' if place else ''}"
     if fault["type"] == "extra_forbidden":
-        listing = "; ".join(known) if known else "none"
-        return f"{start}unknown option.{suggest(place[-1], names)} Available: {listing}"
+        if models != [model]:
+            known = [name for each in models for name in each.model_fields]
+        names = [text.split(":")[0] for text in known]
+        return f"{start}unknown option.{suggest(place[-1], names)} Available: {'; '.join(known) or 'none'}"
     if fault["type"] == "missing":
         return f"{start}missing"
     if fault["type"] in ("list_type", "tuple_type"):
         return f"{start}expected a list, such as {_list_like(fault['input'])}, got {fault['input']!r}"
+    if fault["type"] == "value_error":  # a validator's own words
+        said, given = str(fault["ctx"]["error"]), fault["input"]
+        untold = isinstance(given, str | int | float) and str(given) not in said and repr(given) not in said
+        return f"{start}{said}{f', got {given!r}' if untold else ''}"
     return f"{start}{fault['msg']}, got {fault['input']!r}{_number_hint(fault)}"
+
+
+def _walk(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[list[str], list[type[BaseModel]]]:
+    """A fault's place as it is written, without the tags of unions; and the models that an unknown key there is in."""
+    place, models, hints = list[str](), [model], list[Any]()
+    for part in loc:
+        fields = [each.model_fields[part] for each in models if isinstance(part, str) and part in each.model_fields]
+        if fields:
+            hints = [hint for field in fields for hint in _within(field.annotation)]
+            models = [hint for hint in hints if inspect.isclass(hint) and issubclass(hint, BaseModel)]
+        elif any(isinstance(hint, Tag) and hint.tag == part for hint in hints):
+            continue
+        place.append(str(part))
+    return place, models
+
+
+def _within(hint: Any) -> Iterator[Any]:
+    """A type and all that it is made of: members of unions, what lists hold, what annotations say."""
+    yield hint
+    for part in (*typing.get_args(hint), *getattr(hint, "__metadata__", ())):
+        yield from _within(part)
 
 
 def _list_like(value: Any) -> str:

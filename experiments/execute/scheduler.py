@@ -141,13 +141,15 @@ class GridScheduler:
         return [cell for cell in cells if self._status(cell) in UNFINISHED]
 
     def _groups(self, cells: list[Cell]) -> list[list[Cell]]:
-        """Those that run in one process: cells whose seeds alone differ, in the order of the first of each."""
-        alike = defaultdict[object, list[Cell]](list)
+        """Those that run in one process: cells whose seeds alone differ. By the first of each, so that seeds stay
+        outermost where every cell has a process of its own."""
+        alike, place = defaultdict[object, list[Cell]](list), {self._name(cell): at for at, cell in enumerate(cells)}
         for cell in cells:
             name = self._name(cell)
             alike[name if name in self.parted else (cell.spec.run_key, cell.is_trial)].append(cell)
         size = self.seeds_together
-        return [group[first : first + size] for group in alike.values() for first in range(0, len(group), size)]
+        parts = [group[first : first + size] for group in alike.values() for first in range(0, len(group), size)]
+        return sorted(parts, key=lambda part: place[self._name(part[0])])
 
     def _job(self, cells: list[Cell]) -> Job:
         folders = [cell.folder(self.folder) for cell in cells]

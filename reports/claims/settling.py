@@ -57,6 +57,8 @@ def _needs(comparisons: Sequence[InGrid], claimed: Claimed) -> Iterator[str]:
 
 
 def _need(grid: GridStudy, contrast: Contrast) -> str:
+    if contrast.interval is None:
+        return "runs of both with the same seeds"
     if contrast.verdict is None:
         return "a margin that is registered before the runs, and kept"
     if contrast.verdict is Verdict.DEPENDS:

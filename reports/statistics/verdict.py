@@ -43,6 +43,9 @@ class Verdict(StrEnum):
     """Of an interaction that is there; an interaction is never better or worse."""
 
 
+NO_MARGIN = "no margin was registered"
+
+
 def judge(
     interval: Interval | None,
     p_holm: float | None,
@@ -56,7 +59,8 @@ def judge(
 ) -> tuple[Verdict | None, str]:
     """The verdict on a comparison, and what it rests on.
 
-    margin: within which a difference does not matter, in the interval's unit; without one there is no verdict.
+    margin: within which a difference does not matter, in the interval's unit; without one there is no verdict, nor
+    without an interval, as nothing was compared.
     interacts_with: factors that a main effect's factor interacts with (``is_interaction_there``). aliases: what the
     design cannot tell from it, named in the reason. idle: what of the mechanism was not exercised, beyond the limits
     that its component declares. is_alone: the only test of its family, so that Holm had nothing to correct.
@@ -79,7 +83,9 @@ def judge(
     if margin is not None and margin <= 0:
         raise ValueError(f"the margin must be positive, got {margin}")
     if margin is None:
-        return None, "no margin was registered"
+        return None, NO_MARGIN
+    if interval is None:
+        return None, "no seed in common is completed"
     if idle:
         return Verdict.NOT_EXERCISED, "; ".join(idle)
     if interacts_with:
@@ -101,11 +107,7 @@ def is_significant(p_holm: float | None) -> bool:
     return p_holm is not None and p_holm < ALPHA
 
 
-def _of_interval(
-    interval: Interval | None, p_holm: float | None, margin: float, is_alone: bool
-) -> tuple[Verdict, str]:
-    if interval is None:
-        return Verdict.UNDECIDED, "no seed in common is completed"
+def _of_interval(interval: Interval, p_holm: float | None, margin: float, is_alone: bool) -> tuple[Verdict, str]:
     if interval.low is None or interval.high is None:
         agree = "the seeds agree exactly: no spread observed is not certainty"
         return Verdict.UNDECIDED, agree if interval.n > 1 else "one seed in common"

@@ -18,7 +18,7 @@ from .families import families
 from .model import GridStudy, Study
 from .predictions import Read, correct_of
 from .read import Grid, Status, read_runs
-from .registration import followed, matched_pairs
+from .registration import followed, looks_at, matched_pairs
 from .runs import Parted, part, tidy
 from .selection import checked_selection, selection_notes, selection_warnings
 from .tuning import tuned_arms, tuning_notes, untuned_notes
@@ -59,6 +59,7 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
     arms, others = arms_of(grid, task, parted, metric)
     data_key = "; ".join(sorted(set(parted.kept["data_key"]) or ({grid.floors.data_key} if grid.floors else set())))
     answers, results = Read(grid.folder), {cell.where: cell.result for cell in grid.cells}
+    looks = looks_at(grid)
     correct, unusable = correct_of(answers, arms, results) if metric == "accuracy" else ({}, [])
     made = GridStudy(
         name=grid.name, folder=grid.folder, home=grid.home, task=task, base=grid.base, plan=grid.plan,
@@ -67,7 +68,8 @@ def _grid(grid: Grid, task: str, every: Sequence[Grid], runs: pd.DataFrame, mix:
         arms=arms, others=others, tuned=tuned_arms(grid),
         references=references(grid, every, task, data_key), elsewhere=references_elsewhere(grid, task),
         left_out=tuple(f"{name}: {reason}" for name, reason in floors.left_out.items()) if floors else (),
-        families=families(arms, grid.plan, grid.base, margin, correct), effects=designs(arms, grid.plan, margin),
+        families=families(arms, grid.plan, grid.base, margin, correct, looks), looks=looks,
+        effects=designs(arms, grid.plan, margin, looks),
     )  # fmt: skip
     return _in_words(made, grid, parted, unusable)
 

@@ -28,7 +28,8 @@ class Contrast:
     a minus in front of those that enter negated. simple: the simple effects that stand for a main effect that
     depends. n: seeds. terms: the factors of an effect, whatever it is named in a grid of several designs. p_mcnemar:
     secondary, of these trained models only. tests: how many p its family corrects together. error: standard error, with
-    the seeds less one as degrees of freedom; None where there are no bounds.
+    the seeds less one as degrees of freedom; None where there are no bounds. over_others: of an effect, the same over
+    the design's arms that are not far out; None where none is, or the others cannot tell.
     """
 
     kind: Kind
@@ -48,6 +49,7 @@ class Contrast:
     p_mcnemar: float | None = None
     tests: int = 0
     error: float | None = None
+    over_others: Interval | None = None
 
     @property
     def detectable(self) -> float | None:
@@ -87,7 +89,7 @@ class Design:
 
     levels: arm → factors that are on in it. power: one sentence on what a main effect must have to be found;
     detectable: least and most of that size over the factors, None where nothing is known of it. seeds: with which
-    every arm is completed.
+    every arm is completed. far_out: arms far below all others; see ``statistics.far_out``.
     """
 
     kind: str
@@ -100,3 +102,4 @@ class Design:
     power: str
     detectable: tuple[float, float] | None = None
     seeds: int = 0
+    far_out: tuple[str, ...] = ()

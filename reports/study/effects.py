@@ -8,14 +8,17 @@ from functools import cached_property
 
 from swarmformer import records
 
-from ..statistics.contrast import Estimate, Values
-from ..statistics.factorial import Effect, Term, factorial_effects, simple_effect
+from ..statistics.contrast import Estimate, Values, contrast
+from ..statistics.factorial import Effect, Term, alias_groups, factorial_effects, simple_effect
+from ..statistics.far_out import OverOthers, far_out
+from ..statistics.interval import Interval
+from ..statistics.looks import Looks
 from ..statistics.power import detectable_range
 from ..statistics.verdict import is_interaction_there, is_significant, judge
 from ..words import MINUS, plural
 from .contrasts import Contrast, Design, Family, Kind
 from .exercise import idle_factor
-from .families import decided, found_by, possible, undecided
+from .families import counted, decided, found_by, undecided
 from .subjects import Arm, Sources
 
 Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -32,10 +35,24 @@ class MeasuredDesign:
     suffix: str
     idle: Mapping[str, tuple[str, ...]]
     """Factor → what of its mechanism no arm with it exercised."""
+    looks: Looks = ()
 
     @cached_property
     def values(self) -> Values:
         return {arm.name: arm.values for arm in self.arms}
+
+    @cached_property
+    def far_out(self) -> tuple[str, ...]:
+        return far_out({arm.name: arm.value.mean for arm in self.arms if arm.value is not None})
+
+    @cached_property
+    def others(self) -> OverOthers:
+        terms = [next(iter(group)) for group in alias_groups(self.design.levels, self.design.factors)]
+        return OverOthers(self.design.levels, terms, self.far_out)
+
+    def over_others(self, weights: Mapping[str, float]) -> Interval | None:
+        """Of weights that ``others`` gives; nothing where no arm is far out."""
+        return counted(contrast(self.values, weights), self.looks).interval if self.far_out else None
 
     def sources(self, estimate: Estimate) -> Sources:
         """The runs of the seeds that the estimate is of; of all arms, as every p is corrected over effects of all."""
@@ -45,7 +62,15 @@ class MeasuredDesign:
         aliases = tuple((MINUS if sign < 0 else "") + named(alias) for alias, sign in effect.aliases.items())
         kind: Kind = "main" if len(effect.term) == 1 else "interaction"
         sources = self.sources(effect.estimate)
-        return undecided(kind, named(effect.term) + self.suffix, effect.estimate, sources, aliases, effect.term)
+        found = undecided(kind, named(effect.term) + self.suffix, effect.estimate, sources, aliases, effect.term)
+        return replace(found, over_others=self.over_others(self.others.weights(effect.term)))
+
+    def simple(self, factor: str, other: str, aliases: Sources, *, is_on: bool) -> Contrast:
+        """The effect of a factor without another or with it."""
+        estimate = simple_effect(self.values, self.design.levels, factor, other, is_on=is_on)
+        name = f"{factor} {'with' if is_on else 'without'} {other}{self.suffix}"
+        found = undecided("simple", name, counted(estimate, self.looks), self.sources(estimate), aliases)
+        return replace(found, over_others=self.over_others(self.others.simple_weights(factor, other, is_on=is_on)))
 
     def decided(self, family: str, contrasts: Sequence[Contrast], idle: Iterable[Sources]) -> tuple[Contrast, ...]:
         """idle: of each, what was not exercised."""
@@ -58,7 +83,9 @@ class MeasuredDesign:
         return tuple(dict.fromkeys(terms[0])) if all(terms) else ()
 
 
-def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None) -> tuple[Design, ...]:
+def designs(
+    arms: Sequence[Arm], plan: records.Plan | None, margin: float | None, looks: Looks = ()
+) -> tuple[Design, ...]:
     """The factorial and fractional designs of a plan, in its order."""
     made = list[Design]()
     for design in (design for design in (plan.designs if plan else ()) if design.kind in records.FACTORIALS):
@@ -66,13 +93,13 @@ def designs(arms: Sequence[Arm], plan: records.Plan | None, margin: float | None
         suffix = f" ({len(made) + 1})" if made else ""
         idle = {factor: idle_factor(factor, [arm.exercised for name, arm in mine.items()
                                              if factor in design.levels[name]]) for factor in design.factors}
-        made.append(_design(MeasuredDesign(design, tuple(mine.values()), margin, suffix, idle)))
+        made.append(_design(MeasuredDesign(design, tuple(mine.values()), margin, suffix, idle, looks)))
     return tuple(made)
 
 
 def _design(measured: MeasuredDesign) -> Design:
     design = measured.design
-    effects = [replace(effect, estimate=possible(effect.estimate))
+    effects = [replace(effect, estimate=counted(effect.estimate, measured.looks))
                for effect in factorial_effects(measured.values, design.levels, design.factors)]  # fmt: skip
     mains, pairs = ([effect for effect in effects if len(effect.term) == size] for size in (1, 2))
     factors = [effect.term[0] for effect in mains]
@@ -97,6 +124,7 @@ def _design(measured: MeasuredDesign) -> Design:
         resolution=design.resolution, main=Family(f"main effects{measured.suffix}", None, main),
         interactions=Family(f"interactions{measured.suffix}", None, interactions), seeds=seeds,
         power=f"{found[:1].upper()}{found[1:]}.", detectable=detectable_range(of_mains),
+        far_out=measured.far_out,
     )  # fmt: skip
 
 
@@ -124,11 +152,9 @@ def _simple_effects(measured: MeasuredDesign, depends: Depends) -> dict[str, tup
     factors, contrasts = [], []
     for factor, partners in depends.items():
         for partner, aliases in partners.items():
-            for is_on, word in ((False, "without"), (True, "with")):
-                estimate = simple_effect(measured.values, measured.design.levels, factor, partner, is_on=is_on)
-                name = f"{factor} {word} {partner}{measured.suffix}"
+            for is_on in (False, True):
                 factors.append(factor)
-                contrasts.append(undecided("simple", name, possible(estimate), measured.sources(estimate), aliases))
+                contrasts.append(measured.simple(factor, partner, aliases, is_on=is_on))
     idle = [measured.idle[factor] for factor in factors]
     made = list(zip(factors, measured.decided("simple effects", contrasts, idle), strict=True))
     return {factor: tuple(contrast for name, contrast in made if name == factor) for factor in depends}

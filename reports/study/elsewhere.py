@@ -11,7 +11,7 @@ from swarmformer.records import Result
 from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import Interval, accuracy_interval
 from ..statistics.verdict import holm
-from .families import found_by, possible
+from .families import counted, found_by
 from .model import GridStudy
 from .subjects import Arm, Baselines, Sources
 
@@ -65,7 +65,7 @@ def _elsewhere(grid: GridStudy, task: str, results: Sequence[Result]) -> Elsewhe
     found = [_answered(grid, arm, task, key) for arm in grid.arms]
     base = next((one for one in found if one.arm.is_base), None)
     values = {one.arm.name: one.values for one in found}
-    compared = {one.arm.name: possible(difference(values, one.arm.name, base.arm.name)) for one in found
+    compared = {one.arm.name: counted(difference(values, one.arm.name, base.arm.name), grid.looks) for one in found
                 if base is not None and one is not base}  # fmt: skip
     arms = tuple(_against_base(found, base, compared))
     return Elsewhere(task, arms, fitting, found_by([*compared.values()]), keys.total() - count)
@@ -91,6 +91,6 @@ def _answered(grid: GridStudy, arm: Arm, task: str, key: str) -> Answered:
         there = result.out_of_domain.get(task) if result else None
         if result and there and there.data_key == key:
             values[int(seed)], own[int(seed)] = there.accuracy, result.metrics.test.accuracy
-    change = possible(difference({"there": values, "own": own}, "there", "own")).interval
+    change = counted(difference({"there": values, "own": own}, "there", "own"), grid.looks).interval
     sources = arm.sources_of(values) if values else ()
     return Answered(arm, values, accuracy_interval(list(values.values())), change, sources)

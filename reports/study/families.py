@@ -9,6 +9,7 @@ from swarmformer.records import Design, Plan
 
 from ..statistics.contrast import Estimate, difference
 from ..statistics.interval import within
+from ..statistics.looks import Looks, allowing_for
 from ..statistics.mcnemar import mcnemar
 from ..statistics.power import detectable_range
 from ..statistics.verdict import Verdict, holm, judge
@@ -33,7 +34,7 @@ class Planned:
 
 
 def families(
-    arms: Sequence[Arm], plan: Plan | None, base: str | None, margin: float | None, correct: Correct
+    arms: Sequence[Arm], plan: Plan | None, base: str | None, margin: float | None, correct: Correct, looks: Looks = ()
 ) -> tuple[Family, ...]:
     """Every difference that the plan asks for, and of every arm from the grid's base: one-in and one-out designs;
     then, against that base, arms of no design (placebos, controls), other models than the base's (peers), and the arms
@@ -52,7 +53,7 @@ def families(
             Planned("arms", base, {arm.name: "" for arm in arms if arm.name in in_design}),
         ]
     by_name = {arm.name: arm for arm in arms}
-    return tuple(_family(family, by_name, margin, correct) for family in _once(wanted))
+    return tuple(_family(family, by_name, margin, correct, looks) for family in _once(wanted))
 
 
 def _of_design(design: Design) -> Planned:
@@ -74,9 +75,11 @@ def _once(wanted: Sequence[Planned]) -> Iterator[Planned]:
             yield Planned(family.name if count == 1 else f"{family.name} ({count})", family.base, arms)
 
 
-def _family(planned: Planned, arms: Mapping[str, Arm], margin: float | None, correct: Correct) -> Family:
+def _family(
+    planned: Planned, arms: Mapping[str, Arm], margin: float | None, correct: Correct, looks: Looks
+) -> Family:
     values, base = {name: arm.values for name, arm in arms.items()}, planned.base
-    estimates = [possible(difference(values, arm, base)) for arm in planned.arms]
+    estimates = [counted(difference(values, arm, base), looks) for arm in planned.arms]
     contrasts = []
     for arm, estimate in zip(planned.arms, estimates, strict=True):
         both = [arms[name] for name in (arm, base) if name in arms]
@@ -98,9 +101,9 @@ def _idle(planned: Planned, arms: Mapping[str, Arm]) -> dict[str, tuple[str, ...
             for name, arm in mine.items()}  # fmt: skip
 
 
-def possible(estimate: Estimate) -> Estimate:
-    """Of shares, which differ by no more than one."""
-    return replace(estimate, interval=within(estimate.interval, -1, 1))
+def counted(estimate: Estimate, looks: Looks) -> Estimate:
+    """Of shares, which differ by no more than one; with the p that allows for looks at some of its seeds."""
+    return replace(allowing_for(estimate, looks), interval=within(estimate.interval, -1, 1))
 
 
 def undecided(
@@ -159,7 +162,7 @@ def versus(grid: GridStudy, arm: str, control: str) -> Contrast:
     if turned is not None:
         return _turned(turned)
     planned = Planned(f"{arm} against {control}", control, {arm: ""})
-    (contrast,) = _family(planned, {each.name: each for each in grid.arms}, grid.margin, {}).contrasts
+    (contrast,) = _family(planned, {each.name: each for each in grid.arms}, grid.margin, {}, grid.looks).contrasts
     return contrast
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 
 from swarmformer.records import Plan, Result
 
+from ..statistics.looks import Looks
 from .contrasts import Contrast, Design, Family, Kind
 from .read import Cell, Status
 from .registration import Followed, Pair
@@ -43,7 +44,7 @@ class GridStudy:
     the plan was registered and kept to. margin: the registered one, None where none was or where it does not hold.
     matched: pairs that were to cost the same. timing: what ``ArmLatency`` was measured on. tuned: what was tried for
     each arm before its runs, in the plan's order. answers: what was read of its predictions. elsewhere: baselines on
-    the test splits of other tasks, by task.
+    the test splits of other tasks, by task. looks: seeds of which something could be seen when others were added.
     """
 
     name: str
@@ -71,6 +72,7 @@ class GridStudy:
     tuned: tuple[Tuned, ...] = ()
     answers: Read | None = field(default=None, compare=False)
     elsewhere: Mapping[str, Baselines] = field(default_factory=dict)
+    looks: Looks = ()
 
     def arm(self, name: str) -> Arm | None:
         """The first of this name."""

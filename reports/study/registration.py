@@ -76,15 +76,26 @@ def followed(grid: Grid) -> Followed:
     return Followed(said, unfinished, changed, "; ".join(changed))
 
 
+def looks_at(grid: Grid) -> tuple[frozenset[int], ...]:
+    """For each time that seeds were added: the seeds of the runs that had started, of which something could be seen."""
+    return tuple(frozenset(run.seed for run in _begun_before(grid, later)) for later in grid.registrations[1:])
+
+
+def _begun_before(grid: Grid, registration: Registration) -> list[Result]:
+    at = _time(registration.registered_at)
+    results = [cell.result for cell in grid.cells if cell.result]
+    return [result for result in results if at and (_time(result.started_at) or at) < at]
+
+
 def _extended(grid: Grid) -> Iterator[str]:
     """Seeds that were added, and what could have been seen when they were."""
     for before, after in pairwise(grid.registrations):
         seeds = [str(seed) for seed in after.plan.seeds if seed not in before.plan.seeds]
-        at = _time(after.registered_at)
-        seen = sum(1 for cell in grid.cells if cell.result and at and (_time(cell.result.started_at) or at) < at)
+        seen = len(_begun_before(grid, after))
+        allowed = "p allows for a look at those runs where each side of it has two seeds or more, intervals do not"
         yield (
             f"Registered later, {after.registered_at}, after {plural(seen, 'run')} of it had started: "
-            f"seed{'s' * (len(seeds) > 1)} {listed(seeds)}; intervals and p do not allow for a look at those runs."
+            f"seed{'s' * (len(seeds) > 1)} {listed(seeds)}{f'; {allowed}' if seen else ''}."
         )
 
 

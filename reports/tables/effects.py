@@ -10,10 +10,11 @@ from ..render.table import Column, Entry, Row, Table
 from ..statistics.verdict import Verdict
 from ..study.contrasts import Contrast, Design
 from ..study.model import GridStudy, Study
-from ..words import plural
+from ..words import listed, percent, plural
 from . import columns as c
 from . import layout, table
 
+OVER_OTHERS = "without arms far out"
 ROMAN = {3: "III", 4: "IV", 5: "V", 6: "VI", 7: "VII", 8: "VIII"}
 
 
@@ -33,28 +34,33 @@ def effects(study: Study, *, order: Literal[1, 2] = 2) -> list[Table]:
 
 def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -> Table:
     families = [design.main, design.interactions][:order]
-    rows = [row for family in families for number, contrast in enumerate(family.contrasts)
-            for row in _rows(contrast, ruled=not number)]  # fmt: skip
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
-    heads = ("effect of", f"on {layout.METRICS[grid.metric]}, points", "p", "p Holm", "verdict", "aliases")
-    of_design = (_aliasing(design), _heredity(contrasts), *layout.reasons(contrasts), design.power)
+    far = _is_told(contrasts)
+    rows = [row for family in families for number, contrast in enumerate(family.contrasts)
+            for row in _rows(contrast, ruled=not number, far=far)]  # fmt: skip
+    value, others = f"on {layout.METRICS[grid.metric]}, points", [OVER_OTHERS] * far
+    heads = ("effect of", value, *others, "p", "p Holm", "verdict", "aliases")
+    of_design = (_aliasing(design), _heredity(contrasts), _far_out(grid, design, contrasts),
+                 *layout.reasons(contrasts), design.power)  # fmt: skip
     columns, notes = tuple(map(Column, heads)), tuple(filter(None, (*of_design, grid.verdicts, *grid.notes)))
     return Table(name, layout.title(grid), columns, tuple(rows), grid.warnings, notes)
 
 
-def _rows(contrast: Contrast, *, ruled: bool) -> list[Row]:
+def _rows(contrast: Contrast, *, ruled: bool, far: bool) -> list[Row]:
     """The effect, and the simple effects that stand for one that depends."""
     of = "This effect is the sum of its own and of {}."
     simple = "It takes the interaction in its name for the one that acts; this design cannot tell that one from {}."
-    parts = (_row(each, f"↳ {each.name}", simple) for each in contrast.simple)
-    return [_row(contrast, contrast.name, of, ruled=ruled), *parts]
+    parts = (_row(each, f"↳ {each.name}", simple, far=far) for each in contrast.simple)
+    return [_row(contrast, contrast.name, of, far=far, ruled=ruled), *parts]
 
 
-def _row(contrast: Contrast, words: str, aliased: str, *, ruled: bool = False) -> Row:
+def _row(contrast: Contrast, words: str, aliased: str, *, far: bool, ruled: bool = False) -> Row:
     """``aliased``: the sentence on what it cannot be told from."""
     names = ", ".join(contrast.aliases) if contrast.verdict is not Verdict.DEPENDS else ""
     count = Entry(plural(len(contrast.aliases), "term") if names else "", {"aliases": names}, contrast.sources)
-    return Row((*_effect(contrast, words), count), (aliased.format(names),) if names else (), ruled=ruled)
+    name, value, *rest = _effect(contrast, words)
+    others = [layout.mean("over_others", contrast.over_others, contrast.sources, "+")] * far
+    return Row((name, value, *others, *rest, count), (aliased.format(names),) if names else (), ruled=ruled)
 
 
 def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
@@ -91,6 +97,28 @@ def _heredity(contrasts: Sequence[Contrast]) -> str:
         f"{told} Of the interactions that the design cannot tell apart the one is taken whose factors have the most "
         "significant main effects (effect heredity: Hamada and Wu 1992); which others it may be is said below."
     )
+
+
+def _far_out(grid: GridStudy, design: Design, contrasts: Sequence[Contrast]) -> str:
+    """Which arms are, and what became of the effects without them."""
+    if not design.far_out:
+        return ""
+    arms = [arm for name in design.far_out if (arm := grid.arm(name))]
+    named = listed([f"{arm.name} ({percent(arm.value.mean)} %)" for arm in arms if arm.value])
+    others = f"the other {plural(len(design.levels) - len(arms), 'arm')}"
+    if _is_told(contrasts):
+        without = f"{OVER_OTHERS}: least squares over {others}, with the same effects"
+    else:
+        without = f"{others} cannot tell the effects apart"
+    return (
+        f"Far out, more than three interquartile ranges below the lower quartile of the arms: {named}. Such an arm "
+        f"moves every main effect and interaction, whichever factors it is due to; {without}."
+    )
+
+
+def _is_told(contrasts: Sequence[Contrast]) -> bool:
+    """Whether there are effects without arms that are far out."""
+    return any(contrast.over_others for contrast in contrasts)
 
 
 def _arms(grid: GridStudy, design: Design, name: str) -> Table:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from ..render.table import MISSING, Column, Entry, Row, Value
 from ..statistics.interval import Interval
+from ..statistics.verdict import NO_MARGIN
 from ..study.contrasts import Contrast, Family
 from ..study.model import GridStudy
 from ..study.subjects import Arm, Reference, Sources
@@ -123,12 +124,13 @@ def said(contrast: Contrast) -> Entry:
 
 
 def reasons(contrasts: Iterable[Contrast]) -> list[str]:
-    """What the verdicts rest on, without aliases: ``Undecided (interval holds zero and passes the margin): a, b.``"""
+    """What the verdicts rest on, without aliases: ``Undecided (interval holds zero and passes the margin): a, b.`` And
+    why there is none, if that is not for want of a margin."""
     named: dict[tuple[str, str], list[str]] = {}
     for contrast in contrasts:
         reason = contrast.reason.partition("; not told from")[0]
-        if contrast.verdict is not None and reason:
-            named.setdefault((str(contrast.verdict), reason), []).append(contrast.name)
+        if reason and reason != NO_MARGIN:
+            named.setdefault((str(contrast.verdict or "no verdict"), reason), []).append(contrast.name)
     return [f"{verdict.capitalize()} ({reason}): {', '.join(names)}." for (verdict, reason), names in named.items()]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from experiments import grid
 from experiments.cells import prepare, status_of
+from experiments.execute import Job
 from experiments.execute.local import Local
 from experiments.execute.scheduler import GridScheduler
 from experiments.execute.supervise import FAILED, Supervisor, Tell
@@ -164,6 +165,27 @@ def test_a_cell_that_cannot_be_prepared_takes_no_part(tiny_grid: Grid, tmp_path:
     assert done.returncode == 1 and "cannot be prepared, and is left out" in done.stderr
     assert (one / RESULT).exists() and sorted(other.iterdir()) == before
     assert results(runs)["base-s0"].computing.together == 1
+
+
+@pytest.mark.parametrize(("together", "order"), [
+    (1, ["base-s0", "base+layer_norm-s0", "base-s1", "base+layer_norm-s1", "base-s2", "base+layer_norm-s2"]),
+    (2, ["base-s0", "base+layer_norm-s0", "base-s2", "base+layer_norm-s2"]),
+])  # fmt: skip
+def test_seeds_are_outermost_in_what_is_started(
+    together: int, order: list[str], tiny_grid: Grid, tmp_path: Path
+) -> None:
+    """So that a grid that is stopped early has the same seeds of every arm."""
+    path, started = tiny_grid(seeds=[0, 1, 2]), list[str]()
+    scheduler = GridScheduler(load_plan(path), path, tmp_path / "runs", Local(2, "cpu"), seeds_together=together)
+
+    def look(executor: object, jobs: list[Job], on_done: object) -> None:
+        started.extend(job.title.rpartition("-")[0] for job in jobs)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("experiments.execute.scheduler.run_jobs", look)
+        scheduler.run()
+    assert [name for name in started if name.startswith("base")] == order
 
 
 def test_the_time_left_counts_cells_that_run_at_once(tiny_grid: Grid, tmp_path: Path) -> None:

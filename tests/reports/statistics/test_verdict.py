@@ -42,7 +42,12 @@ def test_no_spread_observed_is_not_certainty() -> None:
         verdict, reason = judge(Interval(agreed, None, None, 2), None, MARGIN)
         assert verdict is Verdict.UNDECIDED and "no spread observed is not certainty" in reason
     assert judge(Interval(0.5, None, None, 1), None, MARGIN) == (Verdict.UNDECIDED, "one seed in common")
-    assert judge(None, None, MARGIN)[0] is Verdict.UNDECIDED
+
+
+def test_what_has_no_seed_in_common_was_not_compared() -> None:
+    """Undecided is what a comparison came to."""
+    for how in ({}, {"is_interaction": True}, {"interacts_with": ["b"]}, {"idle": ["a"]}):
+        assert judge(None, None, MARGIN, **how) == (None, "no seed in common is completed")
 
 
 def test_without_a_margin_there_is_no_verdict_and_one_must_be_positive() -> None:

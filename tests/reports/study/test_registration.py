@@ -12,11 +12,16 @@ from typing import Any
 
 import pytest
 
+from reports.statistics.looks import p_over_looks
 from reports.statistics.verdict import Verdict
 from reports.study.build import study
+from reports.study.contrasts import Contrast
+from reports.study.families import versus
+from reports.study.model import GridStudy
 from reports.study.read import read_grid
 from reports.study.registration import followed, matched_pairs
 from tests.reports import synthetic_runs as runs
+from tests.reports.synthetic_design import write_design
 
 START, LATER = "2026-01-02T00:00:00+00:00", "2026-01-03T00:00:00+00:00"
 
@@ -86,7 +91,52 @@ def test_seeds_that_were_registered_later_are_told(tmp_path: Path) -> None:
     (found,) = study([extended_grid(tmp_path)]).grids
     assert found.followed.deviations == ()
     assert "4 runs; primary" in found.followed.said and "The runs followed it." in found.followed.said
-    assert f"Registered later, {LATER}, after 4 runs of it had started: seed 2; intervals" in found.followed.said
+    assert f"Registered later, {LATER}, after 4 runs of it had started: seed 2; p allows" in found.followed.said
+
+
+AFTER = "2026-01-04T00:00:00+00:00"
+
+
+def grown_design(tmp_path: Path, started: str) -> GridStudy:
+    """A full factorial of two factors, three seeds, to which three were added; those of the first ``started`` then."""
+    grid = write_design(tmp_path / "demo", {("a",): 0.02}, factors=("a", "b"), resolution=None, seeds=range(6))
+    plan = json.loads((grid / "plan.json").read_text())
+    runs.write_registered(grid, plan | runs.plan([arm["arm"] for arm in plan["arms"]], [0, 1, 2]))
+    record = {"schema": 2, "hash": plan["hash"], "registered_at": LATER, "code_revision": "abd", "plan": plan}
+    runs.write(grid / "extended.json", {"schema": 1, "registrations": [record]})
+    runs.write(grid / "plan.json", plan)
+    for path in grid.glob("*/result.json"):
+        change(path, lambda result: result.update(started_at=AFTER if result["seed"] > 2 else started))
+    (found,) = study([grid]).grids
+    assert found.followed.unregistered == ""
+    return found
+
+
+def test_p_allows_for_what_was_seen_when_seeds_were_added(tmp_path: Path) -> None:
+    """Of main effects, interactions and differences alike; where nothing had been run there was nothing to see."""
+    seen, unseen = (grown_design(tmp_path / start[:10], start) for start in (START, AFTER))
+    assert seen.looks == (frozenset({0, 1, 2}),) and unseen.looks == (frozenset(),)
+    larger = 0
+    for one, plain in zip(seen.contrasts(), unseen.contrasts(), strict=True):
+        differences = [value for _, value in sorted(by_seed(seen, one).items())]
+        allowed = p_over_looks([differences[:3], differences[3:]])
+        assert one.interval == plain.interval and one.p == pytest.approx(max(plain.p, allowed))
+        larger += one.p > plain.p
+    assert larger, "else the two would be the same"
+    assert "p allows for a look at those runs" in seen.followed.said and "look" not in unseen.followed.said
+    assert versus(seen, "base+a+b", "base+a").p > versus(unseen, "base+a+b", "base+a").p
+
+
+def by_seed(grid: GridStudy, contrast: Contrast) -> dict[int, float]:
+    """The contrast of every seed, by hand: four arms."""
+    off, a, b, both = ({int(seed): value for seed, value in grid.arm(name).values.items()}
+                       for name in ("base", "base+a", "base+b", "base+a+b"))  # fmt: skip
+    arms = {"base+a": a, "base+b": b, "base+a+b": both}
+    signs = {"a": (-1, 1, -1, 1), "b": (-1, -1, 1, 1), "a × b": (1, -1, -1, 1)}
+    if contrast.kind == "difference":
+        return {seed: arms[contrast.name][seed] - off[seed] for seed in off}
+    return {seed: sum(sign * arm[seed] / 2 for sign, arm in zip(signs[contrast.name], (off, a, b, both), strict=True))
+            for seed in off}  # fmt: skip
 
 
 EXTENSIONS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {

@@ -55,6 +55,38 @@ def test_simple_effects_stand_below_a_main_effect_that_depends(tmp_path: Path) -
     assert rows["a with b"]["estimate"] == pytest.approx(0.2, abs=0.005)
 
 
+def collapse(grid: Path, arm: str) -> Path:
+    """Its runs are 0.4 worse."""
+    for path in grid.glob(f"{arm}-*/result.json"):
+        result = json.loads(path.read_text())
+        result["metrics"]["test"]["accuracy"] -= 0.4
+        path.write_text(json.dumps(result))
+    return grid
+
+
+def test_effects_without_an_arm_that_collapsed_stand_beside_those_with_it(tmp_path: Path) -> None:
+    terms, four = {("a",): 0.04, ("a", "b"): 0.04}, ("a", "b", "c", "d")
+    quiet = {"noise": 0.0005, "seed_noise": 0.002}
+    whole = write_design(tmp_path / "whole", terms, factors=four, resolution=None, **quiet)
+    assert "without arms far out" not in [column.head for column in tables("effects", whole)[0].columns]
+    table, _ = tables("effects", collapse(whole, "base+a+c"))
+    assert [column.head for column in table.columns][1:3] == ["on test accuracy, points", "without arms far out"]
+    rows = rows_of(table, "effect")
+    assert {"a without b", "a with b"} <= rows.keys()
+    for name, row in rows.items():
+        truth = {"a without b": 0.0, "a with b": 0.08}.get(name, terms.get(tuple(name.split(" × ")), 0.0))
+        if "with" not in name or name in ("a without b", "a with b"):
+            assert row["over_others"] == pytest.approx(truth, abs=0.002), name
+            moved = abs(row["estimate"] - row["over_others"])
+            assert moved < 1e-9 if name == "a with b" else moved > 0.04, "the arm has no b"
+    (note,) = (note for note in table.notes if note.startswith("Far out"))
+    assert "base+a+c (30.0" in note and "least squares over the other 15 arms, with the same effects" in note
+    frac = collapse(write_design(tmp_path / "frac", {}, noise=0.001), "base")
+    table = tables("effects", frac)[0]
+    assert "without arms far out" not in [column.head for column in table.columns]
+    assert any("the other 15 arms cannot tell the effects apart" in note for note in table.notes), "of as many effects"
+
+
 def test_runs_of_a_seed_that_lacks_an_arm_are_no_source(tmp_path: Path) -> None:
     """Effects are of the seeds that every arm has, so a seed that is only begun is in none of them."""
     terms = {("a",): 0.1, ("a", "b"): 0.1}

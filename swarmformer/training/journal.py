@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from swarmformer.contracts import Component
-from swarmformer.errors import SpecError, TrainingDivergedError
+from swarmformer.errors import SpecError
 from swarmformer.records import KINDS, write_bytes_atomically
 from swarmformer.training.ranks import Ranks
 
@@ -101,31 +100,3 @@ def in_a_row(columns: Mapping[str, Sequence[float]]) -> dict[str, float]:
     means = {name: sum(values) / len(values) for name, values in columns.items()}
     finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     return {**finite, "norm": max(columns["norm"])}
-
-
-def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float], model: nn.Module) -> None:
-    """Raise TrainingDivergedError at the first step whose loss or gradient norm is not finite.
-
-    At the very first no weight has changed yet, so that a component of the model may be the cause.
-    """
-    for offset, (loss, norm) in enumerate(zip(losses, norms, strict=True)):
-        step = first_step + offset
-        for name, value in (("loss", loss), ("gradient norm", norm)):
-            if not math.isfinite(value):
-                suspects = _own_components(model) if step == 1 else ()
-                raise diverged(step, f"the {name} became {value} at step {step}", suspects)
-
-
-def _own_components(model: nn.Module) -> tuple[str, ...]:
-    """``mine:NoMask`` for each class of a component that is not built in."""
-    classes = {type(part): None for part in model.modules() if isinstance(part, Component)}
-    own = [cls for cls in classes if not cls.__module__.startswith("swarmformer.")]
-    return tuple(f"{cls.__module__}:{cls.__qualname__}" for cls in own)
-
-
-def diverged(step: int, what: str, suspects: Sequence[str] = ()) -> TrainingDivergedError:
-    """The error, with what to try next; ``suspects``: components that may give what is not finite."""
-    own = f"; or a component gives NaN: swarmformer check {' '.join(suspects)}" if suspects else ""
-    return TrainingDivergedError(
-        step, f"{what}; try a smaller train.lr, a longer train.warmup or train.precision=fp32{own}"
-    )

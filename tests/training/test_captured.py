@@ -28,7 +28,7 @@ from swarmformer.training.objectives.masked_tokens import MaskedTokens
 from swarmformer.training.ranks import ALONE
 from swarmformer.training.recorder import WARM, CudaRecorder, replayed
 from swarmformer.training.step import TrainingStep
-from tests.training.test_loop import CPU
+from tests.training.runs import CPU
 from tests.training.toys import toy_data, toy_run
 
 GPU = torch.device("cuda")

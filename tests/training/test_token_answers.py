@@ -16,7 +16,7 @@ from swarmformer.data.questions import Questions
 from swarmformer.errors import SpecError
 from swarmformer.training.evaluate import evaluate, objective_loss, predict
 from swarmformer.training.loop import Trainer
-from tests.training.test_loop import StopError, assert_same_run, stop_at
+from tests.training.runs import StopError, assert_same_run, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
 
 CPU = torch.device("cpu")

@@ -18,7 +18,7 @@ import pandas as pd
 from swarmformer.records import Plan, Result
 
 from .contrasts import Contrast, Design, Family, Kind
-from .read import Cell, Status
+from .grid import Cell, Status
 from .registration import Followed, Pair
 from .subjects import Arm, Baselines, Reference
 from .tuning import Tuned

@@ -25,7 +25,7 @@ from swarmformer.records import (
 )  # fmt: skip
 
 from ..words import listed, plural
-from .read import Grid, Status
+from .grid import Grid, Status
 from .tuning import tuning_deviations
 
 UNFINISHED = {

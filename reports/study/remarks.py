@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..words import listed, percent, plural
+from .grid import Cell, Grid, Status
 from .model import GridStudy
-from .read import Cell, Grid, Status
 from .registration import Pair
 from .subjects import Reference
 

@@ -13,7 +13,7 @@ import pandas as pd
 from swarmformer.records import Record, Result
 
 from ..words import listed
-from .read import Cell, Grid
+from .grid import Cell, Grid
 
 FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "supplied", "device",
          "started_at")  # fmt: skip

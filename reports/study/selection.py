@@ -20,7 +20,7 @@ from swarmformer.records import (
 )
 
 from ..words import listed, percent, plural
-from .read import Cell
+from .grid import Cell
 
 SUPERVISED = "supervised"
 """The stage whose best epoch is the first of the highest validation accuracy, or of the smallest loss."""

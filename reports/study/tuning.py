@@ -9,7 +9,7 @@ from swarmformer import records
 from swarmformer.records import REGISTERED, TRIAL, TRIALS, TUNING, Tried, TunedArm, UnreadableFileError, Value
 
 from ..words import listed, percent
-from .read import Cell, Grid
+from .grid import Cell, Grid
 
 WORST = 0.0
 """What a trial counts that failed: no accuracy is worse."""

@@ -20,12 +20,12 @@ from typing import Any
 
 from pydantic import Field
 
-from swarmformer.assembly import rehearse
 from swarmformer.cli.command import assignments, command_parser
 from swarmformer.contracts import Strict
 from swarmformer.environment import resolve_device, use_threads
 from swarmformer.errors import SpecError
 from swarmformer.merge import nest
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.training.ranks import Ranks, joined
 from swarmformer.variants import SECTIONS, resolve_run

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import torch
 
-from swarmformer.assembly import assemble, check_answers, check_objectives
+from swarmformer.assembly import assemble
 from swarmformer.contracts import Model
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batches
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
+from swarmformer.rehearsal import check_answers, check_objectives
 from swarmformer.spec import RunSpec
 from swarmformer.training.ranks import Ranks
 from swarmformer.training.stage_run import StageRun, make_batches, stage_runs

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError, TrainingDivergedError
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec
 from swarmformer.testing import check_component
 from swarmformer.training.loop import Trainer

@@ -14,10 +14,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData, TrainingTexts, Unlabelled
 from swarmformer.errors import SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.testing.case import DIMS
 from swarmformer.testing.training import passes, small_batch, small_model

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ from swarmformer.variants import load_variant
 from ..progress import print_tables
 from ..settings import check_keys, defaults_of
 from ..store import Config, make_experiment, run_command_line
-from .command import new_folder, write_start
+from .command import free_name, new_folder, sacred_words, write_start
 from .measured import CostArm, Timed, arm_at
 
 EPOCH_TEXTS = 22_500
@@ -245,8 +244,7 @@ def resolve(config: Config) -> Config:
     if resolve_device(settings.device).type != "cuda":
         words = "bench gpu needs a CUDA device, and torch finds none here: see nvidia-smi; bench quick is for CPUs"
         raise SpecError(words)
-    free = (name for name in (f"gpu-{n}" for n in count(1)) if not (Path(settings.runs) / name).exists())
-    name = settings.name or next(free)
+    name = settings.name or free_name(settings.runs, "gpu")
     return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
 
 
@@ -269,6 +267,4 @@ def show(path: Path) -> None:
 
 def run_gpu(words: Sequence[str]) -> None:
     """What follows ``gpu`` on the command line."""
-    updates = [word for word in words if "=" in word]
-    commands = [word for word in words if "=" not in word and word != "with"]
-    run_command_line(make_experiment("gpu", defaults_of(Settings), resolve, main), [*commands, "with", *updates])
+    run_command_line(make_experiment("gpu", defaults_of(Settings), resolve, main), sacred_words(words))

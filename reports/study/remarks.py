@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ..words import listed, percent, plural
+from swarmformer.errors import listed
+
+from ..words import percent, plural
 from .grid import Cell, Grid, Status
 from .model import GridStudy
 from .registration import Pair

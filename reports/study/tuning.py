@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmformer import records
+from swarmformer.errors import listed
 from swarmformer.records import REGISTERED, TRIAL, TRIALS, TUNING, Tried, TunedArm, UnreadableFileError, Value
 
-from ..words import listed, percent
+from ..words import percent
 from .grid import Cell, Grid
 
 WORST = 0.0

@@ -12,7 +12,7 @@ import numpy as np
 from yaml import YAMLError
 
 from swarmformer.data.answers import read_texts
-from swarmformer.data.classes import label_of, own_classes
+from swarmformer.data.classes import label_of, own_classes, some_of
 from swarmformer.data.delimited import Columns, Form
 from swarmformer.data.draw import USUAL_SHARE
 from swarmformer.data.files import json_hash
@@ -89,9 +89,8 @@ def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
     """The class of a label, read as task ``files`` reads it."""
     name = label_of(value, place, column)
     if name not in index:
-        known = ", ".join(list(index)[:20]) + (", …" if len(index) > 20 else "")
         raise DataError(f"{place}: {column!r} is {value!r}, which is no class of the model.{suggest(name, index)} "
-                        f"It knows: {known}")  # fmt: skip
+                        f"It knows: {some_of(list(index))}")  # fmt: skip
     return index[name]
 
 

@@ -45,6 +45,11 @@ def label_of(value: Any, place: str, column: str) -> str:
     return name.lower() if name.lower() in TRUTH else name
 
 
+def some_of(classes: Sequence[str]) -> str:
+    """The first twenty, for an error."""
+    return ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
+
+
 def _is_label(value: Any) -> bool:
     return isinstance(value, str | int) or (isinstance(value, float) and value.is_integer())
 

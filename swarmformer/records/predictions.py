@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .base import UnreadableFileError, in_a_line, write_bytes_atomically
+from .base import UnreadableFileError, digest_of, in_a_line, write_bytes_atomically
 from .names import LOSSES, PREDICTIONS, RESULT
 from .run import Result, check_file
 
@@ -73,7 +73,7 @@ class Asked:
     def digest(self) -> str:
         """Of names and labels, in their order."""
         content = "\n".join(self.names.tolist()).encode("utf-8", "surrogatepass") + self.labels.astype("<i8").tobytes()
-        return hashlib.sha256(content).hexdigest()[:12]
+        return digest_of(content)[:12]
 
     @cached_property
     def order(self) -> np.ndarray:

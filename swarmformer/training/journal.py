@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from swarmformer.errors import SpecError
 from swarmformer.records import KINDS, write_bytes_atomically
+from swarmformer.records.base import digest_of
 from swarmformer.training.ranks import Ranks
 
 StepRecord = dict[str, Tensor]
@@ -47,7 +47,7 @@ class Journal:
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
             content = stream.read()
-        return len(content), hashlib.sha256(content).hexdigest()
+        return len(content), digest_of(content)
 
     def rewind(self, step: int, epochs: int, mark: tuple[int, str] = (0, "")) -> None:
         """Keep what was there at the ``mark`` of a checkpoint, and of what came after it whole lines that belong to the
@@ -60,7 +60,7 @@ class Journal:
         if self.path is None or not (length or self.path.exists()):
             return
         content = self.path.read_bytes() if self.path.exists() else b""
-        if length and hashlib.sha256(content[:length]).hexdigest() != digest:
+        if length and digest_of(content[:length]) != digest:
             raise SpecError(
                 f"{self.path}: not what was written before the checkpoint; restore it, or move both away to start this "
                 "run anew"

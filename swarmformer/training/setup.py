@@ -46,13 +46,11 @@ def set_up(spec: RunSpec, data: EncodedData, device: torch.device, ranks: Ranks)
     check_ranks(model, stages, ranks)
     size = stages[-1].train.eval_batch_size
     judged = {name: split for name, split in data.splits.items() if name != "train"}
-    return Setup(
-        model,
-        stages,
-        {"train": stages[-1].batches}
-        | {name: make_batches(spec, data, split, device, size) for name, split in judged.items()},
-        {name: make_batches(spec, data, other.split, device, size) for name, other in data.out_of_domain.items()},
-    )
+    batches = {"train": stages[-1].batches}
+    batches |= {name: make_batches(spec, data, split, device, size) for name, split in judged.items()}
+    others = data.out_of_domain.items()
+    elsewhere = {name: make_batches(spec, data, other.split, device, size) for name, other in others}
+    return Setup(model, stages, batches, elsewhere)
 
 
 def check_ranks(model: Model, stages: Sequence[StageRun], ranks: Ranks) -> None:

@@ -19,7 +19,7 @@ from swarmformer.cli.command import CommandParser
 from swarmformer.cost.report import measure_costs
 from swarmformer.environment import resolve_device
 from swarmformer.records import COSTS, Costs, UnreadableFileError, load, save
-from swarmformer.records.costs import TimedCall
+from swarmformer.records.costs import TimedCall, highest
 from swarmformer.spec import TrainSpec
 
 from .execute.local import usable_threads
@@ -84,10 +84,8 @@ def _batch(arm: Arm) -> int:
 
 def _joined(parts: list[Costs]) -> Costs:
     """One document: the rows of all lengths under the highest limits that were reached."""
-    best = max((part.limits for part in parts), key=lambda limits: limits.matmul_flops_per_s)
-    copy = max(part.limits.copy_bytes_per_s for part in parts)
     rows = tuple(row for part in parts for row in part.rows)
-    return parts[0].model_copy(update={"limits": best.model_copy(update={"copy_bytes_per_s": copy}), "rows": rows})
+    return parts[0].model_copy(update={"limits": highest(part.limits for part in parts), "rows": rows})
 
 
 def is_current(path: Path, plan: Plan) -> bool:

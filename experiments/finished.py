@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import swarmformer
 from swarmformer import records
+from swarmformer.errors import listed
 from swarmformer.records import COSTS, FLOORS, PLAN, RESULT, UnreadableFileError, write_bytes_atomically
 from swarmformer.records.base import sha256_of
 from swarmformer.records.environment import supplied_by
@@ -139,10 +140,9 @@ def made_by_others(plan: Plan, folder: Path) -> Iterator[str]:
             for module in _differs(cell.folder(folder), today):
                 changed.setdefault(module, []).append(cell.folder(folder).name)
     for module, names in changed.items():
-        shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
         yield (
-            f"{module} is not what it was when these ran, which count as finished: {shown}. Raise the VERSION of the "
-            "component that changed, so that they run anew, or move their folders away"
+            f"{module} is not what it was when these ran, which count as finished: {listed(names, SHOWN)}. Raise the "
+            "VERSION of the component that changed, so that they run anew, or move their folders away"
         )
 
 

@@ -12,13 +12,13 @@ from swarmformer.cli.command import CommandParser
 from swarmformer.data.cut import Cut
 from swarmformer.data.out_of_domain import copies_of, raw_out_of_domain
 from swarmformer.data.predictors import compute_predictors, left_out
+from swarmformer.environment import use_threads
 from swarmformer.records import FLOORS, Floor, Floors, FloorsElsewhere, UnreadableFileError, load, save
 from swarmformer.spec import RunSpec
 from swarmformer.variants import make_out_of_domain, make_task
 
 from .data import keys_of_others, load_data
 from .plan.grid_file import first_spec, read_grid
-from .runner import use_threads
 
 
 def write_floors(grid: Path, folder: Path) -> None:

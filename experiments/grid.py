@@ -17,82 +17,26 @@ from __future__ import annotations
 
 import argparse
 import logging
-import signal
 import sys
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
 from swarmformer import records
 from swarmformer.cli.command import at_least_one, command_parser, count, words_of
 from swarmformer.errors import SpecError
 
 from .export import KINDS, export_grid
-from .finished import finished_plan, made_by_others, remember
+from .finished import finished_plan
 from .index import Index
 from .limits import StartLimits
 from .overview import print_status
 from .planned import grid_path, plan_on_disk, source_of
 from .progress import logged_exit_status
-from .status import Status
-
-if TYPE_CHECKING:  # what resolves a grid imports torch; whoever only looks does without
-    from .plan import Plan
 
 logger = logging.getLogger("swarmformer.grid")
 RUNS = Path("runs")
-FEW_SEEDS = {1: "1 seed: there is no interval, so that nothing can be decided",
-             2: "2 seeds: hardly any difference can be decided"}  # fmt: skip
 OF_FOLDER = ("status", "export", "seal")
 """Commands that write nothing into the grid's folder: it may be named instead of the grid."""
-
-
-def print_plan(plan: Plan) -> None:
-    """Arms with their price, and how many cells there are."""
-    print(f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}")
-    for arm in plan.arms:
-        total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
-        key = "to be chosen" if arm.is_open else arm.run_key
-        print(f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}")
-    print(f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build")
-    if (seeds := len(plan.grid.seeds)) in FEW_SEEDS:
-        print(f"{FEW_SEEDS[seeds]}; see docs/grids.md, 'How many seeds, which margin'")
-    _print_remarks(plan)
-    if (tune := plan.grid.tune) is not None:
-        tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
-        each = len(list(tune.combinations())) * len(tune.seeds)
-        epochs = f", {tune.epochs} epochs each" if tune.epochs else ""
-        print(f"tuned first, for every arm: {tried}; seeds {', '.join(map(str, tune.seeds))}: {each} trials an arm, "
-              f"{each * len(plan.arms)} in all{epochs}; chosen by {plan.metric} on validation")  # fmt: skip
-    for design in plan.designs:
-        resolution = f" of resolution {design.resolution}" if design.resolution else ""
-        print(f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "
-              f"factors {', '.join(design.factors)}")  # fmt: skip
-    for pair in plan.matched:
-        ratio = "known after the runs" if pair.ratio is None else f"{pair.ratio:.4f}"
-        print(f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})")
-    if plan.grid.primary is not None:
-        print(f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points")
-
-
-def _print_remarks(plan: Plan) -> None:
-    """What a comparison of these arms must not overlook, and which they are."""
-    said = dict[str, list[str]]()
-    for arm in plan.arms:
-        for remark in arm.remarks:
-            said.setdefault(remark, []).append(arm.name)
-    for remark, arms in said.items():
-        print(f"warning: {', '.join(arms)}: {remark}")
-    if said:
-        print("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison "
-              "with it may say little of the mechanism: mend it, change its options or sizes (model: in the file), "
-              "or leave the arm out")  # fmt: skip
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -163,15 +107,9 @@ def _find(options: argparse.Namespace) -> None:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from .plan import load_plan
-    from .plan.data import cut_texts, read_data
-    from .plan.registration import register
+    from .plan.command import plan_grid
 
-    plan = load_plan(options.grid)
-    print_plan(plan)
-    for line in (*read_data(plan), *cut_texts(plan)):
-        print(line)
-    print(f"registered as {register(plan, options.folder)[:12]} in {options.folder}")
+    plan_grid(options.grid, options.folder)
     return 0
 
 
@@ -227,59 +165,12 @@ def _run(options: argparse.Namespace) -> int:
     plain = options.executor == "local" and not options.option and options.device == "auto" and not options.threads
     finished = finished_plan(options.grid, options.folder, index) if plain else None
     if finished is None:
-        return _resolve_and_run(options)
+        from .execute.command import resolve_and_run
+
+        return resolve_and_run(options)
     print_status(finished, options.folder, index)
     print(f"runs are in {options.folder}")
     return 0
-
-
-def _resolve_and_run(options: argparse.Namespace) -> int:
-    from swarmformer.environment import resolve_device
-
-    from .execute import find_executor, options_of
-    from .execute.scheduler import GridScheduler
-    from .plan import load_plan
-    from .plan.data import read_data
-    from .plan.registration import has_started
-
-    executor = find_executor(options.executor)
-    if not executor.elsewhere:
-        resolve_device(options.device)
-    if options.seeds_together > 1:
-        _check_together(options.executor, executor.elsewhere)
-    signal.signal(signal.SIGTERM, _stop)
-    plan = load_plan(options.grid)
-    _print_remarks(plan)
-    said = options_of(executor, options.executor, options.option)
-    if not has_started(options.folder):
-        read_data(plan)
-    jobs = max(plan.size, len(list(plan.trials())))
-    threads = options.threads or plan.grid.threads
-    workers = options.workers or executor.default_workers(jobs, options.device, threads, said)
-    limits = plan.grid.limits.model_copy(update=StartLimits.given(options))
-    started = executor(workers, options.device, threads, said)
-    for words in made_by_others(plan, options.folder):
-        logger.warning("%s", words)
-    runner = GridScheduler(
-        plan, options.grid, options.folder, started, options.threads, limits, options.seeds_together
-    )
-    counts = runner.run()
-    print_status(runner.plan.record(options.folder), options.folder, runner.index)
-    print(f"runs are in {options.folder}")
-    if counts[Status.FAILED] or counts[Status.UNREADABLE]:
-        print(f"when what failed is mended: swarmformer grid retry {options.again}")
-    if counts[Status.COMPLETED] < plan.size or runner.failed_extras:
-        return 1
-    if not runner.unasked:  # of which every run is to tell
-        remember(runner.plan, options.folder)
-    return 0
-
-
-def _check_together(executor: str, elsewhere: bool) -> None:
-    if elsewhere:
-        raise SpecError(f"--seeds-together: executor {executor!r} gives each cell a place of its own; use local")
-    if find_spec("greenlet") is None:
-        raise SpecError("--seeds-together needs greenlet; pip install 'swarmformer[together]'")
 
 
 def _retry(options: argparse.Namespace) -> int:

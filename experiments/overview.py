@@ -59,21 +59,25 @@ def _print_cells(cells: Sequence[PlannedCell], folder: Path, index: Index) -> Co
     counts = Counter(status for _, status, _, _ in seen)
     outlook, lines = Outlook(), []
     for cell, status, cause, done in seen:
-        place = folder / cell.cell
         if done is not None:
             outlook.took(cell.arm, done.seconds)
-        if status is Status.COMPLETED:
-            continue
-        if status in (Status.RUNNING, Status.INTERRUPTED):
-            follower = Follower(place)
-            follower.look()
-            running = status is Status.RUNNING
-            cause = ", ".join(filter(None, [follower.words(left=running), follower.silence() if running else ""]))
-            outlook.running += [(cell.arm, follower)] if status is Status.RUNNING else []
-        outlook.waiting += [cell.arm] if status in (Status.PENDING, Status.INTERRUPTED) else []
-        lines.append(f"  {status:12} {cell.cell} {cause}".rstrip())
+        if status is Status.RUNNING:
+            outlook.running.append((cell.arm, Follower(folder / cell.cell)))
+            cause = _how_far(outlook.running[-1][1], running=True)
+        elif status is Status.INTERRUPTED:
+            cause = _how_far(Follower(folder / cell.cell), running=False)
+        if status in (Status.PENDING, Status.INTERRUPTED):
+            outlook.waiting.append(cell.arm)
+        if status is not Status.COMPLETED:
+            lines.append(f"  {status:12} {cell.cell} {cause}".rstrip())
     print(", ".join([f"{status} {counts[status]}" for status in Status if counts[status]] or ["none"]), end="")
     left = outlook.left_s(counts[Status.RUNNING]) if outlook.running else None
     print("" if left is None else f"; about {said(left)} left")
     print("\n".join(lines), end="\n" if lines else "")
     return counts
+
+
+def _how_far(follower: Follower, *, running: bool) -> str:
+    """How far a cell is; of one that runs also how long it will take, and whether it is silent."""
+    follower.look()
+    return ", ".join(filter(None, [follower.words(left=running), follower.silence() if running else ""]))

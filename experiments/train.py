@@ -20,12 +20,12 @@ from typing import Any
 
 from pydantic import Field
 
-from swarmformer.assembly import rehearse
 from swarmformer.cli.command import assignments, command_parser
 from swarmformer.contracts import Strict
-from swarmformer.environment import resolve_device
+from swarmformer.environment import resolve_device, use_threads
 from swarmformer.errors import SpecError
 from swarmformer.merge import nest
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec, Seed
 from swarmformer.training.ranks import Ranks, joined
 from swarmformer.variants import SECTIONS, resolve_run
@@ -34,7 +34,7 @@ from .cells import CONFIG, cell_folder
 from .execute.failures import set_failure_aside
 from .plan.data import read_own
 from .progress import logged_exit_status
-from .runner import assist, run_cell, use_threads
+from .runner import assist, run_cell
 from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
 from .watch import Watch

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer.cli.command import CommandParser
-from swarmformer.environment import resolve_device
+from swarmformer.environment import resolve_device, use_threads
 from swarmformer.errors import InterruptedRunError
 from swarmformer.training.faults import is_from_outside
 from swarmformer.training.seat import Seat
@@ -27,7 +27,7 @@ from .faults import cause_of, storable
 from .limits import StartLimits
 from .owner import CellBusyError
 from .progress import terminal_log
-from .runner import run_cell, run_trial, use_threads
+from .runner import run_cell, run_trial
 from .store import Config, Terminated, keep_no_output, make_experiment, run_recorded
 
 DEFAULTS: Config = {"folder": "", "threads": 0, "device": "auto", "keep_weights": False, "run": {}, "seed": 0}

@@ -34,21 +34,23 @@ def sources_json(tables: Sequence[Table], drawn_from: Mapping[str, str], study: 
     number = {source: place for place, source in enumerate(sources)}
     place_of = {of_set: place for place, of_set in enumerate(sets)}
     set_number = {which: place_of[of_set] for which, of_set in known.items()}
-    described = {}
-    for table in tables:
-        columns = [
-            {"head": column.head, "printed": index in table.printed,
-             "csv": [name for name, (of, _) in table.csv_columns.items() if of == index]}
-            for index, column in enumerate(table.columns)
-        ]  # fmt: skip
-        rows = [[[entry.text, set_number[id(entry.sources)]] for entry in row.entries] for row in table.rows]
-        described[table.name] = {"title": table.title, "columns": columns, "rows": rows}
     record = {
         "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
         "sets": [[number[source] for source in of_set] for of_set in sets], "figures": dict(drawn_from),
-        "tables": described,
+        "tables": {table.name: _described(table, set_number) for table in tables},
     }  # fmt: skip
     return _lines(record, depth=4) + "\n"
+
+
+def _described(table: Table, set_number: Mapping[int, int]) -> dict[str, Any]:
+    """A table with the number of the set of sources behind every text; ``set_number``: by the set's ``id``."""
+    columns = [
+        {"head": column.head, "printed": index in table.printed,
+         "csv": [name for name, (of, _) in table.csv_columns.items() if of == index]}
+        for index, column in enumerate(table.columns)
+    ]  # fmt: skip
+    rows = [[[entry.text, set_number[id(entry.sources)]] for entry in row.entries] for row in table.rows]
+    return {"title": table.title, "columns": columns, "rows": rows}
 
 
 def _roots(sources: Iterable[str], study: Study, home: Path) -> dict[str, str]:

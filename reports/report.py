@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from swarmformer.records.base import digest_of
 
 from . import figures
 from .definition import Definition
@@ -83,7 +84,7 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
     data = [(drawing.name, utf8(csv_text(drawing.frame))) for drawing in drawings]
     named += [(f"{name}.csv", text) for name, text in data]
-    drawn_from = {name: sha256(text).hexdigest() for name, text in data}
+    drawn_from = {name: digest_of(text) for name, text in data}
     named += [(SOURCES, utf8(sources_json(tables, drawn_from, study, home)))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:

@@ -1,4 +1,4 @@
-"""From a checked specification to a model."""
+"""From a checked specification to a model, and to what trains it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from swarmformer import registry
-from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser, Stage
-from swarmformer.contracts.objective import why_whole
-from swarmformer.data.classes import check_readable
+from swarmformer.contracts import Augmentation, Dims, Model, Objective, Optimiser
 from swarmformer.data.encoded import UNLABELLED
-from swarmformer.data.task import Task
-from swarmformer.errors import ComponentError, DataError, SpecError, SwarmformerError
 from swarmformer.models.parts import Parts
 from swarmformer.models.with_channel import WithChannel
 from swarmformer.once import kept_by
-from swarmformer.places import frame_of, is_own, told_at, with_place
-from swarmformer.sections.data import called
+from swarmformer.places import told_at
 from swarmformer.sections.short_names import USUAL
-from swarmformer.shapes import shapes_compared
-from swarmformer.spec import ComponentSpec, ModelSpec, RunSpec, StageSpec, TrainSpec
-
-SMALL_PARAMETERS, SMALL_LENGTH = 10_000_000, 1024
-"""Up to these sizes a model is rehearsed with numbers: on the meta device torch does every operation in Python, which
-takes five to ten times as long."""
+from swarmformer.spec import ComponentSpec, ModelSpec, StageSpec, TrainSpec
 
 
 def assemble(spec: ModelSpec) -> Model:
@@ -67,10 +56,11 @@ def make_ingredients(train: TrainSpec, dims: Dims) -> Ingredients:
     Raises:
         SpecError: options that do not fit together or to the sizes; the error's ``path`` names the key.
     """
-    return Ingredients(*(_ingredient(slot, getattr(train, slot), dims) for slot in USUAL))
+    return Ingredients(*(make_ingredient(slot, getattr(train, slot), dims) for slot in USUAL))
 
 
-def _ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
+def make_ingredient(slot: str, spec: ComponentSpec, dims: Dims) -> Any:
+    """Build one of them, alone."""
     with told_at("train", slot):
         return spec.make(*(dims,)[: len(registry.leading_of(slot, spec.part))])
 
@@ -117,143 +107,6 @@ def _is_drawn(tensor: Tensor) -> bool:
     return tensor.is_meta and tensor.is_floating_point() and not tensor.requires_grad
 
 
-@kept_by(lambda train, dims: (train.model_dump_json(), dims.model_dump_json()))
-def check_ingredients(train: TrainSpec, dims: Dims) -> None:
-    """Raise SpecError, as making them would, where the ingredients of a stage do not fit."""
-    with without_weights():
-        for stage in train.stages:
-            make_ingredients(train.of_stage(stage), dims)
-
-
-@kept_by(lambda model, train: (model.spec.model_dump_json(), train.model_dump_json()))
-def check_objectives(model: Model, train: TrainSpec) -> None:
-    """Raise SpecError where the objective of a stage cannot train the model as the stage says."""
-    for stage in train.stages:
-        section = train.of_stage(stage)
-        objective = _ingredient("objective", section.objective, model.dims)
-        try:
-            objective.check_model(model)
-        except SpecError as error:
-            raise SpecError(f"objective {section.objective.name!r} {error}", path=("train", "objective")) from error
-        if objective.needs_labels and trains_on_unlabelled(stage):
-            words = f"needs labels, but stage {stage.name!r} trains on texts without them"
-            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
-        if section.micro_batch and (why := why_whole(model, objective)):
-            raise SpecError(f"a batch cannot be parted: {why}", path=("train", "micro_batch"))
-        if objective.hooks and section.compile is True:
-            words = "hooks into the model, which a compiled model does not notice: set train.compile: false"
-            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "compile"))
-
-
-def rehearse(spec: RunSpec) -> Model:
-    """Build a run's model without weights and see that it fits its task and takes every padded length.
-
-    Returns:
-        The model, on the meta device.
-
-    Raises:
-        SpecError: the model cannot take a length that training will give it, or answers elsewhere than
-            the task asks.
-    """
-    model = assemble_without_weights(spec.model)
-    task = spec.data.task.part
-    check_answers(model, spec, task.per_token, task.next_token)
-    check_task(spec)
-    with without_weights():
-        check_objectives(model, spec.train)
-    try:
-        check_lengths(model, spec.padded_lengths)
-    except SpecError as error:
-        raise SpecError(f"variant {spec.variant!r} {error}") from error
-    return model
-
-
-@kept_by(lambda model, lengths: (model.spec.model_dump_json(), tuple(lengths)))
-def check_lengths(model: Model, lengths: Sequence[int]) -> None:
-    """Pass two texts of each length through a model on the meta device; torch's global random state stays as it was.
-
-    Raises:
-        SpecError: a length that it cannot take, or whatever a component raises, with its place.
-    """
-    weights, device = _stand_in(model)
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), shapes_compared(model):
-        for length in lengths:
-            ids_BN = torch.zeros(2, length, dtype=torch.int64, device=device)
-            try:
-                functional_call(model, weights, (ids_BN, ids_BN == 0))
-            except Exception as error:
-                raise SpecError(_why_not(length, error)) from error
-
-
-def _why_not(length: int, error: Exception) -> str:
-    """Of a pass that raised: our own words where we refused, else the error and the place where somebody's code is."""
-    if isinstance(error, ComponentError):
-        return f"fails in a trial pass over {length} tokens: {error}"
-    frame = frame_of(error)
-    ours = isinstance(error, ValueError) and is_own(frame)
-    if ours or isinstance(error, SwarmformerError):
-        return f"cannot take {length} tokens: {error}"
-    return f"fails in a trial pass over {length} tokens with {with_place(error)}"
-
-
-def _stand_in(model: Model) -> tuple[dict[str, Tensor], str]:
-    """Zeros for the weights of a small model, nothing for a large one, which stays on the meta device; the device."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    if parameters > SMALL_PARAMETERS or model.dims.seq_len > SMALL_LENGTH:
-        return {}, "meta"
-    named = (*model.named_parameters(), *model.named_buffers())
-    return {name: torch.zeros(tensor.shape, dtype=tensor.dtype) for name, tensor in named}, "cpu"
-
-
-def check_answers(model: Model, spec: RunSpec, per_token: bool, next_token: bool) -> None:
-    """Raise SpecError unless the model answers where the task asks: at tokens (``per_token``) or once per text.
-
-    Or where an augmentation moves the tokens that are asked about, or the model sees the token that it is to predict
-    (``next_token``).
-    """
-    if next_token and model.per_token and not (model.causal or model.foresees):
-        causal = "causal" in spec.model.options
-        remedy = "set model.causal: true" if causal else "choose a causal one, as transformer_lm or lumenspark_lm"
-        words = "sees the tokens that it is to predict"
-        raise SpecError(f"variant {spec.variant!r} {words}: {remedy}", path=("model", *(("causal",) if causal else ())))
-    for stage in spec.train.stages:
-        augmentation = spec.train.of_stage(stage).augmentation
-        if per_token and not _ingredient("augmentation", augmentation, model.dims).keeps_places:
-            words = f"asks at tokens, but augmentation {augmentation.name!r} moves them"
-            raise SpecError(f"task {spec.data.task.name!r} {words}")
-    if per_token and spec.data.cut != "head":
-        words = "asks at places counted from the front: set data.cut: head"
-        raise SpecError(f"task {spec.data.task.name!r} {words}", path=("data", "cut"))
-    if model.per_token == per_token:
-        return
-    asks, gives = ("at tokens", "once per text") if per_token else ("once per text", "at every token")
-    pooled = "pooling" in spec.model.slots
-    remedy = f"set model.pooling: {'tokens' if per_token else 'mean'}" if pooled else "choose another model or task"
-    raise SpecError(f"variant {spec.variant!r} answers {gives}, but task {spec.data.task.name!r} asks {asks}: {remedy}")
-
-
-def check_task(spec: RunSpec) -> None:
-    """Raise SpecError where a stage trains on texts that the task does not have, windows leave tokens out, or another
-    task cannot be answered."""
-    task: Task = spec.data.task.make()
-    for other in spec.data.out_of_domain:
-        try:
-            check_readable(task, other.make(), called(other))
-        except (SpecError, DataError) as error:
-            raise SpecError(f"data.out_of_domain: {error}") from error
-    stride, seq_len = getattr(task, "stride", 0), spec.model.dims.seq_len
-    if stride > seq_len:
-        words = f"{stride} is longer than a window of {seq_len} tokens (model.dims.seq_len): tokens would be left out"
-        raise SpecError(f"task {spec.data.task.name!r}: stride {words}", path=("data", "task", "stride"))
-    asking = [chosen.name for chosen in spec.train.stages if trains_on_unlabelled(chosen)]
-    if asking and not task.has_unlabelled:
-        raise SpecError(
-            f"stage {asking[0]!r} trains on texts without labels, but task {spec.data.task.name!r} has none: set its "
-            "texts to train, or (files) name some with data.task.unlabelled"
-        )
-
-
 def trains_on_unlabelled(chosen: StageSpec) -> bool:
     """Whether a stage is given texts without labels."""
-    stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
-    return UNLABELLED in stage.trains_on.split("+")
+    return UNLABELLED in chosen.make().trains_on.split("+")

@@ -101,6 +101,12 @@ def _driver() -> str | None:
     return _first_line("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader")
 
 
+def use_threads(threads: int) -> None:
+    """Have torch compute with so many threads from here on; 0 leaves its default."""
+    if threads:
+        torch.set_num_threads(threads)
+
+
 def device_name(device: torch.device) -> str:
     """One line for tables: ``cpu: AMD EPYC (2 threads)`` or ``cuda: NVIDIA H100 80GB HBM3``."""
     if device.type == "cuda":

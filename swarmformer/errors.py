@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SwarmformerError(Exception):
@@ -51,6 +51,12 @@ class CaptureError(SwarmformerError, RuntimeError):
 
 class InterruptedRunError(Exception):
     """A run was asked to stop; it goes on from its checkpoint at the next start and is no failure."""
+
+
+def listed(names: Sequence[object], most: int = 6) -> str:
+    """``a, b, c and 3 more``."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(map(str, names[:most]))}{more}"
 
 
 def suggest(wrong: str, known: Iterable[str]) -> str:

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from swarmformer import registry
-from swarmformer.assembly import assemble_without_weights, check_ingredients
+from swarmformer.assembly import assemble_without_weights
 from swarmformer.catalogue import BUILT_IN, find_item, list_items
 from swarmformer.data.augment import Augmentations, Chosen, check_text
 from swarmformer.data.task import Task
 from swarmformer.errors import SpecError, suggest
 from swarmformer.merge import Tree, leaves
 from swarmformer.once import kept_by
+from swarmformer.rehearsal import check_ingredients
 from swarmformer.schema import validate
 from swarmformer.sections.data import called
 from swarmformer.sections.short_names import spread

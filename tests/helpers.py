@@ -10,9 +10,13 @@ import torch
 from torch import Tensor
 
 from swarmformer.data.task import Task
+from swarmformer.spec import RunSpec
 from swarmformer.testing import Status, assert_close, check_component
+from swarmformer.variants import resolve_run
 
-__all__ = ["assert_close", "assert_loads_soundly", "places_asked", "prefix_mask"]
+__all__ = ["LISTOPS", "assert_close", "assert_loads_soundly", "listops_run", "places_asked", "prefix_mask"]
+
+LISTOPS = {"data": {"task": {"name": "listops", "size": "lite"}}}
 
 
 def assert_loads_soundly(cls: type[Task], **options: object) -> None:
@@ -39,3 +43,8 @@ def places_asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(socket.socket, "connect", lambda self, place: refuse(place))
     return asked
+
+
+def listops_run(variant: str = "base", patch: dict[str, Any] | None = None, seed: int = 0) -> RunSpec:
+    """A run on small ListOps, with a patch as a command line gives it."""
+    return resolve_run(variant, [(LISTOPS, "test"), (patch or {}, "command line")], seed)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.runner import RESULT_SOURCES
+from experiments.starts import RESULT_SOURCES
 from swarmformer import code
 from swarmformer.code import LIBRARY, code_of, hash_once, library_hash, suppliers_of
 from swarmformer.environment import code_revision
@@ -142,7 +142,7 @@ def test_nothing_is_read_of_the_sources_once_the_fork_server_has_them() -> None:
     nothing_read = """if True:
         import experiments.execute.preload
         from pathlib import Path
-        from experiments.runner import RESULT_SOURCES
+        from experiments.starts import RESULT_SOURCES
         from swarmformer import environment
         from swarmformer.code import code_of
         from swarmformer.variants import resolve_run

@@ -14,7 +14,7 @@ from swarmformer.code import hash_once, library_hash
 from swarmformer.environment import code_revision
 
 from .. import worker  # noqa: F401 - what a fork runs
-from ..runner import RESULT_SOURCES
+from ..starts import RESULT_SOURCES
 from . import scheduler  # noqa: F401 - imports what else a fork runs: costs, floors
 
 registry.load_builtins()

@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from swarmformer import records
-from swarmformer.records import CHECKPOINT, COSTS, FAILURE, OUTPUT, PLAN, RESULT, TRIAL, UnreadableFileError
+from swarmformer.records import CHECKPOINT, COSTS, FAILURE, OUTPUT, PLAN, UnreadableFileError
 from swarmformer.yaml import display
 
 from .. import costs, floors, worker
@@ -21,7 +21,7 @@ from ..index import Index
 from ..limits import StartLimits
 from ..plan import Cell, Plan
 from ..plan.registration import register
-from ..status import Status
+from ..status import Status, done_of
 from ..tuning import choice_of, set_aside, settle
 from ..watch import Watch
 from . import Executor, Job, run_jobs
@@ -259,9 +259,9 @@ def _words(folder: Path, status: Status, cause: str, output: Path) -> str:
 
 def _accuracy(folder: Path) -> float:
     """Of a completed cell on the test split, of a trial on the validation split."""
-    if (folder / RESULT).exists():
-        return records.load(folder / RESULT, records.Result).metrics.test.accuracy
-    return records.load(folder / TRIAL, records.Trial).validation.accuracy
+    done = done_of(folder)
+    assert done is not None, "asked of completed cells alone"
+    return done.metrics.test.accuracy if isinstance(done, records.Result) else done.validation.accuracy
 
 
 def store_plan(plan: Plan, folder: Path) -> None:

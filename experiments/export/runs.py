@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -13,10 +12,11 @@ from typing import Any
 
 from swarmformer import records
 from swarmformer.merge import leaves
-from swarmformer.records import CONFIG, ENVIRONMENT, RESULT, TRIAL, TRIALS, CurveLine, UnreadableFileError, load
+from swarmformer.records import CONFIG, ENVIRONMENT, TRIALS, CurveLine, UnreadableFileError, load
+from swarmformer.records.base import digest_of
 
 from ..planned import values_said
-from ..status import Status, glance
+from ..status import Status, done_of, glance
 
 Value = str | int | float | bool
 
@@ -48,7 +48,7 @@ class Run:
     def digest(self) -> str:
         """Of all of it: what is exported is current where this is the same."""
         text = json.dumps([self.grid, self.place, self.facts, self.options, self.curve, self.results, self.started_s])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return digest_of(text.encode())
 
 
 def runs_of(plan: records.Plan, folder: Path) -> Iterator[Run]:
@@ -76,7 +76,7 @@ def _run(grid: str, folder: Path, place: str, facts: Mapping[str, str]) -> Itera
 
 
 def _read(run: Run, cell: Path) -> Run:
-    done = _finished(cell) if run.status is Status.COMPLETED else None
+    done = done_of(cell) if run.status is Status.COMPLETED else None
     config, lines = load(cell / CONFIG, records.Config), records.read_curve(cell, done)
     identity = {"run_key": config.run_key, "arm": config.arm, "variant": config.variant, "seed": str(config.seed),
                 "task": config.spec.data.task.name, "is_trial": str(config.trial).lower()}  # fmt: skip
@@ -91,10 +91,6 @@ def _read(run: Run, cell: Path) -> Run:
         _started(cell),
         done.seconds.total if done else 0.0,
     )
-
-
-def _finished(cell: Path) -> records.Result | records.Trial:
-    return load(cell / RESULT, records.Result) if (cell / RESULT).exists() else load(cell / TRIAL, records.Trial)
 
 
 def _origin(done: records.Result | records.Trial) -> dict[str, str]:

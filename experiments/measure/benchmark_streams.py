@@ -9,13 +9,13 @@ from typing import Any, get_args
 import torch
 from pydantic import Field
 
-from swarmformer.assembly import rehearse
 from swarmformer.contracts import AtLeastOne, Model, Strict
 from swarmformer.cost.passes import Mode
 from swarmformer.cost.rounds import Samples
 from swarmformer.cost.streams import Scenario, StreamArm, measure_stream, stream_columns, stream_work
 from swarmformer.cost.texts import TextSample, sample_texts, tokenizer_threads
 from swarmformer.modes import Precision
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec
 from swarmformer.variants import resolve_run
 

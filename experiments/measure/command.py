@@ -9,8 +9,9 @@ sacred/             sacred's record
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ from swarmformer.records import (
     save,
     save_json,
 )
+from swarmformer.records.costs import highest
 
 from ..cells import CellError
 from ..settings import check_keys, defaults_of
@@ -91,6 +93,17 @@ class CostCommand:
             return _write(folder / COSTS, measuring, device)
 
 
+def free_name(runs: str, stem: str) -> str:
+    """The first of ``stem-1``, ``stem-2``, … that nothing in ``runs`` is called."""
+    return next(name for name in (f"{stem}-{number}" for number in count(1)) if not (Path(runs) / name).exists())
+
+
+def sacred_words(words: Sequence[str], *fixed: str) -> list[str]:
+    """A command line as sacred reads it: commands, then ``with``, what is ``fixed``, and every ``name=value``."""
+    commands = [word for word in words if "=" not in word and word != "with"]
+    return [*commands, "with", *fixed, *(word for word in words if "=" in word)]
+
+
 def new_folder(runs: str, name: str) -> Path:
     """``runs/name``, which must hold no measurement yet.
 
@@ -117,13 +130,11 @@ def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
     if path.exists():
         raise CellError(f"{path.parent}: {path.name} appeared while measuring; nothing was overwritten")
     limits = {key: found.record() for key, found in measuring.limits.items()}
-    best = max(limits.values(), key=lambda found: found.matmul_flops_per_s)
-    copy = max(found.copy_bytes_per_s for found in limits.values())
     record = measuring.record(
         machine=describe_machine(),
         device=device_name(device),
         threads=measuring.threads,
-        limits=best.model_copy(update={"copy_bytes_per_s": copy}),
+        limits=highest(limits.values()),
         limits_by=tuple(
             LimitsOf(threads=n, measured_for=word, **found.model_dump()) for (n, word), found in limits.items()
         ),

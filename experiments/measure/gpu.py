@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +40,7 @@ from swarmformer.variants import load_variant
 from ..progress import print_tables
 from ..settings import check_keys, defaults_of
 from ..store import Config, make_experiment, run_command_line
-from .command import new_folder, write_start
+from .command import free_name, new_folder, sacred_words, write_start
 from .measured import CostArm, Timed, arm_at
 
 EPOCH_TEXTS = 22_500
@@ -119,38 +118,55 @@ def measure(
 ) -> GpuBenchmark:
     """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
     gpu = Gpu(**describe_device(device))
-    todo, timed, missing = list(cases(sizes, settings)), list[tuple[Case, Timed]](), list[UntimedPass]()
     arms = {size: _arm(size, patch) for size in sizes}
     limits: dict[str, Limits] = {}
-    end = now_s() + settings.budget_s
-    for done, case in enumerate(todo):
-        if case.computes_in not in limits:
-            started = now_s()
-            limits[case.computes_in] = _limits(arms, case, device)
-            end += now_s() - started
-        try:
-            budget_s = max(0.0, end - now_s()) / (len(todo) - done)
-            timed.append((case, _timed(case, arms[case.size], device, budget_s)))
-        except Exception as error:
-            if not _costs_a_row(error):
-                raise
-            missing.append(_gap(case, error))
+    timed, untimed = _time(list(cases(sizes, settings)), arms, limits, device, settings.budget_s)
     for word, case in {case.computes_in: case for case, _ in timed}.items():  # a clock may have risen meanwhile
         limits[word] = limits[word].raised_by(_limits(arms, case, device))
-    rows: list[GpuPass] = []
-    for case, row in timed:
-        try:
-            rows.append(row.judged(GpuPass, limits[case.computes_in]))
-        except LimitError as error:
-            missing.append(_gap(case, error))
+    rows, impossible = _judged(timed, limits)
     return GpuBenchmark(
         machine=describe_machine(),
         device=device_name(device),
         gpu=gpu,
         limits={word: found.record() for word, found in limits.items()},
         rows=tuple(rows),
-        missing=tuple(missing),
+        missing=(*untimed, *impossible),
     )
+
+
+def _time(
+    todo: Sequence[Case], arms: Mapping[Size, CostArm], limits: dict[str, Limits], device: torch.device,
+    budget_s: float,
+) -> tuple[list[tuple[Case, Timed]], list[UntimedPass]]:
+    """What could be timed in so many seconds, and what could not; fills ``limits``, whose seconds come on top."""
+    timed, missing = list[tuple[Case, Timed]](), list[UntimedPass]()
+    end = now_s() + budget_s
+    for done, case in enumerate(todo):
+        if case.computes_in not in limits:
+            started = now_s()
+            limits[case.computes_in] = _limits(arms, case, device)
+            end += now_s() - started
+        try:
+            share_s = max(0.0, end - now_s()) / (len(todo) - done)
+            timed.append((case, _timed(case, arms[case.size], device, share_s)))
+        except Exception as error:
+            if not _costs_a_row(error):
+                raise
+            missing.append(_gap(case, error))
+    return timed, missing
+
+
+def _judged(
+    timed: Sequence[tuple[Case, Timed]], limits: Mapping[str, Limits]
+) -> tuple[list[GpuPass], list[UntimedPass]]:
+    """Rows of the table, and what was faster than the machine."""
+    rows, impossible = list[GpuPass](), list[UntimedPass]()
+    for case, row in timed:
+        try:
+            rows.append(row.judged(GpuPass, limits[case.computes_in]))
+        except LimitError as error:
+            impossible.append(_gap(case, error))
+    return rows, impossible
 
 
 def _costs_a_row(error: Exception) -> bool:
@@ -228,8 +244,7 @@ def resolve(config: Config) -> Config:
     if resolve_device(settings.device).type != "cuda":
         words = "bench gpu needs a CUDA device, and torch finds none here: see nvidia-smi; bench quick is for CPUs"
         raise SpecError(words)
-    free = (name for name in (f"gpu-{n}" for n in count(1)) if not (Path(settings.runs) / name).exists())
-    name = settings.name or next(free)
+    name = settings.name or free_name(settings.runs, "gpu")
     return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
 
 
@@ -252,6 +267,4 @@ def show(path: Path) -> None:
 
 def run_gpu(words: Sequence[str]) -> None:
     """What follows ``gpu`` on the command line."""
-    updates = [word for word in words if "=" in word]
-    commands = [word for word in words if "=" not in word and word != "with"]
-    run_command_line(make_experiment("gpu", defaults_of(Settings), resolve, main), [*commands, "with", *updates])
+    run_command_line(make_experiment("gpu", defaults_of(Settings), resolve, main), sacred_words(words))

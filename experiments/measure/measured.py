@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import psutil
 import torch
 
-from swarmformer.assembly import assemble, assemble_without_weights, check_lengths
+from swarmformer.assembly import assemble, assemble_without_weights
 from swarmformer.contracts import Model
 from swarmformer.cost.limits import Work, judge
 from swarmformer.cost.machine import Limits
@@ -19,6 +19,7 @@ from swarmformer.cost.report import work_of
 from swarmformer.cost.rounds import Samples
 from swarmformer.data.files import json_hash
 from swarmformer.records import MissingRow, Record
+from swarmformer.rehearsal import check_lengths
 from swarmformer.spec import ModelSpec
 from swarmformer.variants import Variant
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from swarmformer import records
-from swarmformer.assembly import rehearse
 from swarmformer.contracts import Component, Model, tells_order
 from swarmformer.cost import counted
 from swarmformer.cost.epoch import flops_of_text
 from swarmformer.cost.parts import count_parameters
 from swarmformer.errors import DataError, SpecError
 from swarmformer.once import kept_by
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import ComponentSpec, DataSpec, ModelSpec, RunSpec
 from swarmformer.testing.soundness import unsound_parts
 from swarmformer.variants import make_task

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from swarmformer.contracts import Strict
-from swarmformer.merge import Tree
+from swarmformer.merge import Tree, nest
 from swarmformer.records import Primary, TrialMetric
 from swarmformer.schema import validate
 from swarmformer.spec import RunSpec
@@ -22,7 +22,7 @@ from swarmformer.yaml import display, read_yaml
 from ..limits import StartLimits
 from ..plan.design import DesignSpec, Levels, Patch, levels_of, variant_of
 from ..plan.matched import MatchedSpec
-from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free, patch_of
+from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free
 
 
 class Latency(Strict):
@@ -182,7 +182,7 @@ def candidates_of(grid: GridSpec, arm: ArmSpec, where: str) -> tuple[Candidate, 
     patches, tuned = _patches(grid, arm, where), f"{where}: tune"
     _check_unset(grid.tune, arm, patches, tuned)
     candidates = [
-        Candidate(values, resolve_run(arm.variant, [*patches, (patch_of(values), tuned)], seed=grid.seeds[0]))
+        Candidate(values, resolve_run(arm.variant, [*patches, (nest(values), tuned)], seed=grid.seeds[0]))
         for values in grid.tune.combinations()
     ]
     check_apart(candidates)
@@ -194,7 +194,7 @@ def _check_unset(tune: TuneSpec, arm: ArmSpec, patches: list[Override], tuned: s
     before = load_variant(arm.variant, patches).tree.sources
     written = {source: place for (_, source), place in zip(patches, ("the grid", f"{arm.name!r}"), strict=True)}
     for key, values in tune.values.items():
-        laid = load_variant(arm.variant, [*patches, (patch_of({key: values[0]}), tuned)]).tree.sources
+        laid = load_variant(arm.variant, [*patches, (nest({key: values[0]}), tuned)]).tree.sources
         option = key.rpartition(".")[2]
         paths = [path for path, source in laid.items() if source == tuned and path[-1] == option]
         check_free({path: before.get(path, "") for path in paths}, key, written)

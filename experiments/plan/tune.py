@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
-from swarmformer.merge import nest
 from swarmformer.records import Value
 from swarmformer.spec import RunSpec, Seed
 
@@ -96,11 +95,6 @@ class Candidate:
         """The run that tries them."""
         train = self.spec.train if tune.epochs is None else self.spec.train.model_copy(update={"epochs": tune.epochs})
         return self.spec.model_copy(update={"seed": seed, "train": train})
-
-
-def patch_of(values: Values) -> dict[str, Any]:
-    """As it is laid over an arm, sections outermost."""
-    return nest(values)
 
 
 def check_free(sources: Mapping[tuple[str, ...], str], tuned: str, others: Mapping[str, str]) -> None:

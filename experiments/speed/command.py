@@ -12,9 +12,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -27,7 +26,7 @@ from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import FIGURES, SpeedBenchmark, save
 
 from ..execute.local import usable_threads
-from ..measure.command import new_folder, write_start
+from ..measure.command import free_name, new_folder, sacred_words, write_start
 from ..settings import as_list, check_keys, defaults_of
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.grid import grid_figure, measure_grid
@@ -51,12 +50,8 @@ def resolve(config: Config) -> Config:
     unknown = sorted(set(settings.groups) - set(GROUPS))
     if unknown:
         raise SpecError(f"command line: groups: unknown {', '.join(unknown)}; there are: {'; '.join(GROUPS)}")
-    name = settings.name or next(name for name in _names(settings.depth) if not (Path(settings.runs) / name).exists())
+    name = settings.name or free_name(settings.runs, settings.depth)
     return {**settings.model_dump(), "name": name, "folder": str(new_folder(settings.runs, name))}
-
-
-def _names(depth: str) -> Any:
-    return (f"{depth}-{number}" for number in count(1))
 
 
 def main(_config: Config) -> None:
@@ -96,7 +91,5 @@ def _allocator(kept: bool) -> str:
 
 def run_figures(depth: str, words: Sequence[str]) -> None:
     """What follows ``quick`` or ``full``: keys, and ``print_config`` to see them resolved, in sacred's words."""
-    updates = [word for word in words if "=" in word]
-    commands = [word for word in words if "=" not in word and word != "with"]
     experiment = make_experiment("speed", defaults_of(Settings), resolve, main)
-    run_command_line(experiment, [*commands, "with", f"depth={depth}", *updates])
+    run_command_line(experiment, sacred_words(words, f"depth={depth}"))

@@ -11,7 +11,7 @@ import logging
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -59,16 +59,7 @@ def measure_grid(
         "alone": lambda runs: _one_after_another(plan, runs / plan.name),
         "pool": lambda runs: _pool(path, runs, workers),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    metrics: dict[str, list[dict[str, SplitMetrics]]] = {name: [] for name in ways}
-    for number in range(rounds):
-        for name in sorted(ways, reverse=number % 2 == 1):
-            runs = folder / f"{name}-{number}"
-            runs.mkdir()
-            started = time.monotonic()
-            ways[name](runs)
-            seconds[name].append(time.monotonic() - started)
-            metrics[name].append(_metrics(plan, runs / plan.name))
+    seconds, metrics = _rounds(plan, ways, folder, rounds)
     if any(found != metrics["pool"][0] for found in metrics["pool"]):
         raise SwarmformerError(f"{folder}: the pool's metrics differ from round to round; a cell is not deterministic")
     cells = len(metrics["pool"][0])
@@ -82,6 +73,23 @@ def measure_grid(
         cells_per_hour=per_hour(cells, seconds["alone"], seconds["pool"]),
         same_metrics=metrics["alone"][0] == metrics["pool"][0],
     )
+
+
+def _rounds(
+    plan: Plan, ways: Mapping[str, Callable[[Path], None]], folder: Path, rounds: int
+) -> tuple[dict[str, list[float]], dict[str, list[dict[str, SplitMetrics]]]]:
+    """By way, of every round: its seconds, and the metrics of its cells by name."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    metrics: dict[str, list[dict[str, SplitMetrics]]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name in sorted(ways, reverse=number % 2 == 1):
+            runs = folder / f"{name}-{number}"
+            runs.mkdir()
+            started = time.monotonic()
+            ways[name](runs)
+            seconds[name].append(time.monotonic() - started)
+            metrics[name].append(_metrics(plan, runs / plan.name))
+    return seconds, metrics
 
 
 def per_hour(cells: int, alone_s: Sequence[float], pool_s: Sequence[float]) -> CellsPerHour:

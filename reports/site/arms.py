@@ -8,8 +8,8 @@ from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from ..render.table import Row
+from ..study.grid import Cell
 from ..study.model import GridStudy, Study
-from ..study.read import Cell
 from ..study.subjects import Arm
 from ..tables.arms import arms
 

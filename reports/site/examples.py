@@ -15,9 +15,9 @@ from swarmformer.records import UnreadableFileError
 
 from ..errors import ReportError
 from ..kinds import Strict
+from ..study.grid import Cell
 from ..study.model import GridStudy, Study
 from ..study.predictions import Asked, Read
-from ..study.read import Cell
 
 MOST_TEXTS = 2000
 """Of one set of examples, unless the caller says otherwise."""

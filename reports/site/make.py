@@ -12,7 +12,7 @@ from pandas import isna
 from swarmformer.records import load_json
 
 from ..definition import Definition
-from ..render import environment, fragment, utf8
+from ..render import Table, environment, fragment, utf8
 from ..report import drawings_of
 from ..study.model import GridStudy, Study
 from .arms import COLUMNS, arm_rows
@@ -59,21 +59,11 @@ def make_site(
     sources, parts = Sources(), Packs()
     facts = {fact["where"]: fact for fact in study.runs.to_dict("records")}
     records = [*_runs(study, facts, parts), *_files(study, parts)]
-    sets = _examples(runs, known, most, parts)
-    for run in (run for each in sets for run in each["runs"]):
-        run["alike"] = [facts[run["where"]][key] for key in ("code", "device", "data_key")]
+    sets = _examples(runs, known, most, facts, parts)
     others = [definition for definition in definitions if definition.table != "arms"]  # those have a table of their own
     tables = [table for definition in others for table in definition.tables(study)]
     drawings = drawings_of(study, definitions)
     rows = arm_rows(study, sources)
-    listed = {
-        "columns": [dict(zip(("key", "head", "unit"), column, strict=True)) for column in COLUMNS], "rows": rows,
-        "records": records, "sets": sets, "tables": {
-            table.name: [[sources.name(row.entries[index].sources) for index in table.printed] for row in table.rows]
-            for table in tables
-        },
-        "sources": dict(sorted(sources.lists.items())),
-    }  # fmt: skip
     index = PAGES.get_template("index.html.j2").render(
         grids=study.grids, files={grid.folder: [name for name, _ in _own(grid)] for grid in study.grids}, rows=rows,
         problems=problems, drawings=drawings, tables=[(table, fragment(table)) for table in tables],
@@ -81,12 +71,31 @@ def make_site(
     )  # fmt: skip
     return {
         "index.html": utf8(index),
-        "data/index.js": script("index", json_text(listed)),
+        "data/index.js": script("index", json_text(_listed(rows, records, sets, tables, sources))),
         **parts.files(),
         **{f"figures/{each.name}.svg": each.draw(("svg",))[f"{each.name}.svg"] for each in drawings},
-        **{path.relative_to(HERE).as_posix(): path.read_bytes()
-           for path in sorted((HERE / "static").rglob("*")) if path.is_file()},
+        **_static_files(),
+    }
+
+
+def _listed(
+    rows: list[dict[str, Any]], records: list[dict[str, Any]], sets: list[dict[str, Any]], tables: Sequence[Table],
+    sources: Sources,
+) -> dict[str, Any]:
+    """What scripts of the page read first."""
+    return {
+        "columns": [dict(zip(("key", "head", "unit"), column, strict=True)) for column in COLUMNS], "rows": rows,
+        "records": records, "sets": sets, "tables": {
+            table.name: [[sources.name(row.entries[index].sources) for index in table.printed] for row in table.rows]
+            for table in tables
+        },
+        "sources": dict(sorted(sources.lists.items())),  # when all that the tables have are named
     }  # fmt: skip
+
+
+def _static_files() -> dict[str, bytes]:
+    files = (path for path in sorted((HERE / "static").rglob("*")) if path.is_file())
+    return {path.relative_to(HERE).as_posix(): path.read_bytes() for path in files}
 
 
 def _runs(study: Study, facts: Mapping[str, Mapping[Any, Any]], parts: Packs) -> Iterator[dict[str, Any]]:
@@ -124,7 +133,8 @@ def _classes(run: Answered) -> list[str]:
 
 
 def _examples(
-    runs: Sequence[Answered], texts: Mapping[str, Texts], most: int, parts: Packs
+    runs: Sequence[Answered], texts: Mapping[str, Texts], most: int, facts: Mapping[str, Mapping[Any, Any]],
+    parts: Packs,
 ) -> list[dict[str, Any]]:
     sets, by_digest = list[dict[str, Any]](), dict[str, list[Answered]]()
     for record, members in example_sets(runs):
@@ -132,6 +142,7 @@ def _examples(
         for of_run, run in zip(record["runs"], members, strict=True):
             by_digest.setdefault(run.digest, []).append(run)
             of_run["part"] = parts.add(run.answers.tolist())
+            of_run["alike"] = [facts[of_run["where"]][key] for key in ("code", "device", "data_key")]
     asked = dict[str, str]()
     for digest, members in by_digest.items():
         task = texts.get(str(members[0].cell.task))

@@ -24,8 +24,8 @@ from swarmformer.records import (
     read_curve,
 )
 
+from ..study.grid import Cell
 from ..study.model import GridStudy
-from ..study.read import Cell
 from .yaml_text import yaml_text
 
 FILES = (PLAN, REGISTERED, EXTENDED, FLOORS, COSTS)

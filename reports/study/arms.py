@@ -17,7 +17,7 @@ from swarmformer.records import OF_TEXT, PLAN, Floor, Metrics, PlannedArm
 from ..statistics.interval import Interval, accuracy_interval, mean_interval, wilson, within
 from .costs import Latencies, latencies_of, speeds_of
 from .exercise import exercised
-from .read import Cell, Grid
+from .grid import Cell, Grid
 from .runs import MEASURES, Parted
 from .subjects import Arm, Baselines, Reference, Size
 

@@ -15,9 +15,10 @@ from .arms import arms_of, references, references_elsewhere
 from .costs import check_costs, timing_note
 from .effects import designs
 from .families import families
+from .grid import Grid, Status
 from .model import GridStudy, Study
 from .predictions import Read, correct_of
-from .read import Grid, Status, read_runs
+from .read import read_runs
 from .registration import followed, looks_at, matched_pairs
 from .runs import Parted, part, tidy
 from .selection import checked_selection, selection_notes, selection_warnings

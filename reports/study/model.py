@@ -19,7 +19,7 @@ from swarmformer.records import Plan, Result
 
 from ..statistics.looks import Looks
 from .contrasts import Contrast, Design, Family, Kind
-from .read import Cell, Status
+from .grid import Cell, Status
 from .registration import Followed, Pair
 from .subjects import Arm, Baselines, Reference
 from .tuning import Tuned

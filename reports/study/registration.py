@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from swarmformer.errors import listed
 from swarmformer.records import (
     DECIDED,
     EXTENDED,
@@ -24,8 +25,8 @@ from swarmformer.records import (
     plan_hash,
 )  # fmt: skip
 
-from ..words import listed, plural
-from .read import Grid, Status
+from ..words import plural
+from .grid import Grid, Status
 from .tuning import tuning_deviations
 
 UNFINISHED = {

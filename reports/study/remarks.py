@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from ..words import listed, percent, plural
+from swarmformer.errors import listed
+
+from ..words import percent, plural
+from .grid import Cell, Grid, Status
 from .model import GridStudy
-from .read import Cell, Grid, Status
 from .registration import Pair
 from .subjects import Reference
 
@@ -20,6 +22,10 @@ def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[
     unfinished = [f"{cell.where} ({cell.status})" for cell in cells if cell.status is not Status.COMPLETED]
     if unfinished:
         yield f"Missing in what follows, as not completed: {listed(unfinished)}."
+    computed = {name: sorted(set(arms)) for name, arms in runs.groupby("computed_in")["arm"]}
+    if len(computed) > 1:
+        each = "; ".join(f"{name}: {listed(arms)}" for name, arms in computed.items())
+        yield f"Computed in different precisions, which differ by more than a seed may allow for: {each}."
     revisions = sorted(set(runs["code_revision"]))
     dirty = [revision for revision in revisions if revision.endswith("-dirty")]
     if dirty:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from swarmformer.errors import listed
 from swarmformer.records import Record, Result
 
-from ..words import listed
-from .read import Cell, Grid
+from .grid import Cell, Grid
 
 FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "supplied", "device",
          "started_at")  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from swarmformer.errors import listed
 from swarmformer.records import (
     CONFIG,
     Config,
@@ -19,8 +20,8 @@ from swarmformer.records import (
     read_curve,
 )
 
-from ..words import listed, percent, plural
-from .read import Cell
+from ..words import percent, plural
+from .grid import Cell
 
 SUPERVISED = "supervised"
 """The stage whose best epoch is the first of the highest validation accuracy, or of the smallest loss."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from swarmformer import records
+from swarmformer.errors import listed
 from swarmformer.records import REGISTERED, TRIAL, TRIALS, TUNING, Tried, TunedArm, UnreadableFileError, Value
 
-from ..words import listed, percent
-from .read import Cell, Grid
+from ..words import percent
+from .grid import Cell, Grid
 
 WORST = 0.0
 """What a trial counts that failed: no accuracy is worse."""

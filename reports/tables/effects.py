@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
+from swarmformer.errors import listed
+
 from ..render.table import Column, Entry, Row, Table
 from ..statistics.verdict import Verdict
 from ..study.contrasts import Contrast, Design
 from ..study.model import GridStudy, Study
-from ..words import listed, percent, plural
+from ..words import percent, plural
 from . import columns as c
 from . import layout, table
 

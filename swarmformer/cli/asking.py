@@ -109,13 +109,11 @@ def any_model(options: argparse.Namespace, precision: str = "auto") -> TextClass
     """The model that a command line names."""
     if options.threads:
         os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # of the tokenizer, read when it first works
-    import torch
-
+    from swarmformer.environment import use_threads
     from swarmformer.ops.memory import keep_freed_memory
     from swarmformer.pipeline import load
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     keep_freed_memory()
     return load(
         options.model, device=options.device, precision=options.precision or precision, variant=options.variant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,14 +12,15 @@ import numpy as np
 from yaml import YAMLError
 
 from swarmformer.data.answers import read_texts
-from swarmformer.data.classes import label_of, own_classes
+from swarmformer.data.classes import label_of, own_classes, some_of
 from swarmformer.data.delimited import Columns, Form
 from swarmformer.data.draw import USUAL_SHARE
 from swarmformer.data.files import json_hash
 from swarmformer.data.split import load_only_test, load_splits
 from swarmformer.data.tables import READERS
-from swarmformer.data.task import Task
+from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError, UsageError, suggest
+from swarmformer.hub.config import Origin
 from swarmformer.hub.source import KEPT, weights_file
 from swarmformer.records import Predictions, read_predictions
 from swarmformer.spec import ComponentSpec, nowhere
@@ -88,9 +89,8 @@ def _label(value: Any, index: dict[str, int], place: str, column: str) -> int:
     """The class of a label, read as task ``files`` reads it."""
     name = label_of(value, place, column)
     if name not in index:
-        known = ", ".join(list(index)[:20]) + (", …" if len(index) > 20 else "")
         raise DataError(f"{place}: {column!r} is {value!r}, which is no class of the model.{suggest(name, index)} "
-                        f"It knows: {known}")  # fmt: skip
+                        f"It knows: {some_of(list(index))}")  # fmt: skip
     return index[name]
 
 
@@ -102,28 +102,15 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
         UsageError: the model has no task, or words that cannot be read.
         SpecError, DataError: a task that is not there, or asks for other classes than the model's.
     """
-    own, origin = model.complete.task, model.complete.origin
-    if not words and own is None:
-        raise UsageError("this model does not say what it was trained on: name a FILE or a --task")
-    chosen = chosen_task(words) if words else dict(own or {})
-    if not words and ":" in str(chosen.get("name")) and not trust_code:
-        raise SpecError(f"the model's task is code of its own ({chosen['name']}), which is not imported unasked: pass "
+    own, split = model.complete.task, split or "test"
+    if not words and own is not None and ":" in str(own["name"]) and not trust_code:
+        raise SpecError(f"the model's task is code of its own ({own['name']}), which is not imported unasked: pass "
                         "--trust-code where you trust it")  # fmt: skip
-    spec = ComponentSpec.from_dict("task", chosen, ("task",), nowhere)
+    spec = task_spec(words, own)
     task: Task = spec.make()
     classes_K = own_classes(task, model.classes, spec.name)
-    same = own is not None and spec.to_dict() == own
-    split = split or "test"
-    changed = same and task.reads_own_files and origin and origin.task_hash != json_hash(task.identity())
-    if changed and split != "train":
-        logger.warning(
-            "the files of task %s have changed since the model was trained: texts that it learned from may be in %s "
-            "now, and the figures too good; evaluate a FILE of texts that are new to it", spec.name, split,
-        )  # fmt: skip
-    if same and origin is not None:
-        found = load_splits(task, **origin.draw)[split]
-    else:
-        found = load_only_test(task) if split == "test" else load_splits(task, **DRAW)[split]
+    same = spec.to_dict() == own
+    found = _split(task, spec.name, split, model.complete.origin if same else None)
     named = zip(found.ids, found.texts, classes_K[np.asarray(found.labels)].tolist(), strict=True)
     examples = (Example(*one) for one in named)
     files = [path for paths in getattr(task, "paths", {}).values() for path in paths] if task.reads_own_files else []
@@ -131,7 +118,33 @@ def of_task(model: TextClassifier, words: Sequence[str] | None, split: str | Non
     return Asked(words, examples, own_names=True, names=names, files=files)
 
 
-def chosen_task(words: Sequence[str]) -> dict[str, Any]:
+def task_spec(words: Sequence[str] | None, own: Mapping[str, Any] | None = None) -> ComponentSpec:
+    """The task that a command line names, by its name and KEY=VALUE; a model's ``own`` where it names none.
+
+    Raises:
+        UsageError: neither is there, or words that cannot be read.
+        SpecError: a task that is not there.
+    """
+    chosen = _chosen(words) if words else own
+    if chosen is None:
+        raise UsageError("this model does not say what it was trained on: name a FILE or a --task")
+    return ComponentSpec.from_dict("task", dict(chosen), ("task",), nowhere)
+
+
+def _split(task: Task, name: str, split: str, origin: Origin | None) -> RawSplit:
+    """A split of a task, drawn as the run drew it that ``origin`` tells of, where that trained on this very task; with
+    a warning where the task's files have changed since."""
+    if origin is None:
+        return load_only_test(task) if split == "test" else load_splits(task, **DRAW)[split]
+    if split != "train" and task.reads_own_files and origin.task_hash != json_hash(task.identity()):
+        logger.warning(
+            "the files of task %s have changed since the model was trained: texts that it learned from may be in %s "
+            "now, and the figures too good; evaluate a FILE of texts that are new to it", name, split,
+        )  # fmt: skip
+    return load_splits(task, **origin.draw)[split]
+
+
+def _chosen(words: Sequence[str]) -> dict[str, Any]:
     """A task by its name and KEY=VALUE, as a mapping.
 
     Raises:

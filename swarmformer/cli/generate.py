@@ -42,13 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def generate(options: argparse.Namespace) -> int:
     """Write what a command line asks for; 0 when it is written."""
-    import torch
-
+    from swarmformer.environment import use_threads
     from swarmformer.generation import TextGenerator
     from swarmformer.pipeline import load
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
+    use_threads(options.threads)
     model = load(options.model, device=options.device, revision=options.revision, trust_code=options.trust_code)
     if not isinstance(model, TextGenerator):
         raise UsageError(f"{options.model} is no language model: ask it by swarmformer predict {options.model}")

@@ -94,6 +94,9 @@ def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list
         raise UsageError(f"{files[0]} is a file: name one file, or texts alone")
     kept = [name for name in options.keep.split(",") if name] or [column]
     source = Path(words[0]) if files and words[0] != "-" else None
+    if source is not None and not source.exists():
+        raise UsageError(f"there is no file {source}; if that is a text, which by its ending it is not, give it on "
+                         "standard input: predict MODEL -")  # fmt: skip
     if not is_table(source) and (options.keep or options.text or says_form(options)):
         given = "a text on every line is read" if files else "texts are given"
         raise UsageError(f"--text, --keep, --encoding, --delimiter and --quote are of a table, and {given}")

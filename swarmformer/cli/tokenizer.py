@@ -26,12 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words_of(arguments))
     if options.file.suffix != ".json" or options.file.exists():
         raise UsageError(f"{options.file}: name a .json file that is not there yet: runs may rest on one that is")
-    from swarmformer.cli.examples import chosen_task
+    from swarmformer.cli.examples import task_spec
     from swarmformer.data.split import check_documents
     from swarmformer.data.tokenizer import train_bpe
-    from swarmformer.spec import ComponentSpec, nowhere
 
-    spec = ComponentSpec.from_dict("task", chosen_task(options.task), ("task",), nowhere)
+    spec = task_spec(options.task)
     task = spec.make()
     if not task.next_token:
         raise UsageError(f"task {spec.name!r} predicts no text; only such tasks have a tokenizer of their own")

@@ -4,6 +4,7 @@ tasks share."""
 from __future__ import annotations
 
 import logging
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +17,11 @@ from swarmformer.errors import DataError, SpecError
 
 logger = logging.getLogger("swarmformer.data")
 
-MANY = 100
+MANY = 20
 """Classes from which on a label for every other row is taken for another column."""
 TRUTH = ("true", "false")
+MISSING = ("nan", "none", "null", "na", "n/a", "<na>")
+"""How libraries write that there is no label."""
 Written = dict[str, dict[str, str]]
 """Class → the ways in which it is written → the first place of each."""
 
@@ -43,6 +46,11 @@ def label_of(value: Any, place: str, column: str) -> str:
         raise DataError(f"{place}: {column!r} is {value!r}, expected text, a whole number or true/false; mend the row "
                         "or leave it out")  # fmt: skip
     return name.lower() if name.lower() in TRUTH else name
+
+
+def some_of(classes: Sequence[str]) -> str:
+    """The first twenty, for an error."""
+    return ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
 
 
 def _is_label(value: Any) -> bool:
@@ -96,6 +104,9 @@ def _tell_of_twins(written: Mapping[str, Mapping[str, str]]) -> None:
         if len(ways) > 1 and name not in TRUTH:
             places = "; ".join(f"{way!a} in {place}" for way, place in ways.items())
             logger.warning("label %r is written in several normal forms (%s): taken as one class", name, places)
+        if name.casefold() in MISSING:
+            logger.warning("class %r, first in %s, is how a missing label is written, and is learned as a class; leave "
+                           "such rows out if it is none", name, next(iter(ways.values())))  # fmt: skip
     for names in alike.values():
         if len(names) > 1:
             places = "; ".join(f"{name!a} first in {next(iter(written[name].values()))}" for name in names)
@@ -104,8 +115,8 @@ def _tell_of_twins(written: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _looks(name: str) -> str:
-    """A name without case, spaces, and what cannot be seen."""
-    folded = unicodedata.normalize("NFKC", name).casefold()
+    """A name without case, spaces, and what cannot be seen; of a whole number without decimals that are none."""
+    folded = re.sub(r"^(-?\d+)\.0+$", r"\1", unicodedata.normalize("NFKC", name).casefold())
     return "".join(letter for letter in folded if unicodedata.category(letter) not in ("Cf", "Zs", "Cc"))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from swarmformer.data.task import RawSplit
+from swarmformer.errors import listed
 
 logger = logging.getLogger("swarmformer.data")
 
@@ -52,7 +53,7 @@ def drawn(
     else:
         chosen, kept = _drawn_whole(groups, labels, kinds, free, rng)
     if len(kept):
-        names = few([split.ids[row] for row in kept])
+        names = listed([split.ids[row] for row in kept])
         logger.warning("drawn for another split, but left in training for want of others of their class: %s", names)
     return chosen
 
@@ -99,8 +100,3 @@ def _drawn_whole(
         free -= sizes
         chosen[rows] = True
     return chosen, kept
-
-
-def few(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 from swarmformer.errors import DataError
-from swarmformer.records.base import sha256_of
+from swarmformer.records.base import digest_of, sha256_of
 
 
 def file_hash(path: Path) -> str:
@@ -26,4 +25,4 @@ def file_hash(path: Path) -> str:
 def json_hash(value: Any) -> str:
     """SHA-256 of a JSON value, independent of the order of its keys."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(text.encode())

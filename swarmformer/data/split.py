@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from swarmformer.data.draw import USUAL_SHARE, drawn, few, numbered
+from swarmformer.data.draw import USUAL_SHARE, drawn, numbered
 from swarmformer.data.leakage import HeldOut
 from swarmformer.data.packed import are_distinct
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.errors import DataError
+from swarmformer.errors import DataError, listed
 
 logger = logging.getLogger("swarmformer.data")
 
@@ -220,6 +220,6 @@ def _tell_of_missing(splits: Mapping[str, RawSplit], task: Task, *, is_cut: bool
         drawable = absent & (counts["train"] > 1) & (is_cut and split == "validation")
         for missing, advice in ((drawable, STRATIFY), (absent & ~drawable, "give it some examples")):
             if missing.any():
-                said = few([repr(names[label]) for label in np.flatnonzero(missing)])
+                said = listed([repr(names[label]) for label in np.flatnonzero(missing)])
                 noun = "class" if missing.sum() == 1 else "classes"
                 logger.warning("%s has no example of %s %s, so that %s: %s", split, noun, said, consequence, advice)

@@ -24,8 +24,6 @@ BERT_REPOSITORY = "google-bert/bert-base-uncased"
 UNKNOWN, MASK = "[UNK]", "[MASK]"
 SPECIAL = ("[PAD]", UNKNOWN, "[CLS]", "[SEP]", MASK)
 BYTES = "bytes"
-FIRST_BYTE = len(SPECIAL)
-"""Id of byte 0 under ``bytes``."""
 
 
 def tokenizer_file(name: str) -> Path:
@@ -103,7 +101,7 @@ def _bert(vocabulary: Path) -> Tokenizer:
 
 
 def _bytes() -> Tokenizer:
-    """The bytes of a text in UTF-8, one token each: byte b is id ``FIRST_BYTE`` + b, and nothing is unknown.
+    """The bytes of a text in UTF-8, one token each: byte b is id ``len(SPECIAL)`` + b, and nothing is unknown.
 
     The special tokens stand in the vocabulary without being declared to the library, which would find them in texts:
     a text that says "[SEP]" is five bytes.

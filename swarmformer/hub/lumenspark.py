@@ -25,6 +25,9 @@ NAMES = {
     "fc_out.weight": "classifier.weight",
     "fc_out.bias": "classifier.bias",
 }
+NEEDED = ("embedding.embed.weight", "embedding.position_ND", "classifier.weight", "layers.0.attn.key_proj",
+          "layers.0.attn.key_transform.weight", "layers.0.ffn.0.U.weight")  # fmt: skip
+"""Matrices whose shapes tell the sizes, by our names."""
 USUAL_HEADS = 4
 OF_WEIGHTS = {"vocab_size": "vocab_size", "embed_dim": "d_model", "depth": "num_layers", "seq_length": "seq_len"}
 """Its name of a size that the weights tell → ours; config.json must agree."""
@@ -49,21 +52,15 @@ def spec_of(shapes: Shapes, variant: str | None, config: Mapping[str, Any] | Non
     """
     if variant not in (None, VARIANT):
         raise SpecError(f"{where}: weights of the lumenspark package; leave out variant={variant!r}")
-    needed = ("embedding.embed.weight", "embedding.position_ND", "classifier.weight", "layers.0.attn.key_proj",
-              "layers.0.attn.key_transform.weight", "layers.0.ffn.0.U.weight")  # fmt: skip
-    missing = [name for name in needed if len(shapes.get(name, ())) != 2]
+    missing = [name for name in NEEDED if len(shapes.get(name, ())) != 2]
     if missing:
         raise SpecError(f"{where}: weights of the lumenspark package lack {', '.join(missing)}")
-    table, positions, classes, mixtures, keys, rank = (shapes[name] for name in needed)
+    table, positions, classes, mixtures, keys, rank = (shapes[name] for name in NEEDED)
     layers = {int(match[1]) for name in shapes if (match := re.match(r"layers\.(\d+)\.", name))}
     sizes = {"vocab_size": table[0], "embed_dim": table[1], "depth": len(layers), "seq_length": positions[0]}
     shared = 0 < keys[0] < table[1]  # all heads share keys of one head's width
     told = {**sizes, "k": mixtures[1], **({"heads": table[1] // keys[0]} if shared else {})}
-    said = {"heads": USUAL_HEADS, **told, **{name: one for name, one in (config or {}).items() if one is not None}}
-    for name, found in told.items():
-        if said[name] != found:
-            raise SpecError(f"{where}: config.json says {name} {said[name]!r}, but the weights have {found}")
-    heads = _number(said["heads"], "heads", where)
+    heads = _heads(told, config or {}, where)
     dims = {ours: sizes[theirs] for theirs, ours in OF_WEIGHTS.items()}
     options = {
         "dims": {**dims, "num_classes": classes[0]}, "pooling": "tokens", "heads": heads, "k": mixtures[1],
@@ -73,7 +70,13 @@ def spec_of(shapes: Shapes, variant: str | None, config: Mapping[str, Any] | Non
     return load_variant(VARIANT, [({"model": options}, str(where))]).model_spec()
 
 
-def _number(value: Any, name: str, where: str | Path) -> int:
-    if type(value) is not int or value < 1:
-        raise SpecError(f"{where}: config.json: {name}: expected a whole number above 0, got {value!r}")
-    return value
+def _heads(told: Mapping[str, int], config: Mapping[str, Any], where: str | Path) -> int:
+    """How many heads: as the weights have ``told``, which a config must not contradict, or else as the config says."""
+    said = {"heads": USUAL_HEADS, **told, **{name: one for name, one in config.items() if one is not None}}
+    for name, found in told.items():
+        if said[name] != found:
+            raise SpecError(f"{where}: config.json says {name} {said[name]!r}, but the weights have {found}")
+    heads = said["heads"]
+    if type(heads) is not int or heads < 1:
+        raise SpecError(f"{where}: config.json: heads: expected a whole number above 0, got {heads!r}")
+    return heads

@@ -157,7 +157,7 @@ def _canonical(raw: Mapping[str, Any]) -> str:
 
 
 def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest_of(text.encode())
 
 
 def digest_of(content: bytes) -> str:

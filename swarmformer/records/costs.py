@@ -50,6 +50,13 @@ class MachineLimits(Record):
     precision: str = ""
 
 
+def highest(limits: Iterable[MachineLimits]) -> MachineLimits:
+    """Of several measurements of a machine the best product, with the highest rate of copies."""
+    found = list(limits)
+    copies = max(one.copy_bytes_per_s for one in found)
+    return max(found, key=lambda one: one.matmul_flops_per_s).model_copy(update={"copy_bytes_per_s": copies})
+
+
 class Latency(Record):
     """Seconds of one call on a whole batch, model only: a forward pass, unless ``mode`` says otherwise.
 

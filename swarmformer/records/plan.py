@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Count, Document, Positive, Record, RunKey
+from .base import Count, Document, Positive, Record, RunKey, digest_of
 
 
 class Parameters(Record):
@@ -177,7 +176,7 @@ def plan_hash(raw: Mapping[str, Any]) -> str:
     """SHA-256 over the JSON values of what a plan decides as they stand in its file; a missing key counts as null."""
     decided = {key: raw.get(key) for key in DECIDED} | ({TUNED: raw[TUNED]} if raw.get(TUNED) is not None else {})
     text = json.dumps(decided, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest_of(text.encode("utf-8", "surrogatepass"))
 
 
 class Registration(Document):

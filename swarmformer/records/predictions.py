@@ -6,14 +6,14 @@ from __future__ import annotations
 import hashlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from .base import UnreadableFileError, in_a_line, write_bytes_atomically
+from .base import UnreadableFileError, digest_of, in_a_line, write_bytes_atomically
 from .names import LOSSES, PREDICTIONS, RESULT
 from .run import Result, check_file
 
@@ -73,7 +73,7 @@ class Asked:
     def digest(self) -> str:
         """Of names and labels, in their order."""
         content = "\n".join(self.names.tolist()).encode("utf-8", "surrogatepass") + self.labels.astype("<i8").tobytes()
-        return hashlib.sha256(content).hexdigest()[:12]
+        return digest_of(content)[:12]
 
     @cached_property
     def order(self) -> np.ndarray:
@@ -225,15 +225,7 @@ def _read(path: Path, kinds: Mapping[str, str], result: Result | None) -> dict[s
         return None
     if result is not None:
         check_file(path, result.files)
-    try:
-        _check_size(path)
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in kinds}
-            expected = str(stored[CHECKSUM]) if CHECKSUM in stored else None
-    except UnreadableFileError:
-        raise
-    except Exception as error:  # zipfile and numpy fail in any way over damaged bytes
-        raise UnreadableFileError(path, f"damaged ({in_a_line(error)}); {REPAIR}") from error
+    arrays, expected = _stored(path, kinds)
     if expected is not None and expected != checksum(arrays):
         raise UnreadableFileError(path, f"not what was written: its checksum differs; {REPAIR}")
     wrong = [name for name, letters in kinds.items() if arrays[name].dtype.kind not in letters or not arrays[name].ndim]
@@ -243,6 +235,18 @@ def _read(path: Path, kinds: Mapping[str, str], result: Result | None) -> dict[s
         *first, last = kinds
         raise UnreadableFileError(path, f"{', '.join(first)} and {last} differ in number; {REPAIR}")
     return arrays
+
+
+def _stored(path: Path, names: Iterable[str]) -> tuple[dict[str, np.ndarray], str | None]:
+    """Arrays as they lie in a file, and the checksum beside them, which older files lack."""
+    try:
+        _check_size(path)
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in names}, str(stored[CHECKSUM]) if CHECKSUM in stored else None
+    except UnreadableFileError:
+        raise
+    except Exception as error:  # zipfile and numpy fail in any way over damaged bytes
+        raise UnreadableFileError(path, f"damaged ({in_a_line(error)}); {REPAIR}") from error
 
 
 def _check_size(path: Path) -> None:

@@ -99,11 +99,7 @@ def seal(grid: Path, out: Path, *, finished_only: bool = False) -> Sealed:
         raise ArchiveError(f"{out / ARCHIVE}: is there already; move it away first")
     if out.resolve().is_relative_to(grid.resolve()):
         raise ArchiveError(f"{out}: lies within the grid's own folder, which would hide its cells; name another")
-    cells = _cells(grid)
-    if not cells:
-        raise ArchiveError(f"{grid}: no folder of cells, which a grid makes; name the folder of one grid")
-    settled = [cell for cell in cells if any((cell / name).exists() for name in (RESULT, TRIAL, FAILURE))]
-    open_ends = sorted({*(_below(grid, cell) for cell in cells if cell not in settled), *_missing(grid, cells)})
+    settled, open_ends = _settled(grid)
     if open_ends and not finished_only:
         more = f" and {len(open_ends) - 1} more" if open_ends[1:] else ""
         raise ArchiveError(f"{grid}: {open_ends[0]}{more}: neither finished nor failed; run the grid to its end, or "
@@ -115,6 +111,19 @@ def seal(grid: Path, out: Path, *, finished_only: bool = False) -> Sealed:
     _write_proven(packed(rows.all()), grid, out)
     weights = tuple(cell / WEIGHTS for cell in settled if (cell / WEIGHTS).is_dir())
     return Sealed(out / ARCHIVE, tuple(open_ends), weights)
+
+
+def _settled(grid: Path) -> tuple[list[Path], list[str]]:
+    """Cells and trials that have finished or failed, and the names of those that have not, or have not begun.
+
+    Raises:
+        ArchiveError: none has begun.
+    """
+    cells = _cells(grid)
+    if not cells:
+        raise ArchiveError(f"{grid}: no folder of cells, which a grid makes; name the folder of one grid")
+    settled = [cell for cell in cells if any((cell / name).exists() for name in (RESULT, TRIAL, FAILURE))]
+    return settled, sorted({*(_below(grid, cell) for cell in cells if cell not in settled), *_missing(grid, cells)})
 
 
 def _write_proven(content: bytes, grid: Path, out: Path) -> None:

@@ -6,13 +6,12 @@ evidence. The choice is a function of the finished trials and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .base import Count, Document, Positive, Record, RunKey, Share, load, save
+from .base import Count, Document, Positive, Record, RunKey, Share, digest_of, load, save
 from .names import TUNING
 from .plan import Plan, PlannedCell, TrialMetric, Value
 from .result_parts import Metrics
@@ -100,7 +99,7 @@ class Tuning(Document):
             return super().checksum_of(raw)
         content = {key: value for key, value in raw.items() if key != "schema"}
         text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return digest_of(text.encode("utf-8", "surrogatepass"))
 
 
 def choose(tried: Sequence[Tried]) -> tuple[int | None, tuple[int, ...]]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from swarmformer import registry
-from swarmformer.contracts import Strict
+from swarmformer.contracts import Stage, Strict
 from swarmformer.errors import SpecError
 from swarmformer.merge import Tree
 from swarmformer.once import kept_by
@@ -60,6 +60,11 @@ class StageSpec(Strict):
         changed = TrainSpec.from_dict(tree.values, locate, path).to_dict()
         changes = departing(changed, usual) | {slot: changed[slot] for slot in own}
         return cls(name=stage.name, options=stage.options, changes=changes)
+
+    def make(self) -> Stage:
+        """A new one with these options."""
+        stage: Stage = registry.get("stage", self.name)(**self.options)
+        return stage
 
     def to_dict(self) -> dict[str, Any]:
         return {"name": self.name, **self.options, **self.changes}

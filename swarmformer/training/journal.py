@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -11,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from swarmformer.contracts import Component
-from swarmformer.errors import SpecError, TrainingDivergedError
+from swarmformer.errors import SpecError
 from swarmformer.records import KINDS, write_bytes_atomically
+from swarmformer.records.base import digest_of
 from swarmformer.training.ranks import Ranks
 
 StepRecord = dict[str, Tensor]
@@ -48,7 +47,7 @@ class Journal:
         with self.path.open("rb") as stream:
             os.fsync(stream.fileno())
             content = stream.read()
-        return len(content), hashlib.sha256(content).hexdigest()
+        return len(content), digest_of(content)
 
     def rewind(self, step: int, epochs: int, mark: tuple[int, str] = (0, "")) -> None:
         """Keep what was there at the ``mark`` of a checkpoint, and of what came after it whole lines that belong to the
@@ -61,7 +60,7 @@ class Journal:
         if self.path is None or not (length or self.path.exists()):
             return
         content = self.path.read_bytes() if self.path.exists() else b""
-        if length and hashlib.sha256(content[:length]).hexdigest() != digest:
+        if length and digest_of(content[:length]) != digest:
             raise SpecError(
                 f"{self.path}: not what was written before the checkpoint; restore it, or move both away to start this "
                 "run anew"
@@ -101,31 +100,3 @@ def in_a_row(columns: Mapping[str, Sequence[float]]) -> dict[str, float]:
     means = {name: sum(values) / len(values) for name, values in columns.items()}
     finite = {name: mean for name, mean in means.items() if math.isfinite(mean)}
     return {**finite, "norm": max(columns["norm"])}
-
-
-def check_finite(first_step: int, losses: Sequence[float], norms: Sequence[float], model: nn.Module) -> None:
-    """Raise TrainingDivergedError at the first step whose loss or gradient norm is not finite.
-
-    At the very first no weight has changed yet, so that a component of the model may be the cause.
-    """
-    for offset, (loss, norm) in enumerate(zip(losses, norms, strict=True)):
-        step = first_step + offset
-        for name, value in (("loss", loss), ("gradient norm", norm)):
-            if not math.isfinite(value):
-                suspects = _own_components(model) if step == 1 else ()
-                raise diverged(step, f"the {name} became {value} at step {step}", suspects)
-
-
-def _own_components(model: nn.Module) -> tuple[str, ...]:
-    """``mine:NoMask`` for each class of a component that is not built in."""
-    classes = {type(part): None for part in model.modules() if isinstance(part, Component)}
-    own = [cls for cls in classes if not cls.__module__.startswith("swarmformer.")]
-    return tuple(f"{cls.__module__}:{cls.__qualname__}" for cls in own)
-
-
-def diverged(step: int, what: str, suspects: Sequence[str] = ()) -> TrainingDivergedError:
-    """The error, with what to try next; ``suspects``: components that may give what is not finite."""
-    own = f"; or a component gives NaN: swarmformer check {' '.join(suspects)}" if suspects else ""
-    return TrainingDivergedError(
-        step, f"{what}; try a smaller train.lr, a longer train.warmup or train.precision=fp32{own}"
-    )

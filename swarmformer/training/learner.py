@@ -10,13 +10,13 @@ from torch import Tensor
 
 from swarmformer.contracts import Model
 from swarmformer.seeding import Draws
-from swarmformer.training import checkpoint as ckpt
 from swarmformer.training.average import Average
 from swarmformer.training.captured import captures
 from swarmformer.training.fast import compiles
 from swarmformer.training.ranks import Ranks
 from swarmformer.training.seat import Seat
 from swarmformer.training.stage_run import StageRun
+from swarmformer.training.state_tensors import Tensors, joined_state, prefixed, split_state, without_prefix
 from swarmformer.training.step import TrainingStep
 
 
@@ -63,25 +63,25 @@ class Learner:
     def keep_best(self) -> None:
         self.best = {name: tensor.detach().clone() for name, tensor in self.judged.state_dict().items()}
 
-    def state(self, device: torch.device) -> tuple[Any, ckpt.Tensors]:
+    def state(self, device: torch.device) -> tuple[Any, Tensors]:
         """What of the optimiser is no tensor, and all tensors by path, with those of random generators."""
-        plain, optimiser = ckpt.split_state(self.step.optimiser.state_dict())
-        average = {} if self.average is None else ckpt.prefixed("average", self.average.state_dict())
+        plain, optimiser = split_state(self.step.optimiser.state_dict())
+        average = {} if self.average is None else prefixed("average", self.average.state_dict())
         return plain, {
-            **ckpt.prefixed("model", self.model.state_dict()),
-            **ckpt.prefixed("objective", self.step.objective.state_dict()),
-            **ckpt.prefixed("best", self.best),
-            **ckpt.prefixed("optimiser", optimiser),
-            **ckpt.prefixed("rng", dict(Draws.on(device).states)),
+            **prefixed("model", self.model.state_dict()),
+            **prefixed("objective", self.step.objective.state_dict()),
+            **prefixed("best", self.best),
+            **prefixed("optimiser", optimiser),
+            **prefixed("rng", dict(Draws.on(device).states)),
             **average,
         }
 
-    def load_state(self, plain: Any, tensors: ckpt.Tensors, device: torch.device) -> None:
+    def load_state(self, plain: Any, tensors: Tensors, device: torch.device) -> None:
         """Inverse of ``state``."""
-        self.model.load_state_dict(ckpt.without_prefix("model", tensors))
-        self.step.objective.load_state_dict(ckpt.without_prefix("objective", tensors))
+        self.model.load_state_dict(without_prefix("model", tensors))
+        self.step.objective.load_state_dict(without_prefix("objective", tensors))
         if self.average is not None:
-            self.average.load_state_dict(ckpt.without_prefix("average", tensors))
-        self.step.optimiser.load_state_dict(ckpt.joined_state(plain, ckpt.without_prefix("optimiser", tensors)))
-        Draws(device, ckpt.without_prefix("rng", tensors)).restore()
-        self.best = {name: tensor.to(device) for name, tensor in ckpt.without_prefix("best", tensors).items()}
+            self.average.load_state_dict(without_prefix("average", tensors))
+        self.step.optimiser.load_state_dict(joined_state(plain, without_prefix("optimiser", tensors)))
+        Draws(device, without_prefix("rng", tensors)).restore()
+        self.best = {name: tensor.to(device) for name, tensor in without_prefix("best", tensors).items()}

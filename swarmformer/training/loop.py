@@ -15,28 +15,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from swarmformer.assembly import assemble, check_answers, check_objectives
-from swarmformer.contracts import Metrics, Model
-from swarmformer.contracts.objective import why_whole
-from swarmformer.data.batching import Batch, Batches
+from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
 from swarmformer.records import Computing
 from swarmformer.seeding import seed_all
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint as ckpt
-from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.divergence import check_after, check_steps
 from swarmformer.training.fast import products_in_tf32
-from swarmformer.training.journal import Journal, StepRecord, check_finite, diverged, gathered, in_a_row
-from swarmformer.training.judge import SplitJudge
+from swarmformer.training.journal import Journal, StepRecord, gathered, in_a_row
 from swarmformer.training.learner import Learner
 from swarmformer.training.precisions import chosen_precisions, in_precisions
 from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.result import TrainResult, readings
 from swarmformer.training.seat import Seat
-from swarmformer.training.stage_run import make_batches, stage_runs
+from swarmformer.training.setup import set_up
+from swarmformer.training.splits import SplitJudge, SplitReader
 from swarmformer.training.step import TrainingStep
 from swarmformer.training.telemetry import telemetry
 
@@ -73,33 +69,14 @@ class Trainer:
         keys = (data.key, *([data.unlabelled.key] if data.unlabelled else []))
         self.identity = ckpt.CheckpointIdentity(spec.run_key, spec.seed, "+".join(keys))
         seed_all(spec.seed)
-        self.model = assemble(spec.model)
-        validation = data.splits["validation"]
-        check_answers(self.model, spec, validation.questions is not None, validation.text_bytes is not None)
-        check_objectives(self.model, spec.train)
-        self.model.fit(data.texts("train"))
-        self.model.to(device)
-        self.stages = stage_runs(spec, data, self.model, device)
-        size = self.stages[-1].train.eval_batch_size
-        judged = {name: split for name, split in data.splits.items() if name != "train"}
-        self.batches = {"train": self.stages[-1].batches}
-        self.batches |= {name: make_batches(spec, data, split, device, size) for name, split in judged.items()}
-        elsewhere = data.out_of_domain.items()
-        self.elsewhere = {name: make_batches(spec, data, other.split, device, size) for name, other in elsewhere}
+        made = set_up(spec, data, device, ranks)
+        self.model, self.stages, self.batches, self.elsewhere = made.model, made.stages, made.batches, made.elsewhere
         self.checkpoint = folder / "checkpoint.safetensors" if folder else None
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.TrainingState()
-        self._check_ranks()
         if not self._goes_on():
             self._compute_in(chosen_precisions(spec, self.model, self.stages, device, ranks))
         self._prepare()
-
-    def _check_ranks(self) -> None:
-        """Raise SpecError where several processes cannot give the gradient of a batch."""
-        for stage in self.stages if self.ranks.size > 1 else ():
-            why = why_whole(self.model, stage.ingredients.objective)
-            if why:
-                raise SpecError(f"stage {stage.name!r} cannot be trained by several processes: {why}")
 
     def _goes_on(self) -> bool:
         """Whether there is a checkpoint to go on from."""
@@ -156,43 +133,25 @@ class Trainer:
                 break
             done.stage, done.first_epoch, done.best, done.best_epoch = done.stage + 1, done.epoch, {}, -1
             self._prepare()
-        elsewhere = self.elsewhere.items()
         with products_in_tf32(self.device, self.now.train.tf32):
-            validation = done.best if "accuracy" in done.best else self.evaluate(self.model, "validation")[0]
-            precision = self.now.train.precision
-            told = telemetry(self.model, self.batches["validation"], self.device, precision) if ranks.first else ()
-            test, logits_NK = self.evaluate(self.model, "test") if "test" in self.batches else ({}, torch.empty(0))
-            others = {name: self._answers(self.model, asked, f"test of {name}")[0] for name, asked in elsewhere}
+            return self._result()
+
+    def _result(self) -> TrainResult:
+        """What the best weights of the last stage make of every split; the test split is read here."""
+        done, splits, batches = self.progress, self.splits, self.batches
+        validation = done.best if "accuracy" in done.best else splits.evaluate(self.model, "validation")[0]
+        precision = self.now.train.precision
+        told = telemetry(self.model, batches["validation"], self.device, precision) if self.ranks.first else ()
+        test, logits_NK = splits.evaluate(self.model, "test") if "test" in batches else ({}, torch.empty(0))
+        others = {
+            name: splits.answers(self.model, asked, f"test of {name}")[0] for name, asked in self.elsewhere.items()
+        }
         test_readings, published_reading = readings(self.journal.tests)
         return TrainResult(
             validation=validation, test=test, test_logits_NK=logits_NK, best_epoch=done.best_epoch, epochs=done.epoch,
             steps=done.step, seconds=done.seconds, stopped=tuple(done.stopped), telemetry=told,
             test_readings=test_readings, published_reading=published_reading, out_of_domain=others,
         )  # fmt: skip
-
-    def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
-        """Metrics and logits of a split, or losses of its tokens. Whoever reads test, it is written to the curve.
-
-        Raises:
-            TrainingDivergedError: one of them is not finite.
-        """
-        metrics, answers = self._answers(model, self.batches[split], f"the {split} split")
-        if split == "test":
-            kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
-            self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
-        return metrics, answers
-
-    def _answers(self, model: Model, batches: Batches, words: str) -> tuple[Metrics, Tensor]:
-        metrics, answers = evaluate(model, batches, self.device, self.now.train.precision, self.ranks)
-        self._check(bool(answers.isfinite().all()), f"the logits of {words} are not finite")
-        self._check(all(map(math.isfinite, metrics.values())), f"the loss of {words} is {metrics['loss']}")
-        return metrics, answers
-
-    def _objective_loss(self, model: Model, split: str) -> Metrics:
-        batches, now = self.batches[split], self.now
-        objective, precision = now.ingredients.objective, now.train.precision
-        loss = objective_loss(model, objective, batches, self.device, precision, self.ranks)
-        return {"loss": loss, "n": len(batches.split.labels)}
 
     def _compute_in(self, precisions: list[str]) -> None:
         self.stages = in_precisions(self.stages, precisions, self.checkpoint)
@@ -203,6 +162,7 @@ class Trainer:
         self.now = self.stages[self.progress.stage]
         at_once = self.progress.micro_batch
         self.learner = Learner.of_stage(self.model, self.now, self.device, self.ranks, at_once, self.seat)
+        self.splits = SplitReader(self.batches, self.now, self.progress, self.journal, self.device, self.ranks)
 
     def _epoch(self) -> None:
         """Train to the end of the epoch (or of the stage), from wherever the progress stands."""
@@ -257,9 +217,9 @@ class Trainer:
             return
         columns = gathered(records, self.ranks)
         step, now = self.progress.step, self.now
-        check_finite(step - len(records) + 1, columns["loss"], columns["norm"], self.model)
+        check_steps(step - len(records) + 1, columns["loss"], columns["norm"], self.model)
         weights = torch.stack([p.isfinite().all() for p in self.step.parameters])
-        self._check(bool(weights.all()), "the weights are not finite")
+        check_after(step, bool(weights.all()), "the weights are not finite")
         rate = now.ingredients.optimiser.learning_rate(self.place - 1 - now.first_step, now.steps)
         self._write("train", step=step, **in_a_row(columns), lr=rate)
         records.clear()
@@ -268,9 +228,10 @@ class Trainer:
         done, now = self.progress, self.now
         self.ranks.align(self.model.buffers())  # what followed the texts alone, each process its own
         judged = self.learner.judged
-        metrics = now.stage.validate(SplitJudge(judged, lambda *of: self.evaluate(*of)[0], self._objective_loss))
+        metrics = now.stage.validate(SplitJudge(judged, self.splits))
         numbers = [*metrics.values(), now.stage.score(metrics)]
-        self._check(all(map(math.isfinite, numbers)), f"the validation gives {metrics}, score {numbers[-1]}")
+        finite = all(map(math.isfinite, numbers))
+        check_after(done.step, finite, f"the validation gives {metrics}, score {numbers[-1]}")
         done.epoch, done.batch = done.epoch + 1, 0
         done.validations.append(metrics)
         if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
@@ -282,7 +243,7 @@ class Trainer:
             done.skipped += now.end - self.place
         self._write("validation", step=done.step, epoch=done.epoch, **metrics)
         if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
-            self.evaluate(judged, "test", diagnostic=True)
+            self.splits.evaluate(judged, "test", diagnostic=True)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
         place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
@@ -300,10 +261,6 @@ class Trainer:
             self.journal.append(kind, **values)
         else:
             self.journal.append(f"stage_{kind}", stage=self.now.name, **values)
-
-    def _check(self, kept: bool, otherwise: str) -> None:
-        if not kept:
-            raise diverged(self.progress.step, f"after step {self.progress.step} {otherwise}")
 
     def _save(self) -> None:
         if self.checkpoint is None or not self.ranks.first:

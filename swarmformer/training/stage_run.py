@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from swarmformer import registry
 from swarmformer.assembly import Ingredients, make_ingredients
 from swarmformer.contracts import Model, Stage
 from swarmformer.data.batching import Batch, Batches
@@ -71,7 +70,7 @@ def _stage_run(
     chosen: StageSpec, spec: RunSpec, data: EncodedData, model: Model, device: torch.device, step: int
 ) -> StageRun:
     train = spec.train.of_stage(chosen)
-    stage: Stage = registry.get("stage", chosen.name)(**chosen.options)
+    stage = chosen.make()
     try:
         texts = data.texts(stage.trains_on)
     except KeyError:

@@ -107,7 +107,8 @@ def test_a_text_longer_than_a_file_may_be_called_is_a_text(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["no-such.csv"], "no-such.csv cannot be read: No such file"),
+        (["no-such.csv"], "there is no file no-such.csv; if that is a text"),
+        (["great.txt"], "there is no file great.txt; if that is a text, which by its ending"),
         (["in.csv"], "in.csv has no column 'text'; its columns are: 'review', 'stars', 'id'; "
                      "name another in --text"),
         (["in.csv", "--text", "review", "--keep", "film"], "'film'; its columns are: 'review', 'stars', 'id'; name "

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.cut import Cut, cut_split
 from swarmformer.data.encode import encode_text
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.tokenizer import load_tokenizer
 from swarmformer.errors import DataError, SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.run_key import content_of
 from swarmformer.spec import DataSpec
 from swarmformer.variants import resolve_run

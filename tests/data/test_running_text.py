@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swarmformer.assembly import check_task
 from swarmformer.data.running_text import boundary_id, running_tokens, windows
 from swarmformer.data.task import RawSplit
 from swarmformer.data.tokenizer import load_tokenizer, train_bpe
 from swarmformer.errors import DataError, SpecError
+from swarmformer.rehearsal import check_task
 from swarmformer.variants import resolve_run
 
 

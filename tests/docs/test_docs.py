@@ -15,11 +15,11 @@ from docs import formulas, generate
 from docs.costs import slot_costs
 from docs.facts import builtins, eight, entry_of, factors, in_variant, meanings, slot_of
 from swarmformer import cli, registry
-from swarmformer.assembly import rehearse
 from swarmformer.cli.sizes import LENGTHS
 from swarmformer.components.local.windowed_attention import WindowedAttention
 from swarmformer.cost.variants import flops, parameters
 from swarmformer.merge import nest
+from swarmformer.rehearsal import rehearse
 from swarmformer.variants import load_variant, resolve_run
 from tests.processes import run_forked
 

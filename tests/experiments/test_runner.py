@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from experiments import runner
+from experiments import starts as starts_module
 from experiments.cells import CellFailedError
 from experiments.execute.failures import set_failure_aside
 from swarmformer.environment import describe
@@ -30,11 +31,11 @@ def spec() -> RunSpec:
 
 
 def codes(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setattr(runner, "code_of", lambda spec, files: Code(hash=name, revision=f"revision of {name}"))
+    monkeypatch.setattr(starts_module, "code_of", lambda spec, files: Code(hash=name, revision=f"revision of {name}"))
 
 
 def begin(folder: Path, spec: RunSpec) -> list[str]:
-    return [start.code for start in runner._begin(folder, spec, CPU)]
+    return [start.code for start in starts_module.begin(folder, spec, CPU)]
 
 
 def test_every_start_is_kept_and_those_that_continue_count(
@@ -60,9 +61,9 @@ def test_a_run_of_an_older_version_is_continued_as_of_both(tmp_path: Path, spec:
     former = {"schema": 1, "code_revision": "497986291912", "started_at": "2024-01-01T00:00:00+00:00", **describe(CPU)}
     (tmp_path / ENVIRONMENT).write_text(json.dumps(former))
     (tmp_path / "checkpoint.safetensors").write_bytes(b"")
-    starts = runner._begin(tmp_path, spec, CPU)
+    starts = starts_module.begin(tmp_path, spec, CPU)
     assert starts[0].started_at == former["started_at"] and starts[0].code == "497986291912"
-    assert runner._joined([start.code for start in starts]) == f"497986291912+{starts[1].code_hash}"
+    assert starts_module.facts_of(starts)["code_hash"] == f"497986291912+{starts[1].code_hash}"
 
 
 @pytest.mark.waits
@@ -113,5 +114,5 @@ def test_a_model_that_is_asked_for_after_the_run_is_not_passed_over(
 def test_an_environment_that_cannot_be_read_is_left_alone(tmp_path: Path, spec: RunSpec) -> None:
     (tmp_path / ENVIRONMENT).write_text("{")
     with pytest.raises(UnreadableFileError):
-        runner._begin(tmp_path, spec, CPU)
+        starts_module.begin(tmp_path, spec, CPU)
     assert (tmp_path / ENVIRONMENT).read_text() == "{"

@@ -50,6 +50,7 @@ from swarmformer.records import (
     seal,
 )
 from swarmformer.training.loop import Trainer
+from swarmformer.training.splits import SplitReader
 from tests.experiments.conftest import TINY, run_module
 from tests.experiments.test_grid import results, start
 from tests.processes import wait_for
@@ -166,8 +167,8 @@ def test_a_trial_is_trained_without_the_test_split(
 ) -> None:
     read: list[str] = []
     seen: list[set[str]] = []
-    evaluate, run = Trainer.evaluate, Trainer.run
-    monkeypatch.setattr(Trainer, "evaluate", lambda self, *of: (read.append(of[1]), evaluate(self, *of))[1])
+    evaluate, run = SplitReader.evaluate, Trainer.run
+    monkeypatch.setattr(SplitReader, "evaluate", lambda self, *of: (read.append(of[1]), evaluate(self, *of))[1])
     monkeypatch.setattr(Trainer, "run", lambda self: (seen.append({*self.batches}), run(self))[1])
     cell = next(plan.trials())
     place = cell.folder(tmp_path)

@@ -8,9 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.study.build import study
+from reports.study.model import GridStudy
 from swarmformer.records import plan_hash
 
 DATA, CODE, DEVICE = "data-1", "abcdef0", "cpu: Test 9000"
+ACCURACIES = {"base": {0: 0.40, 1: 0.42, 2: 0.41}, "x": {0: 0.50, 1: 0.55, 2: 0.51}}
 REGISTERED, STARTED = "2026-01-01T00:00:00+00:00", "2026-01-02T00:00:00+00:00"
 
 
@@ -139,3 +142,9 @@ def costs(*rows: Mapping[str, Any]) -> dict[str, Any]:
     ceilings = {"matmul_flops_per_s": 9.5e10, "copy_bytes_per_s": 1.2e10}
     head = {"schema": 1, "machine": {}, "device": DEVICE, "threads": 2, "ceilings": ceilings}
     return {**head, "rows": list(rows)}
+
+
+def only(*paths: Path, mix: tuple[str, ...] = ()) -> GridStudy:
+    """The study of the one grid and task that is there."""
+    (grid,) = study(paths, mix).grids
+    return grid

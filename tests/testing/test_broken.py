@@ -15,7 +15,7 @@ from swarmformer.testing.check import Check
 from swarmformer.testing.checks import stretches
 from swarmformer.testing.checks.costs import flops_equal_the_counted, training_flops_equal_the_counted
 from swarmformer.testing.checks.numbers import autocast_stays_near_fp32
-from tests.testing import broken
+from tests.testing import broken, broken_models, broken_slots
 
 SHAPES = {f"right_shape_and_finite_in_{dtype}" for dtype in ("fp32", "bf16", "fp16")}
 PADS = {"pads_do_not_touch_real_tokens"}
@@ -43,10 +43,10 @@ FAULTS = [
     (broken.WrongFlops, BOTH_FLOPS, set()),
     (broken.WrongTrainingFlops, TRAINING_FLOPS, set()),
     (broken.ConstantOperand, TRAINING_FLOPS, {"norm_is_applied_inside"}),
-    (broken.WrongRouterFlops, ROUTER_FLOPS | ROUTER_TRAINING_FLOPS, set()),
-    (broken.WrongBroadcastFlops, ROUTER_TRAINING_FLOPS, set()),
-    (broken.WrongModelFlops, BOTH_FLOPS, set()),
-    (broken.WrongModelTrainingFlops, TRAINING_FLOPS, set()),
+    (broken_slots.WrongRouterFlops, ROUTER_FLOPS | ROUTER_TRAINING_FLOPS, set()),
+    (broken_slots.WrongBroadcastFlops, ROUTER_TRAINING_FLOPS, set()),
+    (broken_models.WrongModelFlops, BOTH_FLOPS, set()),
+    (broken_models.WrongModelTrainingFlops, TRAINING_FLOPS, set()),
     (broken.NaNOnEmptyTexts, EMPTY, SHAPES | PADS | {"gradients_are_finite_under_every_mask"}),
     (broken.RandomInEvaluation, EVAL, PADS | ALONE | BATCH | {"a_mask_of_ones_is_no_mask", "norm_is_applied_inside"}),
     (broken.WrongShape, SHAPES, PADS | ALONE),
@@ -62,22 +62,22 @@ FAULTS = [
     (broken.ForgetsTheNorm, {"norm_is_applied_inside"}, set()),
     (broken.Wordless, {"docstring_has_a_summary"}, set()),
     (broken.GrowsWithTraining, {"follows_the_training"}, set()),
-    (broken.BatchNorm, BATCH | APART, set()),
-    (broken.Crooked, {"broadcast_is_linear"}, {"texts_without_tokens_give_zero"}),
-    (broken.ClaimsSignals, {"signals_are_stated_truly"}, set()),
-    (broken.LossOfPads, {"losses_leave_pads_out", "losses_of_texts_add_up"}, set()),
-    (broken.Deaf, {"a_signal_weighs_clusters", "a_signal_of_minus_infinity_is_a_mask_to_others"}, set()),
-    (broken.LeavesMaskedClusters, {"masked_clusters_come_out_zero", "texts_without_tokens_give_zero"}, set()),
-    (broken.SendsMore, {"broadcast_width_is_what_is_sent"}, set()),
-    (broken.Top, {"texts_without_tokens_give_zero"}, set()),
-    (broken.Shrinking, {"a_size_for_every_layer"}, set()),
-    (broken.ModelThatSeesPads, PADS | ALONE, set()),
-    (broken.BlindModel, {"sees_its_input"}, set()),
-    (broken.ForeseesTokens, {"knows_no_later_token"}, set()),
+    (broken_slots.BatchNorm, BATCH | APART, set()),
+    (broken_slots.Crooked, {"broadcast_is_linear"}, {"texts_without_tokens_give_zero"}),
+    (broken_slots.ClaimsSignals, {"signals_are_stated_truly"}, set()),
+    (broken_slots.LossOfPads, {"losses_leave_pads_out", "losses_of_texts_add_up"}, set()),
+    (broken_slots.Deaf, {"a_signal_weighs_clusters", "a_signal_of_minus_infinity_is_a_mask_to_others"}, set()),
+    (broken_slots.LeavesMaskedClusters, {"masked_clusters_come_out_zero", "texts_without_tokens_give_zero"}, set()),
+    (broken_slots.SendsMore, {"broadcast_width_is_what_is_sent"}, set()),
+    (broken_slots.Top, {"texts_without_tokens_give_zero"}, set()),
+    (broken_slots.Shrinking, {"a_size_for_every_layer"}, set()),
+    (broken_models.ModelThatSeesPads, PADS | ALONE, set()),
+    (broken_models.BlindModel, {"sees_its_input"}, set()),
+    (broken_models.ForeseesTokens, {"knows_no_later_token"}, set()),
 ]
 
 
-@pytest.mark.parametrize("cls", [broken.Sound, broken.SoundModel, FixedChunk])
+@pytest.mark.parametrize("cls", [broken.Sound, broken_models.SoundModel, FixedChunk])
 def test_what_is_sound_passes(cls: type) -> None:
     report = check_component(cls)
     assert report.ok, report
@@ -97,8 +97,8 @@ def test_a_fault_is_caught_by_the_right_checks_alone(cls: type, must: set[str], 
     ("cls", "slot", "check"),
     [
         (broken.ReachesFurther, "local", stretches.a_stretch_gives_what_the_whole_gives),
-        (broken.EqualStretches, "pooling", stretches.a_text_is_the_mean_of_its_stretches),
-        (broken.AttendsWithinParts, "cluster", stretches.clusters_in_parts_are_those_of_the_whole),
+        (broken_slots.EqualStretches, "pooling", stretches.a_text_is_the_mean_of_its_stretches),
+        (broken_slots.AttendsWithinParts, "cluster", stretches.clusters_in_parts_are_those_of_the_whole),
     ],
 )
 def test_a_fault_in_stretches_is_caught(cls: type, slot: str, check: Check) -> None:
@@ -129,10 +129,11 @@ def test_a_default_outside_its_own_limits_is_said_so_by_every_check_that_builds(
         (broken.WrongFlops, flops_equal_the_counted, "flops(1, 1) says 256", "512"),
         (broken.WrongTrainingFlops, training_flops_equal_the_counted, "training_flops(2, 13) says 26,624", "39,936"),
         (broken.ConstantOperand, training_flops_equal_the_counted, "training_flops(2, 13) says 79,872", "66,560"),
-        (broken.WrongModelFlops, flops_equal_the_counted, "flops(1, 12) says 1,152", "96"),
-        (broken.WrongModelTrainingFlops, training_flops_equal_the_counted, "training_flops(2, 13) says 384", "576"),
+        (broken_models.WrongModelFlops, flops_equal_the_counted, "flops(1, 12) says 1,152", "96"),
+        (broken_models.WrongModelTrainingFlops, training_flops_equal_the_counted, "training_flops(2, 13) says 384",
+         "576"),
     ],
-)
+)  # fmt: skip
 def test_a_wrong_count_is_told_with_both_numbers(cls: type, check: Check, stated: str, counted: str) -> None:
     outcome = check.run(Case(cls, slot_of(cls)))
     assert (outcome.status, outcome.detail) == (Status.FAILED, f"{stated}, but {counted} are counted")

@@ -185,12 +185,12 @@ def test_checks_have_names_of_their_own_and_words() -> None:
     assert all(check.about.endswith((".", ")")) for check in CHECKS)
 
 
-def run_pytest(folder: Path, component: str) -> str:
-    """The output of pytest on a test that holds a class of ``tests.testing.broken`` to its contract."""
+def run_pytest(folder: Path, module: str, component: str) -> str:
+    """The output of pytest on a test that holds a class of ``tests.testing.<module>`` to its contract."""
     (folder / "test_it.py").write_text(
         textwrap.dedent(f"""
         from swarmformer.testing import parametrize_with_checks
-        from tests.testing.broken import {component}
+        from tests.testing.{module} import {component}
 
         @parametrize_with_checks([{component}])
         def test_contract(check):
@@ -207,13 +207,13 @@ def _environment(root: Path) -> dict[str, str]:
 
 
 def test_pytest_sees_passes_failures_skips_and_expected_failures(tmp_path: Path) -> None:
-    out = run_pytest(tmp_path, "LeaksPads")
+    out = run_pytest(tmp_path, "broken", "LeaksPads")
     case = re.escape("test_it.py::test_contract[local.tests.testing.broken:LeaksPads-")
     assert re.search(rf"PASSED \S*{case}flops_equal_the_counted\]", out)
     assert re.search(rf"FAILED \S*{case}pads_do_not_touch_real_tokens\]", out)
     assert "Whatever stands in masked places" in out, "a failure says what was promised"
     assert "2 failed" in out
-    out = run_pytest(tmp_path, "MeanOverPads")
+    out = run_pytest(tmp_path, "broken_slots", "MeanOverPads")
     assert "3 xfailed" in out and "2 skipped" in out and " failed" not in out.replace("xfailed", "")
     assert "no option called dropout" in out and "nothing to learn" in out
 

@@ -13,7 +13,7 @@ from swarmformer.testing.check import Check
 from swarmformer.testing.checks import CHECKS
 from swarmformer.testing.checks.texts import pads_do_not_touch_real_tokens
 from swarmformer.testing.variant import checks_of_variant
-from tests.testing import broken
+from tests.testing import broken_slots
 
 TOUCHED = {"pads_do_not_touch_real_tokens", "one_text_is_the_same_alone_and_padded"}
 UNMASKED: dict[str, Any] = {"masked": False}
@@ -52,5 +52,5 @@ def test_a_fault_of_a_variant_shows(variant: str) -> None:
 
 def test_nan_is_no_fault_that_is_expected() -> None:
     check: Check = pads_do_not_touch_real_tokens
-    outcome = check.run(Case(broken.NaNOverPads, "pooling"))
+    outcome = check.run(Case(broken_slots.NaNOverPads, "pooling"))
     assert outcome.status is Status.FAILED and "not finite" in outcome.detail

@@ -1,85 +1,28 @@
-"""Steps that are recorded and replayed, with a recorder that needs no GPU: it runs again what was recorded, into the
-same memory."""
+"""Training whose steps are recorded and replayed, and what becomes of steps that cannot be."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from swarmformer.assembly import assemble
-from swarmformer.contracts import Model, Objective
-from swarmformer.errors import CaptureError, InterruptedRunError, SpecError
-from swarmformer.spec import TrainSpec
-from swarmformer.training.captured import CAPTURE_STEPS, CapturedGradients, captures
-from swarmformer.training.learner import Learner
+from swarmformer.contracts import Model
+from swarmformer.errors import CaptureError, InterruptedRunError
+from swarmformer.training.captured import CapturedGradients
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
-from swarmformer.training.objectives.masked_tokens import MaskedTokens
-from swarmformer.training.ranks import ALONE
-from swarmformer.training.recorder import WARM, CudaRecorder, replayed
 from swarmformer.training.step import TrainingStep
-from tests.training.test_loop import CPU
+from tests.training.replays import Again
+from tests.training.runs import CPU
 from tests.training.toys import toy_data, toy_run
-
-GPU = torch.device("cuda")
-
-
-class Again:
-    """Runs the work again for each replay; as when a graph is recorded, recording itself leaves nothing behind."""
-
-    made: list[Again]
-    trainer: Trainer
-
-    def __init__(self, device: torch.device) -> None:
-        self.shapes = 0
-        self.made.append(self)
-
-    def aside(self) -> Any:
-        return nullcontext()
-
-    def unread(self) -> Any:
-        return nullcontext()
-
-    def random(self) -> Tensor:
-        return torch.get_rng_state()
-
-    def set_random(self, state: Tensor) -> None:
-        torch.set_rng_state(state)
-
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        self.shapes += 1
-        parameters, buffers = self.memory()
-        before, values = torch.get_rng_state(), [buffer.clone() for buffer in buffers]
-        told = work()
-        gradients = [parameter.grad for parameter in parameters]
-        torch.set_rng_state(before)
-        for buffer, value in zip(buffers, values, strict=True):
-            buffer.copy_(value)
-
-        def replay() -> None:
-            for parameter in parameters:
-                parameter.grad = None
-            told.copy_(work())
-            for parameter, gradient in zip(parameters, gradients, strict=True):
-                if gradient is not None and parameter.grad is not None:
-                    gradient.copy_(parameter.grad)
-
-        return told, replay
-
-    def memory(self) -> tuple[list[torch.nn.Parameter], list[Tensor]]:
-        """What the step writes to besides its output."""
-        modules = torch.nn.ModuleList([self.trainer.model, self.trainer.step.objective])
-        return list(modules.parameters()), list(modules.buffers())
 
 
 @pytest.fixture
@@ -340,128 +283,3 @@ def test_each_stage_records_its_own(recorders: list[Again], monkeypatch: pytest.
     spec = toy_run(epochs=3, stages=[{"name": "masked_tokens"}, {"name": "supervised"}])
     trainer = trained(recorders, spec, toy_data(100))
     assert trainer.computing.captured and len(recorders) == 1
-
-
-@pytest.mark.parametrize(
-    ("asked", "device", "steps", "objective", "answer"),
-    [
-        (False, GPU, CAPTURE_STEPS, CrossEntropy, False), (True, GPU, WARM, CrossEntropy, True),
-        ("auto", GPU, CAPTURE_STEPS, CrossEntropy, True), ("auto", GPU, CAPTURE_STEPS - 1, CrossEntropy, False),
-        ("auto", CPU, CAPTURE_STEPS, CrossEntropy, False), ("auto", GPU, CAPTURE_STEPS, MaskedTokens, False),
-    ],
-)  # fmt: skip
-def test_auto_records_where_it_may_pay(
-    asked: Any, device: torch.device, steps: int, objective: type[Objective], answer: bool
-) -> None:
-    model = assemble(toy_run().model)
-    assert captures(TrainSpec.from_dict({"capture": asked}), device, steps, model, objective(model.dims)) is answer
-
-
-@pytest.mark.parametrize(
-    ("device", "objective", "variant", "settings", "why"),
-    [
-        (CPU, CrossEntropy, "base", {}, "needs a CUDA device, not cpu"),
-        (GPU, MaskedTokens, "base", {}, "reads values from the device"),
-        (GPU, CrossEntropy, "transformer_lm", {}, "answers at tokens"),
-        (GPU, CrossEntropy, "base", {"micro_batch": 2}, "batches in parts"),
-        (GPU, CrossEntropy, "base", {"ranks": 2}, "batches in parts"),
-    ],
-)
-def test_what_cannot_be_recorded_is_refused(
-    device: torch.device, objective: type[Objective], variant: str, settings: dict[str, Any], why: str
-) -> None:
-    model = assemble(toy_run(variant, model={"pooling": "mean"} if variant == "base" else None).model)
-    ranks = settings.pop("ranks", 1)
-    train = TrainSpec.from_dict({"capture": True, **settings})
-    with pytest.raises(CaptureError, match=why):
-        captures(train, device, 1, model, objective(model.dims), ranks)
-
-
-@pytest.mark.parametrize(
-    ("asked", "capture", "compiled"),
-    [("auto", True, False), ("auto", False, True), (True, True, True), (False, False, False)],
-)
-def test_auto_compiles_what_is_not_replayed(
-    asked: Any, capture: bool, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trainer = Trainer(toy_run(compile=asked, capture=False), toy_data(), CPU)
-    made = dict[str, Any]()
-    monkeypatch.setattr("swarmformer.training.learner.captures", lambda *of: capture)
-    monkeypatch.setattr("swarmformer.training.learner.compiles", lambda train, *of: train.compile is not False)
-    monkeypatch.setattr("swarmformer.training.learner.TrainingStep", lambda *of, **_: made.update(train=of[3]))
-    Learner.of_stage(trainer.model, trainer.now, CPU, ALONE)
-    assert (made["train"].capture, made["train"].compile) == (capture, compiled)
-
-
-def test_whether_steps_are_replayed_is_no_part_of_the_key() -> None:
-    assert toy_run(capture=True).run_key == toy_run(capture=False).run_key == toy_run().run_key
-    with pytest.raises(SpecError, match="true, false or 'auto'"):
-        TrainSpec.from_dict({"capture": "sometimes"})
-
-
-class Pass(Again):
-    made: list[Again] = []
-
-    def record(self, work: Callable[[], Tensor]) -> tuple[Tensor, Callable[[], None]]:
-        given = torch.zeros_like(work())
-
-        def replay() -> None:
-            given.copy_(work())
-
-        return given, replay
-
-
-def test_a_pass_is_replayed_over_the_same_memory() -> None:
-    x = torch.arange(4.0)
-    call = replayed(lambda: 2 * x, Pass(CPU))
-    first = [call() for _ in range(WARM + 1)]
-    assert all(torch.equal(given, 2 * x) for given in first)
-    x += 1
-    assert call() is first[-1] and torch.equal(first[-1], 2 * x)
-
-
-def test_a_pass_of_almost_nothing_may_differ_by_rounding() -> None:
-    values = iter([0.0, 0.0, 1e-8, 2e-8, 2e-8, 2e-8])
-    call = replayed(lambda: torch.full((2,), next(values)), Pass(CPU))
-    assert all(float(call().abs().max()) < 1e-6 for _ in range(WARM + 1))
-
-
-class Streams:
-    """Of a device: which is the current one, and who waits for whom."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.waits = list[str]()
-        for name, value in {"graph_pool_handle": lambda: None, "synchronize": self.told("synchronize"),
-                            "empty_cache": self.told("empty"), "CUDAGraph": lambda: self,
-                            "Stream": lambda device: self.stream("side"), "stream": lambda stream: nullcontext(),
-                            "current_stream": lambda device: self.stream("usual")}.items():  # fmt: skip
-            monkeypatch.setattr(torch.cuda, name, value)
-
-    def told(self, word: str) -> Callable[..., None]:
-        return lambda *of, **options: self.waits.append(word)
-
-    def stream(self, name: str) -> Any:
-        return SimpleNamespace(name=name, wait_stream=lambda other: self.waits.append(f"{name} for {other.name}"))
-
-    def __getattr__(self, name: str) -> Any:
-        return self.told(name)
-
-
-def test_the_usual_stream_waits_for_the_side_stream_after_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    streams = Streams(monkeypatch)
-    with pytest.raises(ValueError, match="a fault"), CudaRecorder(GPU).aside():
-        raise ValueError("a fault")
-    assert streams.waits == ["side for usual", "usual for side"]
-
-
-def test_memory_is_given_back_before_a_step_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    streams = Streams(monkeypatch)
-    CudaRecorder(GPU).record(lambda: torch.zeros(1))
-    assert streams.waits == ["synchronize", "empty", "side for usual", "capture_begin", "capture_end", "usual for side"]
-
-
-def test_a_pass_that_is_not_what_it_stands_for_is_refused() -> None:
-    numbers = iter(range(10))
-    call = replayed(lambda: torch.full((2,), float(next(numbers))), Pass(CPU))
-    with pytest.raises(CaptureError, match="a replay differs from the pass"):
-        [call() for _ in range(WARM + 1)]

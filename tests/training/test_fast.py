@@ -21,7 +21,7 @@ from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.adversarial import Adversarial
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from swarmformer.variants import list_variants, load_factors
-from tests.training.test_loop import CPU, DATA
+from tests.training.runs import CPU, DATA
 from tests.training.toys import toy_run
 
 GPU = torch.device("cuda")

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError, TrainingDivergedError
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec
 from swarmformer.testing import check_component
 from swarmformer.training.loop import Trainer
 from tests.training import own
 from tests.training.own import Denoise, DropTokens, Momentum, Pretraining, RDrop, named
-from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, curve, finish, stop_at
+from tests.training.runs import CPU, DATA, StopError, assert_same_run, curve, finish, stop_at
 from tests.training.toys import toy_data, toy_run
 
 PRETRAIN = {"name": named(Pretraining), "epochs": 2, "objective": named(Denoise), "optimiser": {"lr": 0.01}}
@@ -127,7 +127,7 @@ def test_training_batches_are_augmented_anew_each_epoch_and_those_of_validation_
     assert texts[0] != texts[1]
     trainers = [Trainer(toy_run(augmentation=name), DATA, CPU) for name in ("none", named(DropTokens))]
     for split in ("validation", "test"):
-        first, second = (trainer.evaluate(trainer.model, split)[1] for trainer in trainers)
+        first, second = (trainer.splits.evaluate(trainer.model, split)[1] for trainer in trainers)
         assert torch.equal(first, second)
 
 

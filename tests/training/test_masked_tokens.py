@@ -14,17 +14,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.data.encoded import EncodedData, TrainingTexts, Unlabelled
 from swarmformer.errors import SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.testing.case import DIMS
 from swarmformer.testing.training import passes, small_batch, small_model
 from swarmformer.training.evaluate import objective_loss
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.masked_tokens import MaskedTokens
-from tests.training.test_loop import CPU, StopError, assert_same_run, curve, stop_at
+from tests.training.runs import CPU, StopError, assert_same_run, curve, stop_at
 from tests.training.toys import split, token_data, toy_data, toy_run
 
 V = DIMS.vocab_size

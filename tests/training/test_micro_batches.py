@@ -25,7 +25,7 @@ from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import ALONE
 from swarmformer.training.step import training_step
 from tests.helpers import assert_close, prefix_mask
-from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, finish, stop_at
+from tests.training.runs import CPU, DATA, StopError, assert_same_run, finish, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
 
 ROUTING = {"logits": "content", "distance": 0.2, "balance_weight": 0.3, "z_weight": 0.2, "coherence_weight": 0.1,

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from swarmformer.assembly import assemble, rehearse
+from swarmformer.assembly import assemble
 from swarmformer.contracts import Model, ModelOutput, Objective
 from swarmformer.data.batching import Batch
 from swarmformer.errors import SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.training.evaluate import Passes
 from swarmformer.training.objectives.adversarial import Adversarial
 from swarmformer.training.objectives.cross_entropy import CrossEntropy

@@ -24,10 +24,11 @@ from swarmformer.training.checkpoint import CheckpointIdentity, load_checkpoint
 from swarmformer.training.faults import PeerFailedError, is_from_outside
 from swarmformer.training.loop import Trainer
 from swarmformer.training.ranks import Ranks
+from swarmformer.training.setup import check_ranks
 from tests.experiments.conftest import ROOT
 from tests.experiments.test_train import SETTINGS
 from tests.training.members import spec_of, together, train
-from tests.training.test_loop import CPU, DATA, assert_same_run, curve
+from tests.training.runs import CPU, DATA, assert_same_run, curve
 from tests.training.toys import toy_run
 
 pytestmark = pytest.mark.waits
@@ -160,9 +161,8 @@ def test_what_no_several_processes_can_do_is_refused() -> None:
         Ranks(1, 2).device("cuda:0")
     assert Ranks(1, 2, local=1).device("cuda") == "cuda:1" and Ranks(1, 2).device("cpu") == "cpu"
     trainer = Trainer(toy_run(objective="adversarial"), DATA, CPU)
-    trainer.ranks = Ranks(0, 2)
     with pytest.raises(SpecError, match="cannot be trained by several processes: the loss of objective 'adversarial'"):
-        trainer._check_ranks()
+        check_ranks(trainer.model, trainer.stages, Ranks(0, 2))
 
 
 @pytest.mark.parametrize("here", [False, True])

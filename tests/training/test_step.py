@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from swarmformer.training.loop import Trainer
-from tests.training.test_loop import CPU, DATA
+from tests.training.runs import CPU, DATA
 from tests.training.toys import level, toy_run
 
 

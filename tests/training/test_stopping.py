@@ -14,7 +14,7 @@ import torch
 from swarmformer.training.loop import Trainer
 from swarmformer.training.result import TrainResult
 from swarmformer.training.stages.supervised import Supervised
-from tests.training.test_loop import CPU, DATA, StopError, assert_same_run, curve, finish, stop_at
+from tests.training.runs import CPU, DATA, StopError, assert_same_run, curve, finish, stop_at
 from tests.training.toys import toy_run
 
 Whole = Callable[[float], tuple[Path, TrainResult]]
@@ -29,7 +29,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: Sequence[float]) -> None:
     """Validation accuracies by the number of the epoch within the run, whoever asks."""
 
     def validate(self: Supervised, judge: Any) -> dict[str, float]:
-        return {**METRICS, "accuracy": scores[judge.lost.__self__.progress.epoch]}
+        return {**METRICS, "accuracy": scores[judge.reader.progress.epoch]}
 
     monkeypatch.setattr(Supervised, "validate", validate)
 

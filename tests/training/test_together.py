@@ -29,7 +29,7 @@ from swarmformer.training.seat import Seat
 from swarmformer.training.stacked_gradients import Asked, StackedGradients, StackError, _Computed
 from swarmformer.training.together import Together
 from swarmformer.variants import list_variants, load_factors
-from tests.training.test_loop import CPU, DATA, StopError, stop_at
+from tests.training.runs import CPU, DATA, StopError, stop_at
 from tests.training.toys import level, token_data, toy_run
 
 SEEDS = range(3)

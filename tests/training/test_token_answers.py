@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.encoded import Split
 from swarmformer.data.questions import Questions
 from swarmformer.errors import SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.training.evaluate import evaluate, objective_loss, predict
 from swarmformer.training.loop import Trainer
-from tests.training.test_loop import StopError, assert_same_run, stop_at
+from tests.training.runs import StopError, assert_same_run, stop_at
 from tests.training.toys import token_data, toy_data, toy_run
 
 CPU = torch.device("cpu")

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from swarmformer.data.classes import Classes, find_classes, label_of
+from swarmformer.data.classes import Classes, find_classes, label_of, some_of
 from swarmformer.data.delimited import Columns, Form, Row, form_of, form_said
 from swarmformer.data.draw import drawn
 from swarmformer.data.files import file_hash
@@ -22,7 +22,7 @@ from swarmformer.data.packed import Names, Packing
 from swarmformer.data.tables import READERS, read_rows
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.data.tasks.files_copies import kept_together, warn_of_copies
-from swarmformer.errors import DataError, SpecError, suggest
+from swarmformer.errors import DataError, SpecError, listed, suggest
 from swarmformer.registry import list_components, register
 
 ENDINGS = ", ".join(READERS)
@@ -153,7 +153,7 @@ class Files(Task):
             split: [f"{path.name}{_words(path, form)}" for path, form in zip(paths, self._forms(split), strict=True)]
             for split, paths in self.paths.items()
         }
-        return {split: _few(words) for split, words in named.items()}
+        return {split: listed(words, most=3) for split, words in named.items()}
 
     def _forms(self, split: str) -> list[Form]:
         return [form_of(path, self._columns, self.form) for path in self.paths[split]]
@@ -201,10 +201,9 @@ class Files(Task):
     def _class(self, label: Any, place: str) -> int:
         name = label_of(label, place, self.label)
         if name not in self._index:
-            known = ", ".join(self.classes[:20]) + (", …" if len(self.classes) > 20 else "")
-            train, near = _few(self.paths["train"]), suggest(name, self.classes)
-            raise DataError(f"{place}: label {name!r} does not occur in train ({train}), which has: {known}.{near} "
-                            "Correct it, or give train examples of it")  # fmt: skip
+            train, near = listed(self.paths["train"], most=3), suggest(name, self.classes)
+            raise DataError(f"{place}: label {name!r} does not occur in train ({train}), which has: "
+                            f"{some_of(self.classes)}.{near} Correct it, or give train examples of it")  # fmt: skip
         return self._index[name]
 
     def unlabelled(self) -> RawSplit:
@@ -252,10 +251,6 @@ def _hashes(paths: Sequence[Path]) -> str | list[str]:
     return found[0] if len(found) == 1 else found
 
 
-def _few(paths: Sequence[Path | str]) -> str:
-    return ", ".join(map(str, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
-
-
 def _words(path: Path, form: Form) -> str:
     found = [form.encoding, *([repr(form.delimiter)] if path.suffix.lower() not in (".jsonl", ".parquet") else [])]
     return "" if path.suffix.lower() == ".parquet" else f" ({', '.join(found)})"
@@ -269,4 +264,4 @@ def _state(paths: Sequence[Path]) -> State:
 def _classes(state: State, column: str, form: Form) -> Classes:
     paths = [path for path, *_ in state]
     labels = _rows(paths, Columns((column,), ("data.task.label",)), form)
-    return find_classes(((place, value) for place, (value,) in labels), column, _few(paths))
+    return find_classes(((place, value) for place, (value,) in labels), column, listed(paths, most=3))

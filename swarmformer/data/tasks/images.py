@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from swarmformer.data.classes import some_of
 from swarmformer.data.sources import check_limit, limit_options, limited_splits
 from swarmformer.data.task import Predictor, RawSplit, Task
 from swarmformer.data.tasks.images_look import Look
@@ -139,7 +140,7 @@ class Images(Task):
         index = self._index.get(label) if isinstance(label, str) else label
         if index is None or index not in range(len(self.classes)):
             raise DataError(f"{place}: label {label!r} is none of the {len(self.classes)} classes: "
-                            f"{', '.join(self.classes[:20])}{', …' if len(self.classes) > 20 else ''}")  # fmt: skip
+                            f"{some_of(self.classes)}")  # fmt: skip
         return index
 
     def trivial_predictors(self, train: RawSplit) -> dict[str, Predictor]:

@@ -14,7 +14,7 @@ from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
 from swarmformer.testing.require import NotApplicableError, require
 from swarmformer.testing.training import small_model
-from swarmformer.training.checkpoint import joined_state, split_state
+from swarmformer.training.state_tensors import joined_state, split_state
 
 CPU = torch.device("cpu")
 TOTAL = 6

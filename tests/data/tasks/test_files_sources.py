@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swarmformer.assembly import check_task
 from swarmformer.data.leakage import normalised
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.files import Files
 from swarmformer.data.unlabelled import load_unlabelled
 from swarmformer.errors import DataError, SpecError
+from swarmformer.rehearsal import check_task
 from swarmformer.variants import resolve_run
 
 Write = Callable[..., str]

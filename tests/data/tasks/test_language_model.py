@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.encoding import load_encoded
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.language_model import LanguageModel
 from swarmformer.errors import DataError, SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.variants import resolve_run
 from tests.helpers import assert_loads_soundly
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from swarmformer.assembly import rehearse
 from swarmformer.data.predictors import compute_predictors
 from swarmformer.data.split import load_splits
 from swarmformer.data.tasks.mqar import Mqar
 from swarmformer.data.tasks.mqar_sampling import Layout, distinct, places
 from swarmformer.errors import DataError, SpecError
+from swarmformer.rehearsal import rehearse
 from swarmformer.variants import resolve_run
 
 SMALL: dict[str, Any] = {"num_train": 300, "num_validation": 40, "num_test": 50}

@@ -110,6 +110,10 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "a backslash before a quote": ("odd.csv", b'text,label\nx,1\n"a \\"b\\" c",0\n', {}, ("line 3", "doubled")),
     "a label missing": ("odd.csv", b"text,label\nx,1\ny,\n", {}, ("line 3", "'label' is ''", "leave it out")),
     "a label of spaces": ("odd.csv", b'text,label\nx,1\n"y\nz","  "\n', {}, ("line 3", "'label' is '  '")),
+    "numbers to predict": (
+        "odd.csv", b"text,label\n" + b"".join(b"t%d,%d\n" % (n, n) for n in range(60)), {},
+        ("60 different labels in 60 rows", "name another in data.task.label"),
+    ),
     "texts as labels": (
         "odd.csv", b"text,label\n" + b"".join(b"t%d,l%d\n" % (n, n) for n in range(200)), {},
         ("200 different labels in 200 rows", "name another in data.task.label"),
@@ -262,7 +266,7 @@ def test_labels_in_two_normal_forms_are_one_class(tmp_path: Path, caplog: pytest
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("Pos", "pos"), ("pos", "p\u200bos"), ("a b", "a\u00a0b"), ("\ufb01ne", "fine")]
+    ("first", "second"), [("Pos", "pos"), ("pos", "p\u200bos"), ("a b", "a\u00a0b"), ("\ufb01ne", "fine"), ("1", "1.0")]
 )
 def test_classes_that_look_alike_are_told_and_stay_apart(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, first: str, second: str
@@ -273,6 +277,17 @@ def test_classes_that_look_alike_are_told_and_stay_apart(
         assert task.num_classes == 2
     assert "2 classes look alike, and stay apart" in caplog.text
     assert f"{first!a} first in {tmp_path / 'a.csv'}, line 2" in caplog.text
+
+
+@pytest.mark.parametrize("missing", ["NaN", "None", "null", "<NA>"])
+def test_a_class_that_is_a_missing_label_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: str
+) -> None:
+    (tmp_path / "a.csv").write_text(f"text,label\nx,pos\ny,{missing}\n")
+    task = Files(train=str(tmp_path / "a.csv"), test=str(tmp_path / "a.csv"))
+    with caplog.at_level("WARNING", logger="swarmformer.data"):
+        assert set(task.classes) == {"pos", missing}
+    assert f"class {missing!r}, first in {tmp_path / 'a.csv'}, line 3, is how a missing label is written" in caplog.text
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

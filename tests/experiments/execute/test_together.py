@@ -16,6 +16,7 @@ import pytest
 from experiments import grid
 from experiments.cells import prepare, status_of
 from experiments.execute import Job
+from experiments.execute import command as run_command
 from experiments.execute.local import Local
 from experiments.execute.scheduler import GridScheduler
 from experiments.execute.supervise import FAILED, Supervisor, Tell
@@ -229,6 +230,6 @@ def test_places_of_their_own_are_refused(tiny_grid: Grid, capsys: pytest.Capture
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grid, "find_spec", lambda name: None)
+    monkeypatch.setattr(run_command, "find_spec", lambda name: None)
     with pytest.raises(SpecError, match=r"pip install 'swarmformer\[together\]'"):
-        grid._check_together("local", elsewhere=False)
+        run_command.check_together("local", elsewhere=False)

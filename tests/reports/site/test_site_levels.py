@@ -5,15 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from reports.site.arms import Levels, levels
-from reports.study.build import study
-from reports.study.model import GridStudy
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_design import FACTORS, levels_of, write_design
-
-
-def only(folder: Path) -> GridStudy:
-    (grid,) = study([folder]).grids
-    return grid
+from tests.reports.synthetic_runs import only
 
 
 def test_a_design_says_for_each_arm_what_is_on_and_off(tmp_path: Path) -> None:

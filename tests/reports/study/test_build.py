@@ -9,18 +9,10 @@ import pytest
 from scipy import stats
 
 from reports.errors import ReportError
-from reports.statistics.interval import accuracy_interval, wilson
+from reports.statistics.interval import accuracy_interval
 from reports.study.build import study
-from reports.study.model import GridStudy
-from swarmformer.records import Predictions, save_predictions
 from tests.reports import synthetic_runs as runs
-
-ACCURACIES = {"base": {0: 0.40, 1: 0.42, 2: 0.41}, "x": {0: 0.50, 1: 0.55, 2: 0.51}}
-
-
-def only(*paths: Path, mix: tuple[str, ...] = ()) -> GridStudy:
-    (grid,) = study(paths, mix).grids
-    return grid
+from tests.reports.synthetic_runs import ACCURACIES, only
 
 
 def test_an_arm_is_its_alike_runs(tmp_path: Path) -> None:
@@ -93,6 +85,16 @@ def test_a_seed_is_of_the_device_of_most_of_its_runs(tmp_path: Path) -> None:
     assert apart == {("x", (1,)): "device cuda: H", ("y", (2,)): "device " + grid.arm("y").columns["device"][0][:16]}
 
 
+def test_arms_of_unlike_precision_are_told(tmp_path: Path) -> None:
+    folder = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4, 1: 0.5}, "x": {0: 0.5, 1: 0.6}})
+    (alike,) = study([folder]).grids
+    for seed in (0, 1):
+        runs.write_cell(folder, runs.result("x", seed, 0.5, precision="bf16"))
+    (grid,) = study([folder]).grids
+    said = "Computed in different precisions, which differ by more than a seed may allow for: bf16: x; fp32: base."
+    assert said in grid.warnings and not any("precision" in warning for warning in alike.warnings)
+
+
 def test_runs_of_unlike_precision_are_never_averaged(tmp_path: Path) -> None:
     """Of one key, as ``auto`` has: what most runs were computed in counts. An older run is of what its config says."""
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
@@ -157,80 +159,6 @@ def test_every_task_of_a_grid_is_a_study_of_its_own(tmp_path: Path) -> None:
     assert first.data_key == "data-imdb" and first.others == second.others == ()
 
 
-def test_baselines_of_any_grid_on_the_same_data_are_references(tmp_path: Path) -> None:
-    first, second = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
-    runs.write(first / "floors.json", runs.floors("majority", accuracy=0.3, left_out={"NB-SVM": "no words"}))
-    rows = [{"name": "oracle", "accuracy": 0.99, "n": 2000, "split": "test", "kind": "ceiling"}]
-    runs.write(second / "floors.json", {**runs.floors("majority", "better", accuracy=0.35), "floors": [
-        *runs.floors("majority", "better", accuracy=0.35)["floors"], *rows]})  # fmt: skip
-    grid, _ = study([first, second]).grids
-    named = {reference.name: reference for reference in grid.references}
-    assert list(named) == ["majority", "better", "oracle"] and grid.left_out == ("NB-SVM: no words",)
-    assert named["majority"].accuracy == wilson(0.3, 2000) and named["majority"].sources == ("one/floors.json",)
-    assert named["oracle"].kind == "oracle" and grid.best_baseline.name == "better"
-    above = grid.best_baseline.below(grid.arm("x"))
-    arm, best, drawn = grid.arm("x").accuracy, named["better"].accuracy, wilson(0.52, 2000)
-    assert above.mean == pytest.approx(0.52 - 0.35)
-    below = np.sqrt((arm.mean - arm.low) ** 2 + (0.52 - drawn.low) ** 2 + (best.high - best.mean) ** 2)
-    assert above.low == pytest.approx(above.mean - below)
-    assert only(second).references[0].sources == ("two/floors.json",)
-
-
-def test_baselines_of_another_grid_on_other_data_are_no_references(tmp_path: Path) -> None:
-    first, second = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
-    runs.write(first / "floors.json", runs.floors("majority"))
-    for data_key, expected in (("data-2", ["majority"]), (runs.DATA, ["majority", "better"])):
-        runs.write(second / "floors.json", runs.floors("better", data_key=data_key))
-        grid, _ = study([first, second]).grids
-        assert [reference.name for reference in grid.references] == expected
-
-
-def test_arms_below_the_best_baseline_are_named(tmp_path: Path) -> None:
-    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
-    means = {arm: np.mean(list(of_seeds.values())) for arm, of_seeds in ACCURACIES.items()}
-    (worst, low), *_, (_, high) = sorted(means.items(), key=lambda item: item[1])
-    for accuracy, named in ((low + 0.001, worst), (high + 0.001, f"all {len(means)} arms"), (low - 0.01, None)):
-        runs.write(folder / "floors.json", runs.floors("NB-SVM", accuracy=float(accuracy)))
-        notes = [note for note in only(folder).notes if "best baseline" in note]
-        assert notes == ([f"The best baseline, NB-SVM ({100 * accuracy:.2f} %), is above {named}."] if named else [])
-
-
-def test_a_baseline_over_several_splits_says_over_how_many_and_of_which_its_details_are(tmp_path: Path) -> None:
-    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
-    record = runs.floors("NB-SVM", accuracy=0.3)
-    drawn = {"splits": 4, "lowest": 0.29, "highest": 0.31}
-    record["floors"][0]["detail"] = {"C": 0.3, "validation_accuracy": 1 / 3, **drawn}
-    runs.write(folder / "floors.json", record)
-    (found,) = only(folder).references
-    of_first = "on the first: C 0.3, validation_accuracy 0.3333"
-    assert found.detail == f"mean over 4 splits of training and validation, 0.29 to 0.31; {of_first}"
-
-
-def test_the_best_baseline_of_the_cut_is_the_grids_own(tmp_path: Path) -> None:
-    """Another grid on the same data may cut its texts elsewhere."""
-    one, two = (runs.write_grid(tmp_path / name, ACCURACIES, seeds=[0, 1, 2]) for name in ("one", "two"))
-    for folder, length, accuracy in ((one, 128, 0.55), (two, 256, 0.95)):
-        whole = runs.floors("NB-SVM", accuracy=0.99)["floors"]
-        cut = runs.floors(f"NB-SVM, cut to {length} tokens", accuracy=accuracy)["floors"]
-        runs.write(folder / "floors.json", runs.floors() | {"floors": [*whole, *cut]})
-    first, second = study([one, two]).grids
-    assert {grid.best_baseline.name for grid in (first, second)} == {"NB-SVM"}
-    assert [grid.best_on_cut.name for grid in (first, second)] == [
-        "NB-SVM, cut to 128 tokens", "NB-SVM, cut to 256 tokens",
-    ]  # fmt: skip
-    notes = [note for note in first.notes if "best baseline" in note]
-    assert notes[1].startswith("The best baseline on the same cut of each text, NB-SVM, cut to 128 tokens (55.00 %)")
-
-
-def test_baselines_of_other_data_are_shown_and_not_compared_with(tmp_path: Path) -> None:
-    folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
-    runs.write(folder / "floors.json", runs.floors("majority", data_key="elsewhere"))
-    grid = only(folder)
-    assert [reference.name for reference in grid.references] == ["majority"]
-    assert grid.best_baseline is None and grid.best_on_cut is None
-    assert any("same data" in warning for warning in grid.warnings)
-
-
 def test_speeds_are_those_of_the_configuration_at_its_length(tmp_path: Path) -> None:
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])
     rows = [runs.latency("x", 1), runs.latency("x", 1, 0.9, length=32), runs.latency("x", 8, 0.01)]
@@ -263,57 +191,6 @@ def test_runs_are_one_tidy_row_a_cell(tmp_path: Path) -> None:
     frame = study([folder]).runs
     assert len(frame) == 8 and frame["accuracy"].notna().sum() == 6
     assert frame["where"].is_monotonic_increasing and {"code", "code_hash", "code_revision"} <= set(frame.columns)
-
-
-LABELS = dict(zip("abcdefgh", (0, 1, 0, 1, 1, 0, 1, 0), strict=True))
-ASKED = {"base": "dafhbceg", "x": "hgfedcba"}
-WRONG = {"base": "acdeg", "x": "b"}
-"""Each arm is asked in an order of its own."""
-
-
-def answer(folder: Path, arm: str, labels: dict[str, int] = LABELS, seed: int = 0) -> Path:
-    """Write predictions and the result that is made of them; the cell."""
-    cell, names = folder / f"{arm}-{seed}", list(ASKED[arm])
-    given = [LABELS[name] ^ (name in WRONG[arm]) for name in names]
-    found = Predictions(np.array(names), np.array([labels[name] for name in names]), np.eye(2)[given])
-    test = {**runs.metrics(float(found.correct.mean()), n=len(names)), "loss": found.loss}
-    runs.write_cell(folder, runs.result(arm, seed, 0.4, metrics={"validation": runs.metrics(0.4), "test": test}))
-    save_predictions(cell, found)
-    return cell
-
-
-@pytest.fixture
-def answered(tmp_path: Path) -> Path:
-    """Two arms with one seed."""
-    folder = runs.write_grid(tmp_path / "demo", {"base": {}, "x": {}}, seeds=[0])
-    for arm in ASKED:
-        answer(folder, arm)
-    return folder
-
-
-def test_predictions_give_mcnemar_by_the_names_of_examples(answered: Path) -> None:
-    by_place = [(base not in WRONG["base"]) - (x not in WRONG["x"]) for base, x in zip(*ASKED.values(), strict=True)]
-    assert (by_place.count(-1), by_place.count(1)) == (4, 0), "another count than that by names"
-    assert only(answered).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(5, 6).pvalue
-    (answered / "x-0" / "predictions.npz").write_bytes(b"PK damaged")
-    grid = only(answered)
-    assert grid.contrast("difference", "x", "base").p_mcnemar is None
-    assert any("Predictions left out: demo/x-0" in warning for warning in grid.warnings)
-
-
-def test_examples_of_one_name_with_another_label_are_other_examples(answered: Path) -> None:
-    answer(answered, "x", labels={**LABELS, "f": 1})
-    grid = only(answered)
-    assert grid.contrast("difference", "x", "base").p_mcnemar is None
-    assert any("Predictions of x left out: they are of other examples" in warning for warning in grid.warnings)
-
-
-def test_an_arm_one_of_whose_runs_keeps_no_predictions_has_no_mcnemar(tmp_path: Path) -> None:
-    folder = runs.write_grid(tmp_path / "demo", {"base": {}, "x": {}}, seeds=[0, 1, 2])
-    cells = [answer(folder, arm, seed=seed) for arm in ASKED for seed in range(3)]
-    assert only(folder).contrast("difference", "x", "base").p_mcnemar == stats.binomtest(5, 6).pvalue
-    (cells[-1] / "predictions.npz").unlink()
-    assert only(folder).contrast("difference", "x", "base").p_mcnemar is None
 
 
 def test_intervals_of_running_text_end_where_no_text_can_be(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from reports.errors import ReportError
-from reports.study.read import Cell, Status, read_grid, read_runs
+from reports.study.grid import Cell, Status
+from reports.study.read import read_grid, read_runs
 from tests.reports import synthetic_runs as runs
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from reports.errors import ReportError
 from reports.study.build import study
-from reports.study.read import Status
+from reports.study.grid import Status
 from reports.study.tuning import expected_maximum
 from swarmformer.records import CONFIG, TUNING, Metrics, Seconds, Trial, load_json, save, save_tuning
 from tests.reports import synthetic_runs as runs

@@ -1,0 +1,79 @@
+"""``swarmformer grid plan``: what a plan asks for, and what its comparisons must not overlook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from .data import cut_texts, read_data
+from .plan import Plan, load_plan
+from .registration import register
+
+FEW_SEEDS = {1: "1 seed: there is no interval, so that nothing can be decided",
+             2: "2 seeds: hardly any difference can be decided"}  # fmt: skip
+
+
+def plan_grid(grid: Path, folder: Path) -> None:
+    """Resolve and build every cell of a grid, read own files, print all of it, and register the plan in ``folder``.
+
+    Raises:
+        SpecError, DataError: a cell that cannot be built, or data that cannot be read.
+        UnreadableFileError: what is registered already cannot be read.
+    """
+    plan = load_plan(grid)
+    for line in (*_arms(plan), *remarks(plan), *_tuning(plan), *_comparisons(plan)):
+        print(line)
+    for line in (*read_data(plan), *cut_texts(plan)):
+        print(line)
+    print(f"registered as {register(plan, folder)[:12]} in {folder}")
+
+
+def remarks(plan: Plan) -> Iterator[str]:
+    """What a comparison of these arms must not overlook, and which they are."""
+    said = dict[str, list[str]]()
+    for arm in plan.arms:
+        for remark in arm.remarks:
+            said.setdefault(remark, []).append(arm.name)
+    for remark, arms in said.items():
+        yield f"warning: {', '.join(arms)}: {remark}"
+    if said:
+        yield ("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison "
+               "with it may say little of the mechanism: mend it, change its options or sizes (model: in the file), "
+               "or leave the arm out")  # fmt: skip
+
+
+def _arms(plan: Plan) -> Iterator[str]:
+    """Arms with their price, and how many cells there are."""
+    yield f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}"
+    for arm in plan.arms:
+        total, rest, flops = arm.parameters.total, arm.parameters.without_embedding, arm.flops.forward
+        key = "to be chosen" if arm.is_open else arm.run_key
+        yield f"{arm.name:40} {key:16} {total:12,} {rest:14,} {flops / 1e6:14.2f}"
+    yield f"{len(plan.arms)} arms × {len(plan.grid.seeds)} seeds = {plan.size} cells; all of them build"
+    if (seeds := len(plan.grid.seeds)) in FEW_SEEDS:
+        yield f"{FEW_SEEDS[seeds]}; see docs/grids.md, 'How many seeds, which margin'"
+
+
+def _tuning(plan: Plan) -> Iterator[str]:
+    """The trials that come first, where there are any."""
+    tune = plan.grid.tune
+    if tune is None:
+        return
+    tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
+    each = len(list(tune.combinations())) * len(tune.seeds)
+    epochs = f", {tune.epochs} epochs each" if tune.epochs else ""
+    yield (f"tuned first, for every arm: {tried}; seeds {', '.join(map(str, tune.seeds))}: {each} trials an arm, "
+           f"{each * len(plan.arms)} in all{epochs}; chosen by {plan.metric} on validation")  # fmt: skip
+
+
+def _comparisons(plan: Plan) -> Iterator[str]:
+    """Designs, matched pairs, and what decides."""
+    for design in plan.designs:
+        resolution = f" of resolution {design.resolution}" if design.resolution else ""
+        yield (f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "
+               f"factors {', '.join(design.factors)}")  # fmt: skip
+    for pair in plan.matched:
+        ratio = "known after the runs" if pair.ratio is None else f"{pair.ratio:.4f}"
+        yield f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})"
+    if plan.grid.primary is not None:
+        yield f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points"

@@ -1,0 +1,75 @@
+"""What a run's model, or the moving average of it, makes of the run's splits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from swarmformer.contracts import Metrics, Model
+from swarmformer.data.batching import Batches
+from swarmformer.training.checkpoint import TrainingState
+from swarmformer.training.divergence import check_after
+from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.journal import Journal
+from swarmformer.training.ranks import Ranks
+from swarmformer.training.stage_run import StageRun
+
+
+@dataclass(frozen=True)
+class SplitReader:
+    """Measures models in a stage of a run, as all its processes together; ``batches``: of each split, by its name.
+
+    What is not finite ends the run. Whoever reads the test split, it is written to the curve.
+    """
+
+    batches: Mapping[str, Batches]
+    stage: StageRun
+    progress: TrainingState
+    journal: Journal
+    device: torch.device
+    ranks: Ranks
+
+    def evaluate(self, model: Model, split: str, diagnostic: bool = False) -> tuple[Metrics, Tensor]:
+        """Metrics and logits of a split, or losses of its tokens; ``diagnostic``: no result is made of them.
+
+        Raises:
+            TrainingDivergedError: one of them is not finite.
+        """
+        metrics, answers = self.answers(model, self.batches[split], f"the {split} split")
+        if split == "test":
+            kind, epoch = ("test_reading", self.progress.epoch) if diagnostic else ("test", self.progress.best_epoch)
+            self.journal.append(kind, step=self.progress.step, epoch=max(epoch, 0), **metrics)
+        return metrics, answers
+
+    def answers(self, model: Model, batches: Batches, words: str) -> tuple[Metrics, Tensor]:
+        """The same of any batches, which errors call ``words``; nothing is written."""
+        metrics, answers = evaluate(model, batches, self.device, self.stage.train.precision, self.ranks)
+        step = self.progress.step
+        check_after(step, bool(answers.isfinite().all()), f"the logits of {words} are not finite")
+        check_after(step, all(map(math.isfinite, metrics.values())), f"the loss of {words} is {metrics['loss']}")
+        return metrics, answers
+
+    def objective_loss(self, model: Model, split: str) -> Metrics:
+        """The loss of the stage's objective over a split, which may be anything, and the number of its answers."""
+        batches, objective = self.batches[split], self.stage.ingredients.objective
+        loss = objective_loss(model, objective, batches, self.device, self.stage.train.precision, self.ranks)
+        return {"loss": loss, "n": len(batches.split.labels)}
+
+
+@dataclass(frozen=True)
+class SplitJudge:
+    """What a stage judges by: ``model``, which may be the moving average of the trainer's, on a split, by name."""
+
+    model: Model
+    reader: SplitReader
+
+    def metrics(self, split: str = "validation") -> Metrics:
+        return self.reader.evaluate(self.model, split)[0]
+
+    def loss(self, split: str = "validation") -> Metrics:
+        """Of the stage's objective."""
+        return self.reader.objective_loss(self.model, split)

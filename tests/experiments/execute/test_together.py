@@ -95,7 +95,7 @@ def assert_alike(runs: Path, usual: Path) -> None:
 
 def test_seeds_together_are_what_they_are_one_by_one(tiny_grid: Grid, tmp_path: Path) -> None:
     path = tiny_grid(tune={"values": {"train.lr": [0.002, 0.004]}, "seeds": [7, 8]}, seeds=[0, 1, 2],
-                     train={"epochs": 1, "batch_size": 32}, **LEVEL)  # fmt: skip
+                     train={"epochs": 1, "batch_size": 32, "precision": "fp32"}, **LEVEL)  # fmt: skip
     usual, together = tmp_path / "usual", tmp_path / "together"
     assert run(path, usual, "--workers", "1").returncode == 0
     done = run(path, together, *TOGETHER)
@@ -117,7 +117,7 @@ def test_seeds_together_are_what_they_are_one_by_one(tiny_grid: Grid, tmp_path: 
 def test_a_seed_that_misbehaves_fails_alone(kind: str, tiny_grid: Grid, tmp_path: Path) -> None:
     (tmp_path / "of_one_seed.py").write_text(COMPONENTS, encoding="utf-8")
     arm = {"name": kind, "variant": "base", "model": {"local": f"of_one_seed:{kind}"}}
-    path = tiny_grid(base=None, arms=[arm], train={"epochs": 1, "batch_size": 24}, **LEVEL)
+    path = tiny_grid(base=None, arms=[arm], train={"epochs": 1, "batch_size": 24, "precision": "fp32"}, **LEVEL)
     places = os.pathsep.join([str(tmp_path), str(ROOT)])
     words = ("python", "-m", "experiments.grid", "run", path, "--runs", tmp_path / "runs", *TOGETHER)
     done = run_forked(*words, env={**os.environ, "PYTHONPATH": places})

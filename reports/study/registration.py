@@ -93,7 +93,10 @@ def _extended(grid: Grid) -> Iterator[str]:
     for before, after in pairwise(grid.registrations):
         seeds = [str(seed) for seed in after.plan.seeds if seed not in before.plan.seeds]
         seen = len(_begun_before(grid, after))
-        allowed = "p allows for a look at those runs where each side of it has two seeds or more, intervals do not"
+        allowed = (
+            "p allows for a look at those runs where each side of it has two seeds or more; intervals do not, nor does "
+            "the smallest effect that is found"
+        )
         yield (
             f"Registered later, {after.registered_at}, after {plural(seen, 'run')} of it had started: "
             f"seed{'s' * (len(seeds) > 1)} {listed(seeds)}{f'; {allowed}' if seen else ''}."

@@ -148,33 +148,32 @@ class Ngrams(Channel):
     def fit(self, texts: TrainingTexts) -> None:
         self.text_V.fill_(True)
         self.text_V[list(texts.special)] = False
-        weight_RC, bias_C = self._naive_bayes(texts) if self.regressor is None else self._regression(texts)
+        if self.regressor is None:
+            weight_RC, bias_C = self._naive_bayes(texts)
+        else:
+            own = self._counted(texts.without_added())
+            found = self.regressor.fit(own.features_TR, own.labels_T, self.classes)
+            weight_RC, bias_C = found.weight_RC, found.bias_C
         self.table_RC.copy_(weight_RC)
         self.bias_C.copy_(bias_C)
 
-    def _regression(self, texts: TrainingTexts) -> tuple[Tensor, Tensor]:
-        assert self.regressor is not None
-        _, features_TR, labels_T = self._counted(texts.without_added())
-        found = self.regressor.fit(features_TR, labels_T, self.classes)
-        return found.weight_RC, found.bias_C
-
     def _naive_bayes(self, texts: TrainingTexts) -> tuple[Tensor, Tensor]:
+        """Weights and bias. The scale is that of the texts that no augmentation added: none is held out while a copy of
+        it is counted."""
         counted = self._counted(texts)
-        counts, ratio_RC = self._ratios(counted)
-        scale = self.scale or self._likeliest_scale(texts, counted)
+        counts, ratio_RC = ratios = self._ratios(counted)
+        scale = self.scale
+        if not scale:
+            own = texts.without_added()
+            if own is not texts:
+                counted = self._counted(own)
+                ratios = self._ratios(counted)
+            scale = likeliest_scale(*ratios, counted.chunks, counted.labels_T, self.alpha, self.min_texts)
         return scale * ratio_RC, counts.log_odds_C
 
     def _ratios(self, counted: Counted) -> tuple[Counts, Tensor]:
         counts = Counts.of(counted.features_TR, counted.labels_T, self.classes)
         return counts, log_count_ratios(counts, self.alpha, self.min_texts)
-
-    def _likeliest_scale(self, texts: TrainingTexts, counted: Counted) -> float:
-        """By the texts that no augmentation added: a text is not held out while a copy of it is counted."""
-        own = texts.without_added()
-        if own is not texts:
-            counted = self._counted(own)
-        counts, ratio_RC = self._ratios(counted)
-        return likeliest_scale(counts, ratio_RC, counted.chunks, counted.labels_T, self.alpha, self.min_texts)
 
     def _counted(self, texts: TrainingTexts) -> Counted:
         labels_T = torch.from_numpy(texts.split.labels.copy())

@@ -1,7 +1,8 @@
 """``swarmformer report RUNS… --out DIR``: run folders → tables and figures.
 
 Writes ``status.md``, every table and figure that ``reports/definitions/`` defines and RUNS have something to show for
-(``NAME.md``, ``.tex``, ``.csv``, ``.html``; ``NAME.svg``, ``.png``, ``.csv``), ``sources.json`` (what every number is
+(tables on Markdown pages, ``runs.md`` first, and each as ``NAME.tex``, ``.csv``, ``.html``; figures as ``NAME.svg``,
+``.png``, ``.csv``), ``sources.json`` (what every number is
 made of; see ``swarmformer trace``) and ``results.parquet`` (the tidy table), and prints what the table of arms says.
 RUNS are grid folders, folders that hold cells, or cells; they are only read. The same input gives the same bytes.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -16,6 +16,9 @@ from swarmformer.yaml import safe_load
 from . import cost, figures, readme
 from .definition import read_definitions
 from .errors import ReportError
+from .measured import RESULTS
+from .origin import NAME as SOURCES
+from .origin import sources_json
 from .report import Report, make_report, write_report
 from .study.build import study
 
@@ -40,13 +43,14 @@ class Entry(BaseModel):
 def differences(compared: Counter[str]) -> Iterator[str]:
     """What differs between the committed reports of a checkout and what their evidence gives.
 
-    Tables, sources and (by their checksums) the data of figures; files that are missing or that no report has; the
+    Pages, sources and (by their checksums) the data of figures; files that are missing or that no report has; the
     tables of ``reports.cost``, and what ``reports.readme`` fills. ``compared`` counts reports, tables, figures and
     documents. Raises ReportError where a report cannot be made.
     """
+    sources = {}
     for out, report in _reports():
-        tables = sum(name.endswith(".md") for name in report.files)
-        compared.update({"report": 1, "table": tables, "figure": len(report.drawings)})
+        compared.update({"report": 1, "table": len(report.sources["tables"]), "figure": len(report.drawings)})
+        sources[out] = report.sources
         present = _present(out)
         yield from (f"{_where(out / name)}: missing" for name in sorted(report.names - present))
         yield from (f"{_where(out / name)}: no report has this file" for name in sorted(present - report.names))
@@ -54,9 +58,9 @@ def differences(compared: Counter[str]) -> Iterator[str]:
             yield from _differs(out / name, report.files[name])
         drawn = sorted(name for name in present if name.endswith(figures.FORMATS))
         yield from (f"{_where(out / name)}: empty" for name in drawn if not (out / name).stat().st_size)
-    for path, text in cost.written().items():
-        compared["table"] += 1
+    for path, text in (*cost.written().items(), _together(sources)):
         yield from _differs(path, text.encode())
+    compared["table"] += len(cost.tables())
     try:
         for path, text in readme.filled_files().items():
             compared["document"] += 1
@@ -70,12 +74,14 @@ def rewrite() -> Iterator[Path]:
 
     Raises ReportError where one cannot be made; those before it are written then.
     """
+    sources = {}
     for out, report in _reports():
+        sources[out] = report.sources
         write_report(report, out)
         for name in _present(out) - report.names:
             (out / name).unlink()
         yield out
-    for following in (cost.written, readme.filled_files):
+    for following in (lambda: dict([_together(sources)]), cost.written, readme.filled_files):
         for path, text in following().items():
             path.write_text(text, encoding="utf-8", newline="\n")
             yield path
@@ -102,6 +108,12 @@ def _reports() -> Iterator[tuple[Path, Report]]:
         evidence = study([FOLDER / runs for runs in entry.runs], entry.mix)
         out = FOLDER / entry.out
         yield out, make_report(evidence, read_definitions(only=entry.tables), out).committed()
+
+
+def _together(sources: Mapping[Path, Mapping[str, Any]]) -> tuple[Path, str]:
+    """One sources.json for all reports, and where it lies."""
+    home = FOLDER / RESULTS.name
+    return home / SOURCES, sources_json({out.relative_to(home).as_posix(): of for out, of in sources.items()})
 
 
 def _present(out: Path) -> set[str]:

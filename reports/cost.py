@@ -1,15 +1,16 @@
-"""``python -m reports.cost``: the tables of ``reports/results/cost``, from the measurements that lie there.
+"""``python -m reports.cost``: ``cost.md`` in ``reports/results/cost``, from the measurements that lie there.
 
-figures/ (``experiments.benchmark full``), gpu/ (``experiments.benchmark gpu``), scaling/, scaling_training/ and
-scaling_long/ (``experiments.scaling``) → figures.md, speed.md (the same ratios with freed memory kept beside them),
-gpu.md, scaling.md and long.md. What follows from
-them for the published claims: ``reports.claims``.
+Its tables: speed (ratios, and the same with freed memory kept beside them) and the seconds behind them, from figures/
+(``experiments.benchmark full``); gpu, from gpu/ (``experiments.benchmark gpu``); growth with length, from scaling/,
+scaling_training/ and scaling_long/ (``experiments.scaling``). What follows from them for the published claims:
+``reports.claims``.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from swarmformer.cli.command import CommandParser, exit_status, words_of
@@ -26,7 +27,7 @@ from swarmformer.records import (
 
 from .errors import ReportError
 from .measured import RESULTS, code_of, read_gpu, read_scaling, read_speed
-from .render import FORMATS, Column, Entry, Row, Table
+from .render import Column, Entry, Row, Table, page
 from .render.table import MISSING
 from .tables.cost import Mode, by_length
 from .words import ratio
@@ -35,6 +36,7 @@ FOLDER = RESULTS / "cost"
 MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
 LONG, GPU = "scaling_long", "gpu"
+PAGE = "cost.md"
 WAYS = {
     "eager": "Eager: operation by operation.", "compiled": "Compiled: through torch.compile.",
     "captured": "Captured: replayed as a CUDA graph.",
@@ -42,35 +44,38 @@ WAYS = {
 
 
 def written(folder: Path = FOLDER) -> dict[Path, str]:
-    """File → its Markdown, from the measurements below ``folder``.
+    """The page and its Markdown. Raises ReportError: see ``tables``."""
+    return {folder / PAGE: page(tables(folder)).rstrip("\n") + "\n"}
+
+
+def tables(folder: Path = FOLDER) -> list[Table]:
+    """What follows from the measurements below ``folder``.
 
     Raises ReportError where there is none, or one cannot be read.
     """
     speeds = {path.parent.name: read_speed(path.parent) for path in sorted(folder.glob(f"*/{FIGURES}"))}
     if not (folder / "scaling").exists() or USUAL not in speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
-    made = {
-        "figures.md": [_arms(name, speed, code_of(folder / name)) for name, speed in speeds.items()],
-        "speed.md": [_compared(speeds[USUAL], speeds.get(KEPT))],
-        "scaling.md": [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)],
-    }
-    if (folder / LONG).exists():
-        made["long.md"] = _long(read_scaling(folder / LONG), code_of(folder / LONG))
+    made = [_compared(speeds[USUAL], speeds.get(KEPT))]
+    made += [_arms(name, speed, code_of(folder / name)) for name, speed in speeds.items()]
     if (folder / GPU).exists():
-        made["gpu.md"] = [_gpu(read_gpu(folder / GPU), code_of(folder / GPU))]
-    return {folder / name: "\n".join(map(FORMATS["md"], tables)).rstrip("\n") + "\n" for name, tables in made.items()}
+        made.append(_gpu(read_gpu(folder / GPU), code_of(folder / GPU)))
+    made += [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)]
+    if (folder / LONG).exists():
+        made += _long(read_scaling(folder / LONG), code_of(folder / LONG))
+    return made
 
 
-def _table(title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, code: bool = False) -> Table:
+def _table(name: str, title: str, head: str, rows: Sequence[Sequence[str]], *notes: str, code: bool = False) -> Table:
     names = head.split("; ")
     columns = (Column(names[0], is_code=code), *map(Column, names[1:]))
-    return Table("", title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
+    return Table(name, title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
 
 
 def _arms(name: str, speed: SpeedBenchmark, code: str) -> Table:
     gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
     head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
-    return _table(f"{name}: seconds", head, [_arm(row) for row in speed.arms],
+    return _table(f"seconds_{name}", f"{name}: seconds", head, [_arm(row) for row in speed.arms],
                   f"{_machine(speed)}; {code}.", *gaps)  # fmt: skip
 
 
@@ -100,7 +105,7 @@ def _compared(usual: SpeedBenchmark, kept: SpeedBenchmark | None) -> Table:
         for row in usual.figures
     ]  # fmt: skip
     head = "figure; ours / against; at least; aim; ratio (p20 to p80); with freed memory kept; rounds"
-    return _table("Speed", head, rows, f"{_machine(usual)}.")
+    return _table("speed", "Speed", head, rows, f"{_machine(usual)}.")
 
 
 def _spread(row: SpeedRatio | None) -> str:
@@ -129,7 +134,7 @@ def _gpu(found: GpuBenchmark, code: str) -> Table:
         "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
         *(f"Missing: {gap.name}: {gap.reason}." for gap in found.missing),
     )
-    return _table("Published sizes on a GPU", head, [_pass(row) for row in found.rows], *notes, code=True)
+    return _table("gpu", "Published sizes on a GPU", head, [_pass(row) for row in found.rows], *notes, code=True)
 
 
 def _pass(row: GpuPass) -> tuple[str, ...]:
@@ -145,8 +150,8 @@ def _pass(row: GpuPass) -> tuple[str, ...]:
 def _growth(folder: Path, mode: str) -> list[Table]:
     """Every variant at every length, then the fitted exponents."""
     note = "Fitted over all lengths (95 % interval: how far from one power law)."
-    title = f"{MODES[mode]}: exponents of the length"
-    return [by_length(MODES[mode], folder / mode), _exponents(title, read_scaling(folder / mode), note)]
+    title, grown = f"{MODES[mode]}: exponents of the length", by_length(MODES[mode], folder / mode)
+    return [replace(grown, name=mode), _exponents(f"{mode}_exponents", title, read_scaling(folder / mode), note)]
 
 
 def _long(scaling: ScalingCosts, code: str) -> list[Table]:
@@ -163,16 +168,16 @@ def _long(scaling: ScalingCosts, code: str) -> list[Table]:
     gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in scaling.missing]
     load = f"Load average before and after: {'; '.join(loads)}."
     return [
-        _table("Texts in pieces", head, [_point(row, scaling) for row in ordered], note, load, *gaps),
-        _exponents("Exponents of the length", scaling),
+        _table("long", "Texts in pieces", head, [_point(row, scaling) for row in ordered], note, load, *gaps),
+        _exponents("long_exponents", "Texts in pieces: exponents of the length", scaling),
     ]
 
 
-def _exponents(title: str, scaling: ScalingCosts, *notes: str) -> Table:
+def _exponents(name: str, title: str, scaling: ScalingCosts, *notes: str) -> Table:
     rows = [(fit.variant, *(ratio(each.value, each.low, each.high) if each else MISSING
                             for each in (fit.flops, fit.seconds, fit.memory)))
             for fit in scaling.growth]  # fmt: skip
-    return _table(title, "variant; FLOPs; seconds; memory", rows, *notes, code=True)
+    return _table(name, title, "variant; FLOPs; seconds; memory", rows, *notes, code=True)
 
 
 def _point(row: ScalingRow, scaling: ScalingCosts) -> tuple[str, ...]:

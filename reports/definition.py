@@ -3,6 +3,7 @@
 title: Effects of the factors
 table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
+page: runs                # its tables stand in runs.md, with those of others that say so; else in NAME.md
 committed: true           # made for committed reports alone, as it needs their measurements
 notes: [what a reader should know, before what the kind itself says]
 """
@@ -37,6 +38,7 @@ class Definition(Strict):
     table: str | None = None
     figure: str | None = None
     options: dict[str, Any] = {}
+    page: str | None = Field(default=None, pattern=r"^[\w-]+$")
     committed: bool = False
     notes: tuple[str, ...] = Field(default=(), strict=False)
 

@@ -17,12 +17,21 @@ from .render import Table
 from .study.model import Study
 from .study.read import read_runs
 
-NAME, SCHEMA = "sources.json", 3
+NAME, SCHEMA = "sources.json", 4
 REPORTS = Path(__file__).parent
+ALONE = "."
+"""The folder of a report beside its own sources.json."""
 
 
-def sources_json(tables: Sequence[Table], drawn_from: Mapping[str, str], study: Study, home: Path) -> str:
-    """The content of sources.json in the folder ``home``. ``drawn_from``: figure → SHA-256 of its data as CSV.
+def sources_json(reports: Mapping[str, Mapping[str, Any]]) -> str:
+    """The content of sources.json. ``reports``: folder of each, relative to that of the file → its ``sources_of``."""
+    return _lines({"schema": SCHEMA, "reports": reports}, depth=6) + "\n"
+
+
+def sources_of(
+    tables: Sequence[Table], drawn_from: Mapping[str, str], study: Study, home: Path
+) -> dict[str, Any]:
+    """What a report in the folder ``home`` is made of. ``drawn_from``: figure → SHA-256 of its data as CSV.
 
     Raises ReportError for a source that is neither of the runs that were read nor a file of ``reports``.
     """
@@ -34,12 +43,11 @@ def sources_json(tables: Sequence[Table], drawn_from: Mapping[str, str], study: 
     number = {source: place for place, source in enumerate(sources)}
     place_of = {of_set: place for place, of_set in enumerate(sets)}
     set_number = {which: place_of[of_set] for which, of_set in known.items()}
-    record = {
-        "schema": SCHEMA, "roots": _roots(sources, study, home), "sources": sources,
+    return {
+        "roots": _roots(sources, study, home), "sources": sources,
         "sets": [[number[source] for source in of_set] for of_set in sets], "figures": dict(drawn_from),
         "tables": {table.name: _described(table, set_number) for table in tables},
     }  # fmt: skip
-    return _lines(record, depth=4) + "\n"
 
 
 def _described(table: Table, set_number: Mapping[int, int]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """``python -m reports.readme``: write tables of committed reports into README.md and docs/*.md.
 
-A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of ``NAME.md``
-below reports/results (``arms_demo``, ``table3_streams``, ``cost/speed``), and a link to its notes. Of a long table
+A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of that name
+on a page below reports/results (``arms_demo``, ``table3_streams``, ``speed``), and a link to its notes. Of a long table
 ``<!-- table1 only accuracy, F1:begin -->`` shows the rows that have one of these texts in a cell; ``*`` stands for any.
 """
 
@@ -11,7 +11,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
@@ -19,10 +19,11 @@ from pathlib import Path
 from swarmformer.cli.command import CommandParser, exit_status, words_of
 
 from .errors import ReportError
+from .render import anchor, table_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path("reports") / "results"
-PLACE = re.compile(r"<!-- (([\w/+-]+)(?: only ([^:\n]+))?):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
+PLACE = re.compile(r"<!-- (([\w+-]+)(?: only ([^:\n]+))?):begin -->\n.*?<!-- \1:end -->", flags=re.DOTALL)
 
 
 def filled_files() -> dict[Path, str]:
@@ -32,24 +33,24 @@ def filled_files() -> dict[Path, str]:
     """
     paths = [path for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))) if path.exists()]
     texts = {path: path.read_text(encoding="utf-8") for path in paths}
-    return {path: PLACE.sub(partial(_fill, path), text) for path, text in texts.items() if PLACE.search(text)}
+    pages = {page: page.read_text(encoding="utf-8") for page in sorted((ROOT / RESULTS).rglob("*.md"))}
+    fill = partial(_fill, pages)
+    return {path: PLACE.sub(partial(fill, path), text) for path, text in texts.items() if PLACE.search(text)}
 
 
-def _fill(path: Path, place: re.Match[str]) -> str:
+def _fill(pages: Mapping[Path, str], path: Path, place: re.Match[str]) -> str:
     mark, name, only = place.groups()
     rows = [text.strip() for text in only.split(",")] if only else []
-    return f"<!-- {mark}:begin -->\n\n{_section(name, rows, path)}\n\n<!-- {mark}:end -->"
+    return f"<!-- {mark}:begin -->\n\n{_section(pages, name, rows, path)}\n\n<!-- {mark}:end -->"
 
 
-def _section(name: str, only: Sequence[str], path: Path) -> str:
-    found = [file for file in sorted((ROOT / RESULTS).rglob(f"{Path(name).name}.md"))
-             if file.with_suffix("").as_posix().endswith(f"/{name}")]  # fmt: skip
+def _section(pages: Mapping[Path, str], name: str, only: Sequence[str], path: Path) -> str:
+    found = [page for page, text in pages.items() if anchor(name) in text]
     if len(found) != 1:
-        listed = ", ".join(file.relative_to(ROOT).as_posix() for file in found)
-        raise ReportError(f"{path.name} asks for {name}, but there is "
-                          f"{f'more than one: {listed}' if found else f'no {name}.md below {RESULTS}'}")  # fmt: skip
-    lines = found[0].read_text(encoding="utf-8").splitlines()
-    head, rule, *rows = [line for line in lines if line.startswith("|")]
+        listed = ", ".join(page.relative_to(ROOT).as_posix() for page in found)
+        there = f"more than one: {listed}" if found else f"no table of that name below {RESULTS}"
+        raise ReportError(f"{path.name} asks for {name}, but there is {there}")
+    head, rule, *rows = table_lines(pages[found[0]], name)
     if only:
         cells = {row: [cell.strip(" `") for cell in row.split("|")] for row in rows}
         shown = {text: [row for row in rows if any(fnmatchcase(cell, text) for cell in cells[row])] for text in only}
@@ -57,7 +58,7 @@ def _section(name: str, only: Sequence[str], path: Path) -> str:
             raise ReportError(f"{path.name} asks for {absent[0]} of {name}, which has no such row")
         rows = [row for row in rows if any(row in found for found in shown.values())]
     table = "\n".join((head, rule, *rows))
-    return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)})"
+    return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)}#{name})"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -16,9 +17,9 @@ from swarmformer.records.base import digest_of
 from . import figures
 from .definition import Definition
 from .errors import ReportError
+from .origin import ALONE, sources_json, sources_of
 from .origin import NAME as SOURCES
-from .origin import sources_json
-from .render import FORMATS, TEXTS, Table, terminal, utf8
+from .render import FORMATS, TEXTS, Table, page, terminal, utf8
 from .render.escape import csv_text
 from .study.model import Study
 from .study.runs import NOT_WHOLE
@@ -45,9 +46,11 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Report:
-    """``files`` has all but what ``drawings`` give, each drawn in every one of ``formats``."""
+    """``files`` has all but what ``drawings`` give, each drawn in every one of ``formats``; ``sources``: as
+    ``sources_of`` gives them."""
 
     files: dict[str, bytes]
+    sources: Mapping[str, Any]
     drawings: tuple[Drawing, ...]
     status: str
     arms: tuple[Table, ...]
@@ -60,10 +63,10 @@ class Report:
         return {*self.files, *drawn}
 
     def committed(self) -> Report:
-        """Without what ``swarmformer report`` makes of the committed runs again: a table as Markdown, a figure as
-        SVG, and what they were made of."""
-        files = {name: content for name, content in self.files.items() if name.endswith(".md") or name == SOURCES}
-        return replace(self, files={name: files[name] for name in files if name != STATUS}, formats=("svg",))
+        """Without what ``swarmformer report`` makes of the committed runs again: pages of tables, and figures as SVG;
+        what they were made of stands together with that of others."""
+        pages = {name: content for name, content in self.files.items() if name.endswith(".md") and name != STATUS}
+        return replace(self, files=pages, formats=("svg",))
 
     def shown(self, width: int) -> str:
         """What a terminal of ``width`` characters shows: status and arms."""
@@ -75,21 +78,31 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
 
     Raises ReportError where a definition names an unknown kind or option, or two files would have one name.
     """
-    made = [(definition.table, table) for definition in definitions for table in definition.tables(study)]
-    tables, arms = [table for _, table in made], [table for kind, table in made if kind == "arms"]
+    made = [(definition, table) for definition in definitions for table in definition.tables(study)]
+    tables, arms = [table for _, table in made], [table for definition, table in made if definition.table == "arms"]
     drawings = drawings_of(study, definitions)
     # Counts of every status, each cell that is not completed with its cause, the registration and matched pairs.
     status = TEXTS.get_template("status.md.j2").render(grids=study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
+    named += pages_of(made)
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
     data = [(drawing.name, utf8(csv_text(drawing.frame))) for drawing in drawings]
     named += [(f"{name}.csv", text) for name, text in data]
     drawn_from = {name: digest_of(text) for name, text in data}
-    named += [(SOURCES, utf8(sources_json(tables, drawn_from, study, home)))]
+    sources = sources_of(tables, drawn_from, study, home)
+    named += [(SOURCES, utf8(sources_json({ALONE: sources})))]
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
         raise ReportError(f"two files of the report would be named {twice[0]}: rename a grid or a definition")
-    return Report(dict(named), tuple(drawings), status, tuple(arms))
+    return Report(dict(named), sources, tuple(drawings), status, tuple(arms))
+
+
+def pages_of(made: Iterable[tuple[Definition, Table]]) -> list[tuple[str, bytes]]:
+    """Name and content of every Markdown file; tables stand in the order of their definitions."""
+    pages = dict[str, list[Table]]()
+    for definition, table in made:
+        pages.setdefault(definition.page or definition.name, []).append(table)
+    return [(f"{name}.md", utf8(page(tables))) for name, tables in pages.items()]
 
 
 def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing]:

@@ -2,13 +2,14 @@
 
 Without ROW and COLUMN the table is shown with its rows and columns counted.
 
-TABLE is a file of a report (``…/table2.md``, ``.tex``, ``.csv``, ``.html``), that path without its ending, or the name
-of a table of a committed report. ROW and COLUMN count the table's body from 1, as that file shows it; a CSV has columns
-of its own.
+TABLE is the name of a table of a committed report (``arms_demo``), a table's file in a report (``…/arms_demo.tex``,
+``.csv``, ``.html``), or that path without its ending. ROW and COLUMN count the table's body from 1, as the report shows
+it; a CSV has columns of its own.
 
-``sources.json`` beside the tables holds: roots, first part of a source → folder or file, relative to its own folder;
-sources, every one once; sets, numbers of sources that an entry has together; figures, name → SHA-256 of its data;
-tables, name → title, columns (head, whether printed, names in the CSV) and rows of [text, number of its set].
+``sources.json`` beside the tables, or one for all committed reports, holds for each folder of a report: roots, first
+part of a source → folder or file, relative to that folder; sources, every one once; sets, numbers of sources that an
+entry has together; figures, name → SHA-256 of its data; tables, name → title, columns (head, whether printed, names in
+the CSV) and rows of [text, number of its set].
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ from swarmformer.records import UnreadableFileError, load_json
 
 from .errors import ReportError
 from .measured import RESULTS
-from .origin import NAME, REPORTS, SCHEMA, origin, root_of
+from .origin import ALONE, NAME, REPORTS, SCHEMA, origin, root_of
 from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
 from .words import plural
 
-SUFFIXES = tuple(f".{suffix}" for suffix in FORMATS)
+SUFFIXES = (".md", *(f".{suffix}" for suffix in FORMATS))
 
 
 @dataclass(frozen=True)
@@ -117,26 +118,35 @@ def counted(table: Path, width: int) -> str:
 def _found(table: Path) -> tuple[Path, dict[str, Any], dict[str, Any]]:
     """A table's file, as given or by its name among the committed reports, and what sources.json beside it says of the
     report and of the table."""
-    name = _name(table)
-    if not (table.parent / NAME).exists():
-        if table.parent != Path("."):
+    name, beside = _name(table), table.parent / NAME
+    if beside.exists():
+        record = _reports(beside).get(ALONE, {"tables": {}})
+    else:
+        committed = {RESULTS / folder: record for folder, record in _committed().items()}
+        if table.parent == Path("."):
+            table = _place(committed, name) / table
+        if table.parent.resolve() not in committed:
             raise ReportError(f"{table.parent}: no {NAME} there, which every report has")
-        places = [path.parent for path in sorted(RESULTS.rglob(NAME)) if name in _record(path.parent)["tables"]]
-        if len(places) != 1:
-            listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
-            where = f"several reports: {listed}" if places else "no committed report"
-            near = "" if places else _near(name)
-            raise ReportError(f"{name}: in {where}; give a path{near}")
-        table = places[0] / table
-    record = _record(table.parent)
+        record = committed[table.parent.resolve()]
     if name not in record["tables"]:
         raise ReportError(f"{table}: no table of that report, which has {', '.join(sorted(record['tables']))}")
     return table, record, record["tables"][name]
 
 
+def _place(committed: Mapping[Path, Facts], name: str) -> Path:
+    """The folder of the committed report that has a table of this name."""
+    places = [folder for folder, record in committed.items() if name in record["tables"]]
+    if len(places) != 1:
+        listed = ", ".join(place.relative_to(REPORTS).as_posix() for place in places)
+        where = f"several reports: {listed}" if places else "no committed report"
+        near = "" if places else _near(name)
+        raise ReportError(f"{name}: in {where}; give a path{near}")
+    return places[0]
+
+
 def _near(name: str) -> str:
     """Tables of that name in reports below the current folder."""
-    found = [path.as_posix() for above in ("", "*/", "*/*/") for path in Path().glob(f"{above}report*/{name}.md")]
+    found = [path.as_posix() for above in ("", "*/", "*/*/") for path in Path().glob(f"{above}report*/{name}.csv")]
     return f", such as {' or '.join(sorted(found))}" if found else ""
 
 
@@ -144,15 +154,21 @@ def _name(path: Path) -> str:
     return path.stem if path.suffix in SUFFIXES else path.name
 
 
-def _record(folder: Path) -> dict[str, Any]:
+def _committed() -> dict[str, Facts]:
+    """None where there is no checkout of the repository."""
+    return _reports(RESULTS / NAME) if (RESULTS / NAME).exists() else {}
+
+
+def _reports(path: Path) -> dict[str, Facts]:
+    """Folder of each report, relative to that of sources.json → what is recorded of it."""
     again = "make the report again with swarmformer report"
     try:
-        record = load_json(folder / NAME)
+        record = load_json(path)
     except UnreadableFileError as error:
-        raise ReportError(f"{folder / NAME}: cannot be read: {again}") from error
+        raise ReportError(f"{path}: cannot be read: {again}") from error
     if record.get("schema") != SCHEMA:
-        raise ReportError(f"{folder / NAME}: schema {record.get('schema')}, not {SCHEMA}: {again}")
-    return record
+        raise ReportError(f"{path}: schema {record.get('schema')}, not {SCHEMA}: {again}")
+    return dict(record["reports"])
 
 
 def _columns(table: dict[str, Any], suffix: str) -> list[tuple[int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,10 @@ from rich.text import Text
 from .escape import code, csv_text, latex, plain, prose, utf8
 from .table import LONG, MISSING, Column, Entry, Row, Table
 
-__all__ = ["FORMATS", "MISSING", "Column", "Entry", "Row", "Table", "environment", "fragment", "terminal", "utf8"]
+__all__ = [
+    "FORMATS", "MISSING", "Column", "Entry", "Row", "Table", "anchor", "environment", "fragment", "markdown",
+    "page", "table_lines", "terminal", "utf8",
+]  # fmt: skip
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -35,8 +39,30 @@ TEXTS, PAGES = (environment(TEMPLATES, autoescape=escaped) for escaped in (False
 
 
 def markdown(table: Table) -> str:
-    """Title, warnings, table and notes, aligned so that they read well in a terminal too; then what has details."""
-    return TEXTS.get_template("table.md.j2").render(table=table, grid=markdown_grid(table))
+    """Title, warnings, table and notes, aligned so that they read well in a terminal too; then what has details.
+
+    Before it an anchor of the table's name, so that ``PAGE.md#NAME`` leads to it.
+    """
+    return TEXTS.get_template("table.md.j2").render(
+        table=table, anchor=anchor(table.name), grid=markdown_grid(table)
+    )  # fmt: skip
+
+
+def anchor(name: str) -> str:
+    """The line that ``PAGE.md#NAME`` leads to."""
+    return f'<a id="{name}"></a>'
+
+
+def table_lines(page: str, name: str) -> list[str]:
+    """Lines of one table of a page that has it: the head, the rule below it, and a line for each row."""
+    below = page.partition(anchor(name))[2].splitlines()
+    return [*takewhile(is_row := lambda line: line.startswith("|"), dropwhile(lambda line: not is_row(line), below))]
+
+
+def page(tables: Sequence[Table]) -> str:
+    """Several tables as one Markdown text, with links to each before the first."""
+    links = [f"- [`{table.name}`](#{table.name}): {plain(table.title)}\n" for table in tables]
+    return "\n".join(["".join(links), *map(markdown, tables)] if len(tables) > 1 else map(markdown, tables))
 
 
 def markdown_grid(table: Table) -> str:
@@ -109,8 +135,8 @@ def csv(table: Table) -> str:
     return csv_text(frame)
 
 
-FORMATS: Mapping[str, Callable[[Table], str]] = {"md": markdown, "tex": tex, "html": document, "csv": csv}
-"""File ending → the whole file's text."""
+FORMATS: Mapping[str, Callable[[Table], str]] = {"tex": tex, "html": document, "csv": csv}
+"""Ending of a table's own file → the whole file's text; as Markdown, tables stand in a ``page``."""
 
 
 WIDEST, NARROWEST, BETWEEN = 44, 22, 2

@@ -127,11 +127,24 @@ def test_python_runs(block: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("page", [*PAGES, *sorted((ROOT / "docs" / "guide").glob("*.md"))], ids=lambda page: page.stem)
+EVIDENCE = [RESULTS / name for name in ("README.md", "cost/README.md", "paper/table7.md")]
+LINKING = [*PAGES, *sorted((ROOT / "docs" / "guide").glob("*.md")), *EVIDENCE]
+
+
+def places(page: Path) -> set[str]:
+    """What a link to a page can name after ``#``: anchors, and headings as GitHub turns them into anchors."""
+    text = page.read_text(encoding="utf-8")
+    headings = [re.sub(r"[^\w -]", "", heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {*re.findall(r'<a id="([^"]+)">', text), *(heading.lower().replace(" ", "-") for heading in headings)}
+
+
+@pytest.mark.parametrize("page", LINKING, ids=lambda page: f"{page.parent.name}/{page.stem}")
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-    missing = [target for target in targets if not target.startswith("http") and not (page.parent / target).exists()]
-    assert missing == []
+    links = re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text(encoding="utf-8"))
+    inner = ((target, place) for target, place in links if not target.startswith("http"))
+    led = [(page.parent / target if target else page, place) for target, place in inner]
+    assert [str(target) for target, _ in led if not target.exists()] == []
+    assert [(str(target), place) for target, place in led if place and place not in places(target)] == []
 
 
 def test_no_figure_of_the_results_is_typed_by_hand() -> None:

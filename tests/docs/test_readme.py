@@ -7,6 +7,7 @@ from itertools import takewhile
 
 import pytest
 
+from reports.render import table_lines
 from tests.committed import RESULTS
 from tests.processes import ROOT
 
@@ -22,7 +23,8 @@ DECISIONS = [cells for cells in ROWS if "](docs/components/" in cells[0]]
 
 
 def table(name: str) -> str:
-    return (RESULTS / "paper" / f"{name}.md").read_text(encoding="utf-8").replace("\\_", "_")
+    page = (RESULTS / "paper" / f"{name.partition('_')[0]}.md").read_text(encoding="utf-8")
+    return "\n".join(table_lines(page, name)).replace("\\_", "_")
 
 
 def test_figures_stand_in_committed_tables() -> None:
@@ -45,7 +47,8 @@ def test_arms_at_the_highest_rate_are_counted() -> None:
     said = re.search(r"(\d+) of (\d+) arms took the highest of three rates on IMDb, (\d+) of (\d+) on digits", results)
     counted: list[int] = []
     for grid in ("fraction_imdb_quick", "fraction_digits"):
-        tuning = (RESULTS / grid / "report" / f"tuning_{grid}.md").read_text(encoding="utf-8")
+        runs = (RESULTS / grid / "report" / "runs.md").read_text(encoding="utf-8")
+        tuning = "\n".join(table_lines(runs, f"tuning_{grid}"))
         trials = re.findall(r"^\| `\S+` +\| +([\d.]+) \|[^|]*\| (chosen)?", tuning, re.MULTILINE)
         chosen = [float(rate) for rate, mark in trials if mark]
         assert len({rate for rate, _ in trials}) == 3

@@ -111,7 +111,7 @@ def test_what_is_written_is_what_reports_read(tiny_grid: Grid, tmp_path: Path) -
     load(folder / cell / "result.json", Result)
     built = run_module("reports.build", folder, "--out", tmp_path / "report")
     assert built.returncode == 0, built.stderr
-    table = "".join((tmp_path / "report" / name).read_text() for name in ("status.md", "arms_tiny.md"))
+    table = "".join((tmp_path / "report" / name).read_text() for name in ("status.md", "runs.md"))
     for words in ("COMPLETED", "base", "majority", "NB-SVM", "operator at the root"):
         assert words in table
     assert "PENDING 1" not in run_module("experiments.grid", "status", path, "--runs", tmp_path).stdout

@@ -47,7 +47,7 @@ def test_figures_floors_report_and_text(grid: Path, tmp_path: Path, capsys: pyte
     kept = cells[0].folder(runs)
     _losses_add_up(kept, results[0])
     build([runs], tmp_path / "report")
-    report = (tmp_path / "report" / "arms_tiny.md").read_text()
+    report = (tmp_path / "report" / "runs.md").read_text()
     for words in ("test bits per byte", "test perplexity of a token", "`Kneser–Ney 5-gram (baseline)`", "`unigram"):
         assert words in report
     assert "epoch that validation chose" in report and "NB-SVM" not in report

@@ -46,7 +46,7 @@ def test_predictions_baselines_and_oracles_are_about_tokens(tiny_grid: Callable[
     assert right == result.metrics.test.accuracy
     assert list(json.loads((runs / "floors.json").read_text())["left_out"]) == ["NB-SVM"]
     build([runs], tmp_path / "report")
-    report = (tmp_path / "report" / "arms_tiny.md").read_text()
+    report = (tmp_path / "report" / "runs.md").read_text()
     for words in ("`look-up of the key (oracle)`", "Left out: NB-SVM", "`majority class (baseline)`"):
         assert words in report
 

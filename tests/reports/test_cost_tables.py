@@ -13,6 +13,7 @@ from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
 from reports.errors import ReportError
 from reports.measured import read_scaling
+from reports.render import table_lines
 from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
 from tests.reports.synthetic_measurements import least_time, scaling, scaling_row, start, timing
@@ -62,15 +63,17 @@ def evidence(folder: Path, **changes: Any) -> Path:
     return folder
 
 
+def cells(page: str, table: str, row: int) -> list[str]:
+    _, _, *rows = table_lines(page, table)
+    return [cell.strip() for cell in rows[row].strip("|").split("|")]
+
+
 def test_all_tables_are_written(tmp_path: Path) -> None:
     assert main([str(evidence(tmp_path))]) == 0
-    figures, speed, scaling = ((tmp_path / f"{name}.md").read_text() for name in ("figures", "speed", "scaling"))
-    row = re.search(r"^\| eval .*$", speed, re.MULTILINE)
-    assert row and [cell.strip() for cell in row[0].strip("|").split("|")] == [
-        "eval", "fast / published", "2", "3", "2.50 (2.40 to 2.60)", "", "5",
-    ]  # fmt: skip
-    assert "code abc" in figures and "70 %" in figures
-    assert "Missing: third at 16,384 tokens: needs more memory." in scaling
+    text = (tmp_path / "cost.md").read_text()
+    assert cells(text, "speed", 0) == ["eval", "fast / published", "2", "3", "2.50 (2.40 to 2.60)", "", "5"]
+    assert cells(text, "seconds_figures", 0)[-1] == "70 %" and "code abc" in text
+    assert "Missing: third at 16,384 tokens: needs more memory." in text
 
 
 def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
@@ -82,8 +85,8 @@ def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
     started = {"schema": 2, "starts": [start("old"), start("def")]}
     long = {**growth([0.5] * 4, [0.5] * 4), "rows": rows}
     evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
-    text = written(tmp_path)[tmp_path / "long.md"]
-    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[4:6])
+    text = written(tmp_path)[tmp_path / "cost.md"]
+    first, last = (cells(text, "long", row) for row in (0, 1))
     assert first == ["16,384", "base", "16.4", "5", "1,000", "10", "1.00", "3.00", "512"]
     assert last == ["10,000,000", "base", "10,000", "5", "1,000", "12.5", "1.25", "3.00", "512"]
     assert "base at 10,000,000 0.5, 2.0" in text and "code def" in text and "Missing: third at 16,384 tokens" in text
@@ -95,8 +98,8 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
     long |= {"rows": rows, "growth": [{**fit, "memory": None} for fit in long["growth"]]}
     started = {"schema": 1, **start("abc")}
     evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
-    text = written(tmp_path)[tmp_path / "long.md"]
-    last = [cell.strip() for cell in text.splitlines()[5].strip("|").split("|")]
+    text = written(tmp_path)[tmp_path / "cost.md"]
+    last = cells(text, "long", 1)
     assert last[5:7] == ["—", "—"], "processor time"
     assert re.search(r"^\| `base` .* — +\|$", text, re.MULTILINE), "exponent of memory"
 
@@ -118,9 +121,8 @@ def gpu(share: float = 0.05) -> dict[str, Any]:
 def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
     started = {"schema": 1, **start("def", packages={"torch": "2.11.0"})}
     evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
-    text = written(tmp_path)[tmp_path / "gpu.md"]
-    lines = [text.splitlines()[row] for row in (4, 6)]
-    first, last = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    text = written(tmp_path)[tmp_path / "cost.md"]
+    first, last = (cells(text, "gpu", row) for row in (0, 2))
     assert first[5:] == ["16.50", "14.85 to 18.15", "3", "4.83", "1.69", "9.13", "—", "5 %"]
     assert last[1:3] == ["training", "48 × 768"] and last[8] == last[10] == "—" and last[11] == "11.0"
     assert "training, fp32, compiled: full." in text

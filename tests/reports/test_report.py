@@ -13,11 +13,12 @@ import pytest
 
 from reports import committed
 from reports.build import main
+from reports.origin import sources_json
 from reports.report import Report
 from reports.written import write_together
 from tests.reports import synthetic_runs as runs
 
-TABLES = {f"arms_demo.{suffix}" for suffix in ("md", "tex", "csv", "html")}
+TABLES = {"runs.md", *(f"arms_demo.{suffix}" for suffix in ("tex", "csv", "html"))}
 FIGURE = {f"figure1.{suffix}" for suffix in ("svg", "png", "csv")}
 FILES = {*TABLES, *FIGURE, "status.md", "sources.json", "results.parquet"}
 """That are there whatever else can be made of the runs."""
@@ -89,7 +90,7 @@ def test_no_name_costs_a_report(tmp_path: Path, capsys: pytest.CaptureFixture[st
             runs.write_cell(loose, named, folder=f"odd{number}-{seed}")
         runs.write_cell(loose, runs.result("plain", seed, 0.5), folder=f"plain-{seed}")
     assert build(loose, "--out", tmp_path / "out", "--mix", "device") == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"arms_loose.md", "figure1.svg", "results.parquet"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {"arms_loose.csv", "figure1.svg", "results.parquet"}
     assert "plain" in capsys.readouterr().out
 
 
@@ -117,11 +118,13 @@ def test_a_check_says_how_much_it_compared(
     table: bytes, status: int, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    made = Report({"x.md": b"a\n", "y.md": b"", "sources.json": b"{}"}, (), "", ())
-    write_together(tmp_path / "results", {**made.files, "x.md": table})
+    made = Report({"x.md": b"a\n", "y.md": b""}, {"tables": {"x": {}, "y": {}}}, (), "", ())
+    sources = sources_json({"x": made.sources}).encode()
+    write_together(tmp_path / "results", {"x/x.md": table, "x/y.md": b"", "sources.json": sources})
     monkeypatch.setattr(committed, "FOLDER", tmp_path)
-    monkeypatch.setattr(committed, "_reports", lambda: iter([(tmp_path / "results", made)]))
+    monkeypatch.setattr(committed, "_reports", lambda: iter([(tmp_path / "results" / "x", made)]))
     monkeypatch.setattr(committed.cost, "written", dict)
+    monkeypatch.setattr(committed.cost, "tables", list)
     monkeypatch.setattr(committed.readme, "filled_files", dict)
     assert build("--check") == status
     words = f"Made again: 1 report, 2 tables, 0 figures, and what they fill in 0 documents: {verdict}. Figures"

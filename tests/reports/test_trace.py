@@ -34,7 +34,7 @@ def folders(found: Any) -> list[str]:
     return [source["source"] for source in found.sources]
 
 
-@pytest.mark.parametrize("name", ["arms_demo.md", "arms_demo.tex", "arms_demo.html", "arms_demo"])
+@pytest.mark.parametrize("name", ["arms_demo.tex", "arms_demo.html", "arms_demo"])
 def test_a_difference_comes_from_the_runs_of_both_arms(report: Path, name: str) -> None:
     found = trace(report / name, 2, 4)
     assert (found.row, found.column, found.text) == (
@@ -56,32 +56,33 @@ def test_a_csv_has_columns_of_its_own(report: Path) -> None:
 
 
 def test_floors_and_latencies_come_from_files(report: Path) -> None:
-    (floor,) = trace(report / "arms_demo.md", 3, 2).sources
+    (floor,) = trace(report / "arms_demo", 3, 2).sources
     assert (floor["source"], floor["task"], floor["data"]) == ("demo/floors.json", "listops", runs.DATA)
-    cost = trace(report / "arms_demo.md", 2, 7).sources[0]
+    cost = trace(report / "arms_demo", 2, 7).sources[0]
     assert (cost["source"], cost["device"], cost["threads"]) == ("demo/costs.json", runs.DEVICE, 2)
     assert cost["machine"] == "Test 9000"
 
 
 def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(report.parent, tmp_path / "moved")
-    found = trace(moved / "report" / "arms_demo.md", 1, 2)
+    found = trace(moved / "report" / "arms_demo", 1, 2)
     assert folders(found) == ["demo/base-0", "demo/base-1"]
     assert all(Path(source["folder"]).resolve().is_relative_to(moved.resolve()) for source in found.sources)
     shutil.rmtree(moved / "demo")
     with pytest.raises(ReportError, match=r"demo/base-0: gone.*put the runs back"):
-        trace(moved / "report" / "arms_demo.md", 1, 2)
+        trace(moved / "report" / "arms_demo", 1, 2)
 
 
 @pytest.mark.parametrize(
     ("table", "row", "column", "said"),
     [
-        ("arms_demo.md", 4, 1, "no row 4: its body has rows 1 to 3"),
-        ("arms_demo.md", 1, 0, "no column 0: its body has columns 1 to 8"),
-        ("table9.md", 1, 1, "no table of that report, which has arms_demo"),
+        ("arms_demo", 4, 1, "no row 4: its body has rows 1 to 3"),
+        ("arms_demo", 1, 0, "no column 0: its body has columns 1 to 8"),
+        ("table9", 1, 1, "no table of that report, which has arms_demo"),
+        ("runs.md", 1, 1, "no table of that report, which has arms_demo"),
         ("status.md", 1, 1, "no table of that report"),
         ("figure1.csv", 1, 1, "no table of that report"),
-        ("elsewhere/arms.md", 1, 1, "no sources.json there"),
+        ("elsewhere/arms", 1, 1, "no sources.json there"),
     ],
 )
 def test_what_cannot_be_traced_is_said(report: Path, table: str, row: int, column: int, said: str) -> None:
@@ -90,15 +91,15 @@ def test_what_cannot_be_traced_is_said(report: Path, table: str, row: int, colum
 
 
 def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(report / "arms_demo.md"), "1", "2"]) == 0
+    assert main([str(report / "arms_demo"), "1", "2"]) == 0
     shown = capsys.readouterr().out
     assert shown.startswith("row: base\n") and "code revision: abcdef0\n" in shown
     *_, first, second = shown.splitlines()
     assert [line.split(" | ")[0] for line in (first, second)] == ["source: demo/base-0", "source: demo/base-1"]
     assert "seed: 1" in second and "code revision" not in second, "what all have in common is said once"
-    assert main([str(report / "arms_demo.md"), "1", "2", "--json"]) == 0
+    assert main([str(report / "arms_demo"), "1", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["sources"][1]["source"] == "demo/base-1"
-    assert main([str(report / "arms_demo.md"), "99", "2"]) == 1
+    assert main([str(report / "arms_demo"), "99", "2"]) == 1
     assert "error: " in capsys.readouterr().err
 
 
@@ -108,7 +109,7 @@ def test_runs_of_several_arms_are_told_by_arm_each_with_its_own_accuracy(
     monkeypatch.setattr(runs, "cell_name", lambda arm, seed: f"{arm}-s{seed}-{runs.run_key(arm)[:8]}")
     grid = runs.write_grid(tmp_path / "demo", {"base": {0: 0.3, 1: 0.4125}, "x": {0: 0.5, 1: 0.6}}, [0, 1])
     build([grid], tmp_path / "report")
-    said = str(trace(tmp_path / "report" / "arms_demo.md", 2, 4))
+    said = str(trace(tmp_path / "report" / "arms_demo", 2, 4))
     base = f"source: demo/base-s*-{runs.run_key('base')[:8]}"
     assert said.count("arm: base") == said.count(base) == said.count(f"run key: {runs.run_key('base')}") == 1
     assert "\n  seed: 0 | test accuracy, %: 30.0\n  seed: 1 | test accuracy, %: 41.25" in said
@@ -123,7 +124,7 @@ def test_a_table_of_a_report_nearby_is_offered(
     report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(report, report.parent / "report-2", dirs_exist_ok=True)
-    (report.parent / "report-2" / "arms_demo.md").rename(report.parent / "report-2" / "arms_mine.md")
+    (report.parent / "report-2" / "arms_demo.csv").rename(report.parent / "report-2" / "arms_mine.csv")
     for folder, place in ((report.parent, ""), (report.parent.parent, f"{report.parent.name}/")):
         monkeypatch.chdir(folder)
         with pytest.raises(ReportError, match=rf"arms_mine: in no .*; give a path, such as {place}report-2/arms_mine"):

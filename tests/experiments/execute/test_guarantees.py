@@ -135,5 +135,5 @@ def report(folder: Path, out: Path) -> str:
     """The tables of a grid's report, without when it was registered and which commit was checked out by then."""
     done = run_module("reports.build", folder, "--out", out)
     assert done.returncode == 0, done.stderr
-    said = (out / "arms_tiny.md").read_text() + (out / "status.md").read_text()
+    said = (out / "runs.md").read_text() + (out / "status.md").read_text()
     return re.sub(r"revision [^,]*|registered \S+ at code \S+", "", said)

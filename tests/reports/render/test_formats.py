@@ -7,6 +7,7 @@ import itertools
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
@@ -16,7 +17,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reports.render import FORMATS, MISSING, Column, Entry, Row, Table, fragment, terminal, utf8
+from reports.render import (
+    FORMATS,
+    MISSING,
+    Column,
+    Entry,
+    Row,
+    Table,
+    fragment,
+    markdown,
+    page,
+    table_lines,
+    terminal,
+    utf8,
+)
 from reports.render.escape import latex, prose
 
 TEXTS = st.text(
@@ -51,13 +65,13 @@ def markdown_cells(text: str) -> list[list[str]]:
 @given(TWO_TEXTS)
 @settings(max_examples=200, deadline=None)
 def test_markdown_shows_every_text_as_it_is(rows: list[list[str]]) -> None:
-    assert markdown_cells(FORMATS["md"](table(rows))) == [[one_line(text) for text in row] for row in rows]
+    assert markdown_cells(markdown(table(rows))) == [[one_line(text) for text in row] for row in rows]
 
 
 @given(TEXTS.filter(lambda text: any(map(str.isalnum, text)) and "`" not in text))
 @settings(max_examples=100, deadline=None)
 def test_markdown_shows_names_as_code(name: str) -> None:
-    assert markdown_cells(FORMATS["md"](table([[name, "x"]], is_code=True)))[0][0] == one_line(name)
+    assert markdown_cells(markdown(table([[name, "x"]], is_code=True)))[0][0] == one_line(name)
 
 
 @given(TEXTS.filter(str.strip))
@@ -154,7 +168,7 @@ def test_csv_has_raw_numbers_under_names_of_their_own() -> None:
     made = Table("name", "Title", columns, (Row(first), Row(last)))
     assert [*made.csv_columns] == ["arm", "at_256_flops", "at_512_flops", "share"]
     assert list(csv.reader(StringIO(FORMATS["csv"](made))))[1:] == [["a,b", "1000", "", "0.5"], ["", "", "2000", ""]]
-    assert "seen" not in "".join(FORMATS[suffix](made) for suffix in ("md", "tex", "html"))
+    assert "seen" not in "".join(make(made) for make in (markdown, FORMATS["tex"], FORMATS["html"]))
 
 
 def test_numbers_stand_right_and_prose_left() -> None:
@@ -164,10 +178,20 @@ def test_numbers_stand_right_and_prose_left() -> None:
 
 def test_details_stand_below_the_table_under_their_rows_names() -> None:
     made = table([["first", "1"], ["second", "2"]], detail="all the figures", notes=("a note",))
-    text = FORMATS["md"](made)
+    text = markdown(made)
     assert text.index("| second") < text.index("a note") < text.index("**first**") < text.index("all the figures")
     assert text.index("**second**") < text.rindex("all the figures")
     assert "all the figures" not in markdown_cells(text)[0]
+
+
+def test_each_table_of_a_page_is_found_by_the_link_to_it() -> None:
+    names = ("runs", "runs_more", "more_runs")
+    made = [replace(table([[name, "1"]]), name=name, title="[a](b) `c`") for name in names]
+    text = page(made)
+    shown = MarkdownIt("commonmark", {"html": True}).render(text)
+    assert re.findall(r'href="#([\w+-]+)"', shown) == re.findall(r'<a id="([\w+-]+)"></a>', shown) == [*names]
+    assert [table_lines(text, name)[2:] for name in names] == [markdown(each).splitlines()[-2:-1] for each in made]
+    assert "#runs" not in page(made[:1]), "one table needs no list of tables"
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
@@ -183,7 +207,7 @@ def test_a_terminal_shows_every_cell_within_its_width(width: int) -> None:
 
 def test_half_a_surrogate_pair_and_a_line_end_cost_no_table() -> None:
     made = table([["two\nlines \ud83d", "1"]], is_code=True)
-    texts = {suffix: utf8(make(made)).decode() for suffix, make in FORMATS.items()}
+    texts = {suffix: utf8(make(made)).decode() for suffix, make in {**FORMATS, "md": markdown}.items()}
     assert all(r"\ud83d" in texts[suffix] for suffix in ("md", "csv", "html")) and "U+D83D" in texts["tex"]
     assert r"two lines \ud83d" in terminal(made, 80)
 

@@ -38,7 +38,7 @@ def test_a_kind_of_ones_own_is_one_file_and_one_definition(tmp_path: Path, monke
     grid, out = one_in(tmp_path / "demo"), tmp_path / "out"
     assert main([str(grid), "--out", str(out), "--tables", str(tmp_path / "mine")]) == 0
     assert "| `base` " in (out / "seconds.md").read_text() and "training, sec" in (out / "seconds.tex").read_text()
-    assert (out / "arms_demo.md").exists(), "beside ours"
+    assert (out / "arms_demo.csv").exists(), "beside ours"
 
 
 @pytest.mark.parametrize("name", ["arms", "one_factor", "effects", "peers", "cost", "published", "claims"])

@@ -57,12 +57,12 @@ def tables(folder: Path = FOLDER) -> list[Table]:
     if not (folder / "scaling").exists() or USUAL not in speeds:
         raise ReportError(f"{folder}: needs a scaling/ and a figures/ with figures.json")
     made = [_compared(speeds[USUAL], speeds.get(KEPT))]
-    made += [_arms(name, speed, code_of(folder / name)) for name, speed in speeds.items()]
+    made += [_arms(name, speed) for name, speed in speeds.items()]
     if (folder / GPU).exists():
-        made.append(_gpu(read_gpu(folder / GPU), code_of(folder / GPU)))
+        made.append(_gpu(read_gpu(folder / GPU)))
     made += [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)]
     if (folder / LONG).exists():
-        made += _long(read_scaling(folder / LONG), code_of(folder / LONG))
+        made += _long(read_scaling(folder / LONG))
     return made
 
 
@@ -72,11 +72,11 @@ def _table(name: str, title: str, head: str, rows: Sequence[Sequence[str]], *not
     return Table(name, title, columns, tuple(Row(tuple(map(Entry, row))) for row in rows), notes=notes)
 
 
-def _arms(name: str, speed: SpeedBenchmark, code: str) -> Table:
+def _arms(name: str, speed: SpeedBenchmark) -> Table:
     gaps = [f"Missing: {gap.group}, {gap.arm}: {gap.reason}." for gap in speed.missing]
     head = "arm; texts a call; median, s; p20 to p80; n; of the limit"
     return _table(f"seconds_{name}", f"{name}: seconds", head, [_arm(row) for row in speed.arms],
-                  f"{_machine(speed)}; {code}.", *gaps)  # fmt: skip
+                  f"{_machine(speed)}; {code_of(speed)}.", *gaps)  # fmt: skip
 
 
 def _machine(speed: SpeedBenchmark) -> str:
@@ -115,7 +115,7 @@ def _spread(row: SpeedRatio | None) -> str:
     return f"{row.ratio:.2f}{'' if row.ratio_p20 is None else f' ({row.ratio_p20:.2f} to {row.ratio_p80:.2f})'}{missed}"
 
 
-def _gpu(found: GpuBenchmark, code: str) -> Table:
+def _gpu(found: GpuBenchmark) -> Table:
     """Passes of the published sizes on a card, the authors' figures beside them."""
     head = (
         "variant; pass; texts × tokens; computed in; way; median, ms; p20 to p80; n; stated, ms; peak memory, GB; "
@@ -128,7 +128,7 @@ def _gpu(found: GpuBenchmark, code: str) -> Table:
     loads = [load for row in found.rows for load in row.load_average]
     card = f"{found.gpu.name}, driver {found.gpu.driver}, CUDA {found.gpu.cuda}; limits measured: {rates}"
     notes = (
-        f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; {code}.",
+        f"{card}; load average of the host {min(loads):.1f} to {max(loads):.1f}; {code_of(found)}.",
         " ".join(words for way, words in WAYS.items() if any(row.way == way for row in found.rows)),
         "Times are synchronised; memory is the peak that PyTorch allocated; an epoch has 22,500 texts of full length. "
         "Stated is the peak of Base, in fp32, and the memory that a card for Small is advised to have.",
@@ -154,15 +154,15 @@ def _growth(folder: Path, mode: str) -> list[Table]:
     return [replace(grown, name=mode), _exponents(f"{mode}_exponents", title, read_scaling(folder / mode), note)]
 
 
-def _long(scaling: ScalingCosts, code: str) -> list[Table]:
+def _long(scaling: ScalingCosts) -> list[Table]:
     """Texts in pieces: time and memory by variant and length, and the cost of a token against the shortest length."""
     ordered = sorted(scaling.rows, key=lambda row: (row.length, row.variant))
     head = "tokens; variant; median, s; n; tokens/s; CPU, µs a token; of the shortest; peak memory, GiB; bytes a token"
     first = ordered[0]
     note = (
         f"A forward pass in pieces of {first.piece:,} tokens, {first.precision}, {scaling.device}; each row in a fresh "
-        f"process; {code}. CPU: the processor's time, which other work on the machine lengthens less than the "
-        "clock's. Bytes a token: what the pass takes beyond the built model."
+        f"process; {code_of(scaling)}. CPU: the processor's time, which other work on the machine lengthens less than "
+        "the clock's. Bytes a token: what the pass takes beyond the built model."
     )
     loads = [f"{row.variant} at {row.length:,} {row.load_average[0]:.1f}, {row.load_average[1]:.1f}" for row in ordered]
     gaps = [f"Missing: {gap.variant} at {gap.length:,} tokens: {gap.reason}." for gap in scaling.missing]

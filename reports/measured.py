@@ -7,12 +7,11 @@ from typing import TypeVar
 
 from swarmformer.records import (
     COSTS,
-    ENVIRONMENT,
     FIGURES,
     GPU,
     Document,
-    Environment,
     GpuBenchmark,
+    Measurement,
     ScalingCosts,
     SpeedBenchmark,
     UnreadableFileError,
@@ -47,14 +46,10 @@ def read_gpu(folder: Path) -> GpuBenchmark:
     return found
 
 
-def code_of(folder: Path) -> str:
-    """The code that a measurement was made with: ``code d34dd80334d0, PyTorch 2.11.0``.
-
-    Raises ReportError where that was not recorded.
-    """
-    last = _read(folder / ENVIRONMENT, Environment, "experiments.benchmark").last
-    torch = last.packages.get("torch")
-    return f"code {last.code_revision}" + (f", PyTorch {torch}" if torch else "")
+def code_of(measured: Measurement) -> str:
+    """The code that a measurement was made with: ``code d34dd80334d0, PyTorch 2.11.0``."""
+    torch = measured.start.packages.get("torch")
+    return f"code {measured.start.code_revision}" + (f", PyTorch {torch}" if torch else "")
 
 
 def _read(path: Path, model: type[DocumentT], command: str) -> DocumentT:

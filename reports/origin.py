@@ -137,10 +137,10 @@ def _measured(file: Path) -> dict[str, Any]:
     """Device and environment of a file of measurements; other files are named alone."""
     if file.suffix != ".json":
         return {}
-    record, beside = load_json(file), file.parent / ENVIRONMENT
+    record = load_json(file)
     keys = {"device": "device", "threads": "threads", "data_key": "data", "task": "task"}
     known = {word: record[key] for key, word in keys.items() if key in record}
-    return {**known, **_machine(load_json(beside) if beside.exists() else record)}
+    return {**known, **_machine(record.get("start") or record)}
 
 
 def _machine(environment: dict[str, Any]) -> dict[str, Any]:

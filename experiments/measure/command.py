@@ -1,15 +1,13 @@
 """What the commands that measure cost do alike: check their keys, measure into a folder of their own, leave costs.json.
 
-settings.json       what was asked
-environment.json    packages, code, machine, device
-costs.json          limits, rows, and what is missing with its reason
-sacred/             sacred's record
+costs.json    what was asked, code, packages and machine, limits, rows, and what is missing with its reason
+sacred/       sacred's record, from before anything is measured
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -24,17 +22,7 @@ from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import describe_machine, device_name, resolve_device
 from swarmformer.errors import SpecError
 from swarmformer.merge import nest
-from swarmformer.records import (
-    COSTS,
-    ENVIRONMENT,
-    FIGURES,
-    GPU,
-    Environment,
-    LimitsOf,
-    MeasuredCosts,
-    save,
-    save_json,
-)
+from swarmformer.records import COSTS, FIGURES, GPU, LimitsOf, MeasuredCosts, save
 from swarmformer.records.costs import highest
 
 from ..cells import CellError
@@ -88,9 +76,9 @@ class CostCommand:
         asked = self._checked({key: config[key] for key in self.defaults})
         device, folder, measuring = resolve_device(asked["device"]), Path(config["folder"]), self._made(asked)
         with torch_threads(measuring.threads):
-            write_start(folder, asked, device)
+            begun = begin(folder, asked, device)
             measuring.run()
-            return _write(folder / COSTS, measuring, device)
+            return _write(folder / COSTS, measuring, device, begun)
 
 
 def free_name(runs: str, stem: str) -> str:
@@ -118,19 +106,19 @@ def new_folder(runs: str, name: str) -> Path:
     return folder
 
 
-def write_start(folder: Path, settings: Config, device: torch.device) -> None:
-    """What was asked, and on what; before anything is measured."""
+def begin(folder: Path, settings: Config, device: torch.device) -> dict[str, Any]:
+    """Make the folder; the fields of ``Measurement``: what was asked, and on what, before anything is measured."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_json(folder / "settings.json", settings)
-    save(folder / ENVIRONMENT, Environment(starts=(start(device, library_code()),)))
+    return {"settings": settings, "start": start(device, library_code())}
 
 
-def _write(path: Path, measuring: Measuring, device: torch.device) -> Path:
+def _write(path: Path, measuring: Measuring, device: torch.device, begun: Mapping[str, Any]) -> Path:
     """The outcome, the highest limits at the top as well."""
     if path.exists():
         raise CellError(f"{path.parent}: {path.name} appeared while measuring; nothing was overwritten")
     limits = {key: found.record() for key, found in measuring.limits.items()}
     record = measuring.record(
+        **begun,
         machine=describe_machine(),
         device=device_name(device),
         threads=measuring.threads,

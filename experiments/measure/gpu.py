@@ -40,7 +40,7 @@ from swarmformer.variants import load_variant
 from ..progress import print_tables
 from ..settings import check_keys, defaults_of
 from ..store import Config, make_experiment, run_command_line
-from .command import free_name, new_folder, sacred_words, write_start
+from .command import begin, free_name, new_folder, sacred_words
 from .measured import CostArm, Timed, arm_at
 
 EPOCH_TEXTS = 22_500
@@ -114,9 +114,12 @@ def cases(sizes: Sequence[Size], settings: Settings) -> Iterator[Case]:
 
 
 def measure(
-    settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any]
+    settings: Settings, sizes: Sequence[Size], device: torch.device, patch: Mapping[str, Any], begun: Mapping[str, Any]
 ) -> GpuBenchmark:
-    """Rows of the table, the ceilings by what is computed in, and what is missing with its reason."""
+    """Rows of the table, the ceilings by what is computed in, and what is missing with its reason.
+
+    begun: the fields of ``Measurement``.
+    """
     gpu = Gpu(**describe_device(device))
     arms = {size: _arm(size, patch) for size in sizes}
     limits: dict[str, Limits] = {}
@@ -125,6 +128,7 @@ def measure(
         limits[word] = limits[word].raised_by(_limits(arms, case, device))
     rows, impossible = _judged(timed, limits)
     return GpuBenchmark(
+        **begun,
         machine=describe_machine(),
         device=device_name(device),
         gpu=gpu,
@@ -251,8 +255,8 @@ def resolve(config: Config) -> Config:
 def main(_config: Config) -> None:
     settings = Settings(**{key: _config[key] for key in Settings.model_fields})
     folder, device = Path(_config["folder"]), resolve_device(settings.device)
-    write_start(folder, settings.model_dump(), device)
-    save(folder / GPU, measure(settings, SIZES, device, {}))
+    begun = begin(folder, settings.model_dump(), device)
+    save(folder / GPU, measure(settings, SIZES, device, {}, begun))
     show(folder / GPU)
 
 

@@ -2,8 +2,7 @@
 
 Some minutes on two CPU cores and up to 20 GB of memory; ``--batches 8`` measures memory at a smaller batch alone.
 
-properties.json     one list of rows a property
-environment.json    packages, code, machine, device
+properties.json: code, packages, machine and device, and a list of rows for each property.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ import torch
 from swarmformer.cli.command import command_parser, exit_status, words_of
 from swarmformer.code import library_code, start
 from swarmformer.cost.timing import torch_threads
-from swarmformer.environment import code_revision, device_name
+from swarmformer.environment import device_name
 from swarmformer.errors import SpecError
-from swarmformer.records import ENVIRONMENT, Environment, Properties, save
+from swarmformer.records import Properties, save
 
 from ..execute.local import usable_threads
 from ..properties import behaviour, sizes
@@ -31,10 +30,11 @@ CPU = torch.device("cpu")
 def measure(threads: int, batches: Sequence[int]) -> Properties:
     """Every property."""
     with torch_threads(threads):
+        begun = start(CPU, library_code())
         found = {key: tuple(rows()) for key, rows in (behaviour.MEASUREMENTS | sizes.MEASUREMENTS).items()}
         memory, missing = memory_rows(threads, batches)
         return Properties(
-            device=device_name(CPU), threads=threads, code_revision=code_revision(),
+            start=begun, device=device_name(CPU), threads=threads,
             **found, memory=tuple(memory), missing=tuple(missing),
         )  # fmt: skip
 
@@ -45,8 +45,6 @@ def write(folder: Path, threads: int, batches: Sequence[int]) -> None:
         raise SpecError(f"{folder} holds a measurement already; choose another --out, or move it away")
     found = measure(threads, batches)
     folder.mkdir(parents=True, exist_ok=True)
-    with torch_threads(threads):
-        save(folder / ENVIRONMENT, Environment(starts=(start(CPU, library_code()),)))
     save(folder / "properties.json", found)
     print(folder / "properties.json")
 

@@ -26,7 +26,7 @@ from swarmformer.ops.memory import SETTINGS
 from swarmformer.records import FIGURES, SpeedBenchmark, save
 
 from ..execute.local import usable_threads
-from ..measure.command import free_name, new_folder, sacred_words, write_start
+from ..measure.command import begin, free_name, new_folder, sacred_words
 from ..settings import as_list, check_keys, defaults_of
 from ..speed.depth import DEPTHS, GROUPS
 from ..speed.grid import grid_figure, measure_grid
@@ -58,7 +58,7 @@ def main(_config: Config) -> None:
     folder, threads = Path(_config["folder"]), _config["threads"] or usable_threads()
     depth, device = DEPTHS[_config["depth"]], torch.device("cpu")
     with torch_threads(threads):
-        write_start(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)
+        begun = begin(folder, {key: _config[key] for key in Settings.model_fields} | asdict(depth), device)
         found = measure_groups(_config["depth"], threads, _config["keep_memory"], as_list(_config["groups"]))
         name = device_name(device)
     grid = None
@@ -69,6 +69,7 @@ def main(_config: Config) -> None:
         )  # fmt: skip
         found.figures.append(grid_figure(grid))
     speed = SpeedBenchmark(
+        **begun,
         machine=describe_machine(),
         device=name,
         threads=threads,

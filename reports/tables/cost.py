@@ -64,7 +64,7 @@ def by_length(
         for length in shown
         for number, variant in enumerate(scaling.variants)
     ]
-    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=(_note(scaling, mode, folder), *_gaps(scaling, shown)))
+    return Table(mode, WORDS[mode], COLUMNS, tuple(rows), notes=(_note(scaling, mode), *_gaps(scaling, shown)))
 
 
 def _entries(scaling: ScalingCosts, base: str, variant: str, length: int, source: str) -> tuple[Entry, ...]:
@@ -103,11 +103,11 @@ def _ms(seconds: float) -> str:
     return f"{1e3 * seconds:,.0f}" if seconds >= 0.9995 else three(1e3 * seconds)
 
 
-def _note(scaling: ScalingCosts, mode: Mode, folder: Path) -> str:
+def _note(scaling: ScalingCosts, mode: Mode) -> str:
     first, limits = scaling.rows[0], scaling.limits
     return (
         f"{WORDS[mode].capitalize()} of {plural(first.batch, 'text')} in {first.precision}, all variants and lengths "
-        f"in the same rounds, {scaling.device}; {code_of(folder)}. Limits of the machine: "
+        f"in the same rounds, {scaling.device}; {code_of(scaling)}. Limits of the machine: "
         f"{engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
         f"{engineering(limits.copy_bytes_per_s)}B/s in copies."
     )

@@ -10,7 +10,7 @@ config.json, trial.json, failure.json, environment.json, curve.jsonl            
 runs.parquet                    all of a finished grid, sealed into one file
 answers.npz, asked_*.npz        what such a file keeps of predictions, laid out: of a cell; the examples, beside cells
 progress.json                   how far a cell or a trial that runs is
-costs.json, figures.json, gpu.json      what ``swarmformer bench`` measured: beside settings.json and environment.json
+costs.json, figures.json, gpu.json      what ``swarmformer bench`` measured, with what was asked and on what machine
 accuracy.json                   what ``python -m experiments.speed.accuracy`` measured
 properties.json, norms.json     what ``python -m experiments.properties`` measured, and its ``norms``
 """
@@ -34,7 +34,7 @@ from .base import (
     write_bytes_atomically,
 )
 from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits
+from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits, Measurement
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass

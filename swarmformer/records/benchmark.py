@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .base import Count, Natural, NotNegative, Positive, Record, RunKey
-from .costs import CostDocument, Gap, MachineLimits
+from .costs import Gap, MachineLimits, Measurement
 from .plan import Parameters
 
 
@@ -80,7 +80,7 @@ class LimitsOf(MachineLimits):
     measured_for: str
 
 
-class MeasuredCosts(CostDocument):
+class MeasuredCosts(Measurement):
     """``limits``: the highest of ``limits_by``, where those of each number of threads and precision stand."""
 
     machine: dict[str, Any]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Literal
 
 from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey, Share
+from .environment import Start
 
 FORMER_WORDS = {
     "ceilings": "limits",
@@ -36,6 +37,14 @@ class CostDocument(Document):
     @classmethod
     def upgraded(cls, raw: dict[str, Any], schema: int) -> dict[str, Any]:
         return dict(renamed(raw)) if schema == 1 else raw
+
+
+class Measurement(CostDocument):
+    """What a command measured, whole in one file: what was asked for, and the code, packages, machine and device at the
+    start."""
+
+    settings: dict[str, Any]
+    start: Start
 
 
 class MachineLimits(Record):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from .base import Count, Natural, NotNegative, Positive, Record
 from .benchmark import LeastTime, Timing
-from .costs import CostDocument, MachineLimits
+from .costs import MachineLimits, Measurement
 
 
 class GpuCase(Record):
@@ -61,7 +61,7 @@ class Gpu(Record):
     convolution_precision: str | None = None
 
 
-class GpuBenchmark(CostDocument):
+class GpuBenchmark(Measurement):
     """``limits`` by what is computed in."""
 
     machine: dict[str, Any]

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator
 
 from .base import Count, Document, Natural, NotNegative, Record, Share
+from .environment import Start
 from .plan import Parameters
 
 
@@ -116,9 +117,9 @@ class TooLarge(Batch):
 class Properties(Document):
     """``missing``: batches that did not fit, for which ``memory`` has a smaller one or none."""
 
+    start: Start
     device: str
     threads: Natural
-    code_revision: str
     order: tuple[OrderChange, ...]
     gates: tuple[Gates, ...]
     leaks: tuple[Leak, ...]

@@ -7,7 +7,7 @@ from typing import Any
 
 from .base import Count, Document, Natural, NotNegative, Positive, Record, RunKey, Share
 from .benchmark import Timing
-from .costs import CostDocument, MachineLimits
+from .costs import MachineLimits, Measurement
 
 
 class SpeedRatio(Record):
@@ -75,7 +75,7 @@ class GridSpeed(Record):
     same_metrics: bool
 
 
-class SpeedBenchmark(CostDocument):
+class SpeedBenchmark(Measurement):
     """``allocator``: how freed memory was given back. ``limits`` by precision. ``grid``: where one was timed."""
 
     machine: dict[str, Any]

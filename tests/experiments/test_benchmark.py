@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from experiments import benchmark, scaling
@@ -70,10 +71,9 @@ def test_fixed_shapes(tmp_path: Path, own_signals: None, capsys: pytest.CaptureF
     # Fast paths save operations; rows are held against those that are left.
     forward = [row for row in costs["rows"] if row["mode"] == "forward"]
     assert all(row["computed_flops"] < row["flops"] for row in forward)
-    assert json.loads((tmp_path / "a" / "settings.json").read_text())["lengths"] == [16, 37]
-    assert (tmp_path / "a" / "environment.json").exists() and (tmp_path / "a" / "sacred").is_dir()
-
     measured = load(tmp_path / "a" / "costs.json", BenchmarkCosts)
+    assert measured.settings["lengths"] == [16, 37] and measured.start.packages["torch"] == torch.__version__
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"costs.json", "sacred"}
     assert measured.limits.matmul_flops_per_s == max(found.matmul_flops_per_s for found in measured.limits_by)
     record = load(tmp_path / "a" / "costs.json", Costs)
     check_costs(record, "a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,17 +13,23 @@ from torch._inductor.exc import InductorError
 from experiments import benchmark
 from experiments.measure import gpu
 from experiments.measure.gpu import HEAD, SIZES, Case, Settings, Size, cases, cells, measure, show
+from swarmformer.code import library_code, start
 from swarmformer.cost.machine import Limits
 from swarmformer.errors import MemoryExhaustedError
 from swarmformer.records import GpuBenchmark, load, save
 
+CPU = torch.device("cpu")
 SMALL = {"model": {"dims": {"d_model": 16, "vocab_size": 50, "num_layers": 1}}}
+
+
+def begun() -> dict[str, Any]:
+    return {"settings": {}, "start": start(CPU, library_code())}
 
 
 @pytest.mark.slow
 def test_the_table_has_each_size_pass_and_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [Size("original_base", 16, 4, 2, 10.0, 9e9), Size("original_small", 8, 4, 2, 1e-9, 8e9)]
-    found = measure(Settings(budget_s=0.1, ways=["eager"]), sizes, torch.device("cpu"), SMALL)
+    found = measure(Settings(budget_s=0.1, ways=["eager"]), sizes, CPU, SMALL, begun())
     rows = found.rows
     assert len(rows) == len(list(cases(sizes, Settings(ways=["eager"])))) == 12 and found.missing == ()
     assert set(found.limits) == {"fp32", "tf32", "bf16"}
@@ -45,7 +52,7 @@ def test_a_clock_that_rises_while_it_is_measured_costs_no_row(monkeypatch: pytes
     monkeypatch.setattr(gpu, "limits_for", lambda *arguments: Limits(next(rates), 1e18, (1, 1, 1), "none"))
     size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
     monkeypatch.setattr(gpu, "cases", lambda sizes, settings: [Case(size, "forward", "fp32", "eager")])
-    found = measure(Settings(budget_s=0.1, ways=["eager"]), [size], torch.device("cpu"), SMALL)
+    found = measure(Settings(budget_s=0.1, ways=["eager"]), [size], CPU, SMALL, begun())
     assert found.missing == () and len(found.rows) == 1
     assert found.limits["fp32"].matmul_flops_per_s == 1e18 == found.rows[0].limit_flops_per_s
 
@@ -68,9 +75,9 @@ def test_what_one_pass_fails_of_costs_its_row_alone(
     size = Size("original_small", 8, 4, 2, 1e-9, 8e9)
     if reason is None:
         with pytest.raises(type(error), match=str(error)):
-            measure(settings, [size], torch.device("cpu"), SMALL)
+            measure(settings, [size], CPU, SMALL, begun())
         return
-    found = measure(settings, [size], torch.device("cpu"), SMALL)
+    found = measure(settings, [size], CPU, SMALL, begun())
     assert found.rows == () and [gap.mode for gap in found.missing] == ["forward", "training"]
     assert all(gap.reason.startswith(reason) and gap.way == "compiled" for gap in found.missing)
 

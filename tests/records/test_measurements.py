@@ -12,12 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from swarmformer.records import (
     COSTS,
-    ENVIRONMENT,
     FIGURES,
     GPU,
     AccuracyByPrecision,
     Document,
-    Environment,
     GpuBenchmark,
     Norms,
     Properties,
@@ -31,11 +29,10 @@ from swarmformer.records.costs import renamed
 from tests.committed import RESULTS
 
 KINDS: dict[str, type[Document]] = {
-    COSTS: ScalingCosts, FIGURES: SpeedBenchmark, GPU: GpuBenchmark, ENVIRONMENT: Environment,
+    COSTS: ScalingCosts, FIGURES: SpeedBenchmark, GPU: GpuBenchmark,
     "accuracy.json": AccuracyByPrecision, "properties.json": Properties, "norms.json": Norms,
 }  # fmt: skip
 FILES = sorted(path for name in KINDS for path in RESULTS.rglob(name))
-MEASURED = [path for path in FILES if path.name != ENVIRONMENT]
 
 
 def named(path: Path) -> str:
@@ -50,7 +47,7 @@ def test_a_committed_file_is_read_and_written_as_it_was(path: Path, tmp_path: Pa
     assert load(tmp_path / path.name, kind) == found
 
 
-@pytest.mark.parametrize("path", MEASURED, ids=named)
+@pytest.mark.parametrize("path", FILES, ids=named)
 def test_every_key_of_a_committed_file_is_kept(path: Path, tmp_path: Path) -> None:
     """What a record does not declare is passed over when a file is read, and would be lost when one is written."""
     save(tmp_path / path.name, load(path, KINDS[path.name]))

@@ -30,11 +30,16 @@ def scaling_row(variant: str, length: int, flops: int, median_s: float, share: f
 
 def scaling(*rows: dict[str, Any], missing: list[dict[str, Any]], growth: list[dict[str, Any]]) -> dict[str, Any]:
     limits = {"ceilings": LIMITS, "ceilings_by": [{"threads": 1, "measured_for": "fp32", **LIMITS}]}
-    head = {"schema": 1, "machine": {}, "device": "cpu", "threads": 1, **limits}
+    head = {"schema": 1, "machine": {}, "device": "cpu", "threads": 1, **limits, **begun("abc")}
     return {**head, "rows": list(rows), "missing": missing, "growth": growth}
 
 
+def begun(code_revision: str, **changes: Any) -> dict[str, Any]:
+    """What every measurement says of itself."""
+    return {"settings": {}, "start": start(code_revision, **changes)}
+
+
 def start(code_revision: str, **changes: Any) -> dict[str, Any]:
-    """What a start found; with a schema number, ``environment.json`` of schema 1."""
+    """What a start found."""
     machine: dict[str, Any] = {"git": None, "machine": {}, "threads": {}, "device": {}}
     return {"code_revision": code_revision, "python": "3.11", "platform": "any", "packages": {}, **machine, **changes}

@@ -16,7 +16,7 @@ from reports.measured import read_scaling
 from reports.render import table_lines
 from swarmformer.cost.parts import count_parameters
 from swarmformer.variants import load_variant
-from tests.reports.synthetic_measurements import least_time, scaling, scaling_row, start, timing
+from tests.reports.synthetic_measurements import begun, least_time, scaling, scaling_row, timing
 
 LENGTHS = (256, 768, 4096, 16384)
 
@@ -48,13 +48,13 @@ def speed(share: float = 0.7) -> dict[str, Any]:
            **timing(2.0), "share_of_ceiling": share}  # fmt: skip
     ceilings = {"fp32": {"matmul_flops_per_s": 2e11, "copy_bytes_per_s": 1e10}}
     head = {"schema": 1, "machine": {}, "device": "cpu", "threads": 2, "allocator": "as it comes"}
+    head |= begun("abc")
     return {**head, "figures": [figure], "arms": [arm], "ceilings": ceilings, "grid": None, "missing": []}
 
 
 def evidence(folder: Path, **changes: Any) -> Path:
     contents = {
-        "figures/figures.json": speed(), "figures/environment.json": {"schema": 1, **start("abc")},
-        "scaling/environment.json": {"schema": 1, **start("abc")},
+        "figures/figures.json": speed(),
         "scaling/costs.json": growth([0.5] * 4, [0.5] * 4), **changes,
     }  # fmt: skip
     for name, content in contents.items():
@@ -82,9 +82,8 @@ def test_texts_in_pieces_stand_against_their_shortest(tmp_path: Path) -> None:
          "peak_bytes": 3 * 2**30, "growth_bytes": 512 * length, "piece": 4096, "load_average": [0.5, 2]}
         for length, cost in ((16384, 10.0), (10**7, 12.5))
     ]  # fmt: skip
-    started = {"schema": 2, "starts": [start("old"), start("def")]}
-    long = {**growth([0.5] * 4, [0.5] * 4), "rows": rows}
-    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
+    long = {**growth([0.5] * 4, [0.5] * 4), "rows": rows, **begun("def")}
+    evidence(tmp_path, **{"scaling_long/costs.json": long})
     text = written(tmp_path)[tmp_path / "cost.md"]
     first, last = (cells(text, "long", row) for row in (0, 1))
     assert first == ["16,384", "base", "16.4", "5", "1,000", "10", "1.00", "3.00", "512"]
@@ -96,8 +95,7 @@ def test_what_was_not_measured_is_shown_as_missing(tmp_path: Path) -> None:
     rows = [{**point("base", length, 1000 * length, 1.0), "piece": 4096} for length in (16384, 10**7)]
     long = growth([0.5] * 4, [0.5] * 4)
     long |= {"rows": rows, "growth": [{**fit, "memory": None} for fit in long["growth"]]}
-    started = {"schema": 1, **start("abc")}
-    evidence(tmp_path, **{"scaling_long/costs.json": long, "scaling_long/environment.json": started})
+    evidence(tmp_path, **{"scaling_long/costs.json": long})
     text = written(tmp_path)[tmp_path / "cost.md"]
     last = cells(text, "long", 1)
     assert last[5:7] == ["—", "—"], "processor time"
@@ -113,14 +111,13 @@ def gpu(share: float = 0.05) -> dict[str, Any]:
     limits = {"matmul_flops_per_s": 7.9e14, "copy_bytes_per_s": 3e12, "best_product": [8192] * 3, "precision": "bf16"}
     card = {"type": "cuda", "name": "a card", "driver": "580", "cuda": "13.0", "matmul_precision": "none"}
     gap = {**case, "mode": "training", "computes_in": "fp32", "way": "compiled", "reason": "full"}
-    head = {"schema": 1, "machine": {}, "device": "cuda", "gpu": card, "limits": {"bf16": limits}}
+    head = {"schema": 1, "machine": {}, "device": "cuda", "gpu": card, "limits": {"bf16": limits}, **begun("abc")}
     rows = [forward, {**forward, "way": "compiled", "share_of_ceiling": 0.01}, training]
     return {**head, "rows": rows, "missing": [gap]}
 
 
 def test_figures_of_a_gpu_stand_beside_what_was_stated(tmp_path: Path) -> None:
-    started = {"schema": 1, **start("def", packages={"torch": "2.11.0"})}
-    evidence(tmp_path, **{"gpu/gpu.json": gpu(), "gpu/environment.json": started})
+    evidence(tmp_path, **{"gpu/gpu.json": {**gpu(), **begun("def", packages={"torch": "2.11.0"})}})
     text = written(tmp_path)[tmp_path / "cost.md"]
     first, last = (cells(text, "gpu", row) for row in (0, 2))
     assert first[5:] == ["16.50", "14.85 to 18.15", "3", "4.83", "1.69", "9.13", "—", "5 %"]

@@ -14,7 +14,7 @@ from reports.measured import RESULTS
 from reports.published import read_published
 from reports.render import MISSING, Table
 from reports.study.build import study
-from tests.reports.synthetic_measurements import scaling, scaling_row, start
+from tests.reports.synthetic_measurements import scaling, scaling_row
 from tests.reports.synthetic_runs import metrics, result, write, write_cell
 from tests.reports.tables.made_tables import entry, rows_of, ruled, tables
 
@@ -127,7 +127,6 @@ def row(variant: str, length: int, flops: int, median_s: float, share: float = 0
 def measured(folder: Path, *rows: dict[str, Any]) -> Path:
     gaps = [{"variant": "base+other", "length": 768, "reason": "too large"}]
     write(folder / "costs.json", scaling(*rows, missing=gaps, growth=[]))
-    write(folder / "environment.json", {"schema": 1, **start("abc")})
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ class Examples:
 def export(
     complete: CompleteModel, out: Path, name: str, *, examples: Examples, threads: int, int8: bool = False
 ) -> dict[str, Any]:
-    """Write ``out``, which is made whole beside and renamed when every check has passed.
+    """Write ``out``, which is made whole beside and renamed when every check has passed. Nothing is replaced.
 
     Args:
         name: of the format, see ``FORMATS``.
@@ -59,12 +60,12 @@ def export(
         What export.json says.
 
     Raises:
-        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is no export.
+        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is not empty.
     """
     if int8 and name != "onnx":
         raise SpecError(f"--quantize int8 is there for --format onnx, not for {name}")
-    if out.exists() and not (out / RECORD).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise SpecError(f"{out} is there, and is no earlier export: choose another --out")
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise SpecError(f"{out}: is there already; choose another --out, or move it away")
     with folder_written_whole(out) as folder:
         with torch_threads(threads):
             record = {"format": name, **_made(complete, folder, name, examples, threads, int8)}

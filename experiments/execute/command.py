@@ -71,7 +71,8 @@ def _started(executor: type[Executor], plan: Plan, options: argparse.Namespace) 
     """The executor with its options and workers; before it starts own data are read, which may be at fault."""
     own = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
-        read_data(plan)
+        for words in read_data(plan).warnings:
+            print(f"warning: {words}")
     jobs = max(plan.size, len(list(plan.trials())))
     threads = options.threads or plan.grid.threads
     workers = options.workers or executor.default_workers(jobs, options.device, threads, own)

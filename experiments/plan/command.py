@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .data import cut_texts, read_data
+from .data import read_data
 from .plan import Plan, load_plan
 from .registration import register
 
@@ -23,7 +23,8 @@ def plan_grid(grid: Path, folder: Path) -> None:
     plan = load_plan(grid)
     for line in (*_arms(plan), *remarks(plan), *_tuning(plan), *_comparisons(plan)):
         print(line)
-    for line in (*read_data(plan), *cut_texts(plan)):
+    found = read_data(plan)
+    for line in (*found.lines, *(f"warning: {words}" for words in found.warnings)):
         print(line)
     print(f"registered as {register(plan, folder)[:12]} in {folder}")
 

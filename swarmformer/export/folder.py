@@ -18,6 +18,7 @@ from swarmformer.export.check import TEXTS, TOLERANCE, Checker, Rows
 from swarmformer.export.formats import FORMATS, pad_id, to_int8
 from swarmformer.hub import CompleteModel
 from swarmformer.hub.complete import write_config
+from swarmformer.hub.source import EXPORT
 from swarmformer.hub.text import TOKENIZER, TextReader
 from swarmformer.hub.weights import WEIGHTS
 from swarmformer.records import folder_written_whole, save_json, write_bytes_atomically
@@ -25,8 +26,6 @@ from swarmformer.records.base import sha256_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-RECORD = "export.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +68,7 @@ def export(
     with folder_written_whole(out) as folder:
         with torch_threads(threads):
             record = {"format": name, **_made(complete, folder, name, examples, threads, int8)}
-        save_json(folder / RECORD, record)
+        save_json(folder / EXPORT, record)
     return record
 
 

@@ -38,9 +38,9 @@ def remarks(plan: Plan) -> Iterator[str]:
     for remark, arms in said.items():
         yield f"warning: {', '.join(arms)}: {remark}"
     if said:
-        yield ("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison "
-               "with it may say little of the mechanism: mend it, change its options or sizes (model: in the file), "
-               "or leave the arm out")  # fmt: skip
+        yield ("Unless its line says that nothing is wrong, such an arm is at a disadvantage for its size or task, or "
+               "breaks its contract, so that a comparison with it may say little of the mechanism: mend it, change its "
+               "options or sizes (model: in the file), or leave the arm out")  # fmt: skip
 
 
 def _arms(plan: Plan) -> Iterator[str]:

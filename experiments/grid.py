@@ -3,8 +3,8 @@
 plan    resolve and build every cell, read own files, print parameters and FLOPs, register the plan; nothing runs
 run     run what is not finished; the same command continues a killed grid
 status  where every cell stands and how far those are that run, also from another shell
-retry   set aside what failed or cannot be read (nothing is deleted) and run it; a cell whose cause lay outside of it,
-        as a full disk or a limit, goes on from its checkpoint
+retry   set aside what failed or cannot be read (nothing is deleted) and run it again, and nothing else; a cell whose
+        cause lay outside of it, as a full disk or a limit, goes on from its checkpoint
 export  curves, options and results into a folder of TensorBoard or MLflow
 seal    the records of a finished grid in one file, DIR/runs.parquet, to keep, commit and report; of predictions it has
         what was answered, and no weights
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
         return status
 
-    return logged_exit_status(run, "stopped; the same command goes on from here")
+    return logged_exit_status(run, "stopped; swarmformer grid run goes on from here")
 
 
 def _find(options: argparse.Namespace) -> None:
@@ -174,11 +174,13 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _retry(options: argparse.Namespace) -> int:
+    from .execute.command import resolve_and_run
     from .execute.failures import retry
     from .plan import load_plan
 
-    logger.info("set aside %d cells", retry(load_plan(options.grid), options.folder))
-    return _run(options)
+    failed = retry(load_plan(options.grid), options.folder)
+    logger.info("set aside %d cells", len(failed))
+    return resolve_and_run(options, only=failed)
 
 
 Command = Callable[[argparse.Namespace], int]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from swarmformer.contracts import Strict
+from swarmformer.contracts import Dims, Strict
 from swarmformer.errors import SpecError, suggest
+from swarmformer.models.swarmformer import SwarmFormer
 from swarmformer.schema import validate
+from swarmformer.sections.short_names import KEYS, short_names
+from swarmformer.spec import DataSpec
 
 from .store import Config
 
@@ -29,10 +32,21 @@ def check_keys(
     """
     known = (*model.model_fields, *sections)
     for key in set(config) - set(known):
-        raise SpecError(f"command line: unknown key {key!r}.{suggest(key, known)} Keys: {', '.join(known)}")
+        near = _below(key, sections) or suggest(key, known)
+        raise SpecError(f"command line: unknown key {key!r}.{near} Keys: {', '.join(known)}")
     plain = {key: value for key, value in config.items() if key in model.model_fields}
     plain |= {key: as_list(config[key]) for key in lists}
     return validate(model, plain, (), lambda path: "command line: ")
+
+
+def _below(key: str, sections: Sequence[str]) -> str:
+    """`` Did you mean 'train.lr'?``, where a section has a key of this name; of a model its slots and its sizes too."""
+    keys = {
+        "model": [*SwarmFormer.slots, "channel", "dims"], "model.dims": list(Dims.model_fields),
+        "data": list(DataSpec.model_fields), "train": [*KEYS, *short_names({}, {}, ("train",), lambda path: "")],
+    }  # fmt: skip
+    places = [f"{place}.{key}" for place, names in keys.items() if place.partition(".")[0] in sections and key in names]
+    return f" Did you mean {' or '.join(map(repr, places))}?" if places else ""
 
 
 def as_list(value: Any) -> list[Any]:

@@ -39,6 +39,8 @@ from .settings import check_keys, defaults_of
 from .store import Config, make_experiment, run_command_line
 from .watch import Watch
 
+logger = logging.getLogger("swarmformer")
+
 
 class Settings(Strict):
     """The keys that are no section."""
@@ -61,7 +63,8 @@ def resolve(config: Config) -> Config:
     rehearse(spec)
     folder = cell_folder(Path(settings.runs), settings.variant, spec)
     if not (folder / CONFIG).exists():  # a fault of own files is found before there is a run to be set aside
-        read_own(spec)
+        for words in read_own(spec).warnings:
+            logger.warning("%s", words)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 
 

@@ -1,6 +1,7 @@
 """``swarmformer trace TABLE ROW COLUMN``: the runs, configurations, code and machines behind one number.
 
-Without ROW and COLUMN the table is shown with its rows and columns counted.
+Without ROW and COLUMN the table is shown with its rows and columns counted. Of runs of more than two arms each arm is
+told in a line, with its weight in the effect where that is what the row has; ``--all`` tells of every run.
 
 TABLE is the name of a table of a committed report (``arms_demo``), a table's file in a report (``…/arms_demo.tex``,
 ``.csv``, ``.html``), or that path without its ending. ROW and COLUMN count the table's body from 1, as the report shows
@@ -17,8 +18,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,16 @@ from .errors import ReportError
 from .measured import RESULTS
 from .origin import ALONE, NAME, REPORTS, SCHEMA, origin, root_of
 from .render import FORMATS, Column, Entry, Row, Table, terminal, utf8
+from .tables.effects import OVER_OTHERS
+from .weights import said, weights_of
 from .words import plural
 
+Facts = dict[str, Any]
 SUFFIXES = (".md", *(f".{suffix}" for suffix in FORMATS))
+ACCURACY = "test accuracy, %"
+WEIGHTED = f"The effect is the sum of the arms' means times their weights ({said(0.0)}: no part in it, but in p Holm)"
+TOLD = {"source", "arm", "folder", "config", "run key", ACCURACY}
+"""Of a run, what the line of its arm tells, or its name."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +50,46 @@ class Traced:
     column: str
     text: str
     sources: tuple[dict[str, Any], ...]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Arm → its weight, where the entry is an effect of a factorial design."""
 
     def __str__(self) -> str:
         """What all sources say alike once, then what those of an arm do, then a line for each."""
+        return "\n".join(self._lines(_by_arm))
+
+    def summary(self) -> str:
+        """What all sources say alike once, then a line for each arm; two arms are told whole."""
+        several = len({source["arm"] for source in self.sources if "arm" in source}) > 2
+        return "\n".join(self._lines(self._arms)) if several else str(self)
+
+    def _lines(self, told: Callable[[Sequence[Facts]], Iterable[str]]) -> list[str]:
+        """``told``: of what is left of each source."""
         lines = [f"row: {self.row}", f"column: {self.column}", f"text: {self.text or '(empty)'}"]
         if not self.sources:
-            return "\n".join([*lines, "sources: none are recorded, so it is not made of measurements of runs"])
+            return [*lines, "sources: none are recorded, so it is not made of measurements of runs"]
         alike, rest = _parted([_shortened(source, len(self.sources)) for source in self.sources])
         lines += ["", f"{plural(len(self.sources), 'source')}{', all with' if any(rest) else ''}"]
         lines += [_said(key, value) for key, value in alike.items()]
-        return "\n".join([*lines, *_by_arm(rest)])
+        return [*lines, *told(rest)]
 
+    def _arms(self, rest: Sequence[Facts]) -> Iterator[str]:
+        """A line for each arm, then what is no run as it is, and what the lines do not tell."""
+        runs: dict[str, list[Facts]] = {}
+        for one in rest:
+            runs.setdefault(one.get("arm", ""), []).append(one)
+        others = runs.pop("", [])
+        yield from ["", WEIGHTED] if self.weights else [""]
+        yield from [*(self._arm(arm, of) for arm, of in runs.items()), *_by_arm(others), ""]
+        untold = sorted({key for of in runs.values() for one in of for key in one} - TOLD)
+        yield f"--all tells of every run: {', '.join(untold)}"
 
-Facts = dict[str, Any]
+    def _arm(self, arm: str, of: Sequence[Facts]) -> str:
+        known = [one[ACCURACY] for one in of if ACCURACY in one]
+        mean = f"mean {ACCURACY}: {sum(known) / len(known):5.2f}" if known else "no test accuracy"
+        keys = ", ".join(dict.fromkeys(one["run key"][:8] for one in of if "run key" in one))
+        weight = [f"{said(self.weights.get(arm, 0.0)):>5}"] if self.weights else []
+        return " | ".join([*weight, plural(len(of), "run"), mean, f"run key: {keys}", f"arm: {arm}"])
+
 
 
 def _shortened(source: Facts, number: int) -> Facts:
@@ -102,7 +137,15 @@ def trace(table: Path, row: int, column: int) -> Traced:
     text, number = entries[index]
     sources = [record["sources"][place] for place in record["sets"][number]]
     roots = {name: Path(os.path.normpath(path.parent / root)) for name, root in record["roots"].items()}
-    return Traced(entries[0][0], head, text, tuple(origin(source, roots[root_of(source)]) for source in sources))
+    origins = tuple(origin(source, roots[root_of(source)]) for source in sources)
+    return Traced(entries[0][0], head, text, origins, _weights(entries[0][0], head, origins, roots))
+
+
+def _weights(row: str, head: str, sources: Sequence[Facts], roots: Mapping[str, Path]) -> Mapping[str, float]:
+    """Of arms in an effect; of runs of one grid alone, and of all arms."""
+    grids = {root_of(source["source"]) for source in sources}
+    arms = {source["arm"] for source in sources if "arm" in source}
+    return weights_of(row, arms, roots[grids.pop()]) if len(grids) == 1 and head != OVER_OTHERS else {}
 
 
 def counted(table: Path, width: int) -> str:
@@ -189,7 +232,8 @@ def _run(words: Sequence[str]) -> None:
     parser.add_argument("table", type=Path, help="file of a report, or a table's name in a committed report")
     parser.add_argument("row", type=int, nargs="?", help="row of the body, from 1")
     parser.add_argument("column", type=int, nargs="?", help="column, from 1")
-    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--all", action="store_true", help="every run, however many arms there are")
+    parser.add_argument("--json", action="store_true", help="for machines; of every run")
     options = parser.parse_args(words)
     if (options.row is None) != (options.column is None):
         parser.error("give both ROW and COLUMN, or neither")
@@ -197,5 +241,6 @@ def _run(words: Sequence[str]) -> None:
         text = counted(options.table, shutil.get_terminal_size((120, 24)).columns)
     else:
         found = trace(options.table, options.row, options.column)
-        text = json.dumps(asdict(found), ensure_ascii=False, indent=1) if options.json else str(found)
+        shown = str(found) if options.all else found.summary()
+        text = json.dumps(asdict(found), ensure_ascii=False, indent=1) if options.json else shown
     print(utf8(text).decode())

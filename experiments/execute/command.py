@@ -24,10 +24,14 @@ from . import Executor, find_executor, options_of
 from .scheduler import GridScheduler
 
 logger = logging.getLogger("swarmformer.grid")
+ENDED = (Status.COMPLETED, Status.FAILED, Status.UNREADABLE)
 
 
-def resolve_and_run(options: argparse.Namespace) -> int:
+def resolve_and_run(options: argparse.Namespace, only: frozenset[str] | None = None) -> int:
     """Run what is unfinished, as a command line asks: 0 where every cell is completed then, or 1.
+
+    Args:
+        only: names of the cells that may be started; None: all.
 
     Raises:
         SpecError, DataError: a grid that cannot be built, an executor that is not there, or data that cannot be read.
@@ -46,7 +50,7 @@ def resolve_and_run(options: argparse.Namespace) -> int:
         logger.warning("%s", words)
     limits = plan.grid.limits.model_copy(update=StartLimits.given(options))
     scheduler = GridScheduler(
-        plan, options.grid, options.folder, started, options.threads, limits, options.seeds_together
+        plan, options.grid, options.folder, started, options.threads, limits, options.seeds_together, only
     )
     return _ended(scheduler, scheduler.run(), options)
 
@@ -67,7 +71,8 @@ def _started(executor: type[Executor], plan: Plan, options: argparse.Namespace) 
     """The executor with its options and workers; before it starts own data are read, which may be at fault."""
     own = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
-        read_data(plan)
+        for words in read_data(plan).warnings:
+            print(f"warning: {words}")
     jobs = max(plan.size, len(list(plan.trials())))
     threads = options.threads or plan.grid.threads
     workers = options.workers or executor.default_workers(jobs, options.device, threads, own)
@@ -80,6 +85,8 @@ def _ended(scheduler: GridScheduler, counts: Counter[Status], options: argparse.
     print(f"runs are in {options.folder}")
     if counts[Status.FAILED] or counts[Status.UNREADABLE]:
         print(f"when what failed is mended: swarmformer grid retry {options.again}")
+    if scheduler.only is not None and (left := scheduler.plan.size - sum(counts[status] for status in ENDED)):
+        print(f"not finished and left alone: {left} cells, which swarmformer grid run {options.again} runs")
     if counts[Status.COMPLETED] < scheduler.plan.size or scheduler.failed_extras:
         return 1
     if not scheduler.unasked:  # of which every run is to tell

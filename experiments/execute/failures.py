@@ -78,8 +78,8 @@ def record_failure(folder: Path, cause: str, *, traceback: str = "", resumable: 
         logger.error("%s: %s; it could not be recorded: %s", folder.name, cause, error)
 
 
-def retry(plan: Plan, folder: Path) -> int:
-    """Set aside what failed or cannot be read of a plan's cells, so that ``run`` takes them up; returns how many.
+def retry(plan: Plan, folder: Path) -> frozenset[str]:
+    """Set aside what failed or cannot be read of a plan's cells, so that they can be run; returns which.
 
     Trials are tried anew as long as nothing is chosen, and where all trials of an arm failed: what is chosen stays.
     """
@@ -91,7 +91,8 @@ def retry(plan: Plan, folder: Path) -> int:
         if trials and (folder / TUNING).exists():
             set_aside(folder / TUNING)
         cells = [*trials, *found.cells()]
-    return sum(set_failure_aside(cell.folder(folder)) for cell in cells)
+    places = [cell.folder(folder) for cell in cells]
+    return frozenset(place.relative_to(folder).as_posix() for place in places if set_failure_aside(place))
 
 
 def _choice_anew(plan: Plan, folder: Path) -> Tuning | None:

@@ -37,16 +37,16 @@ UNFINISHED = (Status.PENDING, Status.INTERRUPTED, Status.RUNNING)
 class GridScheduler:
     """Runs what is unfinished of a plan in ``folder``: its trials, then its cells; several may work on one folder.
 
-    ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all that there are; those of
-    a cell are the executor's. ``seeds_together``: cells of one specification in one process, at most.
+    ``plan`` has the chosen values once the trials are over. ``threads``: of latency, 0 for all; those of a cell are the
+    executor's. ``seeds_together``: cells of one specification in a process. ``only``: names of those to be started.
     """
 
     def __init__(
         self, plan: Plan, grid_file: Path, folder: Path, executor: Executor, threads: int = 0,
-        limits: StartLimits | None = None, seeds_together: int = 1,
+        limits: StartLimits | None = None, seeds_together: int = 1, only: frozenset[str] | None = None,
     ) -> None:  # fmt: skip
         self.plan, self.grid_file, self.folder, self.executor, self.threads = plan, grid_file, folder, executor, threads
-        self.limits, self.seeds_together = limits or plan.grid.limits, seeds_together
+        self.limits, self.seeds_together, self.only = limits or plan.grid.limits, seeds_together, only
         self.parted: set[str] = set()  # cells that did not end in a process with others
         self.done, self.total = 0, plan.size
         self.failed_extras: list[str] = []  # floors and latency that could not be had
@@ -65,7 +65,8 @@ class GridScheduler:
         if self.plan.grid.tune is not None:
             self._tune()
         # Floors take minutes and are not waited for between trials and cells: they run beside the latter.
-        self._work_off(list(self.plan.cells()), [self._floors()] if self.plan.grid.floors else [])
+        is_last = self._nothing_is_left()
+        self._work_off(list(self.plan.cells()), [self._floors()] if self.plan.grid.floors and is_last else [])
         self._keep_best()
         for path in lacking(self.plan, self.folder):
             logger.warning("%s: %s", path.relative_to(self.folder), WITHOUT_MODEL)
@@ -74,9 +75,17 @@ class GridScheduler:
             logger.warning("%s: finished before it was asked about %s as it is now; moving result.json away trains the "
                            "cell anew, which should be done of all that are compared",
                            path.relative_to(self.folder), ", ".join(tasks))  # fmt: skip
-        if self.plan.grid.latency is not None and len(self.plan.open_arms) < len(self.plan.arms):
+        if self.plan.grid.latency is not None and is_last and len(self.plan.open_arms) < len(self.plan.arms):
             self._measure_costs()
         return Counter(self._status(cell) for cell in self.plan.cells())
+
+    def _may_start(self, cell: Cell) -> bool:
+        return self.only is None or self._name(cell) in self.only
+
+    def _nothing_is_left(self) -> bool:
+        """Beside what may be started, so that floors and latency are due; else they are left to a run of the rest."""
+        rest = [self._status(cell) for cell in self.plan.cells() if not self._may_start(cell)]
+        return self.only is None or not (self.plan.open_arms or {*rest} & {*UNFINISHED})
 
     def _tune(self) -> None:
         """Run the trials and take on what they choose."""
@@ -96,11 +105,12 @@ class GridScheduler:
             logger.error("nothing is chosen, as trials cannot be read: %s; swarmformer grid retry sets aside what is "
                          "damaged, and runs them again", ", ".join(damaged))  # fmt: skip
         if unfinished:
-            logger.error("nothing is chosen, as trials are not finished: %s; the same command tries again",
-                         ", ".join(unfinished))  # fmt: skip
+            words = "nothing is chosen, as trials are not finished: %s; swarmformer grid run goes on with them"
+            logger.error(words, ", ".join(unfinished))
 
     def _work_off(self, wanted: list[Cell], jobs: list[Job]) -> None:
-        """The jobs, and of the cells those that are unfinished."""
+        """The jobs, and of the cells those that are unfinished and may be started."""
+        wanted = [cell for cell in wanted if self._may_start(cell)]
         self.total = len(wanted)
         at_once = self.executor.workers * self.seeds_together
         with Watch(self.total, at_once, self._outlook(wanted)) as self.watch:

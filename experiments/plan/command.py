@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .data import cut_texts, read_data
+from .data import read_data
 from .plan import Plan, load_plan
 from .registration import register
 
@@ -23,7 +23,8 @@ def plan_grid(grid: Path, folder: Path) -> None:
     plan = load_plan(grid)
     for line in (*_arms(plan), *remarks(plan), *_tuning(plan), *_comparisons(plan)):
         print(line)
-    for line in (*read_data(plan), *cut_texts(plan)):
+    found = read_data(plan)
+    for line in (*found.lines, *(f"warning: {words}" for words in found.warnings)):
         print(line)
     print(f"registered as {register(plan, folder)[:12]} in {folder}")
 
@@ -37,9 +38,9 @@ def remarks(plan: Plan) -> Iterator[str]:
     for remark, arms in said.items():
         yield f"warning: {', '.join(arms)}: {remark}"
     if said:
-        yield ("Such an arm is at a disadvantage for its size or task, or breaks its contract, so that a comparison "
-               "with it may say little of the mechanism: mend it, change its options or sizes (model: in the file), "
-               "or leave the arm out")  # fmt: skip
+        yield ("Unless its line says that nothing is wrong, such an arm is at a disadvantage for its size or task, or "
+               "breaks its contract, so that a comparison with it may say little of the mechanism: mend it, change its "
+               "options or sizes (model: in the file), or leave the arm out")  # fmt: skip
 
 
 def _arms(plan: Plan) -> Iterator[str]:

@@ -41,18 +41,22 @@ def factorial_effects(values: Values, levels: Levels, factors: Sequence[str]) ->
     effects = []
     for group in alias_groups(levels, factors):
         term, *others = group
-        estimate = contrast(values, _weights(term, levels))
+        estimate = contrast(values, effect_weights(term, levels))
         effects.append(Effect(term, estimate, {other: group[other] for other in others}))
     return sorted(effects, key=lambda effect: len(effect.term))
 
 
 def simple_effect(values: Values, levels: Levels, factor: str, other: str, *, is_on: bool) -> Estimate:
     """Effect of ``factor`` among the arms where ``other`` is on, or among those where it is off."""
-    among = {arm: on for arm, on in levels.items() if (other in on) == is_on}
-    return contrast(values, _weights((factor,), among))
+    return contrast(values, simple_weights(levels, factor, other, is_on=is_on))
 
 
-def _weights(term: Term, levels: Levels) -> dict[str, float]:
+def simple_weights(levels: Levels, factor: str, other: str, *, is_on: bool) -> dict[str, float]:
+    """Arm → its weight in ``simple_effect``; of the arms that have one."""
+    return effect_weights((factor,), {arm: on for arm, on in levels.items() if (other in on) == is_on})
+
+
+def effect_weights(term: Term, levels: Levels) -> dict[str, float]:
     """Of a mean less a mean; none where the term does not vary."""
     column = dict(zip(levels, signs(term, levels).tolist(), strict=True))
     counts = {sign: sum(value == sign for value in column.values()) for sign in (1, -1)}

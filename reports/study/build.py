@@ -16,6 +16,7 @@ from .costs import check_costs, timing_note
 from .effects import designs
 from .families import families
 from .grid import Grid, Status
+from .majority import majority_warnings
 from .model import GridStudy, Study
 from .predictions import Read, correct_of
 from .read import read_runs
@@ -82,6 +83,7 @@ def _in_words(made: GridStudy, grid: Grid, parted: Parted, unusable: Sequence[st
         *remarks.warnings(grid, made.cells, parted.kept), *parted.warnings,
         *remarks.data_warnings(made.references, made.data_key), *unusable,
         *remarks.plan_warnings(grid, kept_to.deviations, made.matched), *selection_warnings(checked),
+        *majority_warnings(made),
     )  # fmt: skip
     notes = (
         *remarks.notes(parted.kept, kept_to.said, made.matched),

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("model", metavar="MODEL", help="a folder, the folder of a run, or OWNER/NAME on the hub")
     parser.add_argument("--format", choices=FORMATS, default="onnx", help="default: %(default)s")
     parser.add_argument("--quantize", choices=("int8",), help="weights in eight bits; of onnx")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or an empty folder")
     add_example_options(parser)
     parser.add_argument("--threads", type=count, default=0, help="that are timed; 0: all that this process may use")
     parser.add_argument("--variant", help="for published weights: the variant that has their sizes")

@@ -85,8 +85,9 @@ def remarks_of(model: Model) -> tuple[str, ...]:
     """Of each slot whose FLOPs are counted: what a pass over the longest text does there that the count leaves out."""
     parts = (part for part in model.modules() if isinstance(part, Component) and part.flops_source == COUNTED)
     said = {part.slot: _left_out_of(part, model.dims) for part in parts}
-    words = "costs more than its FLOPs say, which leave out"
-    return tuple(f"{slot}: {words} {', '.join(names)}: compare latency" for slot, names in said.items() if names)
+    why, advice = "as products of matrices alone are counted", "nothing is wrong with it, but judge its cost by latency"
+    return tuple(f"{slot}: its FLOPs are too low, {why}, and not {', '.join(names)}; {advice}"
+                 for slot, names in said.items() if names)  # fmt: skip
 
 
 def _left_out_of(component: Component, dims: Dims) -> tuple[str, ...]:

@@ -54,7 +54,9 @@ def drawn(
         chosen, kept = _drawn_whole(groups, labels, kinds, free, rng)
     if len(kept):
         names = listed([split.ids[row] for row in kept])
-        logger.warning("drawn for another split, but left in training for want of others of their class: %s", names)
+        logger.warning("kept in training, as without it, or its group, a class would have no example there: %s. "
+                       "Nothing needs to be done; more examples of that class would let the other split have some",
+                       names)  # fmt: skip
     return chosen
 
 

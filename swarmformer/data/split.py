@@ -200,7 +200,10 @@ def cut_validation(train: RawSplit, fraction: float, seed: int, *, stratify: boo
     if not 0 < fraction < 1:
         raise DataError(f"validation_fraction must lie between 0 and 1, got {fraction}")
     if train.groups is None:
-        logger.warning("the source names no groups (films, say): the validation split is of random examples")
+        logger.warning("validation is drawn from the training examples one by one. That is right unless several come "
+                       "from one author, film or customer: then both have texts of each, and validation looks better "
+                       "than new texts will; to keep such examples together, own files name a column in "
+                       "data.task.group")  # fmt: skip
     groups = None if train.groups is None else numbered(train.groups)
     chosen = drawn(train, fraction, np.random.default_rng(seed), groups=groups, stratify=stratify)
     if not chosen.any() or chosen.all():

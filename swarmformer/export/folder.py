@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from swarmformer.export.check import TEXTS, TOLERANCE, Checker, Rows
 from swarmformer.export.formats import FORMATS, pad_id, to_int8
 from swarmformer.hub import CompleteModel
 from swarmformer.hub.complete import write_config
+from swarmformer.hub.source import EXPORT
 from swarmformer.hub.text import TOKENIZER, TextReader
 from swarmformer.hub.weights import WEIGHTS
 from swarmformer.records import folder_written_whole, save_json, write_bytes_atomically
@@ -24,8 +26,6 @@ from swarmformer.records.base import sha256_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-RECORD = "export.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Examples:
 def export(
     complete: CompleteModel, out: Path, name: str, *, examples: Examples, threads: int, int8: bool = False
 ) -> dict[str, Any]:
-    """Write ``out``, which is made whole beside and renamed when every check has passed.
+    """Write ``out``, which is made whole beside and renamed when every check has passed. Nothing is replaced.
 
     Args:
         name: of the format, see ``FORMATS``.
@@ -59,16 +59,16 @@ def export(
         What export.json says.
 
     Raises:
-        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is no export.
+        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is not empty.
     """
     if int8 and name != "onnx":
         raise SpecError(f"--quantize int8 is there for --format onnx, not for {name}")
-    if out.exists() and not (out / RECORD).is_file() and not (out.is_dir() and not any(out.iterdir())):
-        raise SpecError(f"{out} is there, and is no earlier export: choose another --out")
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
+        raise SpecError(f"{out}: is there already; choose another --out, or move it away")
     with folder_written_whole(out) as folder:
         with torch_threads(threads):
             record = {"format": name, **_made(complete, folder, name, examples, threads, int8)}
-        save_json(folder / RECORD, record)
+        save_json(folder / EXPORT, record)
     return record
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from swarmformer.errors import SpecError
+from swarmformer.errors import SpecError, listed
 from swarmformer.hub.text import TOKENIZER
 from swarmformer.hub.weights import PICKLED, PICKLES, WEIGHTS
 from swarmformer.records import RESULT
@@ -20,6 +20,10 @@ logger = logging.getLogger("swarmformer.hub")
 CONFIG = "config.json"
 CARD = "README.md"
 FILES = (WEIGHTS, CONFIG, TOKENIZER, CARD)
+EXPORT = "export.json"
+"""What ``swarmformer.export`` writes beside what it made."""
+OF_AN_EXPORT = ("which is an export for programs without swarmformer: name the model that it was made of, or export "
+                "that with --format safetensors")  # fmt: skip
 KEPT = "model"
 """Where a run keeps its model, in its own folder."""
 PATIENCE_S = 0.7
@@ -40,6 +44,8 @@ def weights_file(source: str | Path, revision: str | None = None) -> Path:
     path = Path(source).expanduser()
     if path.is_dir():
         return _in_folder(path)
+    if path.name != WEIGHTS and path.with_name(EXPORT).is_file():
+        raise SpecError(f"{path}: {OF_AN_EXPORT}")
     return path if path.is_file() else _downloaded(str(source), revision) / WEIGHTS
 
 
@@ -50,9 +56,23 @@ def _in_folder(folder: Path) -> Path:
     pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
     if pickles:
         raise SpecError(f"{folder / pickles[0]}: {PICKLED} as {WEIGHTS}")
-    kept_none = (folder / RESULT).is_file()
-    hint = "; the run kept none: move its result.json away and train again with keep_weights=true" if kept_none else ""
-    raise SpecError(f"{folder}: no {WEIGHTS} in this folder{hint}")
+    raise SpecError(f"{folder}: no {WEIGHTS} in this folder{_hint(folder)}")
+
+
+def _hint(folder: Path) -> str:
+    """What to name instead of a folder that is no model, or how to come by one."""
+    if (folder / EXPORT).is_file():
+        return f", {OF_AN_EXPORT}"
+    if (folder / RESULT).is_file():
+        return ("; the run kept none: move its result.json away and train again with keep_weights=true, in a grid file "
+                "keep_weights: true")  # fmt: skip
+    below = [path for depth in ("*", "*/*") for path in sorted(folder.glob(depth)) if path.name != KEPT]
+    if kept := [path for path in below if (path / KEPT / WEIGHTS).is_file()]:
+        return f", but in runs below it: name one, {listed(kept, most=3)}"
+    if any((path / RESULT).is_file() for path in below):
+        return ("; it is a folder of runs, none of which kept its model: write keep_weights: best into a grid file "
+                "before it is run, or train one model with swarmformer train")  # fmt: skip
+    return ""
 
 
 def _downloaded(repository: str, revision: str | None) -> Path:

@@ -131,7 +131,7 @@ class OwnKernel(Newcomer):
 
 
 @pytest.mark.parametrize(
-    ("cls", "words"), [(Running, "local: costs more than its FLOPs say, which leave out cumsum: compare latency"),
+    ("cls", "words"), [(Running, "and not cumsum; nothing is wrong with it, but judge its cost by latency"),
                        (OwnKernel, "swarmformer_tests::scan"), (Stating, ""), (Counting, ""), (Newcomer, "")],
 )  # fmt: skip
 def test_what_is_left_out_of_a_count_is_named(cls: type[Local], words: str) -> None:

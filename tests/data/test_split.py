@@ -94,7 +94,8 @@ def test_a_source_without_groups_is_said_to_have_none(caplog: pytest.LogCaptureF
     train = RawSplit([f"text {row}" for row in range(20)], np.arange(20) % 2, [f"train/{row}" for row in range(20)])
     with caplog.at_level("WARNING", logger="swarmformer.data"):
         cut_validation(train, 0.1, 0)
-    assert "the validation split is of random examples" in caplog.text
+    assert "validation is drawn from the training examples one by one" in caplog.text
+    assert "data.task.group" in caplog.text, "and what to do where that is wrong"
 
 
 @pytest.mark.parametrize("groups", [None, [f"film{row % 10}" for row in range(31)]])
@@ -111,7 +112,8 @@ def test_a_class_with_one_example_stays_in_training(groups: list[str] | None, ca
         assert len(validation) == 6, "others are drawn in its place"
         if rest.groups is not None and validation.groups is not None:
             assert not set(rest.groups) & set(validation.groups)
-        told += "left in training for want of others of their class" in caplog.text
+        told += "kept in training, as without it, or its group, a class would have no example there" in caplog.text
+        assert caplog.text.count("kept in training") == caplog.text.count(". Nothing needs to be done; more examples")
     assert 0 < told < 40, "where it was not drawn, nothing is said"
 
 

@@ -142,7 +142,10 @@ def test_what_flops_leave_out_is_said(tiny_grid: Grid, tmp_path: Path, monkeypat
     monkeypatch.syspath_prepend(tmp_path)
     arm = {"name": "scan", "variant": "base", "model": {"local": "scanning_part:Scanning"}}
     remarks = {arm.name: arm.remarks for arm in load_plan(tiny_grid(arms=["base", arm])).arms}
-    said = "local: costs more than its FLOPs say, which leave out cumsum: compare latency"
+    said = (
+        "local: its FLOPs are too low, as products of matrices alone are counted, and not cumsum; nothing is wrong "
+        "with it, but judge its cost by latency"
+    )
     assert remarks == {"base": (), "scan": (said,)}
 
 

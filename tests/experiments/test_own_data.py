@@ -3,6 +3,7 @@ is named."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,84 @@ def test_a_fault_leaves_no_failed_run_behind(
     assert train.main(words) != 0
     assert "test.csv, line 3: label 'neutral'" in capsys.readouterr().err
     assert not list((tmp_path / "runs" / "train").glob("*/failure.json"))
+
+
+NOTHING = {3: "", 11: "   ", 20: "\u200b"}
+"""Of a column of texts: empty, blank, and a sign of which the tokenizer makes nothing."""
+UNREAD = (
+    "3 texts of train are empty or become no token (rows 4, 12, 21 of the files of train, without header and empty "
+    "lines)"
+)
+
+
+def emptied(rows: list[str]) -> list[str]:
+    return [f"{NOTHING.get(place, row.partition(';')[0])};{row[-1]}" for place, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_texts_without_a_token_are_counted_and_told(
+    plan: Plan, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    valid = {"validation": "valid.csv"}
+    (tmp_path / "valid.csv").write_text("text;label\ngood;p\n;n\n")
+    assert plan(emptied(ROWS), ["good a;p", "bad a;n"], command=command, task=valid) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "no token" in line]
+    assert [line.partition(": such")[0] for line in said] == [
+        f"warning: {UNREAD}",
+        "warning: 1 text of validation is empty or becomes no token (row 2 of the files of validation, without "
+        "header and empty lines)",
+    ]  # fmt: skip
+    assert all("kept with their labels" in line and "take the rows out" in line for line in said)
+
+
+def test_rows_are_those_of_the_file_that_a_split_is_cut_from(
+    plan: Plan, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever split they are drawn into; the bytes of blanks are tokens, which say no more."""
+    assert plan(emptied(ROWS), ["good a;p", "bad a;n"], tokenizer="bytes", validation_fraction=0.4) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "no token" in line]
+    rows = re.findall(r"\d+", " ".join(line.partition("(")[2] for line in said))
+    assert sorted(map(int, rows)) == [4, 12] and all("of the files of train" in line for line in said)
+
+
+def test_only_the_first_of_many_are_named(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [*ROWS, *[f";{label}" for label in "np" * 5]]
+    assert plan(rows, ["good a;p", "bad a;n"], task={"validation": "test.csv"}) == 0
+    assert "10 texts of train are empty or become no token (rows 41, 42, 43, 44, 45, 46 and 4 more" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(("duplicates", "words"), [
+    ("keep", "warning: texts of train that stand in another split too: 2 in test (1 exactly)"), ("drop", ""),
+])  # fmt: skip
+def test_copies_between_splits_are_told_with_what_takes_them_out(
+    plan: Plan, duplicates: str, words: str, command: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "valid.csv").write_text("text;label\ngood;p\nbad;n\n")
+    test = ["bad film 0;n", "Good FILM 1!;p", "a;p", ";n"]
+    assert plan([*ROWS, ";p"], test, command=command, task={"validation": "valid.csv"}, duplicates=duplicates) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "stand in another split" in line]
+    assert [line.partition(":")[0] for line in said] == ["warning"] * bool(words)
+    assert all(line.startswith(words) and "data.duplicates: drop" in line for line in said)
+
+
+def test_copies_that_the_cut_of_validation_parts_are_told(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan(ROWS[:4] * 10, ["good a;p", "bad a;n"], validation_fraction=0.25) == 0
+    assert "train that stand in another split too: 30 in validation (30 exactly)" in capsys.readouterr().out
+
+
+def test_a_single_run_warns_of_the_same_and_each_once(plan: Plan, capsys: pytest.CaptureFixture[str]) -> None:
+    plan(emptied(ROWS), ["bad film 0;n", "good;p"], task={"validation": "test.csv"})
+    said = capsys.readouterr()
+    told = "1 of 2 texts in test are also in train"
+    assert said.err.count(told) == 1 and said.out.count(UNREAD) == 1
+    files = [f"data.task.{split}={file}.csv" for split, file in
+             {"train": "train", "test": "test", "validation": "test"}.items()]  # fmt: skip
+    words = ["variant=bag_of_embeddings", "data.task=files", *files, "model.dims.d_model=8", "model.dims.seq_len=8"]
+    assert train.main(["with", *words, "train.epochs=1"]) == 0
+    said = capsys.readouterr()
+    assert said.err.count(UNREAD) == 1 and said.err.count("1 in test (1 exactly)") == 1
+    assert train.main(["print_config", "with", *words]) == 0
+    assert "no token" not in capsys.readouterr().out

@@ -63,6 +63,11 @@ def test_a_run_leaves_everything_that_is_promised(tmp_path: Path) -> None:
     [
         (["variant=bse"], "unknown variant 'bse'. Did you mean 'base'"),
         (["varant=base"], "unknown key 'varant'. Did you mean 'variant'"),
+        (["lr=0.01"], "unknown key 'lr'. Did you mean 'train.lr'?"),
+        (["seq_len=64"], "unknown key 'seq_len'. Did you mean 'model.dims.seq_len'?"),
+        (["dims.seq_len=64"], "unknown key 'dims'. Did you mean 'model.dims'?"),
+        (["tokenizer=bytes"], "unknown key 'tokenizer'. Did you mean 'data.tokenizer'?"),
+        (["pooling=max"], "unknown key 'pooling'. Did you mean 'model.pooling'?"),
         (["data.task=imbd"], "data.task: unknown task 'imbd'. Did you mean 'imdb'"),
         (["data.task=listops", "train.epoch=3"], "train.epoch: unknown option. Did you mean 'epochs'"),
         (["data.task=listops", "train.lr=fast"], "train.optimiser.lr: Input should be a valid number, got 'fast'"),

@@ -280,12 +280,12 @@ def test_an_arm_all_of_whose_trials_failed_waits_and_is_retried(
     said = capsys.readouterr().out
     assert "trials: COMPLETED 6, FAILED 6" in said and "base: nothing, every trial failed" in said
     assert "PENDING 2" in said and "2 cells without chosen values: base" in said
-    assert failures.retry(plan, tmp_path) == 6
+    assert len(failures.retry(plan, tmp_path)) == 6
     assert not (tmp_path / TUNING).exists() and choice_of(plan, tmp_path) is None
     finish(plan, tmp_path, lambda cell: 0.2)
     again = settle(plan, tmp_path)
     assert again is not None and all(arm.chosen is not None for arm in again.arms)
-    assert failures.retry(plan, tmp_path) == 0 and (tmp_path / TUNING).exists()
+    assert len(failures.retry(plan, tmp_path)) == 0 and (tmp_path / TUNING).exists()
 
 
 def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
@@ -301,9 +301,10 @@ def test_trials_that_keep_the_choice_are_named_with_what_leads_on(
     assert told == [
         f"nothing is chosen, as trials cannot be read: tuning/{damaged.name}; swarmformer grid retry sets aside what "
         "is damaged, and runs them again",
-        f"nothing is chosen, as trials are not finished: tuning/{unfinished.name}; the same command tries again",
+        f"nothing is chosen, as trials are not finished: tuning/{unfinished.name}; swarmformer grid run goes on with "
+        "them",
     ]
-    assert failures.retry(plan, tmp_path) == 1, "and it does"
+    assert len(failures.retry(plan, tmp_path)) == 1, "and it does"
 
 
 def test_floors_hold_nothing_up(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,7 +336,7 @@ def test_a_damaged_choice_is_told_and_made_again_by_a_retry(
     said = capsys.readouterr().out
     assert f"UNREADABLE   {tmp_path / TUNING}: " in said and "swarmformer grid retry" in said
     assert "4 cells without chosen values: base, base+layer_norm" in said, "it goes on to the cells"
-    assert failures.retry(plan, tmp_path) == 0
+    assert len(failures.retry(plan, tmp_path)) == 0
     assert (tmp_path / "tuning-1.json").read_text() == "{" and settle(plan, tmp_path) == chosen_before
 
 

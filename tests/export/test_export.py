@@ -197,17 +197,37 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
     said = capsys.readouterr().out
     assert "logits differ by 0 at most" in said and "accuracy on 2 texts: model" in said and "texts/s" in said
     assert cli.main(["predict", "out", "a good film"]) == 0
-    assert cli.main(wanted) == 0, "an earlier export is replaced"
     assert not list(tmp_path.glob(".out*"))
-    (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "own").touch()
-    assert cli.main([*wanted[:-1], "other"]) == 1
-    assert "is there, and is no earlier export" in capsys.readouterr().err
-    assert cli.main([*wanted, "--quantize", "int8"]) == 1
+    assert cli.main([*wanted[:-1], "other", "--quantize", "int8"]) == 1
     assert "is there for --format onnx, not for safetensors" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert cli.main(["export", "model", "--out", "new"]) == 1
     assert "pip install 'swarmformer[export]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("there", ["an export", "a folder", "a file", "a link to nothing"])
+def test_what_is_there_is_never_replaced(there: str, tmp_path: Path) -> None:
+    complete, out = complete_model("bag_of_embeddings"), tmp_path / "out"
+    if there == "an export":
+        written(complete, out, "safetensors")
+    elif there == "a folder":
+        out.mkdir()
+        (out / "own").write_text("mine")
+    elif there == "a file":
+        out.write_text("mine")
+    else:
+        out.symlink_to(tmp_path / "gone")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(SpecError, match=r"out: is there already; choose another --out, or move it away$"):
+        written(complete_model("bag_of_embeddings", num_layers=1), out, "safetensors")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert out.is_symlink() == (there == "a link to nothing")
+
+
+def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    written(complete_model("bag_of_embeddings"), tmp_path / "out", "safetensors")
+    assert (tmp_path / "out" / "export.json").is_file()
 
 
 PARTS = [(entry.slot, entry.name) for entry in registry.list_components() if entry.slot in SwarmFormer.slots]

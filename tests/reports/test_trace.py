@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from reports.build import build
 from reports.errors import ReportError
 from reports.trace import Traced, main, trace
+from reports.weights import weights_of
 from swarmformer.records import ARCHIVE
 from tests.committed import RESULTS
 from tests.reports import synthetic_runs as runs
@@ -113,6 +116,54 @@ def test_runs_of_several_arms_are_told_by_arm_each_with_its_own_accuracy(
     base = f"source: demo/base-s*-{runs.run_key('base')[:8]}"
     assert said.count("arm: base") == said.count(base) == said.count(f"run key: {runs.run_key('base')}") == 1
     assert "\n  seed: 0 | test accuracy, %: 30.0\n  seed: 1 | test accuracy, %: 41.25" in said
+
+
+EFFECTS = [
+    ("table3_fraction_digits", 1, 2, 8, 8), ("table3_fraction_digits", 3, 2, 4, 4), ("table7", 1, 2, 8, 8),
+    ("table3_factorial_imdb", 4, 2, 2, 2), ("table3_factorial_imdb", 10, 2, 4, 4),
+]  # fmt: skip
+"""Table, row and column, and how many arms enter with a plus and with a minus."""
+
+
+@pytest.mark.parametrize(("table", "row", "column", "plus", "minus"), EFFECTS)
+def test_an_effect_is_told_by_arm_and_their_weighted_means_are_its_number(
+    table: str, row: int, column: int, plus: int, minus: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [str(RESULTS / "paper" / table), str(row), str(column)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    line = r"^ *(\S+) \| (\d+) runs \| mean test accuracy, %: +([\d.]+) \| run key: \w{8} \| arm: (\S+)$"
+    found = re.findall(line, said, re.M)
+    weights = [0.0 if weight == "·" else float(Fraction(weight.replace("−", "-"))) for weight, *_ in found]
+    assert len({arm for *_, arm in found}) == len(found)
+    assert [sum(weight > 0 for weight in weights), sum(weight < 0 for weight in weights)] == [plus, minus]
+    number = re.search(r"^text: (\S+)", said, re.M)
+    assert number is not None
+    effect = sum(weight * float(mean) for weight, (_, _, mean, _) in zip(weights, found, strict=True))
+    assert effect == pytest.approx(float(number[1].replace("−", "-")), abs=0.02), "means have two decimals"
+    assert main([*words, "--all"]) == 0
+    whole = capsys.readouterr().out
+    assert whole.count("  seed: ") == sum(int(runs) for _, runs, *_ in found)
+    assert len(said.splitlines()) < 30 + len(found) and said.splitlines()[:3] == whole.splitlines()[:3]
+
+
+def test_the_interaction_of_two_factors_has_weights_of_its_own() -> None:
+    found = trace(RESULTS / "paper" / "table3_factorial_imdb", 10, 2)
+    assert found.row == "gated_mlp × layer_norm"
+    on = {arm: {"gated_mlp", "layer_norm"} & set(arm.split("+")) for arm in found.weights}
+    assert len(on) == 8 and {arm: len(has) != 1 for arm, has in on.items()} == {
+        arm: weight > 0 for arm, weight in found.weights.items()
+    }
+
+
+def test_no_weight_is_told_where_a_row_is_no_effect_or_weighs_otherwise(tmp_path: Path) -> None:
+    grid = runs.write_grid(tmp_path / "demo", {arm: {0: 0.3} for arm in ("base", "x", "y")}, [0])
+    build([grid], tmp_path / "report")
+    found = trace(tmp_path / "report" / "arms_demo", 1, 2)
+    assert not found.weights and "sum of the arms' means" not in found.summary()
+    assert not weights_of("x with y", {"base", "x", "y"}, grid)
+    column, other = (trace(RESULTS / "paper" / "table3_pairs_digits", 1, number) for number in (2, 3))
+    assert column.weights and other.column == "without arms far out" and not other.weights
 
 
 def test_a_revision_with_changes_says_what_its_hash_is_of() -> None:

@@ -3,7 +3,7 @@
 title: Effects of the factors
 table: effects            # or figure: KIND; a file in reports/tables or reports/figures, or package.module:name
 options: {order: 2}       # of that kind, checked by it
-page: runs                # its tables stand in runs.md, with those of others that say so; else in NAME.md
+page: runs                # on runs.md, with all that say so; else a table on NAME.md, a figure on no page
 committed: true           # made for committed reports alone, as it needs their measurements
 notes: [what a reader should know, before what the kind itself says]
 """

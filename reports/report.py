@@ -30,13 +30,14 @@ RUNS, STATUS = "results.parquet", "status.md"
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure that is not drawn yet, and the data that it is drawn from."""
+    """A figure that is not drawn yet, and the data that it is drawn from; ``page``: where it stands, where on one."""
 
     name: str
     title: str
     figure: figures.Figure
     frame: pd.DataFrame
     notes: tuple[str, ...] = ()
+    page: str | None = None
 
     def draw(self, formats: Sequence[str] = figures.FORMATS) -> dict[str, bytes]:
         """File name → content."""
@@ -84,7 +85,7 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     # Counts of every status, each cell that is not completed with its cause, the registration and matched pairs.
     status = TEXTS.get_template("status.md.j2").render(grids=study.grids)
     named = [(STATUS, utf8(status)), (RUNS, runs_parquet(study.runs))]
-    named += pages_of(made)
+    named += pages_of(made, drawings)
     named += [(f"{table.name}.{suffix}", utf8(make(table))) for suffix, make in FORMATS.items() for table in tables]
     data = [(drawing.name, utf8(csv_text(drawing.frame))) for drawing in drawings]
     named += [(f"{name}.csv", text) for name, text in data]
@@ -97,12 +98,13 @@ def make_report(study: Study, definitions: Sequence[Definition], home: Path) -> 
     return Report(dict(named), sources, tuple(drawings), status, tuple(arms))
 
 
-def pages_of(made: Iterable[tuple[Definition, Table]]) -> list[tuple[str, bytes]]:
-    """Name and content of every Markdown file; tables stand in the order of their definitions."""
+def pages_of(made: Iterable[tuple[Definition, Table]], drawings: Sequence[Drawing]) -> list[tuple[str, bytes]]:
+    """Name and content of every Markdown file; tables stand in the order of their definitions, before figures."""
     pages = dict[str, list[Table]]()
     for definition, table in made:
         pages.setdefault(definition.page or definition.name, []).append(table)
-    return [(f"{name}.md", utf8(page(tables))) for name, tables in pages.items()]
+    pictures = {name: [drawing for drawing in drawings if drawing.page == name] for name in pages}
+    return [(f"{name}.md", utf8(page(tables, pictures[name]))) for name, tables in pages.items()]
 
 
 def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing]:
@@ -111,7 +113,8 @@ def drawings_of(study: Study, definitions: Sequence[Definition]) -> list[Drawing
     for definition in (each for each in definitions if each.figure is not None):
         try:
             figure = figures.KINDS.make(str(definition.figure), definition.options)
-            made.append(Drawing(definition.name, definition.title, figure, figure.data(study), definition.notes))
+            frame, at = figure.data(study), definition.page
+            made.append(Drawing(definition.name, definition.title, figure, frame, definition.notes, at))
         except ReportError as error:
             raise ReportError(f"{definition.name}.yaml: {error}") from error
     return [drawing for drawing in made if not drawing.frame.empty]

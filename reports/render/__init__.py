@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from typing import Protocol
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -59,10 +60,27 @@ def table_lines(page: str, name: str) -> list[str]:
     return [*takewhile(is_row := lambda line: line.startswith("|"), dropwhile(lambda line: not is_row(line), below))]
 
 
-def page(tables: Sequence[Table]) -> str:
-    """Several tables as one Markdown text, with links to each before the first."""
-    links = [f"- [`{table.name}`](#{table.name}): {plain(table.title)}\n" for table in tables]
-    return "\n".join(["".join(links), *map(markdown, tables)] if len(tables) > 1 else map(markdown, tables))
+class Pictured(Protocol):
+    """A figure that lies beside a page as ``NAME.svg``."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def notes(self) -> Sequence[str]: ...
+
+
+def page(tables: Sequence[Table], pictures: Sequence[Pictured] = ()) -> str:
+    """Tables, then pictures, as one Markdown text; of several, links to each come first."""
+    parts = [*map(markdown, tables), *map(_picture, pictures)]
+    links = [f"- [`{part.name}`](#{part.name}): {plain(part.title)}\n" for part in (*tables, *pictures)]
+    return "\n".join(["".join(links), *parts] if len(parts) > 1 else parts)
+
+
+def _picture(of: Pictured) -> str:
+    lines = [anchor(of.name), f"## {prose(of.title)}", f"![{plain(of.title)}]({of.name}.svg)", *map(prose, of.notes)]
+    return "\n\n".join(lines) + "\n"
 
 
 def markdown_grid(table: Table) -> str:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
@@ -192,6 +193,14 @@ def test_each_table_of_a_page_is_found_by_the_link_to_it() -> None:
     assert re.findall(r'href="#([\w+-]+)"', shown) == re.findall(r'<a id="([\w+-]+)"></a>', shown) == [*names]
     assert [table_lines(text, name)[2:] for name in names] == [markdown(each).splitlines()[-2:-1] for each in made]
     assert "#runs" not in page(made[:1]), "one table needs no list of tables"
+
+
+def test_a_figure_stands_below_the_tables_of_its_page() -> None:
+    drawing = SimpleNamespace(name="figure4", title="Curves | *so far*", notes=("1. a band",))
+    text = page([replace(table([["a", "1"]]), name="runs")], [drawing])
+    shown = MarkdownIt("commonmark", {"html": True}).render(text)
+    assert '<img src="figure4.svg" alt="Curves | *so far*"' in shown and "<p>1. a band</p>" in shown
+    assert shown.index('href="#figure4"') < shown.index('id="runs"') < shown.index('id="figure4"')
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

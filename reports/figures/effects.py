@@ -42,10 +42,9 @@ class OfDesigns(Figure):
         """Each design with what its rows begin with; its number where the grid has several."""
         count = 0
         for panel, grid in self.panels(study):
-            for number, design in enumerate(grid.effects, 1):
-                several = f", design {number}" if len(grid.effects) > 1 else ""
+            for which, design in grid.told_apart:
                 line = {"line": count // self.side_by_side, "metric": grid.metric}
-                yield {**panel, "panel": panel["panel"] + several, **line}, grid, design
+                yield {**panel, "panel": panel["panel"] + which, **line}, grid, design
                 count += 1
 
     def heading(self, row: pd.DataFrame) -> str:

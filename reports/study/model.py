@@ -116,6 +116,12 @@ class GridStudy:
         alike = [each for each in self._baselines if CUT in each.name and each.sources[0].startswith(own)]
         return max(alike, key=lambda each: each.accuracy.mean, default=None)
 
+    @property
+    def told_apart(self) -> list[tuple[str, Design]]:
+        """Each factorial design with what is added to the name of the grid: ", design 2" where it has several."""
+        several = len(self.effects) > 1
+        return [(f", design {number}" if several else "", one) for number, one in enumerate(self.effects, 1)]
+
     def contrasts(self) -> Iterator[Contrast]:
         """Every comparison of the grid, simple effects included."""
         of_designs = (family for design in self.effects for family in (design.main, design.interactions))

@@ -28,13 +28,13 @@ def effects(study: Study, *, order: Literal[1, 2] = 2) -> list[Table]:
     """
     made = []
     for grid in study.grids:
-        for number, design in enumerate(grid.effects, 1):
-            name = grid.name + (f"_{number}" if len(grid.effects) > 1 else "")
-            made += [_effects(grid, design, order, name), _arms(grid, design, f"{name}_arms")]
+        for number, (which, design) in enumerate(grid.told_apart, 1):
+            name, title = grid.name + f"_{number}" * bool(which), layout.title(grid) + which
+            made += [_effects(grid, design, order, name, title), _arms(grid, design, f"{name}_arms", title)]
     return made
 
 
-def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -> Table:
+def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str, title: str) -> Table:
     families = [design.main, design.interactions][:order]
     contrasts = [one for family in families for contrast in family.contrasts for one in (contrast, *contrast.simple)]
     far = _is_told(contrasts)
@@ -45,7 +45,7 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str) -
     of_design = (_aliasing(design), _heredity(contrasts), _far_out(grid, design, contrasts),
                  *layout.reasons(contrasts), design.power)  # fmt: skip
     columns, notes = tuple(map(Column, heads)), tuple(filter(None, (*of_design, grid.verdicts, *grid.notes)))
-    return Table(name, layout.title(grid), columns, tuple(rows), grid.warnings, notes)
+    return Table(name, title, columns, tuple(rows), grid.warnings, notes)
 
 
 def _rows(contrast: Contrast, *, ruled: bool, far: bool) -> list[Row]:
@@ -123,13 +123,13 @@ def _is_told(contrasts: Sequence[Contrast]) -> bool:
     return any(contrast.over_others for contrast in contrasts)
 
 
-def _arms(grid: GridStudy, design: Design, name: str) -> Table:
+def _arms(grid: GridStudy, design: Design, name: str, title: str) -> Table:
     """Every arm with its levels (● on, ○ off), then baselines and oracles on the same data."""
     lines = [layout.Line(grid, arm) for arm in grid.arms if arm.name in design.levels]
     lines += layout.reference_lines(grid) if grid.metric == "accuracy" else []
     levels = [layout.Cells(factor, partial(_level, design, factor)) for factor in design.factors]
     columns, rows = layout.laid_out(lines, (c.name, *levels, c.count, c.value, c.parameters, c.flops))
-    return Table(name, f"{layout.title(grid)}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
+    return Table(name, f"{title}, the arms", columns, rows, grid.warnings, ("● on, ○ off.", *grid.notes))
 
 
 def _level(design: Design, factor: str, line: layout.Line) -> Entry:

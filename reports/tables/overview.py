@@ -12,35 +12,36 @@ from ..words import in_points, percent, with_bounds
 from . import table
 from .layout import METRICS, learning_rates
 
-InGrid = tuple[GridStudy, Design]
+InGrid = tuple[GridStudy, str, Design]
+"""A design, and what tells it from others of its grid."""
 
 
 @table("overview")
 def overview(study: Study) -> list[Table]:
     """One table over all designs; nothing where there is none."""
-    designs = [(grid, design) for grid in study.grids for design in grid.effects]
+    designs = [(grid, *one) for grid in study.grids for one in grid.told_apart]
     return [_table(designs)] if designs else []
 
 
 def _table(designs: Sequence[InGrid]) -> Table:
-    factors = _beside_their_like(dict.fromkeys(factor for _, design in designs for factor in design.factors))
+    factors = _beside_their_like(dict.fromkeys(factor for *_, design in designs for factor in design.factors))
     heads = _heads(designs)
     rows = [Row((Entry(factor, {"factor": factor}),
-                 *(_effect(head, design, factor) for head, (_, design) in zip(heads, designs, strict=True))))
+                 *(_effect(head, design, factor) for head, (*_, design) in zip(heads, designs, strict=True))))
             for factor in factors]  # fmt: skip
-    runs, found = [design.main.sources for _, design in designs], [_found(design) for _, design in designs]
-    margins = [f"±{percent(grid.margin)}" if grid.margin else MISSING for grid, _ in designs]
+    runs, found = [design.main.sources for *_, design in designs], [_found(design) for *_, design in designs]
+    margins = [f"±{percent(grid.margin)}" if grid.margin else MISSING for grid, *_ in designs]
     rows += [
-        _told("registered margin", heads, margins, [_of_plan(grid) for grid, _ in designs]),
+        _told("registered margin", heads, margins, [_of_plan(grid) for grid, *_ in designs]),
         _told("smallest effect found with 80 % power", heads, found, runs, ruled=False),
-        _told("seeds with every arm", heads, [str(design.seeds) for _, design in designs], runs, ruled=False),
+        _told("seeds with every arm", heads, [str(design.seeds) for *_, design in designs], runs, ruled=False),
     ]
-    notes = [f"{head}: {design.power}" for head, (_, design) in zip(heads, designs, strict=True)]
-    notes += learning_rates([*{grid.name: grid for grid, _ in designs}.values()])
-    several = len({grid.metric for grid, _ in designs}) > 1
-    of_metric = [f" of {METRICS[grid.metric]}" if several else "" for grid, _ in designs]
+    notes = [f"{head}: {design.power}" for head, (*_, design) in zip(heads, designs, strict=True)]
+    notes += learning_rates([*{grid.name: grid for grid, *_ in designs}.values()])
+    several = len({grid.metric for grid, *_ in designs}) > 1
+    of_metric = [f" of {METRICS[grid.metric]}" if several else "" for grid, *_ in designs]
     columns = (Column("factor"), *(Column(f"{head}, points{of}") for head, of in zip(heads, of_metric, strict=True)))
-    metrics = " and ".join(dict.fromkeys(METRICS[grid.metric] for grid, _ in designs))
+    metrics = " and ".join(dict.fromkeys(METRICS[grid.metric] for grid, *_ in designs))
     return Table("", f"on {metrics}", columns, tuple(rows), notes=tuple(notes))
 
 
@@ -52,9 +53,10 @@ def _beside_their_like(factors: Iterable[str]) -> list[str]:
 
 
 def _heads(designs: Sequence[InGrid]) -> list[str]:
-    """The task, and the grid where several are of one task."""
-    tasks = [grid.task for grid, _ in designs]
-    return [grid.task if tasks.count(grid.task) == 1 else f"{grid.task} ({grid.name})" for grid, _ in designs]
+    """The task, and the grid where several designs are of one task."""
+    tasks = [grid.task for grid, *_ in designs]
+    return [grid.task if tasks.count(grid.task) == 1 else f"{grid.task} ({grid.name}{which})"
+            for grid, which, _ in designs]  # fmt: skip
 
 
 def _effect(head: str, design: Design, factor: str) -> Entry:

@@ -139,6 +139,19 @@ def test_an_overview_has_every_effect_of_every_task(tmp_path: Path) -> None:
     assert all(source.startswith("two/") and source[-1] in "01" for source in made_of[1]), "runs, of two seeds"
 
 
+def test_two_designs_of_a_grid_are_told_apart(tmp_path: Path) -> None:
+    grid = write_design(tmp_path / "one", {("a",): 0.05}, factors=("a", "b"), resolution=None)
+    plan = json.loads((grid / "plan.json").read_text())
+    write_registered(grid, {**plan, "designs": [*plan["designs"], *plan["designs"]]})
+    made = tables("effects", grid)
+    assert len({table.name for table in made}) == len({table.title for table in made}) == 4
+    assert made[2].title.endswith(", design 2")
+    (table,) = tables("overview", grid)
+    assert [column.head for column in table.columns[1:]] == [
+        f"listops (one, design {number}), points" for number in (1, 2)
+    ]  # fmt: skip
+
+
 def test_an_overview_names_the_metric_of_each_grid(tmp_path: Path) -> None:
     one, two = (write_design(tmp_path / name, {}, factors=("a", "b"), resolution=None) for name in ("one", "two"))
     assert tables("overview", one, two)[0].title == "Title: on test accuracy"

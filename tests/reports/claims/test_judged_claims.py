@@ -20,18 +20,16 @@ from reports.study.build import study
 from reports.study.families import versus
 from reports.study.model import GridStudy, Study
 from reports.tables.claims import claims
-from tests.committed import runs_of
+from tests.committed import RESULTS, SEALED, runs_of
 
 REPORTS = Path(__file__).parents[3] / "reports"
-RESULTS = REPORTS / "results"
 DEFINITION = yaml.safe_load(next(REPORTS.glob("*/table6.yaml")).read_text(encoding="utf-8"))
-GRIDS = [path.parent for path in sorted(RESULTS.glob("*/report"))]
 Judged = Mapping[str, Finding]
 
 
 @pytest.fixture(scope="module")
 def evidence() -> Study:
-    return study(GRIDS, mix=["device"])
+    return study(SEALED, mix=["device"])
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +179,7 @@ def test_contradicting_scores_are_refuted(measurements: Measurements) -> None:
         number["value"] = 95.0 if number["key"] == "base_f1" else number["value"]
     published = Published.model_validate(raw)
     claim = next(claim for claim in published.claims if claim.key == "precision_recall_f1_base")
-    found = claim.decide.judge(claim, study([GRIDS[0]]), published, measurements)
+    found = claim.decide.judge(claim, study([SEALED[0]]), published, measurements)
     assert found.verdict is Ruling.REFUTED
 
 

@@ -37,5 +37,8 @@ def _weights(effect: str, design: records.Design) -> Mapping[str, float]:
 
 
 def said(weight: float) -> str:
-    """``+1/8``; a dot for an arm without a part."""
-    return f"{'+' if weight > 0 else MINUS}1/{round(1 / abs(weight))}" if weight else "·"
+    """``+1/8``, ``−1``; a dot for an arm without a part."""
+    if not weight:
+        return "·"
+    below = round(1 / abs(weight))
+    return f"{'+' if weight > 0 else MINUS}1" + (f"/{below}" if below > 1 else "")

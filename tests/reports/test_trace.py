@@ -14,6 +14,7 @@ import pytest
 from reports.build import build
 from reports.errors import ReportError
 from reports.trace import Traced, main, trace
+from reports.weights import said as written
 from reports.weights import weights_of
 from swarmformer.records import ARCHIVE
 from tests.committed import RESULTS
@@ -190,3 +191,7 @@ def test_a_name_alone_is_looked_for_in_the_committed_reports() -> None:
         assert source["status"] == "COMPLETED" and source["torch"]
     with pytest.raises(ReportError, match="in no committed report"):
         trace(Path("arms_nowhere"), 1, 2)
+
+
+def test_a_weight_is_a_fraction_of_one_or_one() -> None:
+    assert [written(weight) for weight in (0.125, -0.5, 1.0, -1.0, 0.0)] == ["+1/8", "−1/2", "+1", "−1", "·"]

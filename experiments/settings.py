@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from swarmformer.contracts import Dims, Strict
@@ -32,21 +32,22 @@ def check_keys(
     """
     known = (*model.model_fields, *sections)
     for key in set(config) - set(known):
-        near = _below(key, sections) or suggest(key, known)
+        near = nearest_key(key, sections, known)
         raise SpecError(f"command line: unknown key {key!r}.{near} Keys: {', '.join(known)}")
     plain = {key: value for key, value in config.items() if key in model.model_fields}
     plain |= {key: as_list(config[key]) for key in lists}
     return validate(model, plain, (), lambda path: "command line: ")
 
 
-def _below(key: str, sections: Sequence[str]) -> str:
-    """`` Did you mean 'train.lr'?``, where a section has a key of this name; of a model its slots and its sizes too."""
+def nearest_key(key: str, sections: Sequence[str], known: Iterable[str]) -> str:
+    """`` Did you mean 'train.lr'?``, where a section has a key of this name; of a model its slots and its sizes too.
+    Else the nearest of ``known``."""
     keys = {
         "model": [*SwarmFormer.slots, "channel", "dims"], "model.dims": list(Dims.model_fields),
         "data": list(DataSpec.model_fields), "train": [*KEYS, *short_names({}, {}, ("train",), lambda path: "")],
     }  # fmt: skip
     places = [f"{place}.{key}" for place, names in keys.items() if place.partition(".")[0] in sections and key in names]
-    return f" Did you mean {' or '.join(map(repr, places))}?" if places else ""
+    return f" Did you mean {' or '.join(map(repr, places))}?" if places else suggest(key, known)
 
 
 def as_list(value: Any) -> list[Any]:

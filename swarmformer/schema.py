@@ -23,6 +23,8 @@ MOST_FAULTS = 20
 M = TypeVar("M", bound=BaseModel)
 Locate = Callable[[tuple[str, ...]], str]
 """Maps the path of a key to words that say where it was written."""
+Nearest = Callable[[tuple[str, ...], list[str]], str]
+"""Maps the path of an unknown key, and the names known there, to words that name what may be meant."""
 
 
 def dotted(path: Iterable[str]) -> str:
@@ -136,13 +138,14 @@ def validate(
     path: tuple[str, ...] = (),
     locate: Locate = lambda path: "",
     known: list[str] | None = None,
+    nearest: Nearest = lambda place, names: suggest(place[-1], names),
 ) -> M:
     """Strictly validate ``values`` as ``model``; every fault becomes one line of a SpecError."""
     try:
         return model.model_validate_json(_as_json(values, path, locate))
     except ValidationError as error:
         known = known if known is not None else list(model.model_fields)
-        lines = [_explain(model, fault, path, locate, known) for fault in error.errors()[:MOST_FAULTS]]
+        lines = [_explain(model, fault, path, locate, known, nearest) for fault in error.errors()[:MOST_FAULTS]]
         lines += [f"and {error.error_count() - MOST_FAULTS} more faults"] * (error.error_count() > MOST_FAULTS)
         raise SpecError("\n".join(lines)) from None
 
@@ -173,7 +176,9 @@ def _as_json(values: Mapping[str, Any], path: tuple[str, ...], locate: Locate) -
     return json.dumps(dict(values))
 
 
-def _explain(model: type[BaseModel], fault: Any, path: tuple[str, ...], locate: Locate, known: list[str]) -> str:
+def _explain(
+    model: type[BaseModel], fault: Any, path: tuple[str, ...], locate: Locate, known: list[str], nearest: Nearest
+) -> str:
     within, models = _walk(model, fault["loc"])
     place = (*path, *within)
     start = f"{locate(place)}{dotted(place)}{': ' if place else ''}"
@@ -181,7 +186,7 @@ def _explain(model: type[BaseModel], fault: Any, path: tuple[str, ...], locate: 
         if models != [model]:
             known = [name for each in models for name in each.model_fields]
         names = [text.split(":")[0] for text in known]
-        return f"{start}unknown option.{suggest(place[-1], names)} Available: {'; '.join(known) or 'none'}"
+        return f"{start}unknown option.{nearest(place, names)} Available: {'; '.join(known) or 'none'}"
     if fault["type"] == "missing":
         return f"{start}missing"
     if fault["type"] in ("list_type", "tuple_type"):

@@ -23,6 +23,7 @@ from ..limits import StartLimits
 from ..plan.design import DesignSpec, Levels, Patch, levels_of, variant_of
 from ..plan.matched import MatchedSpec
 from ..plan.tune import Candidate, Seeds, TuneSpec, check_apart, check_free
+from ..settings import nearest_key
 
 
 class Latency(Strict):
@@ -133,7 +134,13 @@ def read_grid(path: Path) -> GridSpec:
     Raises:
         SpecError: an unknown key or a value that does not fit.
     """
-    return validate(GridSpec, read_yaml(path), (), lambda key: f"{display(path)}: ")
+    return validate(GridSpec, read_yaml(path), (), lambda key: f"{display(path)}: ", nearest=_nearest)
+
+
+def _nearest(place: tuple[str, ...], known: list[str]) -> str:
+    """Of a grid and of its arms, the place in a section where an unknown key stands."""
+    sections = SECTIONS if len(place) == 1 or (len(place) == 3 and place[0] == "arms") else ()
+    return nearest_key(place[-1], sections, known)
 
 
 def arms_of(grid: GridSpec) -> list[ArmSpec]:

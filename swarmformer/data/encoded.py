@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,13 +92,18 @@ class OtherTest:
 class TrainingTexts:
     """What is trained on, for what looks at all of it beforehand.
 
-    special: ids that are no part of a text, rising: pads, what texts begin and end with, masks. mask_id: what stands
-    for a hidden token; the pad where there is nothing else.
+    special: ids that are no part of a text, rising: pads, what texts begin and end with, masks, and what an
+    augmentation of tokens writes in the place of others. mask_id: what stands for a hidden token; the pad where there
+    is nothing else.
     """
 
     split: Split
     special: tuple[int, ...]
     mask_id: int
+
+    def beside(self, stand_ins: Iterable[int]) -> TrainingTexts:
+        """The same, where ``stand_ins`` are no part of a text either."""
+        return replace(self, special=tuple(sorted({*self.special, *stand_ins})))
 
     def without_added(self) -> TrainingTexts:
         """Those that no augmentation added; the same object where that is all of them."""

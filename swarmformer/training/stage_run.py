@@ -78,7 +78,7 @@ def _stage_run(
         words = f"stage {chosen.name!r} trains on split {stage.trains_on!r}, but the task has {splits}"
         raise SpecError(words) from None
     ingredients = make_ingredients(train, model.dims)
-    ingredients.objective.fit(texts)
+    ingredients.objective.fit(texts.beside(ingredients.augmentation.stand_ins))
     ingredients.objective.to(device)
     batches = make_batches(spec, data, texts.split, device, train.batch_size, seed=spec.seed)
     return StageRun(chosen.name, stage, train, ingredients, batches, spec.seed, step)

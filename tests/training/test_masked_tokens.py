@@ -164,6 +164,20 @@ def test_a_run_stopped_amid_pretraining_ends_as_one_that_was_never_stopped(tmp_p
     assert torch.equal(whole.test_logits_NK, resumed.test_logits_NK)
 
 
+def test_what_word_dropout_writes_in_the_place_of_tokens_is_not_asked_for(tmp_path: Path) -> None:
+    stand_in = 7
+    spec = toy_run(
+        stages=[PRETRAIN, "supervised"], augmentation={"name": "word_dropout", "rate": 0.5, "replace_by": stand_in}
+    )
+    stage = Trainer(spec, toy_data(), CPU, tmp_path).stages[0]
+    objective = stage.ingredients.objective
+    assert isinstance(objective, MaskedTokens)
+    for batch in stage.augmented(0, 0):
+        asked_BN = objective._chosen(batch)
+        assert asked_BN.any() and (batch.ids_BN == stand_in).any()
+        assert not (batch.ids_BN[asked_BN] == stand_in).any()
+
+
 @pytest.mark.parametrize("variant", ["base", *map(SLOW, ("transformer", "lumenspark"))])
 def test_pretraining_learns_what_texts_are_like(variant: str, tmp_path: Path) -> None:
     stages = [{**PRETRAIN, "epochs": 8, "batch_size": 16}, {"name": "supervised", "epochs": 1}]

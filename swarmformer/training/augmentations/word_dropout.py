@@ -36,6 +36,7 @@ class WordDropout(Augmentation):
                 path=("train", "augmentation", "replace_by"),
             )
         self.rate, self.replace_by, self.keeps_places = rate, replace_by, replace_by >= 0
+        self.stand_ins = (replace_by,) if self.keeps_places else ()
 
     def apply(self, batch: Batch, generator: torch.Generator) -> Batch:
         drawn_BN = sent(torch.rand(batch.ids_BN.shape, generator=generator), batch.ids_BN.device)

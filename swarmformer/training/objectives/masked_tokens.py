@@ -30,9 +30,9 @@ class MaskedTokens(Objective):
 
     Of every text ``share`` of the tokens are chosen, at least one. In training a chosen one is hidden by the mask, or
     stands as another drawn evenly from the vocabulary, or as it is; in evaluation it is hidden, and the choice follows
-    from the text. Special tokens are never chosen. The head (linear, GELU, layer norm, the token vectors of the model
-    or a table of its own, a bias) starts from the frequencies of the training texts. The loss is a mean over the
-    chosen of a text, then over texts.
+    from the text. Special tokens are never chosen, nor what word dropout writes in the place of others. The head
+    (linear, GELU, layer norm, the token vectors of the model or a table of its own, a bias) starts from the frequencies
+    of the training texts. The loss is a mean over the chosen of a text, then over texts.
 
     Options:
         share: how many of a text's tokens are to be predicted.
@@ -50,6 +50,7 @@ class MaskedTokens(Objective):
     in_pieces = True
     mean_over = "rows"
     needs_labels = False
+    VERSION = 2  # 1 asked for what word dropout had written in the place of tokens
     reads_values = True
     test_options = ({"candidates": 8}, {"tied": False, "share": 0.5}, {"random": 0.0, "unchanged": 0.0})
 

@@ -68,7 +68,8 @@ class Definition(Strict):
 
 
 def read_definitions(*folders: Path, only: Collection[str] | None = None) -> list[Definition]:
-    """All definitions of ours and of further folders, by file name; ``only`` those of these names.
+    """All definitions of ours and of further folders, by file name, ``figure2`` before ``figure10``; ``only`` those of
+    these names.
 
     Raises ReportError where a file is not YAML or has keys or values that do not fit, a name is given twice, or one of
     ``only`` is not there.
@@ -78,7 +79,7 @@ def read_definitions(*folders: Path, only: Collection[str] | None = None) -> lis
             what = "no definitions (*.yaml)" if folder.is_dir() else "no such folder"
             raise ReportError(f"{folder}: {what}. Name a folder of definitions of tables and figures with --tables.")
     named = dict[str, Path]()
-    for path in (path for folder in (FOLDER, *folders) for path in sorted(folder.glob("*.yaml"))):
+    for path in (path for folder in (FOLDER, *folders) for path in sorted(folder.glob("*.yaml"), key=_counted)):
         if path.stem in named:
             raise ReportError(f"two definitions are named {path.name}: in {named[path.stem].parent} and {path.parent}")
         named[path.stem] = path
@@ -86,6 +87,11 @@ def read_definitions(*folders: Path, only: Collection[str] | None = None) -> lis
     if unknown:
         raise ReportError(f"no definition {', '.join(unknown)}; there are {', '.join(named)}")
     return [_read(path) for name, path in named.items() if only is None or name in only]
+
+
+def _counted(path: Path) -> list[tuple[str, int]]:
+    """Words of a file's name, and the number after each."""
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D+)(\d*)", path.stem)]
 
 
 def for_any_runs(definitions: Iterable[Definition]) -> list[Definition]:

@@ -13,6 +13,7 @@ import pytest
 
 from reports import committed
 from reports.build import main
+from reports.definition import read_definitions
 from reports.origin import sources_json
 from reports.report import Report
 from reports.written import write_together
@@ -72,6 +73,11 @@ def test_a_figure_lies_beside_its_data_and_the_runs_beside_both(grid: Path, tmp_
     table = pd.read_parquet(tmp_path / "out" / "results.parquet")
     assert len(table) == 9 and table["accuracy"].count() == 4
     assert table.set_index("where").loc["demo/base-1", "accuracy"] == 0.38
+
+
+def test_definitions_stand_in_the_order_of_their_numbers() -> None:
+    names = [definition.name for definition in read_definitions() if definition.name.startswith("figure")]
+    assert names == [f"figure{number}" for number in range(1, 12)]
 
 
 def test_a_grid_without_a_finished_run_is_still_reported(tmp_path: Path) -> None:

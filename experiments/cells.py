@@ -116,14 +116,17 @@ def is_trial(folder: Path) -> bool:
 
 
 def check_precision(folder: Path, spec: RunSpec) -> None:
-    """That a finished cell was computed in what this run fixes; ``auto`` takes either.
+    """That a finished cell was computed in what the stages of this run fix; ``auto`` takes either.
 
     Raises:
         CellError: it was computed in the other, on a machine where that was faster.
     """
-    asked, ran = spec.train.precision, records.load(folder / RESULT, records.Result).precision
-    if ran and asked not in ("auto", ran):
-        raise CellError(f"{folder}: was computed in {ran}, but train.precision is {asked}; choose another folder")
+    asked = list(dict.fromkeys(spec.train.of_stage(stage).precision for stage in spec.train.stages))
+    ran = records.load(folder / RESULT, records.Result).precision
+    fixed, found = {*asked} - {"auto"}, {*ran.split("+")}
+    if ran and not (fixed <= found if "auto" in asked else fixed == found):
+        words = "+".join(asked)
+        raise CellError(f"{folder}: was computed in {ran}, but train.precision is {words}; choose another folder")
 
 
 def identity(arm: str, spec: RunSpec) -> Identity:

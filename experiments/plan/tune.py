@@ -6,6 +6,7 @@ validation split and never see the test split; the best combination of an arm is
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError
 from swarmformer.records import Value
-from swarmformer.spec import RunSpec, Seed
+from swarmformer.spec import RunSpec, Seed, TrainSpec
 
 from ..planned import values_said
 
@@ -48,8 +49,9 @@ class TuneSpec(Strict):
     epochs: int | None = Field(
         None,
         ge=1,
-        description="of a trial; as many as the runs that count have where not given. A cheaper trial may favour "
-        "options that learn quickly: a schedule that ends with the last epoch ends sooner too",
+        description="of the last stage of a trial, the stages before it keep theirs; as many as the runs that count "
+        "have where not given. A cheaper trial may favour options that learn quickly: a schedule that ends with the "
+        "last epoch ends sooner too",
     )
 
     @field_validator("values")
@@ -93,8 +95,23 @@ class Candidate:
 
     def trial(self, tune: TuneSpec, seed: int) -> RunSpec:
         """The run that tries them."""
-        train = self.spec.train if tune.epochs is None else self.spec.train.model_copy(update={"epochs": tune.epochs})
+        train = self.spec.train if tune.epochs is None else _with_epochs(self.spec.train, tune.epochs)
         return self.spec.model_copy(update={"seed": seed, "train": train})
+
+    @cached_property
+    def acts(self) -> str:
+        """What is computed, as text: the model, and the section ``train`` as each stage has it."""
+        train = self.spec.train
+        stages = [{**train.of_stage(stage).to_dict(), "stages": [stage.to_dict()]} for stage in train.stages]
+        return json.dumps([self.spec.model.model_dump(mode="json"), stages], sort_keys=True)
+
+
+def _with_epochs(train: TrainSpec, epochs: int) -> TrainSpec:
+    """With so many in the last stage, and as many as before in those before it."""
+    written = train.to_dict()
+    stages = [{**stage.to_dict(), "epochs": train.of_stage(stage).epochs} for stage in train.stages]
+    stages[-1]["epochs"] = epochs
+    return TrainSpec.from_dict({**written, "epochs": epochs, "stages": stages})
 
 
 def check_free(sources: Mapping[tuple[str, ...], str], tuned: str, others: Mapping[str, str]) -> None:
@@ -113,8 +130,9 @@ def check_apart(candidates: list[Candidate]) -> None:
     """Raise SpecError where two combinations are one configuration: an arm would have fewer trials than another."""
     seen: dict[str, Values] = {}
     for candidate in candidates:
-        twin = seen.setdefault(candidate.run_key, candidate.values)
-        if twin != candidate.values:
-            both = f"{values_said(twin)} and {values_said(candidate.values)}"
-            raise SpecError(f"tune: {both} are the same configuration of this arm, which would have fewer trials than "
-                            "others; leave that option or value out")  # fmt: skip
+        for made in (candidate.run_key, candidate.acts):
+            twin = seen.setdefault(made, candidate.values)
+            if twin != candidate.values:
+                both = f"{values_said(twin)} and {values_said(candidate.values)}"
+                raise SpecError(f"tune: {both} are the same configuration of this arm, which would have fewer trials "
+                                "than others; leave that option or value out, here or in its stages")  # fmt: skip

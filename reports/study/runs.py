@@ -73,8 +73,10 @@ def _row(grid: Grid, cell: Cell) -> dict[str, object]:
 def _training_flops(result: Result, train: Mapping[str, Any]) -> float:
     """NaN where the result is older than this count, or where an epoch is not one pass forward and back for each text:
     by another objective, or in an earlier stage."""
-    objective = train.get("objective", PLAIN)
-    name = objective.get("name") if isinstance(objective, Mapping) else objective
+    stages = train.get("stages") or [PLAIN]
+    of_stage = stages[0] if isinstance(stages[0], Mapping) else {}
+    objective = of_stage.get("objective", train.get("objective", PLAIN))
+    name = objective.get("name", PLAIN) if isinstance(objective, Mapping) else objective
     epoch = result.epoch_flops.get("train")
     counted = epoch is not None and name == PLAIN and _has_one_stage(train)
     return float(epoch.training.padded * result.epochs) if epoch and counted else math.nan

@@ -51,6 +51,9 @@ class Objective(Component, ABC):
     in_pieces: ClassVar[bool] = False
     mean_over: ClassVar[Literal["answers", "rows"]] = "answers"
     """What the loss is a mean over: answers, or texts whatever they are asked."""
+    reads: ClassVar[Literal["logits", "states"]] = "logits"
+    """What of the model's output the loss is made of. ``states``: of them alone, so that what makes logits of them is
+    not learned."""
     needs_labels: ClassVar[bool] = True
     """False where texts without labels will do."""
     hooks: ClassVar[bool] = False

@@ -21,7 +21,7 @@ from swarmformer.records import write_bytes_atomically
 from swarmformer.training.ranks import Ranks
 from swarmformer.training.state_tensors import Tensors
 
-FORMAT = "4"
+FORMAT = "5"
 SHA256 = "sha256"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,12 +27,23 @@ def compiles(train: TrainSpec, device: torch.device, steps: int, objective: Obje
     return able and steps >= COMPILE_STEPS and not objective.hooks
 
 
-def compiled(model: Model) -> Callable[..., ModelOutput]:
-    """The model's pass, compiled when it is first called with a shape: one graph per padded length."""
+def compiled(model: Model, objective: Objective, backend: str = "inductor") -> Callable[..., ModelOutput]:
+    """The model's pass, compiled when it is first called with a shape: one graph per padded length.
+
+    A graph gives all that it returns a gradient, be it zero, by which weight decay would move what the objective does
+    not read: that has none here, as it has without a graph.
+    """
     # A recompilation limit would fall back in silence.
     torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
     torch._dynamo.config.fail_on_recompile_limit_hit = True
-    return torch.compile(model.detailed, dynamic=False)
+    made = model.detailed if objective.reads == "logits" else partial(_states, model)
+    return torch.compile(made, dynamic=False, backend=backend)
+
+
+def _states(model: Model, ids_BN: torch.Tensor, mask_BN: torch.Tensor | None) -> ModelOutput:
+    """The same, of which only states and losses have gradients."""
+    output = model.detailed(ids_BN, mask_BN)
+    return replace(output, logits_BK=output.logits_BK.detach(), addends=())
 
 
 def cannot_compile(error: BaseException) -> bool:

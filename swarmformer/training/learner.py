@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from swarmformer.contracts import Model
+from swarmformer.contracts import Model, Objective
+from swarmformer.contracts.objective import why_whole
 from swarmformer.seeding import Draws
 from swarmformer.training.average import Average
 from swarmformer.training.captured import captures
@@ -37,7 +38,8 @@ class Learner:
         """At the beginning of a stage, from the weights that are there.
 
         Args:
-            micro_batch: what memory had room for before, where it ran out; 0: what the stage asks for.
+            micro_batch: what memory had room for before, where it ran out; 0: what the stage asks for. A stage whose
+                batches cannot be parted tries whole ones.
             seat: of a run among others: steps are then neither captured nor compiled unless ``train`` says so.
         """
         train, objective = stage.train, stage.ingredients.objective
@@ -47,18 +49,24 @@ class Learner:
         capture = captures(train, device, stage.steps, model, objective, ranks.size)
         compile_too = (train.compile is True or not capture) and compiles(train, device, stage.steps, objective)
         decided = {"capture": capture, "compile": compile_too}
-        at_once = min(filter(None, (micro_batch, train.micro_batch)), default=0)
+        held = 0 if why_whole(model, objective) else micro_batch
+        at_once = min(filter(None, (held, train.micro_batch)), default=0)
         step = TrainingStep(
             model, objective, optimiser, train.model_copy(update=decided), ranks, at_once,
             None if seat is None else seat.gradients,
             must_compile=train.compile is True, must_capture=train.capture is True,
         )  # fmt: skip
-        return cls(model, step, Average(model, train) if train.ema_decay else None)
+        return cls(model, step, Average(model, objective, train) if train.ema_decay else None)
 
     @property
-    def judged(self) -> Any:
+    def judged(self) -> Model:
         """The model that is validated: the moving average where one is kept."""
         return self.model if self.average is None else self.average.module
+
+    @property
+    def judging(self) -> Objective:
+        """The objective that belongs to it: what it has learned is averaged alike."""
+        return self.step.objective if self.average is None else self.average.objective
 
     def keep_best(self) -> None:
         self.best = {name: tensor.detach().clone() for name, tensor in self.judged.state_dict().items()}

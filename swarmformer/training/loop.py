@@ -208,7 +208,7 @@ class Trainer:
         if self.step.micro_batch != now.train.micro_batch:
             self.progress.micro_batch = self.step.micro_batch
         if self.learner.average is not None:
-            self.learner.average.update_parameters(self.model)
+            self.learner.average.update_parameters(self.model, self.step.objective)
         return record
 
     def _log(self, records: list[StepRecord]) -> None:
@@ -226,9 +226,10 @@ class Trainer:
 
     def _validate(self) -> None:
         done, now = self.progress, self.now
-        self.ranks.align(self.model.buffers())  # what followed the texts alone, each process its own
         judged = self.learner.judged
-        metrics = now.stage.validate(SplitJudge(judged, self.splits))
+        # What followed the texts alone, each process its own.
+        self.ranks.align([*self.model.buffers(), *(judged.buffers() if judged is not self.model else ())])
+        metrics = now.stage.validate(SplitJudge(judged, self.learner.judging, self.splits))
         numbers = [*metrics.values(), now.stage.score(metrics)]
         finite = all(map(math.isfinite, numbers))
         check_after(done.step, finite, f"the validation gives {metrics}, score {numbers[-1]}")

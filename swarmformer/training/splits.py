@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from swarmformer.contracts import Metrics, Model
+from swarmformer.contracts import Metrics, Model, Objective
 from swarmformer.data.batching import Batches
 from swarmformer.training.checkpoint import TrainingState
 from swarmformer.training.divergence import check_after
@@ -53,18 +53,20 @@ class SplitReader:
         check_after(step, all(map(math.isfinite, metrics.values())), f"the loss of {words} is {metrics['loss']}")
         return metrics, answers
 
-    def objective_loss(self, model: Model, split: str) -> Metrics:
-        """The loss of the stage's objective over a split, which may be anything, and the number of its answers."""
-        batches, objective = self.batches[split], self.stage.ingredients.objective
+    def objective_loss(self, model: Model, objective: Objective, split: str) -> Metrics:
+        """The loss of an objective over a split, which may be anything, and the number of its answers."""
+        batches = self.batches[split]
         loss = objective_loss(model, objective, batches, self.device, self.stage.train.precision, self.ranks)
         return {"loss": loss, "n": len(batches.split.labels)}
 
 
 @dataclass(frozen=True)
 class SplitJudge:
-    """What a stage judges by: ``model``, which may be the moving average of the trainer's, on a split, by name."""
+    """What a stage judges by: ``model`` and ``objective``, which may be moving averages of the trainer's; of splits, by
+    name."""
 
     model: Model
+    objective: Objective
     reader: SplitReader
 
     def metrics(self, split: str = "validation") -> Metrics:
@@ -72,4 +74,4 @@ class SplitJudge:
 
     def loss(self, split: str = "validation") -> Metrics:
         """Of the stage's objective."""
-        return self.reader.objective_loss(self.model, split)
+        return self.reader.objective_loss(self.model, self.objective, split)

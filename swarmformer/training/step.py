@@ -58,7 +58,7 @@ class TrainingStep:
 
     def __post_init__(self) -> None:
         self.graphs = self._graphs() if self.train.capture is True else None
-        self.compiled = compiled(self.model) if self.train.compile is True else None
+        self.compiled = compiled(self.model, self.objective) if self.train.compile is True else None
         self.compile_fault = ""
         self.parameters = [*self.model.parameters(), *self.objective.parameters()]
         self.given: list[bool] = []

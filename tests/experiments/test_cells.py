@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from experiments.cells import (
 from experiments.owner import is_locked, lock_of
 from experiments.status import Status
 from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save, save_json
-from swarmformer.spec import RunSpec
+from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.variants import resolve_run
 from tests.committed import runs_of
 
@@ -50,6 +52,26 @@ def test_a_finished_cell_is_of_the_precision_that_is_fixed(tmp_path: Path, spec:
     fixed = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": "fp32"})})
     check_precision(tmp_path, spec)
     with pytest.raises(CellError, match=r"computed in bf16, but train\.precision is fp32"):
+        check_precision(tmp_path, fixed)
+
+
+FIRST, LAST = {"name": "masked_tokens"}, {"name": "supervised"}
+
+
+@pytest.mark.parametrize(("ran", "train", "fits"), [
+    ("bf16+fp32", {"precision": "fp32", "stages": [{**FIRST, "precision": "bf16"}, LAST]}, True),
+    ("fp32", {"precision": "bf16", "stages": [{**LAST, "precision": "fp32"}]}, True),
+    ("bf16", {"precision": "bf16", "stages": [{**LAST, "precision": "fp32"}]}, False),
+    ("bf16", {"precision": "fp32", "stages": [{**FIRST, "precision": "bf16"}, LAST]}, False),
+    ("bf16", {"precision": "auto", "stages": [{**FIRST, "precision": "bf16"}, LAST]}, True),
+    ("bf16", {"precision": "auto", "stages": [{**FIRST, "precision": "fp32"}, LAST]}, False),
+])  # fmt: skip
+def test_a_stage_may_fix_a_precision_of_its_own(
+    tmp_path: Path, spec: RunSpec, ran: str, train: dict[str, Any], fits: bool
+) -> None:
+    save(tmp_path / RESULT, load(COMMITTED / RESULT, Result).model_copy(update={"precision": ran}))
+    fixed = spec.model_copy(update={"train": TrainSpec.from_dict(train)})
+    with nullcontext() if fits else pytest.raises(CellError, match=rf"computed in {ran}, but"):
         check_precision(tmp_path, fixed)
 
 

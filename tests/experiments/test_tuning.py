@@ -49,6 +49,7 @@ from swarmformer.records import (
     save,
     seal,
 )
+from swarmformer.spec import TrainSpec
 from swarmformer.training.loop import Trainer
 from swarmformer.training.splits import SplitReader
 from tests.experiments.conftest import TINY, run_module
@@ -94,6 +95,20 @@ def test_every_arm_has_the_same_trials_and_none_with_a_seed_that_counts(plan: Pl
     assert {cell.spec.seed for cell in trials} == {100, 101} and not {100, 101} & {*plan.grid.seeds}
     assert len({(cell.spec.run_key, cell.spec.seed) for cell in trials}) == 12
     assert all(cell.spec.train.optimiser.options["lr"] == (cell.tried or {})["train.lr"] for cell in trials)
+
+
+@pytest.mark.parametrize(("stages", "expected"), [
+    (["supervised"], [1]),
+    ([{"name": "masked_tokens", "epochs": 4}, "supervised"], [4, 1]),
+    ([{"name": "masked_tokens", "epochs": 1}, {"name": "supervised", "epochs": 6}], [1, 1]),
+    (["masked_tokens", "supervised"], [4, 1]),
+])  # fmt: skip
+def test_a_shorter_trial_is_shorter_in_its_last_stage(tiny_grid: Grid, stages: list[Any], expected: list[int]) -> None:
+    path = tiny_grid(train={**TRAIN, "epochs": 4, "stages": stages}, tune={**TUNE, "epochs": 1})
+    for cell in load_plan(path).trials():
+        train = cell.spec.train
+        assert [train.of_stage(stage).epochs for stage in train.stages] == expected
+        assert TrainSpec.from_dict(train.to_dict()) == train
 
 
 def test_a_plan_shows_its_trials_and_that_the_rest_is_to_be_chosen(
@@ -152,6 +167,8 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"tune": {"values": LR, "seeds": [9]}, "arms": ["base", ADDED]}, r"'slow' sets train\.optimiser\.lr, but tune:"),
     ({"tune": {"values": LR, "seeds": [9]}, "arms": ["base", WARM]}, r"'warm' sets train\.optimiser\.lr, but tune:"),
     ({"tune": {"values": {"train.checkpoint_seconds": [1.0, 2.0]}, "seeds": [9]}}, "are the same configuration"),
+    ({"tune": {"values": LR, "seeds": [9]}, "train": {"stages": [{"name": "supervised", "lr": 0.01}]}},
+     "are the same configuration .* or in its stages"),
     ({"tune": {"value": LR, "seeds": [9]}}, r"tune\.value: unknown option"),
 ]  # fmt: skip
 

@@ -49,6 +49,7 @@ class MaskedTokens(Objective):
     mask_id: Tensor
     in_pieces = True
     mean_over = "rows"
+    reads = "states"
     needs_labels = False
     VERSION = 2  # 1 asked for what word dropout had written in the place of tokens
     reads_values = True

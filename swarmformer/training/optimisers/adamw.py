@@ -62,7 +62,9 @@ class AdamW(Optimiser):
     def build(self, modules: list[Component], device: torch.device) -> torch.optim.Optimizer:
         decayed, spared = decay_groups(modules)
         if not self.honours_undecayed:
-            decayed, spared = decayed + spared, []
+            priors = parameters_in(modules, Channel)  # where they start is what they are to stay near
+            decayed += [p for p in spared if id(p) not in priors]
+            spared = [p for p in spared if id(p) in priors]
         groups = [{"params": decayed, "weight_decay": self.weight_decay}, {"params": spared, "weight_decay": 0.0}]
         for kind, factors in self.factors.items():
             if factors != (1.0, 1.0):

@@ -73,13 +73,18 @@ def _row(grid: Grid, cell: Cell) -> dict[str, object]:
 def _training_flops(result: Result, train: Mapping[str, Any]) -> float:
     """NaN where the result is older than this count, or where an epoch is not one pass forward and back for each text:
     by another objective, or in an earlier stage."""
-    stages = train.get("stages") or [PLAIN]
-    of_stage = stages[0] if isinstance(stages[0], Mapping) else {}
-    objective = of_stage.get("objective", train.get("objective", PLAIN))
-    name = objective.get("name", PLAIN) if isinstance(objective, Mapping) else objective
     epoch = result.epoch_flops.get("train")
-    counted = epoch is not None and name == PLAIN and _has_one_stage(train)
+    counted = epoch is not None and _has_one_stage(train) and _objective(train) == PLAIN
     return float(epoch.training.padded * result.epochs) if epoch and counted else math.nan
+
+
+def _objective(train: Mapping[str, Any]) -> str:
+    """Its name in the first stage, which may have one of its own, or other options of the section's."""
+    for place in (*(train.get("stages") or [])[:1], train):
+        objective = place.get("objective") if isinstance(place, Mapping) else None
+        if name := objective.get("name") if isinstance(objective, Mapping) else objective:
+            return str(name)
+    return PLAIN
 
 
 def _has_one_stage(train: Mapping[str, Any]) -> bool:

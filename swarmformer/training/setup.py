@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from swarmformer.assembly import assemble, make_ingredient
+from swarmformer.assembly import assemble
 from swarmformer.contracts import Model
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batches
@@ -40,7 +40,7 @@ def set_up(spec: RunSpec, data: EncodedData, device: torch.device, ranks: Ranks)
     validation = data.splits["validation"]
     check_answers(model, spec, validation.questions is not None, validation.text_bytes is not None)
     check_objectives(model, spec.train)
-    model.fit(data.texts("train").beside(_stand_ins(spec)))
+    model.fit(data.texts("train"))
     model.to(device)
     stages = stage_runs(spec, data, model, device)
     check_ranks(model, stages, ranks)
@@ -51,13 +51,6 @@ def set_up(spec: RunSpec, data: EncodedData, device: torch.device, ranks: Ranks)
     others = data.out_of_domain.items()
     elsewhere = {name: make_batches(spec, data, other.split, device, size) for name, other in others}
     return Setup(model, stages, batches, elsewhere)
-
-
-def _stand_ins(spec: RunSpec) -> Iterator[int]:
-    """What the augmentations of all stages write in the place of tokens: no text had it there."""
-    for stage in spec.train.stages:
-        chosen = spec.train.of_stage(stage).augmentation
-        yield from make_ingredient("augmentation", chosen, spec.model.dims).stand_ins
 
 
 def check_ranks(model: Model, stages: Sequence[StageRun], ranks: Ranks) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 
-from swarmformer.components.channel.ngrams import Ngrams
 from swarmformer.contracts import Forward, Loss
 from swarmformer.data.batching import Batch
 from swarmformer.training.average import Average
@@ -21,8 +20,6 @@ from tests.training.runs import CPU, curve
 from tests.training.toys import level, toy_data, toy_run
 
 FIRST = {"name": "masked_tokens", "epochs": 2, "share": 0.3}
-STAND_IN = 7
-LOSING = {"name": "word_dropout", "rate": 0.5, "replace_by": STAND_IN}
 
 
 @pytest.mark.parametrize("variant", ["base", "base+ngrams"])
@@ -79,15 +76,6 @@ def test_the_average_has_what_the_objective_learned_too(tmp_path: Path) -> None:
     trainer._validate()
     [line] = [line for line in curve(tmp_path) if line["kind"] == "stage_validation"]
     assert line["loss"] == pytest.approx(losses[0], rel=1e-6) and losses[0] != losses[1]
-
-
-def test_what_word_dropout_writes_is_no_ngram() -> None:
-    spec = toy_run("base+ngrams", augmentation=LOSING)
-    channel = set_up(spec, toy_data(), CPU, ALONE).model.channel
-    assert isinstance(channel, Ngrams)
-    assert not channel.text_V[STAND_IN] and channel.text_V[STAND_IN + 1]
-    plain = set_up(toy_run("base+ngrams"), toy_data(), CPU, ALONE).model.channel
-    assert isinstance(plain, Ngrams) and plain.text_V[STAND_IN]
 
 
 @pytest.mark.parametrize(("vectors", "expected"), [({}, False), ({"decay_vectors": True}, True)])

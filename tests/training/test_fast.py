@@ -186,7 +186,7 @@ def test_a_compiler_that_fails_costs_the_run_only_where_it_was_asked_for(
         raise BackendCompilerFailed(lambda: None, RuntimeError("no kernel for this"), None)
 
     monkeypatch.setattr("swarmformer.training.learner.compiles", lambda *args: True)
-    monkeypatch.setattr("swarmformer.training.step.compiled", lambda model: fails)
+    monkeypatch.setattr("swarmformer.training.step.compiled", lambda *of: fails)
     trainer = Trainer(toy_run(epochs=1, compile=asked), DATA, CPU)
     if asked is True:
         with pytest.raises(BackendCompilerFailed):

@@ -61,7 +61,8 @@ class Ngrams(Channel):
     Each n-gram counts once. With two classes it has one weight, its log-odds, which counts half for one class and half
     against the other; with more one for each class against the rest. Single tokens have weights of their own, longer
     n-grams share ``buckets``. Pads, special tokens and what spans them are no n-grams. The weights start at 0 for
-    n-grams that training does not have, and take no weight decay: where they start is the prior.
+    n-grams that training does not have, and take no weight decay: where they start is the prior. What word dropout
+    writes in the place of a token is an n-gram like others in training, of a weight that starts at 0.
 
     Options:
         orders: longest n-gram, in tokens.

@@ -29,7 +29,8 @@ class Adversarial(Objective):
     r = ε σ ∘ (σ ∘ g) / ‖σ ∘ g‖ on vectors as they are, with g the gradient of the loss, σ the deviation of each
     feature over the real tokens of the batch, the norm over a text. Pads stay where they are; r is a constant for the
     gradient. About 2.5 times the cost of a step, virtual 4 times, estimated by its passes. In evaluation nothing is
-    moved.
+    moved. Each pass draws the dropout behind the embedding anew: what ``virtual`` measures holds that difference too,
+    and with little but that its direction is mostly noise, so that dropout there is best off.
 
     Options:
         weight: how much the loss of the moved texts counts.

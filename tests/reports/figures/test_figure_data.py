@@ -86,7 +86,12 @@ def test_seconds_of_training_are_those_of_a_step_times_its_steps_in_what_was_tim
     assert data("pareto", small, against=["seconds"]).empty, "of two stages; and nothing is drawn of nothing"
 
 
-@pytest.mark.parametrize("train", [{"objective": {"name": "adversarial"}}, {"stages": [{"name": "a"}, {"name": "b"}]}])
+@pytest.mark.parametrize("train", [
+    {"objective": {"name": "adversarial"}},
+    {"stages": [{"name": "a"}, {"name": "b"}]},
+    {"stages": [{"name": "a", "objective": {"name": "r_drop"}}]},
+    {"stages": [{"name": "a", "objective": {"alpha": 2.0}}], "objective": {"name": "r_drop"}},
+])  # fmt: skip
 def test_training_of_more_than_a_pass_a_text_is_not_counted(small: Path, train: dict[str, Any]) -> None:
     cell = runs.write_cell(small, runs.result("base", 0, 0.3, epoch_flops=runs.an_epoch(1000)))
     for arm, accuracy in (("base", 0.5), ("better", 0.7)):

@@ -91,7 +91,7 @@ def read_definitions(*folders: Path, only: Collection[str] | None = None) -> lis
 
 def _counted(path: Path) -> list[tuple[str, int]]:
     """Words of a file's name, and the number after each."""
-    return [(word, int(number or 0)) for word, number in re.findall(r"(\D+)(\d*)", path.stem)]
+    return [(word, int(number or 0)) for word, number in re.findall(r"(\D*)(\d*)", path.stem)]
 
 
 def for_any_runs(definitions: Iterable[Definition]) -> list[Definition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -76,6 +77,16 @@ def test_the_average_has_what_the_objective_learned_too(tmp_path: Path) -> None:
     trainer._validate()
     [line] = [line for line in curve(tmp_path) if line["kind"] == "stage_validation"]
     assert line["loss"] == pytest.approx(losses[0], rel=1e-6) and losses[0] != losses[1]
+
+
+def test_processes_agree_on_the_buffers_of_the_average_that_they_judge_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(toy_run("base+ngrams", ema_decay=0.9, epochs=1), toy_data(40, 24), CPU)
+    trainer._epoch()
+    aligned: list[int] = []
+    monkeypatch.setattr(trainer, "ranks", SimpleNamespace(align=lambda given: aligned.extend(map(id, given))))
+    trainer._validate()
+    own, averaged = ({id(buffer) for buffer in model.buffers()} for model in (trainer.model, trainer.learner.judged))
+    assert averaged and not own & averaged and own | averaged <= {*aligned}
 
 
 @pytest.mark.parametrize(("vectors", "expected"), [({}, False), ({"decay_vectors": True}, True)])

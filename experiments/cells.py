@@ -22,7 +22,7 @@ from typing import TypedDict
 
 from swarmformer import records
 from swarmformer.errors import SpecError, SwarmformerError
-from swarmformer.records import CONFIG, FAILURE, RESULT, UnreadableFileError
+from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, TRIALS, UnreadableFileError
 from swarmformer.spec import RunSpec
 
 from .status import Status, glance
@@ -74,6 +74,12 @@ def cell_folder(grid: Path, arm: str, spec: RunSpec, run_key: str = "") -> Path:
     today = grid / cell_name(arm, spec, key)
     former = [grid / cell_name(arm, spec, old) for old in records.former_keys(key)]
     return today if today.exists() else next((folder for folder in former if folder.exists()), today)
+
+
+def grid_of(folder: Path) -> Path | None:
+    """Folder of the grid that a cell or a trial is of; None of a run by itself."""
+    grid = folder.parent.parent if folder.parent.name == TRIALS else folder.parent
+    return grid if (grid / PLAN).exists() else None
 
 
 def status_of(folder: Path, look: Callable[[Path], tuple[Status, str]] = glance) -> tuple[Status, str]:

@@ -20,7 +20,7 @@ from swarmformer.training.ranks import ALONE, Ranks
 from swarmformer.training.seat import Seat
 from swarmformer.variants import make_task
 
-from .cells import WITHOUT_MODEL, CellFailedError, check_precision, prepare
+from .cells import WITHOUT_MODEL, CellFailedError, check_precision, grid_of, prepare
 from .data import load_data, with_out_of_domain
 from .faults import failure_recorded, log_to
 from .follow import StepsTold
@@ -111,7 +111,7 @@ def _trained(
     truncated = {name: split.truncated for name, split in data.splits.items()}
     logger.info("examples %s, truncated %s", {name: len(split) for name, split in data.splits.items()}, truncated)
     with recording() as attention:
-        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks, seat)
+        trainer = Trainer(spec, data, device, folder, StepsTold(folder / PROGRESS), ranks, seat, grid_of(folder))
         found = trainer.run()
     return Outcome(folder, trainer, found, data, attention.rows(), starts, began)
 

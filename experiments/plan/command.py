@@ -69,9 +69,6 @@ def _tuning(plan: Plan) -> Iterator[str]:
 
 def _comparisons(plan: Plan) -> Iterator[str]:
     """What all arms share, designs, matched pairs, and what decides."""
-    if len(plan.arms) > 1 and any(arm.spec.train.precision == "auto" for arm in plan.arms):
-        yield ("precision auto: each arm takes the faster of fp32 and bf16 on the machine that runs it, so that arms "
-               "may differ in it; for arms that are compared set train.precision: fp32, or bf16")  # fmt: skip
     for design in plan.designs:
         resolution = f" of resolution {design.resolution}" if design.resolution else ""
         yield (f"{design.kind} design{resolution}: {len(design.levels)} arms, base {design.base}, "

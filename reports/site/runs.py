@@ -16,6 +16,7 @@ from swarmformer.records import (
     FLOORS,
     OF_TEXT,
     PLAN,
+    PRECISION,
     REGISTERED,
     RESULT,
     CurveLine,
@@ -28,7 +29,7 @@ from ..study.grid import Cell
 from ..study.model import GridStudy
 from .yaml_text import yaml_text
 
-FILES = (PLAN, REGISTERED, EXTENDED, FLOORS, COSTS)
+FILES = (PLAN, REGISTERED, EXTENDED, PRECISION, FLOORS, COSTS)
 """Of a grid's own."""
 MOST_POINTS = 400
 """Of a curve; a longer one is thinned, and the page says so."""

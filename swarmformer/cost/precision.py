@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from filelock import FileLock
@@ -61,7 +61,7 @@ class Rates:
         return self.products["bf16"] / self.products["fp32"]
 
     @property
-    def faster(self) -> str:
+    def faster(self) -> Literal["fp32", "bf16"]:
         return "bf16" if self.gain >= GAIN else "fp32"
 
     def words(self) -> str:

@@ -3,6 +3,7 @@
 plan.json, registered.json      a grid: what is to run, and what was planned before the first run
 extended.json                   what was planned before the first run of seeds that were added later
 tuning.json                     what was tried for its arms before the seeds that count, and what was chosen
+precision.json                  what its arms compute in, where it is left to the machine
 floors.json, costs.json         baselines and oracles of its task; seconds of its arms
 config.json, result.json, failure.json, environment.json, curve.jsonl, predictions.npz      a cell
                                 (of running text losses.npz)
@@ -53,6 +54,7 @@ from .names import (
     LOSSES,
     OUTPUT,
     PLAN,
+    PRECISION,
     PREDICTIONS,
     PROGRESS,
     REGISTERED,
@@ -82,6 +84,7 @@ from .plan import (
     Value,
     plan_hash,
 )
+from .precision import ChosenPrecision, Precisions
 from .predictions import (
     ANSWERS,
     Answers,

@@ -36,6 +36,7 @@ from .names import (
     LOG,
     LOSSES,
     PLAN,
+    PRECISION,
     PREDICTIONS,
     REGISTERED,
     RESULT,
@@ -50,7 +51,7 @@ if TYPE_CHECKING:  # pyarrow takes longer to import than all else here
 ARCHIVE = "runs.parquet"
 ASKED = "asked"
 CHECKSUM = "rows_sha256"
-OF_GRID = (PLAN, REGISTERED, EXTENDED, TUNING, FLOORS, COSTS)
+OF_GRID = (PLAN, REGISTERED, EXTENDED, TUNING, PRECISION, FLOORS, COSTS)
 OF_CELL = (CONFIG, ENVIRONMENT, CURVE, LOG, RESULT, TRIAL, FAILURE, LOSSES)
 SET_ASIDE = re.compile(r"(?:failure|tuning)-\d+\.json")
 """What ``retry`` keeps of before."""

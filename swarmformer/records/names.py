@@ -2,6 +2,7 @@
 
 PLAN, REGISTERED, EXTENDED = "plan.json", "registered.json", "extended.json"
 FLOORS, COSTS = "floors.json", "costs.json"
+PRECISION = "precision.json"
 FIGURES, GPU = "figures.json", "gpu.json"
 TUNING, TRIAL = "tuning.json", "trial.json"
 CONFIG, ENVIRONMENT, RESULT, FAILURE = "config.json", "environment.json", "result.json", "failure.json"

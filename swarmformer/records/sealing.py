@@ -24,6 +24,7 @@ from .names import (
     FAILURE,
     FLOORS,
     PLAN,
+    PRECISION,
     PREDICTIONS,
     REGISTERED,
     RESULT,
@@ -31,15 +32,15 @@ from .names import (
     TUNING,
 )
 from .plan import Extensions, Plan, Registration
+from .precision import Precisions
 from .predictions import Answers, Asked, read_answers, read_losses, save_answers, save_asked
 from .run import Config, Failure, Result
 from .tuning import TRIALS, Trial, Tuning, chosen_plan, read_tuning
 
 WEIGHTS = "model"
 DOCUMENTS: dict[str, type[Document]] = {
-    PLAN: Plan, REGISTERED: Registration, EXTENDED: Extensions, TUNING: Tuning, FLOORS: Floors, COSTS: Costs,
-    CONFIG: Config,
-    ENVIRONMENT: Environment, RESULT: Result, TRIAL: Trial, FAILURE: Failure,
+    PLAN: Plan, REGISTERED: Registration, EXTENDED: Extensions, TUNING: Tuning, PRECISION: Precisions, FLOORS: Floors,
+    COSTS: Costs, CONFIG: Config, ENVIRONMENT: Environment, RESULT: Result, TRIAL: Trial, FAILURE: Failure,
 }  # fmt: skip
 
 

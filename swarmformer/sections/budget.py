@@ -22,7 +22,9 @@ class TrainBudget(Strict):
     ema_decay: float = Field(0.0, ge=0, lt=1, description="decay of a moving average of the weights; 0: no average")
     ema_warmup: bool = Field(False, description="the decay after t steps is at most (1 + t) / (10 + t)")
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        "auto", description="of the forward and backward pass; auto: the faster one here; weights stay in fp32"
+        "auto",
+        description="of the forward and backward pass; auto: the faster one here, in a grid for its first run; "
+        "weights stay in fp32",
     )
     micro_batch: int = Field(
         0, ge=0, description="texts computed at once, 0: all of a batch; its gradient stays; halved where memory ends"

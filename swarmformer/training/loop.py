@@ -52,6 +52,7 @@ class Trainer:
         on_step: for progress bars and interruption; may raise.
         ranks: the processes that train together, each with a trainer of its own; all see ``folder``, the first writes.
         seat: among runs of this process whose gradients are computed together.
+        grid: folder of the grid that the run is of, whose runs all compute in one precision where it is ``auto``.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Trainer:
         on_step: OnStep = lambda done, total, words: None,
         ranks: Ranks = ALONE,
         seat: Seat | None = None,
+        grid: Path | None = None,
     ) -> None:
         self.spec, self.device, self.on_step, self.ranks, self.seat = spec, device, on_step, ranks, seat
         self.began, self.passed_before = time.monotonic(), 0.0
@@ -75,7 +77,7 @@ class Trainer:
         self.journal = Journal(folder / "curve.jsonl" if folder and ranks.first else None)
         self.progress = ckpt.TrainingState()
         if not self._goes_on():
-            self._compute_in(chosen_precisions(spec, self.model, self.stages, device, ranks))
+            self._compute_in(chosen_precisions(spec, self.model, self.stages, device, ranks, grid))
         self._prepare()
 
     def _goes_on(self) -> bool:

@@ -21,7 +21,9 @@ from swarmformer.cost.precision import (
 from swarmformer.errors import SpecError
 from swarmformer.modes import autocast
 from swarmformer.ops.attention import recording
+from swarmformer.records import PRECISION, Precisions, UnreadableFileError, load
 from swarmformer.spec import RunSpec
+from swarmformer.training import precisions
 from swarmformer.training.loop import Trainer
 from swarmformer.training.shares import BatchShare
 from swarmformer.training.step import TrainingStep
@@ -247,3 +249,32 @@ def test_auto_and_fp32_have_one_key_and_bf16_its_own() -> None:
     stages = {word: toy_run(precision="bf16", stages=[{"name": "supervised", "precision": word}]).run_key
               for word in ("auto", "fp32")}  # fmt: skip
     assert stages["auto"] == stages["fp32"]
+
+
+def test_all_arms_of_a_grid_compute_in_what_the_first_chose(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """One by one, two arms would differ. Another device or grid chooses anew, and what is fixed stays."""
+    (tmp_path / "other").mkdir()
+
+    def of(variant: str, grid: Path, **train: object) -> str:
+        spec = toy_run(variant, **{"precision": "auto", **train})
+        return Trainer(spec, toy_data(), CPU, grid=grid).precision
+
+    take(FAST, monkeypatch)
+    assert of("base", tmp_path) == "bf16"
+    take(SLOW, monkeypatch)
+    assert of("base+windowed", tmp_path / "other") == "fp32"
+    assert of("base+windowed", tmp_path) == of("base+positions", tmp_path) == "bf16"
+    assert of("base+positions", tmp_path, precision="fp32") == "fp32"
+    first = {"name": "masked_tokens", "epochs": 1, "precision": "fp32"}
+    assert of("base", tmp_path, stages=[first, "supervised"]) == "fp32+bf16"
+    [(name, there)] = load(tmp_path / PRECISION, Precisions).chosen.items()
+    assert there.run_key == toy_run("base", precision="auto").run_key and "50 GFLOP/s in fp32" in there.rates
+    monkeypatch.setattr(precisions, "device_name", lambda device: f"not {name}")
+    assert of("base+positions", tmp_path) == "fp32"
+
+
+def test_a_choice_that_cannot_be_read_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / PRECISION).write_text("{")
+    with pytest.raises(UnreadableFileError, match=r"precision\.json"):
+        Trainer(toy_run(precision="auto"), toy_data(), CPU, grid=tmp_path)
+    assert (tmp_path / PRECISION).read_text() == "{"

@@ -13,6 +13,7 @@ from experiments.cells import (
     cell_folder,
     cell_name,
     check_precision,
+    grid_of,
     identity,
     load_config,
     prepare,
@@ -20,7 +21,7 @@ from experiments.cells import (
 )
 from experiments.owner import is_locked, lock_of
 from experiments.status import Status
-from swarmformer.records import CONFIG, FAILURE, RESULT, Failure, Result, load, load_json, save, save_json
+from swarmformer.records import CONFIG, FAILURE, PLAN, RESULT, TRIALS, Failure, Result, load, load_json, save, save_json
 from swarmformer.spec import RunSpec, TrainSpec
 from swarmformer.variants import resolve_run
 from tests.committed import runs_of
@@ -45,6 +46,14 @@ def test_status_follows_the_files(tmp_path: Path, spec: RunSpec) -> None:
     assert status_of(cell) == (Status.FAILED, "loss became nan")
     save(cell / RESULT, load(COMMITTED / RESULT, Result))
     assert status_of(cell) == (Status.COMPLETED, "")
+
+
+def test_the_grid_of_a_cell_is_where_its_plan_lies(tmp_path: Path) -> None:
+    grid = tmp_path / "grid"
+    (grid / TRIALS).mkdir(parents=True)
+    assert grid_of(grid / "base-s0-1") is None, "a run by itself"
+    (grid / PLAN).touch()
+    assert grid_of(grid / "base-s0-1") == grid_of(grid / TRIALS / "base-s100-1") == grid
 
 
 def test_a_finished_cell_is_of_the_precision_that_is_fixed(tmp_path: Path, spec: RunSpec) -> None:

@@ -20,7 +20,7 @@ from experiments.owner import is_locked
 from experiments.plan import load_plan
 from experiments.status import Status
 from swarmformer.records import Config, Plan, Result, load, seal
-from tests.experiments.conftest import ROOT, TINY, command, run_module
+from tests.experiments.conftest import ROOT, command, run_module
 from tests.processes import start_forked, wait_for
 from tests.reports.synthetic_runs import write_grid
 
@@ -228,18 +228,6 @@ def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
     assert said.out.count("at a disadvantage for its size or task") == 1 and "attention (" not in said.err
     assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0
     assert "warning" not in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arms", "precision", "told"),
-    [(["base", "original"], "auto", True), (["base", "original"], "fp32", False), (["base"], "auto", False)],
-)
-def test_a_plan_says_where_arms_may_be_computed_in_different_precisions(
-    arms: list[str], precision: str, told: bool, tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    train = {**TINY["train"], "precision": precision}
-    assert grid.main(["plan", str(tiny_grid(arms=arms, train=train)), "--runs", str(tmp_path)]) == 0
-    assert ("set train.precision: fp32" in capsys.readouterr().out) == told
 
 
 @pytest.mark.parametrize(("seeds", "words"), [

@@ -14,8 +14,25 @@ from experiments import runner
 from experiments import starts as starts_module
 from experiments.cells import CellFailedError
 from experiments.execute.failures import set_failure_aside
-from swarmformer.environment import describe
-from swarmformer.records import ENVIRONMENT, FAILURE, RESULT, Code, Environment, Failure, UnreadableFileError, load
+from swarmformer.cost import precision
+from swarmformer.cost.precision import Rates
+from swarmformer.environment import describe, device_name
+from swarmformer.records import (
+    ENVIRONMENT,
+    FAILURE,
+    PLAN,
+    PRECISION,
+    RESULT,
+    TRIALS,
+    ChosenPrecision,
+    Code,
+    Environment,
+    Failure,
+    Precisions,
+    UnreadableFileError,
+    load,
+    save,
+)
 from swarmformer.spec import RunSpec
 from swarmformer.training import checkpoint
 from swarmformer.variants import resolve_run
@@ -97,6 +114,24 @@ def test_a_full_disk_is_a_failure_that_keeps_the_checkpoint_and_goes_on_from_it(
     assert whole is not None and again is not None and again.metrics == whole.metrics
     assert again.seconds.total > last_start_s + 0.9, "the second that the first start waited is of the run"
     assert [start.continued for start in load(cell / ENVIRONMENT, Environment).starts] == [False, True]
+
+
+def test_a_cell_of_a_grid_computes_in_what_its_grid_chose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    patch = {**{key: TINY[key] for key in ("model", "data")}, "train": {**TINY["train"], "precision": "auto"}}
+    spec = resolve_run("base", [(patch, "test")])
+    monkeypatch.setenv("SWARMFORMER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(precision, "measure_rates", lambda *_: Rates({"fp32": 1e9, "bf16": 1e8}, {}))
+    chosen = ChosenPrecision(precision="bf16", run_key="0" * 16, rates="")
+    grid = tmp_path / "grid"
+    grid.mkdir()
+    (grid / PLAN).touch()
+    save(grid / PRECISION, Precisions(chosen={device_name(CPU): chosen}))
+    alone, trial, cell = (
+        runner.run_cell(tmp_path / "alone", "base", spec, "cpu", False),
+        runner.run_trial(grid / TRIALS / "base", "base", spec, "cpu"),
+        runner.run_cell(grid / "base", "base", spec, "cpu", False),
+    )
+    assert [done and done.precision for done in (alone, trial, cell)] == ["fp32", "bf16", "bf16"]
 
 
 def test_a_model_that_is_asked_for_after_the_run_is_not_passed_over(

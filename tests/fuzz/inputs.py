@@ -171,8 +171,8 @@ def _reading(name: str) -> tuple[str, ...]:
     return ("train", "print_config", "with", "data.task=files", f"data.task.train={name}", f"data.task.test={name}")
 
 
-RECORDS = ("plan.json", "registered.json", "floors.json", "costs.json", "tuning.json", "base-0/result.json",
-           "base-0/config.json", "base-0/curve.jsonl", "base-0/predictions.npz", "base-0/environment.json",
+RECORDS = ("plan.json", "registered.json", "floors.json", "costs.json", "tuning.json", "precision.json",
+           "base-0/result.json", "base-0/config.json", "base-0/curve.jsonl", "base-0/predictions.npz", "base-0/environment.json",
            "x-0/failure.json", "x-0/progress.json", "base-0/lock", "x-0/lock", "base-0/losses.npz")  # fmt: skip
 DAMAGES: dict[str, bytes | None] = {
     "0xff": b"\xff", "null": b"null", "empty": b"", "list": b"[]", "schema 1": b'{"schema": 1}', "zeros": b"\0" * 999,

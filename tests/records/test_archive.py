@@ -26,11 +26,14 @@ from swarmformer.records import (
     ARCHIVE,
     CONFIG,
     CURVE,
+    PRECISION,
     PREDICTIONS,
     RESULT,
     TRIAL,
     TRIALS,
     ArchiveError,
+    ChosenPrecision,
+    Precisions,
     Trial,
     UnreadableFileError,
     archive,
@@ -53,6 +56,8 @@ def grid(tmp_path: Path) -> Path:
     folder = runs.write_grid(tmp_path / "runs" / "demo", {"base": {0: 0.75}, "x": {0: 0.5, 1: 0.6}}, [0, 1])
     runs.write_cell(folder, runs.failure("base", 1, "loss is nan"))
     runs.write(folder / "floors.json", runs.floors("majority"))
+    chosen = ChosenPrecision(precision="bf16", run_key="0" * 16, rates="products at 1 GFLOP/s in fp32, 2 in bf16")
+    save(folder / PRECISION, Precisions(chosen={"some GPU": chosen}))
     finished(folder / "base-0")
     (folder / "base-0" / "checkpoint.safetensors").write_bytes(b"not kept")
     return folder

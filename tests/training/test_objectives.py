@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -199,6 +200,20 @@ def test_a_text_moves_by_epsilon_deviations_and_pads_do_not(variant: str, virtua
     deviation = first[batch.mask_BN].std(0, unbiased=False)
     assert_close("length", torch.full((4,), EPSILON), ((last - first) / deviation).norm(dim=(1, 2)), atol=1e-4)
     assert torch.equal(first[~batch.mask_BN], last[~batch.mask_BN])
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+@pytest.mark.parametrize("margin", [20.0, 45.0, 60.0, 75.0, 100.0, 300.0])
+def test_a_text_that_the_model_is_sure_of_moves_no_farther(margin: float, virtual: bool) -> None:
+    """Squares of its gradient are below what fp32 holds; where the gradient itself is, the text stays where it is."""
+    model: Any = model_of("base")
+    batch = replace(batch_of(longest=8), labels_M=torch.zeros(4, dtype=torch.long))
+    with torch.no_grad():
+        model.classifier.bias.copy_(torch.tensor([margin, 0.0]))
+    first, *_, last = moved_inputs(model, batch, virtual=virtual)
+    deviation = first[batch.mask_BN].std(0, unbiased=False)
+    for length in ((last - first) / deviation).norm(dim=(1, 2)).tolist():
+        assert length == pytest.approx(EPSILON, abs=1e-3) or length == 0.0
 
 
 def test_larger_token_vectors_do_not_escape_the_step() -> None:

@@ -104,9 +104,14 @@ def deviation(x_BND: Tensor, real_BN1: Tensor) -> Tensor:
 
 
 def unit(x_BND: Tensor) -> Tensor:
-    """Each text of length one over all of its tokens; one that is zero stays so."""
-    norm_B = x_BND.flatten(1).norm(dim=1).clamp(min=torch.finfo(x_BND.dtype).tiny)
-    return x_BND / norm_B[:, None, None]
+    """Each text of length one over all of its tokens; one that is zero stays so.
+
+    Divided by its largest element first: the gradient of a text that the model is sure of may be so small that its
+    squares are zero.
+    """
+    largest_B11 = x_BND.abs().amax((1, 2), keepdim=True)
+    scaled_BND = x_BND / torch.where(largest_B11 > 0, largest_B11, 1.0)
+    return scaled_BND / scaled_BND.flatten(1).norm(dim=1).clamp(min=1.0)[:, None, None]
 
 
 def divergence(truth_MK: Tensor, guess_MK: Tensor) -> Tensor:

@@ -1,26 +1,29 @@
-"""p of contrasts of grids to which seeds were added after others could be seen.
+"""p and intervals of contrasts of grids to which seeds were added after others could be seen.
 
 The seeds between two looks are a stage. Each stage has a t test of its own; their normal scores, added up with equal
 weights, are one statistic at every look. Its p is how often the largest over all looks would be as large without any
-effect: it holds although somebody could have stopped at each of them, and whatever made them go on.
+effect: it holds although somebody could have stopped at each of them, and whatever made them go on. The interval is
+of all effects that such a test does not refuse. A stage of one seed, or whose seeds agree, has no test and adds none.
 
 Sources: W. Lehmacher and G. Wassmer, "Adaptive sample size calculations in group sequential trials", 1999 (inverse
 normal scores of stages); C. Jennison and B. W. Turnbull, "Repeated confidence intervals for group sequential clinical
-trials", 1984 (p over looks); P. Armitage, C. K. McPherson and B. C. Rowe, "Repeated significance tests on accumulating
-data", 1969 (the recursion).
+trials", 1984 (p and intervals over looks); P. Armitage, C. K. McPherson and B. C. Rowe, "Repeated significance tests on
+accumulating data", 1969 (the recursion).
 """
 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from .contrast import Estimate
-from .interval import has_spread
+from .interval import LEVEL, has_spread
 
 Looks = Sequence[Collection[int]]
 """For each time that seeds were added, in order: the seeds of which something could be seen."""
@@ -29,12 +32,17 @@ POINTS = 64
 
 
 def allowing_for(estimate: Estimate, looks: Looks) -> Estimate:
-    """The same with the p that allows for looks, where that is the larger.
+    """The same with the p and the interval that allow for looks, where those are the larger and the wider.
 
-    As it is where nothing was looked at, or a stage has fewer than two seeds or no spread, and so no test.
+    As it is where nothing was looked at. Where no stage has a test nothing is excluded: p is 1, the bounds infinite.
     """
-    p = p_over_looks(stages_of(estimate.by_seed, looks))
-    return estimate if p is None or estimate.p is None else replace(estimate, p=max(estimate.p, p))
+    stages, interval = stages_of(estimate.by_seed, looks), estimate.interval
+    if len(stages) < 2 or estimate.p is None or interval is None or interval.low is None or interval.high is None:
+        return estimate
+    tested = [stage for stage in stages if has_spread(stage)]
+    low, high = bounds_over_looks(tested)
+    wide = replace(interval, low=min(low, interval.low), high=max(high, interval.high))
+    return replace(estimate, p=max(estimate.p, p_over_looks(tested)), interval=wide)
 
 
 def stages_of(by_seed: Mapping[int, float], looks: Looks) -> list[list[float]]:
@@ -45,18 +53,45 @@ def stages_of(by_seed: Mapping[int, float], looks: Looks) -> list[list[float]]:
     return [stage for stage in (*stages, list(rest.values())) if stage]
 
 
-def p_over_looks(stages: Sequence[Sequence[float]]) -> float | None:
-    """Two-sided; None for a single stage, and where a stage has no test."""
-    if len(stages) < 2 or not all(len(stage) > 1 and has_spread(stage) for stage in stages):
-        return None
-    return crossing(abs(sum(map(_score, stages))) / math.sqrt(len(stages)), len(stages))
+def p_over_looks(stages: Sequence[Sequence[float]]) -> float:
+    """Two-sided, of no effect; 1 without stages. Each stage has two seeds or more that do not agree."""
+    return crossing(abs(_total(stages, 0.0)), len(stages)) if stages else 1.0
+
+
+def bounds_over_looks(stages: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """The least and the greatest effect whose p over looks is not below 5 %; infinite without stages."""
+    if not stages:
+        return -math.inf, math.inf
+    bound, means = bound_of(len(stages)), [float(np.mean(stage)) for stage in stages]
+    width = max(float(np.std(stage)) for stage in stages)
+
+    def reached(start: float, sign: int) -> float:
+        """Where the statistic, which falls as the effect grows, comes to the bound."""
+        end, step = start, width
+        while sign * _total(stages, end) < bound:
+            end, step = end - sign * step, 2 * step
+        return float(optimize.brentq(lambda effect: _total(stages, effect) - sign * bound, *sorted((start, end))))
+
+    return reached(max(means), 1), reached(min(means), -1)
+
+
+@cache
+def bound_of(looks: int) -> float:
+    """What the statistic reaches at one look at least in 5 % of cases: constant over looks (Pocock 1977)."""
+    return float(optimize.brentq(lambda bound: crossing(bound, looks) - (1 - LEVEL), 1.0, 10.0))
+
+
+def _total(stages: Sequence[Sequence[float]], effect: float) -> float:
+    """The statistic at the last look, of that effect."""
+    return sum(_score([value - effect for value in stage]) for stage in stages) / math.sqrt(len(stages))
 
 
 def _score(stage: Sequence[float]) -> float:
-    """Normal, of the t test of no effect."""
+    """Normal, of the t test of no effect of one stage."""
     error = float(np.std(stage, ddof=1)) / math.sqrt(len(stage))
     t = float(np.mean(stage)) / error
-    lower = float(special.stdtr(len(stage) - 1, -abs(t)))  # of the tail, which keeps its digits
+    tail = float(special.stdtr(len(stage) - 1, -abs(t)))  # of the lower one, which keeps its digits
+    lower = max(tail, sys.float_info.min)  # so that an effect far off has a finite score
     return math.copysign(-float(special.ndtri(lower)), t)
 
 

@@ -102,8 +102,9 @@ def _idle(planned: Planned, arms: Mapping[str, Arm]) -> dict[str, tuple[str, ...
 
 
 def counted(estimate: Estimate, looks: Looks) -> Estimate:
-    """Of shares, which differ by no more than one; with the p that allows for looks at some of its seeds."""
-    return replace(allowing_for(estimate, looks), interval=within(estimate.interval, -1, 1))
+    """Of shares, which differ by no more than one; p and interval allow for looks at some of its seeds."""
+    allowed = allowing_for(estimate, looks)
+    return replace(allowed, interval=within(allowed.interval, -1, 1))
 
 
 def undecided(

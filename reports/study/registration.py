@@ -94,8 +94,8 @@ def _extended(grid: Grid) -> Iterator[str]:
         seeds = [str(seed) for seed in after.plan.seeds if seed not in before.plan.seeds]
         seen = len(_begun_before(grid, after))
         allowed = (
-            "p allows for a look at those runs where each side of it has two seeds or more; intervals do not, nor does "
-            "the smallest effect that is found"
+            "p and intervals allow for a look at those runs, by tests of each side that has two seeds or more; the "
+            "smallest effect that is found does not"
         )
         yield (
             f"Registered later, {after.registered_at}, after {plural(seen, 'run')} of it had started: "

@@ -57,6 +57,26 @@ def test_what_does_nothing_without_another_key_says_nothing_without_it(field: st
 
 
 @pytest.mark.parametrize(
+    ("section", "stage", "alike"),
+    [
+        ({"epochs": 3}, {"epochs": 3}, {}),
+        ({"lr": 0.01, "ema_decay": 0.9}, {"lr": 0.01}, {"ema_decay": 0.9}),
+        ({"objective": "r_drop", "weight": 3.0}, {"objective": "r_drop", "weight": 3.0}, {}),
+        ({"precision": "fp32"}, {"precision": "fp32"}, {"precision": "bf16"}),
+        ({}, {"min_epochs": 3}, {}),
+        ({}, {}, {}),
+    ],
+    ids=str,
+)
+def test_the_only_stage_and_the_section_say_the_same(
+    section: dict[str, Any], stage: dict[str, Any], alike: dict[str, Any]
+) -> None:
+    """``alike``: what the section says beside the stage; the stage's own word counts."""
+    staged = run(patch={"train": {**alike, "stages": [{"name": "supervised", **stage}]}})
+    assert staged.run_key == run(patch={"train": {**alike, **section}}).run_key
+
+
+@pytest.mark.parametrize(
     "patch",
     [
         {"data": {"split_seed": 1}},

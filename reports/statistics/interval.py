@@ -36,10 +36,10 @@ class Interval:
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
 
-def t_quantile(df: float) -> float:
-    """Half the width of a ``LEVEL`` interval, in standard errors."""
+def t_quantile(df: float, level: float = LEVEL) -> float:
+    """Half the width of an interval of that level, in standard errors."""
     # Not stats.t.ppf, which takes a tenth of a millisecond: a study asks for thousands.
-    return float(special.stdtrit(df, (1 + LEVEL) / 2))
+    return float(special.stdtrit(df, (1 + level) / 2))
 
 
 def has_spread(values: Sequence[float]) -> bool:
@@ -75,6 +75,14 @@ def accuracy_interval(shares: Sequence[float]) -> Interval | None:
     half = interval.half / (mean * (1 - mean))
     low, high = special.expit(special.logit(mean) + np.array([-half, half]))
     return Interval(mean, float(low), float(high), interval.n)
+
+
+def at_level(interval: Interval, level: float) -> Interval:
+    """An ``accuracy_interval`` with bounds, of another level."""
+    mean, *bounds = special.logit([interval.mean, interval.low, interval.high])
+    wider = t_quantile(interval.n - 1, level) / t_quantile(interval.n - 1)
+    low, high = special.expit(mean + wider * (np.array(bounds) - mean))
+    return Interval(interval.mean, float(low), float(high), interval.n)
 
 
 def within(interval: Interval | None, low: float, high: float) -> Interval | None:

@@ -126,7 +126,9 @@ class TrainSpec(TrainBudget):
     def key_content(self, *, versions: bool = True) -> Content:
         """``auto`` has the key of fp32 and of what is not compiled, as how it is computed is the machine's choice: a
         run's records say how it was, and keep runs apart by its precision. What has no effect beside the rest is left
-        out."""
+        out. What the only stage sets is as if the section did."""
+        if len(self.stages) == 1 and self.stages[0].changes:
+            return self.of_stage(self.stages[0]).key_content(versions=versions)
         chosen: dict[str, Any] = {key: "auto" for key, value in PLAIN.items() if getattr(self, key) == value}
         chosen |= {key: default for key, (default, needed) in IDLE.items() if not self._sets(needed)}
         return departures(self.model_copy(update=chosen), versions=versions)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ...published import Claim, Number, Published
 from ...recipes import Recipe, as_published, recipes
-from ...statistics.interval import Interval, wilson
+from ...statistics.interval import LEVEL, Interval, at_level, wilson
 from ...study.model import Study
 from ...study.subjects import Arm, Reference
 from ...words import plural, with_bounds
@@ -33,8 +33,9 @@ class Reproduced(Rule):
 
     A lower one refutes nothing, as the published training selects on the test split, and ours does not.
 
-    No margin is asked, but only runs of a grid that was registered before them and kept to confirm: of recipes and
-    seeds that are tried until one reaches the number, one will.
+    No margin is asked, but only runs of a grid that was registered before them and kept to confirm, and with several
+    such recipes their intervals share the 5 % (Bonferroni): of recipes and seeds that are tried until one reaches the
+    number, one will.
     """
 
     variant: str
@@ -46,8 +47,9 @@ class Reproduced(Rule):
         if not runs:
             return untestable(f"no completed run of {self.variant} at its published sizes on the whole of {self.task}",
                               self._wanted(number))  # fmt: skip
-        several = [run for run in runs if run.arm.n > 1 and not run.grid.followed.unregistered]
-        reached = any(_amount(_accuracy(run.arm)).low >= number.amount.low for run in several)
+        several = [run for run in runs if _has_bounds(run.arm) and not run.grid.followed.unregistered]
+        level = 1 - (1 - LEVEL) / max(len(several), 1)
+        reached = any(_amount(at_level(_accuracy(run.arm), level)).low >= number.amount.low for run in several)
         unregistered = {f"{run.grid.name} decides nothing: {why}": None
                         for run in runs if (why := run.grid.followed.unregistered)}  # fmt: skip
         best = max(runs, key=lambda run: _accuracy(run.arm).mean)
@@ -113,6 +115,10 @@ def _told(run: Recipe, unit: str = "") -> str:
     """``87.60 [87.35, 87.84] %, 3 seeds``; the bounds of a single run say nothing of another one."""
     of_one = " over the test examples of one run alone" if run.arm.n == 1 else ""
     return f"{with_bounds(_accuracy(run.arm))}{unit}{of_one}, {plural(run.arm.n, 'seed')}"
+
+
+def _has_bounds(arm: Arm) -> bool:
+    return arm.accuracy is not None and arm.accuracy.half is not None
 
 
 def _accuracy(arm: Arm) -> Interval:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reports.claims.judgement import Ruling
-from reports.statistics.interval import Interval
+from reports.statistics.interval import Interval, accuracy_interval
 from reports.study.registration import Followed
 from tests.reports.claims.synthetic_study import arm, grid, judged, reference, study
 
@@ -70,6 +70,20 @@ def test_a_grid_that_was_not_registered_confirms_nothing(tmp_path: Path) -> None
     late = grid("imdb", folder=tmp_path, arms=(ours,), followed=said)
     found = judged(REPRODUCED, study(late), numbers=("small_accuracy",))
     assert found.verdict is Ruling.NOT_CONFIRMED and "imdb decides nothing: not registered before" in found.why
+
+
+def test_recipes_that_are_tried_share_the_five_percent(tmp_path: Path) -> None:
+    """Of two seeds at 87 and 88 %: the t interval of the log-odds at 97.5 % is 2.00 times as wide as that at 95 %."""
+    shares, arms, folders = {0: 0.872, 1: 0.873}, [], []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name, "original_small-s0")
+        folders.append(tmp_path / name)
+        arms.append(arm("original_small", shares, accuracy_interval([*shares.values()])))
+    alone, both = (study(*(grid(f.name, folder=f, arms=(a,)) for f, a in zip(folders[:n], arms[:n], strict=True)))
+                   for n in (1, 2))  # fmt: skip
+    verdicts = [judged(REPRODUCED, each, numbers=("small_accuracy",)).verdict for each in (alone, both)]
+    assert verdicts == [Ruling.CONFIRMED, Ruling.NOT_CONFIRMED]
 
 
 def test_another_recipe_than_the_published_one_is_said_to_be_one(tmp_path: Path) -> None:

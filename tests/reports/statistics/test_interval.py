@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from reports.statistics.interval import (
     Interval,
     accuracy_interval,
+    at_level,
     independent_difference,
     mean_interval,
     over_examples,
@@ -123,3 +124,13 @@ def test_only_what_is_possible_is_left_of_an_interval() -> None:
     assert within(Interval(0.5, -3.0, 1.2, 3), -1, 1) == Interval(0.5, -1, 1, 3)
     assert within(Interval(0.5, None, None, 1), -1, 1) == Interval(0.5, None, None, 1)
     assert within(None, -1, 1) is None
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_another_level_is_the_t_interval_of_the_log_odds(level: float) -> None:
+    shares = [0.91, 0.93, 0.90, 0.94]
+    mean = float(np.mean(shares))
+    error = stats.sem(shares) / (mean * (1 - mean))
+    low, high = special.expit(special.logit(mean) + np.array(stats.t.interval(level, 3, 0.0, error)))
+    found = at_level(accuracy_interval(shares), level)
+    assert (found.low, found.high) == pytest.approx((low, high)) and found.mean == mean

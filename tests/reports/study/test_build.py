@@ -95,6 +95,22 @@ def test_arms_of_unlike_precision_are_told(tmp_path: Path) -> None:
     assert said in grid.warnings and not any("precision" in warning for warning in alike.warnings)
 
 
+def test_products_that_were_rounded_to_tf32_in_some_runs_are_told(tmp_path: Path) -> None:
+    """On one device: between a CPU, which has no TF32, and a GPU the device says it."""
+    folder = runs.write_grid(tmp_path / "demo", {"base": {0: 0.4, 1: 0.5}, "x": {0: 0.5, 1: 0.6}})
+
+    def computed(tf32: dict[tuple[str, int], bool], device: str) -> list[str]:
+        for (arm, seed), rounds in tf32.items():
+            runs.write_cell(folder, runs.result(arm, seed, 0.5, computing={"tf32": rounds}, device=device))
+        return [warning for warning in study([folder], mix=["device"]).grids[0].warnings if "TF32" in warning]
+
+    both = {("base", 0): True, ("x", 0): True}
+    assert computed(both, "cuda: H") == []
+    assert computed({("base", 1): True, ("x", 1): False}, "cuda: H") == [
+        "On cuda: H products were rounded to TF32 in some runs, and not in demo/x-1."
+    ]
+
+
 def test_runs_of_unlike_precision_are_never_averaged(tmp_path: Path) -> None:
     """Of one key, as ``auto`` has: what most runs were computed in counts. An older run is of what its config says."""
     folder = runs.write_grid(tmp_path / "demo", ACCURACIES, seeds=[0, 1, 2])

@@ -26,7 +26,7 @@ from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt  # noqa: E402
 
 from swarmformer.errors import InterruptedRunError, SpecError, UsageError  # noqa: E402
-from swarmformer.merge import nest  # noqa: E402
+from swarmformer.merge import given_once, nest  # noqa: E402
 from swarmformer.yaml import LONGEST_INT  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
@@ -133,16 +133,15 @@ def read_updates(updates: Sequence[str]) -> Config:
     Sacred's own reading passes values through jsonpickle, which can make any object.
 
     Raises:
-        SpecError: a word without ``=``; a literal that no configuration can hold: a complex number, bytes, a set,
-            infinity.
+        SpecError: a word without ``=``; a key twice; a literal that no configuration can hold: a complex number,
+            bytes, a set, infinity.
     """
-    values: Config = {}
-    for update in _spell_out_names(list(updates)):
-        key, equals, text = update.partition("=")
-        if not equals:
+    for update in updates:
+        if "=" not in update:
             raise SpecError(f"command line: {update!r}: write KEY=VALUE")
-        values[key.strip()] = _value(key.strip(), text.strip())
-    return nest(values)
+    words = (update.partition("=") for update in _spell_out_names(list(updates)))
+    given = given_once(((key, text) for key, _, text in words), "command line")
+    return nest({key: _value(key, text) for key, text in given.items()})
 
 
 def _value(key: str, text: str) -> Any:

@@ -8,7 +8,7 @@ side is a mapping and the other a bare text, the text is short for ``{"name": te
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,6 +92,20 @@ def leaves(patch: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
             yield from (((str(key), *rest), leaf) for rest, leaf in leaves(value))
         else:
             yield (str(key),), value
+
+
+def given_once(pairs: Iterable[tuple[str, str]], place: str) -> dict[str, str]:
+    """``KEY=VALUE`` of a command line as a mapping; spaces around either are no part of it.
+
+    Raises:
+        SpecError: a key twice, of which the last would win unseen; ``place``, as ``command line``, is said first.
+    """
+    found = dict[str, str]()
+    for key, value in ((key.strip(), value.strip()) for key, value in pairs):
+        if key in found:
+            raise SpecError(f"{place}: {key} is given twice, as {found[key]!r} and as {value!r}; give it once")
+        found[key] = value
+    return found
 
 
 def nest(dotted_values: Mapping[str, Any]) -> dict[str, Any]:

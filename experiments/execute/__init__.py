@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from swarmformer.contracts import Strict
 from swarmformer.errors import SpecError, suggest
+from swarmformer.merge import given_once
 
 GROUP = "swarmformer.executors"
 BUILT_IN = {"local": "Local", "ray": "Ray", "slurm": "Slurm"}
@@ -134,14 +135,12 @@ def options_of(executor: type[Executor], name: str, words: Sequence[str]) -> Str
     """``KEY=VALUE`` words as the options of an executor.
 
     Raises:
-        SpecError: a word without ``=``, an unknown key or a value that does not fit.
+        SpecError: a word without ``=``, a key twice, an unknown key or a value that does not fit.
     """
-    pairs = dict[str, str]()
     for word in words:
-        key, equals, value = word.partition("=")
-        if not equals:
+        if "=" not in word:
             raise SpecError(f"--option {word}: write KEY=VALUE")
-        pairs[key] = value
+    pairs = given_once(((key, value) for key, _, value in (word.partition("=") for word in words)), "--option")
     known = list(executor.Options.model_fields)
     for key in pairs:
         if key not in known:

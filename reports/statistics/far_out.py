@@ -14,17 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .factorial import Levels, Term, signs
+from .interval import wilson
 
 FENCE = 3.0
 """Interquartile ranges below the lower quartile: "far out" (J. W. Tukey, "Exploratory Data Analysis", 1977)."""
 
 
-def far_out(means: Mapping[str, float]) -> tuple[str, ...]:
-    """Arms whose mean lies below the outer fence of the means of all, in their order."""
+def far_out(means: Mapping[str, float], examples: int) -> tuple[str, ...]:
+    """Arms whose mean share lies below the outer fence of the means of all, in their order.
+
+    The fence is no nearer than what the test ``examples`` can tell from the lower quartile (its Wilson interval): on a
+    task that most arms solve the quartiles agree, and one wrong answer would be far out.
+    """
     if not means:
         return ()
-    low, high = np.percentile(list(means.values()), (25, 75))
-    return tuple(arm for arm, mean in means.items() if mean < low - FENCE * (high - low))
+    low, high = np.percentile(list(means.values()), (25, 75)).tolist()
+    fence = min(low - FENCE * (high - low), wilson(low, examples).low or 0.0)
+    return tuple(arm for arm, mean in means.items() if mean < fence)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ class MeasuredDesign:
 
     @cached_property
     def far_out(self) -> tuple[str, ...]:
-        return far_out({arm.name: arm.value.mean for arm in self.arms if arm.value is not None})
+        means = {arm.name: arm.value.mean for arm in self.arms if arm.value is not None}
+        return far_out(means, min((int(n) for arm in self.arms for n in arm.column("test_examples")), default=0))
 
     @cached_property
     def others(self) -> OverOthers:

@@ -6,14 +6,14 @@ import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from swarmformer.errors import listed
-from swarmformer.records import Record, Result
+from swarmformer.records import Record
 
 from .grid import Cell, Grid
+from .spent import has_one_stage, training_flops
 
 FACTS = ("variant", "run_key", "data_key", "track", "code", "code_hash", "code_revision", "supplied", "device",
          "started_at")  # fmt: skip
@@ -33,7 +33,6 @@ OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision",
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
 MADE = ("training_flops", "steps_alike")
-PLAIN = "cross_entropy"
 COLUMNS = ("grid", "folder", "where", "status", "cause", "task", "arm", "seed", *OF_RESULT, *MADE)
 NOT_WHOLE = (*MEASURES, *SELECTED, *MADE)
 """Columns of numbers that are not whole."""
@@ -49,7 +48,7 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
 
     Measures are of the test split as fractions of one (``loss`` in nats), but for ``validation_accuracy``;
     ``selected_on_test`` is the best of a test reading after each epoch, where there was one, and no result. Times in
-    seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens; ``training_flops`` of all epochs, those
+    seconds; FLOPs of a forward pass of one example at ``flops_length`` tokens; ``training_flops`` of all steps, those
     that patience waited and pads included; ``steps_alike``: optimiser steps, none where they are of several stages.
     """
     rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
@@ -62,33 +61,12 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
 def _row(grid: Grid, cell: Cell) -> dict[str, object]:
     of_result = {} if cell.result is None else {
         **{name: _at(cell.result, path) for name, path in OF_RESULT.items()},
-        "training_flops": _training_flops(cell.result, cell.train),
-        "steps_alike": cell.result.steps if _has_one_stage(cell.train) else math.nan}  # fmt: skip
+        "training_flops": training_flops(cell.result, cell.train),
+        "steps_alike": cell.result.steps if has_one_stage(cell.train) else math.nan}  # fmt: skip
     return {
         "grid": grid.name, "folder": grid.folder.name, "where": cell.where, "status": str(cell.status),
         "cause": cell.cause, "task": cell.task, "arm": cell.arm, "seed": cell.seed, **of_result,
     }  # fmt: skip
-
-
-def _training_flops(result: Result, train: Mapping[str, Any]) -> float:
-    """NaN where the result is older than this count, or where an epoch is not one pass forward and back for each text:
-    by another objective, or in an earlier stage."""
-    epoch = result.epoch_flops.get("train")
-    counted = epoch is not None and _has_one_stage(train) and _objective(train) == PLAIN
-    return float(epoch.training.padded * result.epochs) if epoch and counted else math.nan
-
-
-def _objective(train: Mapping[str, Any]) -> str:
-    """Its name in the first stage, which may have one of its own, or other options of the section's."""
-    for place in (*(train.get("stages") or [])[:1], train):
-        objective = place.get("objective") if isinstance(place, Mapping) else None
-        if name := objective.get("name") if isinstance(objective, Mapping) else objective:
-            return str(name)
-    return PLAIN
-
-
-def _has_one_stage(train: Mapping[str, Any]) -> bool:
-    return len(train.get("stages") or [PLAIN]) == 1
 
 
 def _at(record: Record | None, path: str) -> object:

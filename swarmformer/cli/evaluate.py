@@ -29,6 +29,16 @@ from swarmformer.cli.asking import (
 )
 from swarmformer.cli.command import command_parser, words_of
 from swarmformer.cli.examples import Asked, Example, Stored, of_file, of_task
+from swarmformer.data.answers import (
+    NUMBER,
+    PROBABILITIES,
+    TEXT,
+    TRUTH,
+    check_output,
+    check_place,
+    flat_columns,
+    writer,
+)
 from swarmformer.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,7 +49,7 @@ if TYPE_CHECKING:
     from swarmformer.scores import Scores
 
 CHUNK = 1024
-COLUMNS = ("example", "label", "answer", "correct", "loss", "probabilities")
+COLUMNS = {"example": TEXT, "label": TEXT, "answer": TEXT, "correct": TRUTH, "loss": NUMBER, PROBABILITIES: NUMBER}
 WIDE = 12
 """Classes up to which a matrix of confusions is printed whole."""
 
@@ -60,7 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def evaluate(options: argparse.Namespace) -> int:
     """Score what a command line asks; 0 when it is printed."""
     from swarmformer.cli.evaluate_text import evaluate_text
-    from swarmformer.data.answers import check_output, check_place
     from swarmformer.pipeline import TextClassifier
     from swarmformer.records import save_json
 
@@ -106,7 +115,6 @@ def _scored(
 
     import numpy as np
 
-    from swarmformer.data.answers import flat_columns, writer
     from swarmformer.scores import Tally
 
     tally = Tally(model.classes)

@@ -22,6 +22,7 @@ from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError, UsageError, suggest
 from swarmformer.hub.config import Origin
 from swarmformer.hub.source import KEPT, weights_file
+from swarmformer.merge import given_once
 from swarmformer.records import Predictions, read_predictions
 from swarmformer.spec import ComponentSpec, nowhere
 from swarmformer.yaml import safe_load
@@ -149,12 +150,14 @@ def _chosen(words: Sequence[str]) -> dict[str, Any]:
 
     Raises:
         UsageError: words that are neither, or a value that is no YAML.
+        SpecError: a key twice.
     """
     options = [word.partition("=") for word in words[1:]]
     if any(not sign for _, sign, _ in options):
         raise UsageError(f"--task {' '.join(words)}: options of a task are KEY=VALUE")
     try:
-        return {"name": words[0], **{key: safe_load(value) for key, _, value in options}}
+        given = given_once(((key, value) for key, _, value in options), f"--task {words[0]}")
+        return {"name": words[0], **{key: safe_load(value) for key, value in given.items()}}
     except YAMLError as error:
         problem = getattr(error, "problem", None) or "cannot be read"
         raise UsageError(f"--task {' '.join(words)}: not YAML: {problem}; put text into quotes") from error

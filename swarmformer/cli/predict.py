@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def predict(options: argparse.Namespace) -> int:
     """Answer what a command line asks; 0 when all is written."""
-    from swarmformer.data.answers import PROBABILITIES, check_output, flat_columns, writer
+    from swarmformer.data.answers import NUMBER, PROBABILITIES, TEXT, check_kept, check_output, flat_columns, writer
 
     if options.output is not None and options.format:
         raise UsageError("--format is of standard output; what --output holds, the ending of its name says")
@@ -67,14 +67,18 @@ def predict(options: argparse.Namespace) -> int:
     rows, kept, source = _rows(options, column)
     check_output(options.output, "--output", source)
     model = asked_model(options)
-    columns = [*kept, "label", PROBABILITIES]
+    added = {"label": TEXT, PROBABILITIES: NUMBER}
+    written = options.output.suffix.lower() if options.output else f".{options.format or 'text'}"
+    if written != ".text":
+        check_kept(kept, added, model.classes, written)
     with pace() as counter:
-        if options.output is None and options.format in (None, "text"):
+        if written == ".text":
             for row, answer in _answered(model, rows, column, options.batch_size):
                 print(_line(row[1][column], answer), flush=not sys.stdout.isatty() and counter.done % 256 == 0)
                 counter.step()
         else:
-            with writer(options.output, options.format or "", flat_columns(columns, model.classes)) as write:
+            columns = flat_columns({**dict.fromkeys(kept, TEXT), **added}, model.classes)
+            with writer(options.output, options.format or "", columns) as write:
                 for (_, values), answer in _answered(model, rows, column, options.batch_size):
                     copied = {name: values[name] for name in kept}
                     write({**copied, "label": answer.label, PROBABILITIES: answer.probabilities})
@@ -85,14 +89,14 @@ def predict(options: argparse.Namespace) -> int:
 
 def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list[str], Path | None]:
     """What to answer, the columns that answers keep, and the file that it is read from. ``column``: of the texts."""
-    from swarmformer.data.answers import PROBABILITIES, is_table, read_texts
+    from swarmformer.data.answers import is_table, read_texts
     from swarmformer.data.delimited import Columns
 
     words = options.inputs
     files = [word for word in words if word == "-" or is_file(word)]
     if files and len(words) > 1:
         raise UsageError(f"{files[0]} is a file: name one file, or texts alone")
-    kept = [name for name in options.keep.split(",") if name] or [column]
+    kept = list(dict.fromkeys(name for name in options.keep.split(",") if name)) or [column]
     source = Path(words[0]) if files and words[0] != "-" else None
     if source is not None and not source.exists():
         raise UsageError(f"there is no file {source}; if that is a text, which by its ending it is not, give it on "
@@ -102,9 +106,6 @@ def _rows(options: argparse.Namespace, column: str) -> tuple[Iterator[Row], list
         raise UsageError(f"--text, --keep, --encoding, --delimiter and --quote are of a table, and {given}")
     if not files:
         return iter([(f"text {place}", {column: word}) for place, word in enumerate(words)]), kept, None
-    if lost := {"label", PROBABILITIES} & {*kept}:
-        raise UsageError(f"--keep {lost.pop()}: answers have a column of that name; swarmformer evaluate --examples "
-                         "writes labels beside answers")  # fmt: skip
     named = {name: "--keep" for name in kept} | {column: "--text"}
     names = tuple(dict.fromkeys([column, *kept]))
     columns = Columns(names, tuple(named[name] for name in names))

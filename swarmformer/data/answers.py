@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from swarmformer.data.delimited import Columns, Form
 from swarmformer.data.tables import READERS, read_rows
-from swarmformer.errors import DataError
+from swarmformer.errors import DataError, UsageError
 
 Record = Mapping[str, Any]
 Write = Callable[[Record], None]
@@ -63,10 +63,11 @@ def _lines(source: Path | None) -> Iterator[tuple[int, str]]:
 
 
 @contextmanager
-def writer(output: Path | None, form: str, columns: Sequence[str]) -> Iterator[Write]:
+def writer(output: Path | None, form: str, columns: Types) -> Iterator[Write]:
     """What takes records with these columns; a file is there, whole, only when all are written.
 
     Args:
+        columns: as ``flat_columns`` gives them.
         output: .csv, .tsv, .jsonl or .parquet; None: standard output.
         form: of standard output, ``csv``, ``tsv`` or ``jsonl``.
 
@@ -109,7 +110,7 @@ def check_place(output: Path | None, option: str, source: Path | None = None) ->
 
 
 @contextmanager
-def _separated(file: IO[bytes], columns: Sequence[str], delimiter: str) -> Iterator[Write]:
+def _separated(file: IO[bytes], columns: Types, delimiter: str) -> Iterator[Write]:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=False)
     try:
         rows = csv.DictWriter(text, list(columns), delimiter=delimiter, lineterminator="\n")
@@ -121,7 +122,7 @@ def _separated(file: IO[bytes], columns: Sequence[str], delimiter: str) -> Itera
 
 
 @contextmanager
-def _jsonl(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
+def _jsonl(file: IO[bytes], columns: Types) -> Iterator[Write]:
     def write(record: Record) -> None:
         file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
 
@@ -130,16 +131,16 @@ def _jsonl(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
 
 
 @contextmanager
-def _parquet(file: IO[bytes], columns: Sequence[str]) -> Iterator[Write]:
+def _parquet(file: IO[bytes], columns: Types) -> Iterator[Write]:
     import pyarrow
     import pyarrow.parquet
 
-    schema = pyarrow.schema([(column, getattr(pyarrow, _type_of(column))()) for column in columns])
+    schema = pyarrow.schema([(column, getattr(pyarrow, kind)()) for column, kind in columns.items()])
     held: list[Record] = []
     with pyarrow.parquet.ParquetWriter(file, schema) as table:
 
         def flush() -> None:
-            rows = [{name: _typed(name, value) for name, value in _flat(record).items()} for record in held]
+            rows = [{name: _typed(columns[name], value) for name, value in _flat(record).items()} for record in held]
             table.write_table(pyarrow.Table.from_pylist(rows, schema))
             held.clear()
 
@@ -156,16 +157,31 @@ ROWS = 8192
 """Of a group of rows in a parquet file."""
 PROBABILITY = "probability"
 PROBABILITIES = "probabilities"
-TYPES = {"correct": "bool_", "loss": "float64"}
-"""Of columns that are no text."""
+TEXT, NUMBER, TRUTH = "string", "float64", "bool_"
+"""Kinds of columns, as pyarrow calls them."""
+Types = Mapping[str, str]
+"""Column → its kind."""
 
 
-def flat_columns(columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+def flat_columns(columns: Types, classes: Sequence[str]) -> dict[str, str]:
     """Columns of a table: ``probabilities`` becomes one for each class."""
-    return [
-        part for column in columns
+    return {
+        part: kind for column, kind in columns.items()
         for part in ([f"{PROBABILITY}_{name}" for name in classes] if column == PROBABILITIES else [column])
-    ]  # fmt: skip
+    }  # fmt: skip
+
+
+def check_kept(kept: Sequence[str], added: Types, classes: Sequence[str], ending: str) -> None:
+    """Raise UsageError where a column that is kept has the name of one that answers add.
+
+    ending: of the file that they are written to.
+    """
+    taken = {*added, *(() if ending == ".jsonl" else flat_columns(added, classes))}
+    for name in kept:
+        if name in taken:
+            labels = "; swarmformer evaluate --examples writes labels beside answers" if name == "label" else ""
+            raise UsageError(f"column {name!r} cannot be kept beside answers, which have one of that name: rename it, "
+                             f"or --keep others{labels}")  # fmt: skip
 
 
 def _flat(record: Record) -> dict[str, Any]:
@@ -173,16 +189,11 @@ def _flat(record: Record) -> dict[str, Any]:
     return found | {f"{PROBABILITY}_{name}": value for name, value in record.get(PROBABILITIES, {}).items()}
 
 
-def _type_of(column: str) -> str:
-    """What pyarrow calls it: text, but for what answers add."""
-    return TYPES.get(column, "float64" if column.startswith(f"{PROBABILITY}_") else "string")
+def _typed(kind: str, value: Any) -> Any:
+    return str(value) if value is not None and kind == TEXT else value
 
 
-def _typed(column: str, value: Any) -> Any:
-    return str(value) if value is not None and _type_of(column) == "string" else value
-
-
-WRITERS: dict[str, Callable[[IO[bytes], Sequence[str]], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[IO[bytes], Types], AbstractContextManager[Write]]] = {
     ".csv": lambda file, columns: _separated(file, columns, ","),
     ".tsv": lambda file, columns: _separated(file, columns, "\t"),
     ".jsonl": _jsonl,

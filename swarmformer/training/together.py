@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -74,7 +73,8 @@ class Together(Generic[T]):
         """What each returns.
 
         Raises:
-            BaseException: whatever the first that raises does; the others are interrupted.
+            BaseException: whatever the first that raises does; the others are interrupted, and what goes wrong then is
+                noted with it.
         """
         self.hub = getcurrent()
         begun = _Process.now(self.device)
@@ -82,16 +82,21 @@ class Together(Generic[T]):
         pairs = zip(seats, works, strict=True)
         runs = [_Run[T](seat, greenlet(partial(work, seat)), _Process.now(self.device)) for seat, work in pairs]
         try:
+            self._by_turns(runs)
+        except BaseException as cause:
             for run in runs:
-                self._turn(run)
-            while waiting := [run for run in runs if run.asked is not None]:
-                for run, record in self._answered(waiting):
-                    self._turn(run, record)
-        finally:
-            for run in runs:
-                self._end(run)
-            begun.restore()
+                self._end(run, cause)
+            _noting(begun.restore, cause, "the state of the process was restored")
+            raise
+        begun.restore()
         return [run.outcome[0] for run in runs if run.outcome is not None]
+
+    def _by_turns(self, runs: Sequence[_Run[T]]) -> None:
+        for run in runs:
+            self._turn(run)
+        while waiting := [run for run in runs if run.asked is not None]:
+            for run, record in self._answered(waiting):
+                self._turn(run, record)
 
     def _ask(self, seat: Seat, step: TrainingStep, batch: Batch) -> StepRecord | None:
         asked = Asked(step, batch, Draws.on(self.device), seat.number, *seat.at)
@@ -124,9 +129,19 @@ class Together(Generic[T]):
                 run.process.draws, run.seat.most = one.draws, max(run.seat.most, len(runs))
         return [(run, None if records is None else records[number]) for number, run in enumerate(runs)]
 
-    def _end(self, run: _Run[T]) -> None:
+    def _end(self, run: _Run[T], cause: BaseException) -> None:
         """Interrupt a run that has not ended, so that it leaves its cell in order."""
+        words = f"run {run.seat.number} of those trained together was ended"
         while not run.line.dead:
-            run.process.restore()
-            with suppress(InterruptedRunError):
-                run.line.throw(self.interruption)
+            _noting(run.process.restore, cause, words)
+            _noting(partial(run.line.throw, self.interruption), cause, words)
+
+
+def _noting(call: Callable[[], object], cause: BaseException, words: str) -> None:
+    """Call, whatever goes wrong: that is noted with what went wrong first."""
+    try:
+        call()
+    except InterruptedRunError:
+        pass
+    except BaseException as error:
+        cause.add_note(f"While {words}: {type(error).__name__}: {error}")

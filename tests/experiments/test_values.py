@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from experiments.execute import find_executor, options_of
 from experiments.store import read_updates
+from swarmformer.cli.examples import _chosen
 from swarmformer.errors import SpecError
 
 REFUSED = ("1j", "2+3j", "b'x'", "{1, 2}", "...", "1e999", "-1e999", "[1, 2j]", "{1: 2}", "{'a': {2: 1}}", "(1, b'')",
@@ -41,6 +43,28 @@ def test_a_component_by_name_and_its_options_stand_side_by_side() -> None:
     assert read_updates(words) == {
         "data": {"task": {"name": "files", "label": "x"}}, "seed": 3, "model": {"dims": {"d_model": 8}},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=1", "threads=2", "seed=2"], "seed is given twice, as '1' and as '2'; give it once"),
+        (["train.lr=0.1", "train.lr = 0.2"], r"train\.lr is given twice, as '0\.1' and as '0\.2'"),
+        (["data.task=files", "data.task=imdb"], r"data\.task is given twice, as 'files' and as 'imdb'"),
+        (["data.task=files", "data.task.label=x", "data.task.name=imdb"], r"data\.task\.name is given twice"),
+        (["seed=1", "seed=1"], "seed is given twice, as '1' and as '1'"),
+    ],
+)
+def test_a_key_is_given_once(words: list[str], message: str) -> None:
+    with pytest.raises(SpecError, match=f"^command line: {message}"):
+        read_updates(words)
+
+
+def test_so_is_an_option_of_an_executor_and_of_a_task() -> None:
+    with pytest.raises(SpecError, match=r"^--option: time is given twice, as '1' and as '2'"):
+        options_of(find_executor("slurm"), "slurm", ["time=1", "time=2"])
+    with pytest.raises(SpecError, match=r"^--task imdb: limit is given twice, as '10' and as '20'"):
+        _chosen(["imdb", "limit=10", "limit=20"])
 
 
 def test_a_word_without_a_value_is_refused() -> None:

@@ -118,6 +118,12 @@ def write_cell(grid: Path, record: Mapping[str, Any], folder: str | None = None)
     return cell
 
 
+def write_training(cell: Path, train: Mapping[str, Any]) -> None:
+    """Have the config.json of a cell say that it was trained so."""
+    record = json.loads((cell / "config.json").read_text(encoding="utf-8"))
+    write(cell / "config.json", {**record, "spec": {**record["spec"], "train": train}})
+
+
 def write_grid(grid: Path, accuracies: Mapping[str, Mapping[int, float]], seeds: Sequence[int] = (0, 1)) -> Path:
     """Write a planned grid with these test accuracies by arm and seed; cells not named stay pending."""
     write(grid / "plan.json", plan(list(accuracies), seeds))

@@ -89,17 +89,23 @@ def test_each_seed_ends_as_alone(name: str) -> None:
 
 @pytest.mark.parametrize("variant", [*VARIANTS, *FACTORS])
 def test_every_shipped_variant_can_be_stacked(variant: str) -> None:
-    """Held against the same steps one by one, as the first step of every shape is."""
-    asked = []
+    """Every parameter gets the gradient that it gets alone, or none where it gets none."""
+    asked, alone = list[Asked](), list[list[Tensor | None]]()
     for seed in SEEDS:
         trainer = Trainer(toy_run(variant, seed), LEVEL, CPU)
         trainer.model.train()
         asked.append(Asked(trainer.step, next(iter(trainer.now.augmented(0, 0))), Draws.on(CPU), seed))
+        step = trainer.step.copied()
+        step.add_gradients(asked[-1].batch)
+        alone.append([parameter.grad for parameter in step.parameters])
     stack = StackedGradients()
     found = stack(asked)
     assert stack.faults == {} and found is not None and len(found) == len(SEEDS)
-    for one in asked:
-        assert any(parameter.grad is not None for parameter in one.step.parameters) or not one.step.parameters
+    for one, expected in zip(asked, alone, strict=True):
+        least = 1e-5 * sum(float(gradient.norm()) for gradient in expected if gradient is not None)
+        assert least > 0
+        for parameter, gradient in zip(one.step.parameters, expected, strict=True):
+            torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=least)
 
 
 def test_another_seed_would_be_seen() -> None:

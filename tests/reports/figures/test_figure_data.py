@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,6 +70,31 @@ def test_training_costs_all_epochs_with_pads_as_a_mean_over_seeds(small: Path) -
     assert frame.loc["better", "missing"] == "not counted" and pd.isna(frame.loc["better", "cost"])
 
 
+CUT = {"max_steps": 3, "batch_size": 32, "stages": [{"name": "supervised"}]}
+EXAMPLES = {"data": {"examples": {"train": 2550}}}  # 80 batches of at most 32, or 40 of at most 64
+
+
+@pytest.mark.parametrize(("train", "facts", "cost"), [
+    (CUT, {"epochs": 1, "steps": 3, **EXAMPLES}, 3 * 4000 / 80),
+    ({**CUT, "max_steps": 83}, {"epochs": 2, "steps": 83, **EXAMPLES}, 83 * 4000 / 80),
+    ({**CUT, "max_steps": 160}, {"epochs": 2, "steps": 160, **EXAMPLES}, 2 * 4000),
+    ({**CUT, "stages": [{"name": "supervised", "max_steps": 10, "batch_size": 64}]},
+     {"epochs": 1, "steps": 10, **EXAMPLES}, 10 * 4000 / 40),
+    ({**CUT, "max_steps": 99}, {"epochs": 1, "steps": 80}, 4000),  # no limit ended it: whole epochs
+    (CUT, {"epochs": 1, "steps": 3}, math.nan),  # how many steps an epoch has is not recorded
+])  # fmt: skip
+def test_an_epoch_that_a_limit_of_steps_cut_costs_the_share_of_its_steps(
+    small: Path, train: dict[str, Any], facts: dict[str, Any], cost: float
+) -> None:
+    for seed in (0, 1):
+        runs.write_cell(small, runs.result("base", seed, 0.4, epoch_flops=runs.an_epoch(4000)))
+    cell = runs.write_cell(small, runs.result("worse", 0, 0.4, epoch_flops=runs.an_epoch(4000), **facts))
+    runs.write_training(cell, train)
+    frame = data("pareto", small, against=["training"]).set_index("arm")
+    assert frame.loc["worse", "cost"] == pytest.approx(cost, nan_ok=True)
+    assert frame.loc["base", "cost"] == 16_000
+
+
 def test_seconds_of_training_are_those_of_a_step_times_its_steps_in_what_was_timed(small: Path) -> None:
     for arm, seed, steps, precision in (("base", 0, 30, "fp32"), ("base", 1, 50, "fp32"), ("better", 0, 30, "bf16"),
                                         ("better", 1, 30, "bf16"), ("worse", 0, 30, "fp32")):  # fmt: skip
@@ -80,9 +104,7 @@ def test_seconds_of_training_are_those_of_a_step_times_its_steps_in_what_was_tim
     frame = data("pareto", small, against=["seconds"]).set_index("arm")
     assert frame.loc["base", ["cost", "cost_length"]].tolist() == [10.0, 64]
     assert frame.loc[["better", "worse"], "missing"].tolist() == ["not timed", "not timed"]
-    config = runs.config("base", 0)
-    config["spec"]["train"] = {"stages": [{"name": "a"}, {"name": "b"}]}
-    runs.write(small / runs.cell_name("base", 0) / "config.json", config)
+    runs.write_training(small / runs.cell_name("base", 0), {"stages": [{"name": "a"}, {"name": "b"}]})
     assert data("pareto", small, against=["seconds"]).empty, "of two stages; and nothing is drawn of nothing"
 
 
@@ -97,8 +119,7 @@ def test_training_of_more_than_a_pass_a_text_is_not_counted(small: Path, train: 
     for arm, accuracy in (("base", 0.5), ("better", 0.7)):
         runs.write_cell(small, runs.result(arm, 1, accuracy, epoch_flops=runs.an_epoch(1000)))
     runs.write_cell(small, runs.result("better", 0, 0.6, epoch_flops=runs.an_epoch(1000)))
-    config = json.loads((cell / "config.json").read_text())
-    runs.write(cell / "config.json", {**config, "spec": {**config["spec"], "train": train}})
+    runs.write_training(cell, train)
     frame = data("pareto", small, against=["training"]).set_index("arm")
     assert frame.loc["base", "missing"] == "not counted"
 

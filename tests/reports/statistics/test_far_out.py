@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reports.statistics.contrast import contrast
 from reports.statistics.factorial import factorial_effects, signs, simple_effect
@@ -13,6 +15,7 @@ from reports.statistics.far_out import OverOthers, far_out
 from tests.reports.statistics.simulate import simulate
 from tests.reports.synthetic_design import levels_of
 
+MANY = 10**9
 FACTORS = ("a", "b", "c", "d")
 LEVELS = levels_of(FACTORS, None)
 TERMS = (*combinations(FACTORS, 1), *combinations(FACTORS, 2))
@@ -21,10 +24,22 @@ TRUTH = {("a",): 3.0, ("a", "b"): 2.0, ("c",): -1.0}
 
 def test_an_arm_is_far_out_beyond_the_outer_fence() -> None:
     """Quartiles of these nine are 3 and 7: the fence is at −9."""
-    means = {str(value): float(value) for value in range(2, 10)}
-    assert far_out(means | {"low": -8.9}) == () and far_out(means | {"low": -9.1}) == ("low",)
-    assert far_out(means | {"high": 100.0}) == (), "which no enhancement complains of"
-    assert far_out({}) == () == far_out({"a": 1.0}) == far_out({"a": 1.0, "b": 1.0})
+    means = {str(value): 0.5 + value / 100 for value in range(2, 10)}
+    assert far_out(means | {"low": 0.411}, MANY) == () and far_out(means | {"low": 0.409}, MANY) == ("low",)
+    assert far_out(means | {"high": 1.0}, MANY) == (), "which no enhancement complains of"
+    assert far_out({}, MANY) == () == far_out({"a": 1.0}, MANY) == far_out({"a": 1.0, "b": 1.0}, MANY)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.9, 0.3])
+def test_an_arm_no_farther_than_the_test_examples_can_tell_is_not_far_out(share: float) -> None:
+    """Equal means have no range to be measured by; of none wrong in n, n / (n + z²) may be right."""
+    means = {str(number): share for number in range(8)}
+    z = stats.norm.ppf(0.975)
+    n, p = 10_000, share
+    bound = (p + z**2 / 2 / n - z * math.sqrt(p * (1 - p) / n + z**2 / 4 / n**2)) / (1 + z**2 / n)
+    for near in (math.nextafter(share, 0.0), share - 1 / n, bound + 1e-9):
+        assert far_out(means | {"low": near}, n) == ()
+    assert far_out(means | {"low": bound - 1e-9}, n) == ("low",) == far_out(means | {"low": 0.1}, n)
 
 
 def test_without_any_arm_left_out_effects_are_what_they_were() -> None:
@@ -43,7 +58,8 @@ def test_without_any_arm_left_out_effects_are_what_they_were() -> None:
 def test_what_an_arm_that_collapsed_did_to_effects_is_undone() -> None:
     values = simulate(LEVELS, TRUTH, np.random.default_rng(0), noise=0.0)
     values["base+a+c"] = {seed: value - 40.0 for seed, value in values["base+a+c"].items()}
-    assert far_out({arm: float(np.mean(list(seeds.values()))) for arm, seeds in values.items()}) == ("base+a+c",)
+    means = {arm: 0.5 + float(np.mean(list(seeds.values()))) / 100 for arm, seeds in values.items()}
+    assert far_out(means, MANY) == ("base+a+c",)
     others = OverOthers(LEVELS, TERMS, {"base+a+c"})
     for effect in factorial_effects(values, LEVELS, FACTORS):
         moved = effect.estimate.interval.mean - TRUTH.get(effect.term, 0.0)

@@ -29,7 +29,10 @@ SIZES = {
     "flops_length": "flops.length", **{f"truncated_{split}": f"truncated.{split}" for split in
                                        ("train", "validation", "test")},
 }  # fmt: skip
-OF_RESULT = {**dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", "tf32": "computing.tf32", **MEASURES, **SELECTED, **SIZES}
+OF_RESULT = {
+    **dict(zip(FACTS, FACTS, strict=True)), "computed_in": "precision", "tf32": "computing.tf32",
+    **MEASURES, **SELECTED, **SIZES,
+}  # fmt: skip
 """Column → what of result.json; empty (NaN) in cells that are not completed. ``code`` is what must agree for two runs
 to be of the same code: the hash, or the revision where there is none."""
 MADE = ("training_flops", "steps_alike")

@@ -136,11 +136,15 @@ def runs_parquet(runs: pd.DataFrame) -> bytes:
 
 WHOLE = ("seed", "test_examples", "parameters_", "flops_", "truncated_")
 """What the names of columns of whole numbers begin with."""
+TRUTH = "tf32"
+"""The only column that is true or false."""
 
 
 def _type(column: str) -> pa.DataType:
     if column.startswith(WHOLE):
         return pa.int64()
+    if column == TRUTH:
+        return pa.bool_()
     return pa.float64() if column in NOT_WHOLE else pa.string()
 
 

@@ -27,8 +27,9 @@ def warnings(grid: Grid, cells: Sequence[Cell], runs: pd.DataFrame) -> Iterator[
         each = "; ".join(f"{name}: {listed(arms)}" for name, arms in computed.items())
         yield f"Computed in different precisions, which differ by more than a seed may allow for: {each}."
     for device, ran in runs.groupby("device"):
-        if set(ran["tf32"].dropna()) == {True, False}:
-            plain = sorted(ran.loc[ran["tf32"] == False, "where"])  # noqa: E712
+        rounded = ran["tf32"].dropna()
+        if rounded.nunique() > 1:
+            plain = sorted(ran.loc[rounded.index[~rounded], "where"])
             yield f"On {device} products were rounded to TF32 in some runs, and not in {listed(plain)}."
     revisions = sorted(set(runs["code_revision"]))
     dirty = [revision for revision in revisions if revision.endswith("-dirty")]

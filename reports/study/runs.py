@@ -57,7 +57,7 @@ def tidy(grids: Iterable[Grid]) -> pd.DataFrame:
     rows = [_row(grid, cell) for grid in grids for cell in grid.cells if cell.arm is not None]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     # A column in which no run has a number would be one of objects.
-    frame = frame.astype(dict.fromkeys((*SELECTED, *MADE), float))
+    frame = frame.astype({**dict.fromkeys((*SELECTED, *MADE), float), "tf32": "boolean"})
     return frame.sort_values(["grid", "where"], kind="stable", ignore_index=True)
 
 

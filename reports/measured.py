@@ -9,6 +9,7 @@ from swarmformer.records import (
     COSTS,
     FIGURES,
     GPU,
+    LIMIT_TOLERANCE,
     Document,
     GpuBenchmark,
     Measurement,
@@ -19,7 +20,6 @@ from swarmformer.records import (
 )
 
 from .errors import ReportError
-from .study.costs import TOLERANCE
 
 RESULTS = Path(__file__).parent / "results"
 DocumentT = TypeVar("DocumentT", bound=Document)
@@ -60,6 +60,6 @@ def _read(path: Path, model: type[DocumentT], command: str) -> DocumentT:
 
 
 def _check(folder: Path, shares: dict[str, float]) -> None:
-    above = next((name for name, share in shares.items() if share > TOLERANCE), None)
+    above = next((name for name, share in shares.items() if share > LIMIT_TOLERANCE), None)
     if above:
         raise ReportError(f"{folder.name}: {above} is faster than its machine; measure again")

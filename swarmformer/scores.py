@@ -14,6 +14,15 @@ BINS = 15
 """Of equal width over confidence 0 to 1, as in Guo et al. (ICML 2017)."""
 
 
+def wilson_interval(right: int, n: int) -> tuple[float, float]:
+    """95 % score interval of the share of ``n`` independent answers that are right, 0…1.
+
+    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    bounds = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    return float(bounds.low), float(bounds.high)
+
+
 @dataclass(frozen=True)
 class ClassScores:
     """Of one class: rates in 0…1, and how many examples are of it. A rate without a denominator counts as 0."""
@@ -97,11 +106,10 @@ class Tally:
             zero_division=0,
         )  # fmt: skip
         n, right = int(self.confusion_KK.sum()), int(self.confusion_KK.trace())
-        interval = binomtest(right, n).proportion_ci(method="wilson")
         columns = [column.tolist() for column in rates[:3]]
         precision, recall, f1 = (float(np.mean(column)) for column in columns)
         return Scores(
-            n=n, accuracy=right / n, interval=(float(interval.low), float(interval.high)), loss=self.loss / n,
+            n=n, accuracy=right / n, interval=wilson_interval(right, n), loss=self.loss / n,
             precision=precision, recall=recall, f1=f1, ece=float(self._ece(n)),
             classes=tuple(ClassScores(*one) for one in zip(self.classes, *columns, map(int, rates[3]), strict=True)),
             bins=tuple(self._bins()), confusion_KK=tuple(tuple(row) for row in self.confusion_KK.tolist()),

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from swarmformer.cost.limits import TOLERANCE, LimitError
+from swarmformer.cost.limits import LimitError
 from swarmformer.cost.machine import Limits
 from swarmformer.cost.precision import GAIN, product_rates
 from swarmformer.cost.rounds import Samples
 from swarmformer.modes import Precision
-from swarmformer.records import SpeedRatio, TimedArm
+from swarmformer.records import LIMIT_TOLERANCE, SpeedRatio, TimedArm
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def judged(row: TimedArm, limits: Mapping[str, Limits]) -> TimedArm:
         return row
     limit = limits["fp32" if row.precision == "fp32" else "bf16"]
     share = row.flops / row.median_s / limit.matmul_flops_per_s
-    if share > TOLERANCE:
+    if share > LIMIT_TOLERANCE:
         raise LimitError(f"{row.arm}: {share:.2f} times the machine's best rate of matrix products; not reported")
     return row.model_copy(update={"share_of_limit": share})
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
+
+from swarmformer.scores import wilson_interval
 
 LEVEL = 0.95
 
@@ -93,12 +95,8 @@ def within(interval: Interval | None, low: float, high: float) -> Interval | Non
 
 
 def wilson(share: float, n: int) -> Interval:
-    """Wilson score interval of a share of ``n`` independent examples.
-
-    Source: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
-    """
-    bounds = stats.binomtest(round(share * n), n).proportion_ci(LEVEL, method="wilson")
-    return Interval(share, float(bounds.low), float(bounds.high), n)
+    """Wilson score interval of a share of ``n`` independent examples."""
+    return Interval(share, *wilson_interval(round(share * n), n), n)
 
 
 def over_examples(share: Interval, n: int) -> Interval:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from swarmformer.records import Costs, Latency
+from swarmformer.records import LIMIT_TOLERANCE, Costs, Latency
 
 from ..errors import ReportError
 from ..words import engineering, plural
 from .subjects import ArmLatency
 
 Latencies = Mapping[str, Sequence[Latency]]
-# Above 1 a figure beats the measured matrix-product rate. The tolerance is for the noise of the two timings.
-TOLERANCE = 1.05
 
 
 def check_costs(costs: Costs, name: str) -> None:
@@ -27,10 +25,10 @@ def check_costs(costs: Costs, name: str) -> None:
         computed = row.flops if row.computed_flops is None else row.computed_flops
         reached = max(computed / flops_per_s, row.least_bytes / bytes_per_s) / row.median_s
         share = max(row.share_of_limit, row.share_of_least, reached)
-        if share > TOLERANCE:
+        if share > LIMIT_TOLERANCE:
             raise ReportError(
                 f"{name}: {row.variant} at batch {row.batch}, length {row.length} "
-                f"reaches {share:.2f} of the machine's limit (at most {TOLERANCE} is accepted). "
+                f"reaches {share:.2f} of the machine's limit (at most {LIMIT_TOLERANCE} is accepted). "
                 "A figure above physics is an error of measurement, not a result: look for a missing "
                 "synchronisation or a wrong FLOP count, measure again, then build the report again."
             )
@@ -73,5 +71,5 @@ def timing_note(costs: Costs | None, speeds: Iterable[ArmLatency]) -> str:
         f"Latency: model only, whole batch, {costs.device}, {plural(costs.threads, 'thread')}; the machine's measured "
         f"limits: {engineering(limits.matmul_flops_per_s)}FLOP/s in matrix products, "
         f"{engineering(limits.copy_bytes_per_s)}B/s in copies; highest share of the first that was reached: "
-        f"{100 * max(shares):.0f} % (refused above {100 * TOLERANCE:.0f} %)."
+        f"{100 * max(shares):.0f} % (refused above {100 * LIMIT_TOLERANCE:.0f} %)."
     )

@@ -15,9 +15,7 @@ from swarmformer.contracts import Embedding, Model
 from swarmformer.contracts.model import token_tables
 from swarmformer.cost.machine import Limits
 from swarmformer.errors import SwarmformerError
-
-TOLERANCE = 1.05
-"""How far above the limit a share may be before it is called impossible: noise of both timings."""
+from swarmformer.records import LIMIT_TOLERANCE
 
 
 class LimitError(SwarmformerError, ArithmeticError):
@@ -65,12 +63,12 @@ def judge(name: str, work: Work, median_s: float, limits: Limits) -> dict[str, A
     ``name`` is for the error.
 
     Raises:
-        LimitError: faster than the machine can be, by more than ``TOLERANCE``.
+        LimitError: faster than the machine can be, by more than ``LIMIT_TOLERANCE``.
     """
     compute_s = work.computed / limits.matmul_flops_per_s
     bytes_per_s = limits.copy_rate(work.least_bytes)
     least_s = max(compute_s, work.least_bytes / bytes_per_s)
-    if least_s > TOLERANCE * median_s:
+    if least_s > LIMIT_TOLERANCE * median_s:
         raise LimitError(_beyond(name, work, median_s, limits, compute_s >= least_s))
     return {
         "flops": work.flops,

@@ -17,16 +17,13 @@ from swarmformer.errors import SwarmformerError
 from swarmformer.modes import Precision
 from swarmformer.ops.switch import enabled
 from swarmformer.spec import ModelSpec, TrainSpec
+from swarmformer.training.faults import says_memory_ended
 
 PROCESS = "swarmformer.cost.memory_process"
 ATTEMPTS, UNDISTURBED = 3, 2**20
 """A process from which the kernel took more bytes of mapped files is measured again, so often at most."""
 CALLS = 2
 """The first call allocates what stays (the optimiser's state, for one); a peak is that of both."""
-
-
-NO_MEMORY = ("allocate memory", "MemoryError", "MemoryExhaustedError", "bad_alloc")
-"""Words of a process that memory ended for; of torch's and Python's own errors the names end alike."""
 
 
 class TooLargeError(SwarmformerError):
@@ -148,7 +145,7 @@ def _environment() -> dict[str, str]:
 
 def _reason(done: subprocess.CompletedProcess[str], limit_bytes: int | None) -> str:
     last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-    if any(words in done.stderr for words in NO_MEMORY):
+    if says_memory_ended(done.stderr):
         limit = "" if limit_bytes is None else f" than {limit_bytes / 2**30:.1f} GiB"
         return f"needs more memory{limit}: {last}"
     return f"the process that measures memory ended with {done.returncode}: {last}"

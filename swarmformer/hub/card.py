@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import yaml
-from scipy.stats import binomtest
 
 from swarmformer.data.task import Task
 from swarmformer.records import Result
+from swarmformer.scores import wilson_interval
 from swarmformer.spec import RunSpec
 
 LIBRARY = "swarmformer"
@@ -71,11 +71,10 @@ def _what(spec: RunSpec, task: Task, result: Result) -> str:
 def _figures(task: Task, result: Result) -> str:
     average = "of the second class" if task.num_classes == 2 else "macro means over classes"
     test = result.metrics.test
-    right = round(test.accuracy * test.n)
-    interval = binomtest(right, test.n).proportion_ci(method="wilson")
+    low, high = wilson_interval(round(test.accuracy * test.n), test.n)
     words = (
         f"Precision, recall and F1 are {average}. 95 % interval of the test accuracy over its {test.n:,} answers "
-        f"(Wilson): {interval.low:.4f} to {interval.high:.4f}. It says nothing of other seeds: this is seed "
+        f"(Wilson): {low:.4f} to {high:.4f}. It says nothing of other seeds: this is seed "
         f"{result.seed} alone, its weights those of epoch {result.best_epoch} of {result.epochs}, chosen by "
         f"validation; the test split was read {_times(result.test_readings)}."
     )

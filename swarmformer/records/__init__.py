@@ -35,7 +35,7 @@ from .base import (
     write_bytes_atomically,
 )
 from .benchmark import BenchmarkCosts, BenchmarkRow, LimitsOf, MeasuredCosts, MissingRow
-from .costs import Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits, Measurement
+from .costs import LIMIT_TOLERANCE, Costs, Floor, Floors, FloorsElsewhere, Gap, Latency, MachineLimits, Measurement
 from .curve import KINDS, CurveLine, StageLine, TestLine, TrainLine, ValidationLine, read_curve
 from .environment import Code, Environment, Start, Supplier
 from .gpu import Gpu, GpuBenchmark, GpuPass, UntimedPass

@@ -19,6 +19,8 @@ FORMER_WORDS = {
     "share_of_floor": "share_of_least",
 }
 """Keys of measured files of schema 1, and what they are called now."""
+LIMIT_TOLERANCE = 1.05
+"""How far above the machine's limit a share may be before it is called impossible: noise of both timings."""
 
 
 def renamed(value: Any) -> Any:

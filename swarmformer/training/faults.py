@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from swarmformer.errors import SwarmformerError
+from swarmformer.errors import MemoryExhaustedError, SwarmformerError
 
 NO_MEMORY = (
     "DefaultCPUAllocator",
     "CUDA error: out of memory",  # of what is allocated beside torch's caching allocator, as a graph or a context
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
+    "allocate memory",
+    "bad_alloc",
+    "MemoryError",  # torch.OutOfMemoryError ends alike
+    MemoryExhaustedError.__name__,
 )
-"""Words of the errors that torch has no class of its own for."""
+"""Words of an error that memory ended for: of one that torch has no class of its own for, or of another process."""
 
 
 class PeerFailedError(SwarmformerError):
@@ -27,7 +31,12 @@ def ran_out_of_memory(error: BaseException) -> bool:
     """Whether memory ended, that of the machine or of a card."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, RuntimeError) and says_memory_ended(str(error))
+
+
+def says_memory_ended(text: str) -> bool:
+    """Of what an error says, or of the traceback that another process left."""
+    return any(words in text for words in NO_MEMORY)
 
 
 def is_from_outside(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ import json
 import mmap
 import subprocess
 import sys
+import traceback
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from swarmformer.errors import MemoryExhaustedError
 from swarmformer.spec import ModelSpec, TrainSpec
 from swarmformer.training.step import TrainingStep
 from swarmformer.variants import load_variant
+from tests.training.test_faults import FULL, OTHERS
 
 MIB = 2**20
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the peak can be set back on Linux only")
@@ -143,3 +145,17 @@ def test_what_takes_too_long_says_so(cpu):
 def test_other_failures_carry_their_cause(cpu):
     with pytest.raises(TooLargeError, match=r"ended with 1: .*(CUDA|NVIDIA)"):
         measure_memory(spec(), batch=1, length=8, device=torch.device("cuda", 99), threads=1)
+
+
+@pytest.mark.parametrize(("error", "full"), [*((e, True) for e in FULL), *((e, False) for e in OTHERS)], ids=repr)
+def test_a_process_that_ends_for_memory_is_told_from_one_that_fails(error: Exception, full: bool) -> None:
+    """As training tells them, of the same errors; a process leaves no more of one than its words."""
+    said = "".join(traceback.format_exception(error))
+    reason = memory._reason(subprocess.CompletedProcess([], 1, "", said), None)
+    assert reason.startswith("needs more memory: " if full else "the process that measures memory ended with 1: ")
+
+
+def test_so_is_one_that_cpp_ends() -> None:
+    said = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n"
+    reason = memory._reason(subprocess.CompletedProcess([], -6, "", said), 2**30)
+    assert reason == "needs more memory than 1.0 GiB:   what():  std::bad_alloc"

@@ -15,6 +15,8 @@ FULL = [
     RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:128] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"),
     RuntimeError("[enforce fail at alloc_cpu.cpp:81] data. DefaultCPUAllocator: not enough memory: you tried"),
+    RuntimeError("unable to mmap 4096 bytes from file </weights>: Cannot allocate memory (12)"),
+    RuntimeError("Caught MemoryError in a worker"),
     MemoryError(),
     MemoryExhaustedError("out of memory with 1 texts of 9 tokens at once"),
 ]

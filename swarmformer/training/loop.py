@@ -227,30 +227,41 @@ class Trainer:
         records.clear()
 
     def _validate(self) -> None:
+        """End an epoch: judge it, count it, write it down."""
         done, now = self.progress, self.now
-        judged = self.learner.judged
-        # What followed the texts alone, each process its own.
-        self.ranks.align([*self.model.buffers(), *(judged.buffers() if judged is not self.model else ())])
-        metrics = now.stage.validate(SplitJudge(judged, self.learner.judging, self.splits))
-        numbers = [*metrics.values(), now.stage.score(metrics)]
-        finite = all(map(math.isfinite, numbers))
-        check_after(done.step, finite, f"the validation gives {metrics}, score {numbers[-1]}")
+        metrics = self._judged()
         done.epoch, done.batch = done.epoch + 1, 0
         done.validations.append(metrics)
-        if not done.best or now.stage.score(metrics) > now.stage.score(done.best):
+        self._choose(metrics)
+        self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
+            self.splits.evaluate(self.learner.judged, "test", diagnostic=True)
+        words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
+        place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
+        logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
+        self._save()
+
+    def _judged(self) -> dict[str, float]:
+        """What the stage says of the weights that it judges."""
+        judged, stage = self.learner.judged, self.now.stage
+        # What followed the texts alone, each process its own.
+        self.ranks.align([*self.model.buffers(), *(judged.buffers() if judged is not self.model else ())])
+        metrics = stage.validate(SplitJudge(judged, self.learner.judging, self.splits))
+        numbers = [*metrics.values(), stage.score(metrics)]
+        finite = all(map(math.isfinite, numbers))
+        check_after(self.progress.step, finite, f"the validation gives {metrics}, score {numbers[-1]}")
+        return metrics
+
+    def _choose(self, metrics: dict[str, float]) -> None:
+        """Keep the weights if they are the best so far; else end the stage where its patience does."""
+        done, score = self.progress, self.now.stage.score
+        if not done.best or score(metrics) > score(done.best):
             done.best, done.best_epoch = metrics, done.epoch
             self.learner.keep_best()
         elif self._out_of_patience():
             logger.info("no better for %d epochs: the stage ends", done.epoch - done.best_epoch)
             done.stopped.append(done.epoch)
-            done.skipped += now.end - self.place
-        self._write("validation", step=done.step, epoch=done.epoch, **metrics)
-        if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
-            self.splits.evaluate(judged, "test", diagnostic=True)
-        words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-        place = f"{now.name}, epoch {done.epoch}/{self._epochs()}, step {done.step}"
-        logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
-        self._save()
+            done.skipped += self.now.end - self.place
 
     def _out_of_patience(self) -> bool:
         """Of a stage with epochs left; both are counted from its beginning."""

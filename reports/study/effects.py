@@ -26,6 +26,20 @@ Depends = Mapping[str, Mapping[str, tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
+class DecidedEffect:
+    """``idle``: what of its mechanism, or of both, was not exercised."""
+
+    effect: Effect
+    contrast: Contrast
+    idle: Sources
+
+    @property
+    def factor(self) -> str:
+        """Of a main effect."""
+        return self.effect.term[0]
+
+
+@dataclass(frozen=True)
 class MeasuredDesign:
     """A design and its arms. suffix: tells the designs of one grid apart."""
 
@@ -78,6 +92,23 @@ class MeasuredDesign:
         named = {contrast.name: words for contrast, words in zip(contrasts, idle, strict=True)}
         return decided(family + self.suffix, contrasts, self.margin, named)
 
+    @cached_property
+    def effects(self) -> list[Effect]:
+        found = factorial_effects(self.values, self.design.levels, self.design.factors)
+        return [replace(effect, estimate=counted(effect.estimate, self.looks)) for effect in found]
+
+    def decided_of(self, size: int, family: str) -> list[DecidedEffect]:
+        """The effects of so many factors, as one family."""
+        effects = [effect for effect in self.effects if len(effect.term) == size]
+        idle = [self.idle[effect.term[0]] if size == 1 else self.idle_pair(effect) for effect in effects]
+        contrasts = self.decided(family, [self.contrast(effect) for effect in effects], idle)
+        return [DecidedEffect(*each) for each in zip(effects, contrasts, idle, strict=True)]
+
+    def is_there(self, pair: DecidedEffect) -> bool:
+        """Whether an interaction is, whose mechanisms acted."""
+        interval, p_holm = pair.contrast.interval, pair.contrast.p_holm
+        return not pair.idle and is_interaction_there(interval, p_holm, self.margin)
+
     def idle_pair(self, effect: Effect) -> Sources:
         """Of an interaction: what was not exercised, if that is so of each that the design cannot tell from it."""
         terms = [[words for factor in term for words in self.idle[factor]] for term in (effect.term, *effect.aliases)]
@@ -100,26 +131,18 @@ def designs(
 
 def _design(measured: MeasuredDesign) -> Design:
     design = measured.design
-    effects = [replace(effect, estimate=counted(effect.estimate, measured.looks))
-               for effect in factorial_effects(measured.values, design.levels, design.factors)]  # fmt: skip
-    mains, pairs = ([effect for effect in effects if len(effect.term) == size] for size in (1, 2))
-    factors = [effect.term[0] for effect in mains]
-    idle_pairs = [measured.idle_pair(effect) for effect in pairs]
-    idle = [measured.idle[factor] for factor in factors]
-    main = measured.decided("main effects", list(map(measured.contrast, mains)), idle)
-    interactions = measured.decided("interactions", list(map(measured.contrast, pairs)), idle_pairs)
-    strong = {factor for factor, contrast in zip(factors, main, strict=True) if is_significant(contrast.p_holm)}
-    there = [effect for effect, contrast, words in zip(pairs, interactions, idle_pairs, strict=True)
-             if not words and is_interaction_there(contrast.interval, contrast.p_holm, measured.margin)]  # fmt: skip
-    depends = _depends(there, strong)
+    mains, pairs = measured.decided_of(1, "main effects"), measured.decided_of(2, "interactions")
+    strong = {each.factor for each in mains if is_significant(each.contrast.p_holm)}
+    depends = _depends([each.effect for each in pairs if measured.is_there(each)], strong)
     simple = _simple_effects(measured, depends)
     main = tuple(
-        _dependent(contrast, depends[factor], simple[factor], measured) if factor in depends else contrast
-        for factor, contrast in zip(factors, main, strict=True)
-    )
-    of_mains = [effect.estimate for effect in mains]
-    seeds = max((len(effect.estimate.by_seed) for effect in effects), default=0)
+        _dependent(each, depends[each.factor], simple[each.factor], measured.margin) if each.factor in depends
+        else each.contrast for each in mains
+    )  # fmt: skip
+    of_mains = [each.effect.estimate for each in mains]
+    seeds = max((len(each.effect.estimate.by_seed) for each in (*mains, *pairs)), default=0)
     found = found_by(of_mains) or f"{plural(seeds, 'seed')} with every arm: no interval and no power without two"
+    interactions = tuple(each.contrast for each in pairs)
     return Design(
         kind=design.kind, factors=design.factors, levels=design.levels, generators=design.generators,
         resolution=design.resolution, main=Family(f"main effects{measured.suffix}", None, main),
@@ -162,15 +185,15 @@ def _simple_effects(measured: MeasuredDesign, depends: Depends) -> dict[str, tup
 
 
 def _dependent(
-    main: Contrast, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], measured: MeasuredDesign
+    main: DecidedEffect, partners: Mapping[str, tuple[str, ...]], simple: tuple[Contrast, ...], margin: float | None
 ) -> Contrast:
     """A main effect whose factor interacts with ``partners``."""
-    aliases = (*main.aliases, *(alias for aliases in partners.values() for alias in aliases))
-    idle = measured.idle[main.name.removesuffix(measured.suffix)]
+    told = main.contrast
+    aliases = (*told.aliases, *(alias for aliases in partners.values() for alias in aliases))
     verdict, reason = judge(
-        main.interval, main.p_holm, measured.margin, interacts_with=list(partners), aliases=aliases, idle=idle
+        told.interval, told.p_holm, margin, interacts_with=list(partners), aliases=aliases, idle=main.idle
     )
-    return replace(main, verdict=verdict, reason=reason, simple=simple)
+    return replace(told, verdict=verdict, reason=reason, simple=simple)
 
 
 def named(term: Term) -> str:

@@ -126,9 +126,10 @@ def test_the_run_key_holds_what_departs_in_ingredients_and_stages() -> None:
             {"stages": [{"name": "supervised", "checkpoint_seconds": 1.0}]})  # fmt: skip
     assert {key(train) for train in same} == {plain}
     other: tuple[dict[str, Any], ...] = (
-        {"stages": ["supervised"] * 2}, {"stages": [{"name": "supervised", "lr": 0.1}]}, {"lr": 0.1},
+        {"stages": ["supervised"] * 2}, {"stages": [{"name": "supervised", "lr": 0.1}, "supervised"]}, {"lr": 0.1},
         {"objective": named(RDrop)}, {"objective": {"name": named(RDrop), "weight": 2.0}},
-        {"stages": [{"name": "supervised", "objective": named(RDrop)}]}, {"augmentation": named(DropTokens)},
+        {"stages": ["supervised", {"name": "supervised", "objective": named(RDrop)}]},
+        {"augmentation": named(DropTokens)},
         {"optimiser": named(Momentum)}, {"stages": [named(Pretraining), "supervised"]},
     )  # fmt: skip
     assert len({plain, *(key(train) for train in other)}) == len(other) + 1

@@ -63,7 +63,7 @@ def resolve(config: Config) -> Config:
     rehearse(spec)
     folder = cell_folder(Path(settings.runs), settings.variant, spec)
     if not (folder / CONFIG).exists():  # a fault of own files is found before there is a run to be set aside
-        for words in read_own(spec).warnings:
+        for words in (*spec.idle(), *read_own(spec).warnings):
             logger.warning("%s", words)
     return {**spec.to_dict(), "run_key": spec.run_key, "folder": str(folder)}
 

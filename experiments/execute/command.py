@@ -16,7 +16,7 @@ from ..finished import made_by_others, remember
 from ..limits import StartLimits
 from ..overview import print_status
 from ..plan import Plan, load_plan
-from ..plan.command import remarks
+from ..plan.command import remarks, warnings
 from ..plan.data import read_data
 from ..plan.registration import has_started
 from ..status import Status
@@ -71,8 +71,8 @@ def _started(executor: type[Executor], plan: Plan, options: argparse.Namespace) 
     """The executor with its options and workers; before it starts own data are read, which may be at fault."""
     own = options_of(executor, options.executor, options.option)
     if not has_started(options.folder):
-        for words in read_data(plan).warnings:
-            print(f"warning: {words}")
+        for line in warnings(plan, read_data(plan)):
+            print(line)
     jobs = max(plan.size, len(list(plan.trials())))
     threads = options.threads or plan.grid.threads
     workers = options.workers or executor.default_workers(jobs, options.device, threads, own)

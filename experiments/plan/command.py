@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from .data import read_data
+from .data import Found, read_data
 from .plan import Plan, load_plan
 from .registration import register
 
@@ -24,9 +24,21 @@ def plan_grid(grid: Path, folder: Path) -> None:
     for line in (*_arms(plan), *remarks(plan), *_tuning(plan), *_comparisons(plan)):
         print(line)
     found = read_data(plan)
-    for line in (*found.lines, *(f"warning: {words}" for words in found.warnings)):
+    for line in (*found.lines, *warnings(plan, found)):
         print(line)
     print(f"registered as {register(plan, folder)[:12]} in {folder}")
+
+
+def warnings(plan: Plan, found: Found) -> Iterator[str]:
+    """Of keys that do nothing, and of own data."""
+    arms_of = dict[str, list[str]]()
+    for arm in plan.arms:
+        for words in arm.spec.idle():
+            arms_of.setdefault(words, []).append(arm.name)
+    for words, arms in arms_of.items():
+        whose = "" if len(arms) == len(plan.arms) else f"{', '.join(arms)}: "
+        yield f"warning: {whose}{words}"
+    yield from (f"warning: {words}" for words in found.warnings)
 
 
 def remarks(plan: Plan) -> Iterator[str]:

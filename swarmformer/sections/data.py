@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -81,9 +81,18 @@ class DataSpec(Strict):
 
     def key_content(self, *, versions: bool = True) -> Content:
         """Without what has no effect beside the rest."""
-        idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": 0.25}
+        idle: dict[str, Any] = {} if self.cut == "head_tail" else {"cut_share": _usual("cut_share")}
         idle |= {"buckets": 1, "pad_to_max": False} if self.pad_to_max else {}
         return departures(self.model_copy(update=idle), versions=versions)
+
+    def idle(self) -> Iterator[str]:
+        """The keys that are set and do nothing beside the rest, with what they need."""
+        if self.cut != "head_tail" and self.cut_share != _usual("cut_share"):
+            yield "data.cut_share does nothing unless data.cut is head_tail: set that too, or leave it out"
+
+
+def _usual(key: str) -> Any:
+    return DataSpec.model_fields[key].default
 
 
 def called(task: ComponentSpec) -> str:

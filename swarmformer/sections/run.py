@@ -43,6 +43,11 @@ class RunSpec(Strict):
         limit = self.model.dims.seq_len
         return (limit,) if self.data.pad_to_max else bucket_lengths(limit, self.data.buckets)
 
+    def idle(self) -> tuple[str, ...]:
+        """The keys of data and training that are set and do nothing beside the rest, with what they need. ``buckets``
+        beside ``pad_to_max`` is none: a grid sets them for its other arms."""
+        return (*self.data.idle(), *self.train.idle())
+
     def to_dict(self) -> dict[str, Any]:
         """Sections ``model``, ``data``, ``train``; variant and seed stand beside them."""
         return {

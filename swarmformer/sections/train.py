@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -132,6 +132,16 @@ class TrainSpec(TrainBudget):
         chosen: dict[str, Any] = {key: "auto" for key, value in PLAIN.items() if getattr(self, key) == value}
         chosen |= {key: default for key, (default, needed) in IDLE.items() if not self._sets(needed)}
         return departures(self.model_copy(update=chosen), versions=versions)
+
+    def idle(self) -> Iterator[str]:
+        """The keys that are set and do nothing beside the rest, of the section and its stages, with what they need."""
+        for key, (default, needed) in IDLE.items():
+            if getattr(self, key) != default and not self._sets(needed):
+                yield f"train.{key} does nothing without train.{needed}: set that too, or leave it out"
+            for n, stage in enumerate(self.stages):
+                if stage.changes.get(key, default) != default and not stage.changes.get(needed, getattr(self, needed)):
+                    key_of_stage = f"train.{STAGES}.{n}.{key}"
+                    yield f"{key_of_stage} does nothing without {needed} in that stage: set that too, or leave it out"
 
     def _sets(self, key: str) -> bool:
         """Whether the section or one of its stages does."""

@@ -20,7 +20,7 @@ from experiments.owner import is_locked
 from experiments.plan import load_plan
 from experiments.status import Status
 from swarmformer.records import Config, Plan, Result, load, seal
-from tests.experiments.conftest import ROOT, command, run_module
+from tests.experiments.conftest import ROOT, TINY, command, run_module
 from tests.processes import start_forked, wait_for
 from tests.reports.synthetic_runs import write_grid
 
@@ -228,6 +228,19 @@ def test_what_cannot_act_as_it_is_meant_to_is_a_warning_that_says_what_to_do(
     assert said.out.count("at a disadvantage for its size or task") == 1 and "attention (" not in said.err
     assert grid.main(["plan", str(tiny_grid(arms=["base"])), "--runs", str(tmp_path / "other")]) == 0
     assert "warning" not in capsys.readouterr().out
+
+
+def test_keys_that_do_nothing_are_a_warning_before_anything_runs(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "does nothing unless data.cut is head_tail: set that too, or leave it out"
+    front = {"name": "front", "variant": "base", "data": {"cut_share": 0.5}, "train": {"lr": 0.01}}
+    path = tiny_grid(arms=["base", front, {**front, "name": "ends", "data": {"cut": "head_tail", "cut_share": 0.5}}])
+    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "planned")]) == 0
+    assert f"warning: front: data.cut_share {words}" in capsys.readouterr().out.splitlines()
+    path = tiny_grid(arms=["base"], data={**TINY["data"], "cut_share": 0.5})
+    assert grid.main(["run", str(path), "--runs", str(tmp_path / "run"), "--workers", "1"]) == 0
+    assert f"warning: data.cut_share {words}" in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.parametrize(("seeds", "words"), [

@@ -26,7 +26,7 @@ from sacred.observers import FileStorageObserver  # noqa: E402
 from sacred.utils import SacredInterrupt  # noqa: E402
 
 from swarmformer.errors import InterruptedRunError, SpecError, UsageError  # noqa: E402
-from swarmformer.merge import given_once, nest  # noqa: E402
+from swarmformer.merge import given_once, leaves, nest  # noqa: E402
 from swarmformer.yaml import LONGEST_INT  # noqa: E402
 
 SETTINGS.CAPTURE_MODE = "sys"
@@ -141,7 +141,9 @@ def read_updates(updates: Sequence[str]) -> Config:
             raise SpecError(f"command line: {update!r}: write KEY=VALUE")
     words = (update.partition("=") for update in _spell_out_names(list(updates)))
     given = given_once(((key, text) for key, _, text in words), "command line")
-    return nest({key: _value(key, text) for key, text in given.items()})
+    values = {key: _value(key, text) for key, text in given.items()}
+    given_once(((".".join(path), str(leaf)) for path, leaf in leaves(values)), "command line")
+    return nest(values)
 
 
 def _value(key: str, text: str) -> Any:

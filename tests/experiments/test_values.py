@@ -53,6 +53,8 @@ def test_a_component_by_name_and_its_options_stand_side_by_side() -> None:
         (["data.task=files", "data.task=imdb"], r"data\.task is given twice, as 'files' and as 'imdb'"),
         (["data.task=files", "data.task.label=x", "data.task.name=imdb"], r"data\.task\.name is given twice"),
         (["seed=1", "seed=1"], "seed is given twice, as '1' and as '1'"),
+        (["train={'lr': 0.1}", "train.lr=0.2"], r"train\.lr is given twice, as '0\.1' and as '0\.2'"),
+        (["train.lr=0.2", "train={'epochs': 1, 'lr': 0.1}"], r"train\.lr is given twice, as '0\.2' and as '0\.1'"),
     ],
 )
 def test_a_key_is_given_once(words: list[str], message: str) -> None:

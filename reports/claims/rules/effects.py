@@ -129,7 +129,7 @@ def _place(grid: GridStudy, contrast: Contrast, comparisons: Sequence[InGrid]) -
 
 
 def _short(comparisons: Sequence[InGrid]) -> str:
-    """``better: fraction_digits; undecided: fraction_streams``; how many grids where their names are too many."""
+    """``better: fraction_digits; undecided: factorial_imdb``; how many grids where their names are too many."""
     named: dict[str, list[str]] = {}
     for grid, contrast in comparisons:
         named.setdefault(_word(contrast), []).append(_place(grid, contrast, comparisons))

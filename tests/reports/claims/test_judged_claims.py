@@ -214,7 +214,7 @@ def test_what_is_missing_is_counted_before_the_table_and_named_below_it(evidence
 def test_the_notes_say_at_what_scale(evidence: Study) -> None:
     published = read_published()
     notes = " ".join(claim_notes(evidence, published))
-    assert "fraction_streams (task streams, length 64" in notes and "d_model 48" in notes
+    assert "fraction_imdb_quick (task imdb, d_model 64" in notes and "num_layers 2, seq_len 128" in notes
     assert "published sizes on the whole of IMDb were not tested" in notes
     assert {claim.document for claim in published.claims} <= set(notes.replace(":", " ").split())
     plain = study([RESULTS / "demo"])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reports.render import table_lines
 from reports.study.build import study
 from reports.tables.layout import learning_rates
+from tests.committed import RESULTS, SEALED, runs_of
 from tests.reports import synthetic_runs as runs
 from tests.reports.synthetic_tuning import write_tuned
 from tests.reports.tables.made_tables import MARGIN, entry, one_in, tables, texts
@@ -30,6 +32,13 @@ def test_a_row_says_what_the_runs_of_a_grid_are_of(tmp_path: Path) -> None:
 
 def test_grids_without_runs_have_no_row(tmp_path: Path) -> None:
     assert tables("provenance", runs.write_grid(tmp_path / "demo", {"base": {}})) == []
+
+
+def test_the_committed_table_has_every_run_of_every_sealed_grid() -> None:
+    (page,) = RESULTS.rglob("table8.md")
+    rows = [[cell.strip(" `") for cell in line.split("|")] for line in table_lines(page.read_text(), "table8")[2:]]
+    sealed = {grid.name: len([*runs_of(grid.name).glob("*/result.json")]) for grid in SEALED}
+    assert {row[1]: int(row[2]) for row in rows} == sealed
 
 
 def test_grids_at_the_edge_of_what_was_tried_are_named(tmp_path: Path) -> None:

@@ -44,7 +44,9 @@ def _table(grid: GridStudy, name: str, heading: str) -> Table:
     columns, rows = layout.laid_out(shown, (COLUMNS[0], *(OF_TEXT if of_text else ()), *COLUMNS[1:]))
     base = f"Differences are to {grid.base}, paired by seed." if grid.base else "No base is named."
     decided = [contrast for contrast in contrasts.values() if contrast]
-    notes = (base, *layout.reasons(decided), *_references(grid), grid.timing, _cut(grid), grid.verdicts, *grid.notes)
+    powers = [family.power for family in grid.families if family.base == grid.base]
+    notes = (base, *layout.reasons(decided), *powers, *_references(grid), grid.timing, _cut(grid), grid.verdicts,
+             *grid.notes)  # fmt: skip
     return Table(name, heading, columns, rows, grid.warnings, tuple(filter(None, notes)))
 
 

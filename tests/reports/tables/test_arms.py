@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from io import StringIO
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reports.render import FORMATS, MISSING, Table, markdown
+from tests.committed import RESULTS
 from tests.reports import synthetic_runs as runs
 from tests.reports.tables.made_tables import MARGIN, one_in, rows_of, ruled, tables, texts
 
@@ -81,6 +83,30 @@ def test_verdicts_are_shown_where_a_margin_was_registered(tmp_path: Path) -> Non
     (table,) = tables("arms", one_in(tmp_path / "demo", MARGIN))
     assert "verdict" in [table.columns[index].head for index in table.printed]
     assert rows_of(table, "name")["base+a"]["verdict"] == "better"
+
+
+def test_what_could_have_been_found_stands_below_the_differences(tmp_path: Path) -> None:
+    """As in the table of one factor; of families against the base alone, as no other difference is shown."""
+    grid = one_in(tmp_path / "demo", MARGIN)
+    ((arms,), (one_factor,)) = tables("arms", grid), tables("one_factor", grid)
+    powers = [[note for note in table.notes if note.startswith("Power (")] for table in (arms, one_factor)]
+    assert powers[0] == powers[1] and [said.partition(":")[0] for said in powers[0]] == [
+        "Power (one in)", "Power (placebos and controls)"
+    ]  # fmt: skip
+    plan = json.loads((grid / "plan.json").read_text())
+    levels = {"base+a": ["a"], "base": []}
+    plan["designs"] = [{"kind": "one_out", "base": "base+a", "factors": ["a"], "levels": levels}]
+    runs.write_registered(grid, plan)
+    (arms,) = tables("arms", grid)
+    assert not any("one out" in note for note in arms.notes)
+
+
+def test_no_committed_table_leaves_an_arm_undecided_without_what_could_have_been_found() -> None:
+    named = re.compile(r'<a id="(arms_\w+)"></a>(.*?)(?=<a id=|\Z)', re.DOTALL)
+    sections = [section for page in RESULTS.rglob("runs.md") for section in named.findall(page.read_text())]
+    undecided = {name: text for name, text in sections if "| undecided" in text}
+    assert len(undecided) > 10
+    assert [name for name, text in undecided.items() if "\nPower (" not in text] == []
 
 
 def test_every_grid_and_task_has_its_own_table(tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ def test_figures_stand_in_committed_tables() -> None:
     assert set(re.findall(r"\d+\.\d+", found)) - set(re.findall(r"\d+\.\d+", tables + CARDS)) == set()
 
 
+def test_the_demo_is_shown_as_it_is_committed() -> None:
+    page = (RESULTS / "demo" / "report" / "runs.md").read_text(encoding="utf-8").replace("\\_", "_")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table_lines(page, "arms_demo")]
+    arms = {cells[0]: ["" if text == "base" else text for text in (cells[1], *cells[3:5])] for cells in rows}
+    install = README[README.index("## Install") : README.index("## Compare models")]
+    lines = [line for line in install.splitlines() if line.startswith("| `")]
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [name for name, *_ in shown] == [name for name in arms if re.match("`(?!.*baseline)", name)]
+    assert {name: found for name, *found in shown} == {name: arms[name] for name, *_ in shown}
+
+
 def test_claims_are_counted() -> None:
     verdicts = re.findall(r"\| (confirmed|refuted|not confirmed|not testable here) +\|$", table("table6"), re.MULTILINE)
     said = re.search(

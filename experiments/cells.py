@@ -78,8 +78,9 @@ def cell_folder(grid: Path, arm: str, spec: RunSpec, run_key: str = "") -> Path:
 
 def grid_of(folder: Path) -> Path | None:
     """Folder of the grid that a cell or a trial is of; None of a run by itself."""
-    grid = folder.parent.parent if folder.parent.name == TRIALS else folder.parent
-    return grid if (grid / PLAN).exists() else None
+    above = folder.parent
+    grids = (above, above.parent) if above.name == TRIALS else (above,)  # a grid may be called so too
+    return next((grid for grid in grids if (grid / PLAN).exists()), None)
 
 
 def status_of(folder: Path, look: Callable[[Path], tuple[Status, str]] = glance) -> tuple[Status, str]:

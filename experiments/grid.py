@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -99,7 +100,7 @@ def _find(options: argparse.Namespace) -> None:
         options.grid, options.folder = None, named
     else:
         options.grid = grid_path(options.grid)
-        options.again = f"{named}{'' if options.runs is None else f' --runs {options.runs}'}"
+        options.again = shlex.join([str(named), *([] if options.runs is None else ["--runs", str(options.runs)])])
         options.folder = (options.runs or RUNS) / options.grid.stem
     if options.command not in ("status", "export") and (options.folder / records.ARCHIVE).exists():
         raise SpecError(f"{options.folder}: sealed into {records.ARCHIVE}; lay it out with swarmformer grid unseal "

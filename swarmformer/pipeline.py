@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,10 +13,10 @@ from torch import Tensor
 
 from swarmformer.cost.precision import forward_precision
 from swarmformer.data.batching import Batches
-from swarmformer.data.encode import Tokens
+from swarmformer.data.encode import Tokens, check_text
 from swarmformer.data.encoded import Split
 from swarmformer.environment import resolve_device
-from swarmformer.errors import DataError, SpecError
+from swarmformer.errors import SpecError
 from swarmformer.generation import TextGenerator
 from swarmformer.hub import CompleteModel, read
 from swarmformer.hub.pretrained import Pretrained
@@ -164,7 +163,7 @@ def _windows(pairs: Iterable[tuple[str, str | None]]) -> Iterator[list[tuple[str
     window: list[tuple[str, str | None]] = []
     characters = 0
     for place, (text, name) in enumerate(pairs):
-        _check_text(text, place)
+        check_text(text, f"text {place} (counted from 0)")
         window.append((text, name))
         characters += len(text)
         if len(window) == WINDOW or characters >= WINDOW_CHARACTERS:
@@ -172,13 +171,3 @@ def _windows(pairs: Iterable[tuple[str, str | None]]) -> Iterator[list[tuple[str
             window, characters = [], 0
     if window:
         yield window
-
-
-def _check_text(text: Any, place: int) -> None:
-    if not isinstance(text, str):
-        raise DataError(f"text {place} (counted from 0) is {type(text).__name__} {str(text)[:40]!r}, expected text")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"text {place} (counted from 0) has half of a surrogate pair at character {error.start}: it "
-                        "was cut inside a character; mend it, or leave the character out") from None  # fmt: skip

@@ -26,10 +26,19 @@ def cache_dir() -> Path:
 
 
 def _expanded(text: str, variable: str) -> Path:
+    return expanded(text, f"set {variable} to a folder")
+
+
+def expanded(text: str | Path, remedy: str = "write the whole path") -> Path:
+    """A path with the home directory in the place of ``~`` or ``~name``.
+
+    Raises:
+        SpecError: there is none; ``remedy`` says what to do.
+    """
     try:
         return Path(text).expanduser()
-    except RuntimeError:  # a container without HOME whose user has no entry
-        raise SpecError(f"{text}: there is no such home directory; set {variable} to a folder") from None
+    except RuntimeError:  # a name that no user has, or a container without HOME whose user has no entry
+        raise SpecError(f"{text}: there is no such home directory; {remedy}") from None
 
 
 def variant_dirs() -> list[Path]:

@@ -39,7 +39,7 @@ from swarmformer.data.answers import (
     flat_columns,
     writer,
 )
-from swarmformer.errors import DataError
+from swarmformer.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,6 +76,9 @@ def evaluate(options: argparse.Namespace) -> int:
     check_example_options(options, own_task=True)
     check_output(options.examples, "--examples", options.file)
     check_place(options.json, "--json", options.file)
+    if options.examples and options.json and options.examples.resolve() == options.json.resolve():
+        raise UsageError(f"--json {options.json}: is the file of --examples, and one of both would be lost; name "
+                         "another")  # fmt: skip
     model = _own_precision(options)
     if not isinstance(model, TextClassifier):
         return evaluate_text(model, options)

@@ -79,9 +79,9 @@ def of_file(
 
 
 def _index_of(classes: Sequence[str]) -> dict[str, int]:
-    """Class by name; and by its number, where no name is one."""
+    """Class by name; and by its number, where no name is one, however it is written: 1 may be meant for 1.0."""
     named = {name: index for index, name in enumerate(classes)}
-    if any(re.fullmatch(r"-?\d+", name) for name in classes):
+    if any(re.fullmatch(r"[-+]?\d+([.,]\d+)?", name) for name in classes):
         return named
     return {**{str(index): index for index in range(len(classes))}, **named}
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from swarmformer.cli.asking import warnings_shown
 from swarmformer.cli.command import command_parser, count, words_of
-from swarmformer.errors import UsageError
+from swarmformer.errors import DataError, UsageError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def generate(options: argparse.Namespace) -> int:
     model = load(options.model, device=options.device, revision=options.revision, trust_code=options.trust_code)
     if not isinstance(model, TextGenerator):
         raise UsageError(f"{options.model} is no language model: ask it by swarmformer predict {options.model}")
-    prompt = sys.stdin.read() if options.prompt == "-" else options.prompt
+    prompt = _standard_input() if options.prompt == "-" else options.prompt
     pieces = model.stream(
         prompt, max_length=options.max_length, temperature=options.temperature, top_k=options.top_k,
         top_p=options.top_p, repetition_penalty=options.repetition_penalty, seed=options.seed, stop=options.stop,
@@ -61,3 +61,11 @@ def generate(options: argparse.Namespace) -> int:
         print(piece, end="", flush=True)
     print()
     return 0
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise DataError(f"standard input is not {error.encoding} ({error.reason} at byte {error.start}): save it as "
+                        "UTF-8") from None  # fmt: skip

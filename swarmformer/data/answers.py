@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -124,7 +125,7 @@ def _separated(file: IO[bytes], columns: Types, delimiter: str) -> Iterator[Writ
 @contextmanager
 def _jsonl(file: IO[bytes], columns: Types) -> Iterator[Write]:
     def write(record: Record) -> None:
-        file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+        file.write(json.dumps(_plain(record), ensure_ascii=False).encode() + b"\n")
 
     yield write
     file.flush()
@@ -187,6 +188,17 @@ def check_kept(kept: Sequence[str], added: Types, classes: Sequence[str], ending
 def _flat(record: Record) -> dict[str, Any]:
     found = {name: value for name, value in record.items() if name != PROBABILITIES}
     return found | {f"{PROBABILITY}_{name}": value for name, value in record.get(PROBABILITIES, {}).items()}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: null for a number that is none, and text for what it knows nothing of, as a date."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _typed(kind: str, value: Any) -> Any:

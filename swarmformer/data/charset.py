@@ -29,6 +29,8 @@ MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MARKED = ("utf-16", "utf-32")
+"""Cannot be read without their mark."""
 OTHERS = {
     b"PK\x03\x04": "a workbook (.xlsx) or a zip archive",
     b"\xd0\xcf\x11\xe0": "an old workbook (.xls)",
@@ -61,13 +63,17 @@ def _said(path: Path, said: str) -> str:
     try:
         "".encode(said)  # refuses codecs that are none of text, such as rot13
         name = codecs.lookup(said).name
-    except LookupError:
+    except (LookupError, UnicodeError):
         raise DataError(f"{KEY}: no encoding {said!r}; utf-8, utf-16, windows-1252, latin-1, …") from None
     with path.open("rb") as file:
-        mark = _by_mark(file.read(4))
+        start = file.read(4)
+    mark = _by_mark(start)
     name = UTF_8 if name == "utf-8-sig" else name
     if mark and not name.startswith(mark):
         raise DataError(f"{path} begins with the mark of {mark}, but {KEY} is {said!r}: leave it out")
+    if start and not mark and name in MARKED:
+        raise DataError(f"{path} does not begin with the mark of {name}, which tells the order of its bytes: set {KEY} "
+                        f"to {name}-le or {name}-be")  # fmt: skip
     return name
 
 
@@ -108,6 +114,8 @@ def first_fault(path: Path, encoding: str) -> int | None:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
                 return line + error.object[: error.start].count(b"\n")
+            except UnicodeError:  # punycode and idna tell no place
+                return line
             if not block:
                 return None
             line += text.count("\n")
@@ -155,6 +163,7 @@ def decoded(path: Path, encoding: str) -> Iterator[IO[str]]:
     with path.open(encoding="utf-8-sig" if encoding == UTF_8 else encoding, newline="") as file:
         try:
             yield file
-        except UnicodeDecodeError as error:
-            raise DataError(f"{path}, line {first_fault(path, encoding)}: not {encoding}: {error.reason}; set {KEY} or "
-                            "save the file as UTF-8") from error  # fmt: skip
+        except UnicodeError as error:
+            why = getattr(error, "reason", error)
+            raise DataError(f"{path}, line {first_fault(path, encoding)}: not {encoding}: {why}; set {KEY} or save the "
+                            "file as UTF-8") from error  # fmt: skip

@@ -27,6 +27,17 @@ class Tokens:
     truncated: int
 
 
+def check_text(text: object, name: str) -> None:
+    """Raise DataError, which calls it ``name``, where something is no text."""
+    if not isinstance(text, str):
+        raise DataError(f"{name} is {type(text).__name__} {str(text)[:40]!r}, expected text")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{name} has half of a surrogate pair at character {error.start}: it was cut inside a "
+                        "character, or is not UTF-8; mend it, or leave the character out") from None  # fmt: skip
+
+
 def encode_text(
     texts: Sequence[str], tokenizer: Tokenizer, cut: Cut, names: Sequence[str], known: KnownTokens = NONE
 ) -> Tokens:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from swarmformer.data.tables import READERS
 from swarmformer.errors import DataError
+from swarmformer.settings import expanded
 
 
 def located(named: str | Sequence[str], key: str) -> tuple[Path, ...]:
@@ -32,7 +33,7 @@ def located(named: str | Sequence[str], key: str) -> tuple[Path, ...]:
 
 
 def _files(name: str, key: str) -> Iterator[Path]:
-    path = Path(os.path.expandvars(name)).expanduser()
+    path = expanded(os.path.expandvars(name))
     if path.is_file():
         yield path
         return

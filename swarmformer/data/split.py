@@ -93,10 +93,11 @@ def without_copies(splits: Mapping[str, RawSplit], task: Task) -> dict[str, RawS
     train, held_out = splits["train"], HeldOut(splits, task)
     kept = np.array([row for row, text in enumerate(train.texts) if text not in held_out], dtype=np.int64)
     rest = train.take(kept)
+    if not kept.size:
+        raise DataError("every training text also stands in validation or test: nothing is left to train on; name "
+                        "other files, or set data.duplicates: keep")  # fmt: skip
     if not task.next_token:
         _check_classes(rest)
-    elif not kept.size:
-        raise DataError("every training document also stands in validation or test: nothing is left to train on")
     return {**splits, "train": rest}
 
 

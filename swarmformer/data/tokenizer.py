@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from swarmformer.data.files import file_hash, json_hash
 from swarmformer.errors import DataError
-from swarmformer.settings import DATA_VARIABLE, data_dir
+from swarmformer.records import write_bytes_atomically
+from swarmformer.settings import DATA_VARIABLE, data_dir, expanded
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -36,7 +37,7 @@ def tokenizer_file(name: str) -> Path:
         folder = data_dir()
         local = folder / BERT_VOCABULARY if folder else None
         return local if local and local.is_file() else _fetch_bert_vocabulary()
-    path = Path(name).expanduser()
+    path = expanded(name)
     if not path.is_file():
         raise DataError(f"tokenizer {name!r} is neither {BERT!r} nor {BYTES!r} nor the path of a tokenizer.json file")
     return path
@@ -195,9 +196,7 @@ def train_wordpiece(texts: Iterable[str], vocab_size: int, path: Path) -> str:
     tokenizer.pre_tokenizer = BertPreTokenizer()
     trainer = WordPieceTrainer(vocab_size=vocab_size, special_tokens=list(SPECIAL), show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _assemble(tokenizer).save(str(path))
-    return file_hash(path)
+    return _save(_assemble(tokenizer), path)
 
 
 def train_bpe(texts: Iterable[str], vocab_size: int, path: Path) -> str:
@@ -205,7 +204,7 @@ def train_bpe(texts: Iterable[str], vocab_size: int, path: Path) -> str:
     was; write it to ``path``, and return its hash. ``[PAD]`` and ``[EOS]`` are among its ``vocab_size`` tokens.
 
     Raises:
-        DataError: so few texts, or so few tokens, that there are not as many.
+        DataError: so few texts, or so few tokens, that there are not as many; or the file cannot be written.
     """
     from tokenizers import Tokenizer
     from tokenizers.decoders import ByteLevel as Decoder
@@ -223,6 +222,18 @@ def train_bpe(texts: Iterable[str], vocab_size: int, path: Path) -> str:
     if size_of(tokenizer) != vocab_size:
         raise DataError(f"the texts give {size_of(tokenizer)} tokens, not {vocab_size}: bytes and special tokens alone "
                         "are 258; ask for another number")  # fmt: skip
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    return _save(tokenizer, path)
+
+
+def _save(tokenizer: Tokenizer, path: Path) -> str:
+    """Write a tokenizer, and return its hash.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_bytes_atomically(path, tokenizer.to_str(pretty=True).encode())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror}); name another place") from error
     return file_hash(path)

@@ -59,12 +59,15 @@ def export(
         What export.json says.
 
     Raises:
-        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is not empty.
+        SpecError: a model that cannot be exported, a difference that is too large, or an ``out`` that is not empty or
+            the current folder.
     """
     if int8 and name != "onnx":
         raise SpecError(f"--quantize int8 is there for --format onnx, not for {name}")
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise SpecError(f"{out}: is there already; choose another --out, or move it away")
+    if out.is_dir() and out.samefile("."):
+        raise SpecError(f"{out}: is the folder that you are in, which cannot be replaced; choose another --out")
     with folder_written_whole(out) as folder:
         with torch_threads(threads):
             record = {"format": name, **_made(complete, folder, name, examples, threads, int8)}

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from swarmformer.contracts import Cache, Metrics
 from swarmformer.data.batching import Batches
+from swarmformer.data.encode import check_text
 from swarmformer.data.encoded import Split
 from swarmformer.data.running_text import boundary_id, windows_of
 from swarmformer.data.task import RawSplit
@@ -26,6 +27,8 @@ UNFINISHED = "\ufffd"
 """What stands for bytes that are no character yet."""
 LONGEST = 4
 """Bytes of a character in UTF-8, and so its tokens, at most."""
+LEAST_SEED, LARGEST_SEED = -(1 << 63), (1 << 64) - 1
+"""That torch takes."""
 
 
 class TextGenerator(Pretrained, pipeline_tag="text-generation"):
@@ -87,7 +90,9 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
 
         Raises:
             SpecError: a value out of range, or a prompt that leaves no room.
+            DataError: a prompt that is no text.
         """
+        check_text(prompt, "the prompt")
         sampling = Sampling(temperature, top_k, top_p, repetition_penalty)
         self.tokenizer.encode_special_tokens = True
         given = self.tokenizer.encode(prompt, add_special_tokens=False).ids
@@ -107,10 +112,11 @@ class TextGenerator(Pretrained, pipeline_tag="text-generation"):
             stride: how far apart windows begin; 0 for side by side.
 
         Raises:
-            DataError: a text that the tokenizer does not give back, no texts, or a stride that is longer than a window.
+            DataError: a text that the tokenizer does not give back, none that has anything in it, or a stride that is
+                longer than a window.
         """
-        if not texts:
-            raise DataError("no texts to score: give one or more")
+        if not any(texts):
+            raise DataError("no texts to score, or none but empty ones: give one or more with something in them")
         raw = RawSplit(texts, np.full(len(texts), -1), [f"text {place}" for place in range(len(texts))])
         made = windows_of(raw, "of this model", self.seq_len, stride, self.tokenizer)
         names = np.arange(len(made.questions)).astype(str)
@@ -179,6 +185,8 @@ def _generator(seed: int | None) -> torch.Generator:
     if seed is None:
         generator.seed()
         return generator
+    if not LEAST_SEED <= seed <= LARGEST_SEED:
+        raise SpecError(f"seed must be from {LEAST_SEED} to {LARGEST_SEED}: {seed}")
     return generator.manual_seed(seed)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import save as serialised
 
-from swarmformer.contracts import Model
+from swarmformer.contracts import Dims, Model
 from swarmformer.data.cut import Cut
 from swarmformer.data.files import json_hash
 from swarmformer.data.task import Task
@@ -117,9 +118,8 @@ def read(
     model, config = _model_of(weights, source, variant, trust_code)
     if isinstance(config, ModelConfig):
         text = None if config.text is None else TextReader.of_config(config.text, _checked_file(weights, config))
-        if text is not None and size_of(text.tokenizer) > model.dims.vocab_size:
-            file, knows = weights.with_name(TOKENIZER), model.dims.vocab_size
-            raise SpecError(f"{file}: {size_of(text.tokenizer):,} tokens, for a model that knows {knows:,}")
+        if text is not None:
+            _check_fit(text, model.dims, weights)
         card = weights.with_name(CARD)
         words = card.read_text(encoding="utf-8", errors="replace") if card.is_file() else ""
         return CompleteModel(model, config.classes, text, config.task, config.origin, words)
@@ -144,6 +144,22 @@ def _model_of(
         raise SpecError(f"{source}: has its own {CONFIG}; leave out variant={variant!r}, it is for published weights")
     config = checked(content, path)
     return filled(config.spec(path, trust_code), weights, config.files.get(WEIGHTS, "")), config
+
+
+def _check_fit(text: TextReader, dims: Dims, weights: Path) -> None:
+    """Raise SpecError where texts become tokens or lengths that the model does not take."""
+    if size_of(text.tokenizer) > dims.vocab_size:
+        file = weights.with_name(TOKENIZER)
+        raise SpecError(f"{file}: {size_of(text.tokenizer):,} tokens, for a model that knows {dims.vocab_size:,}")
+    faults = {
+        f"text.lengths {list(text.lengths)} do not rise": any(a >= b for a, b in pairwise(text.lengths)),
+        f"text.lengths {list(text.lengths)}, for a model of {dims.seq_len} tokens": max(text.lengths) > dims.seq_len,
+        f"text.pad_id {text.pad_id}, for a model that knows {dims.vocab_size:,} tokens": text.pad_id >= dims.vocab_size,
+    }
+    found = [words for words, is_there in faults.items() if is_there]
+    if found:
+        raise SpecError(f"{weights.with_name(CONFIG)}: {'; '.join(found)}; write what stood there before, or copy or "
+                        "download it again")  # fmt: skip
 
 
 def _checked_file(weights: Path, config: ModelConfig) -> Path:

@@ -15,6 +15,7 @@ from swarmformer.errors import SpecError, listed
 from swarmformer.hub.text import TOKENIZER
 from swarmformer.hub.weights import PICKLED, PICKLES, WEIGHTS
 from swarmformer.records import RESULT
+from swarmformer.settings import expanded
 
 logger = logging.getLogger("swarmformer.hub")
 CONFIG = "config.json"
@@ -41,7 +42,7 @@ def weights_file(source: str | Path, revision: str | None = None) -> Path:
     Raises:
         SpecError: there is nothing of the kind; says what to do.
     """
-    path = Path(source).expanduser()
+    path = expanded(source)
     if path.is_dir():
         return _in_folder(path)
     if path.name != WEIGHTS and path.with_name(EXPORT).is_file():

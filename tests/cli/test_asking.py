@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +219,8 @@ def test_a_file_is_scored(model: Path, tmp_path: Path, ending: str, capsys: pyte
         ("", ["--encoding", "latin-1"], "--quote are of a FILE, and none is given"),
         ("text,label\n", ["in.csv", "--examples", "in.csv"], "--examples in.csv: is the file that is read"),
         ("text,label\n", ["in.csv", "--json", "in.csv"], "--json in.csv: is the file that is read"),
+        ("text,label\na,good\n", ["in.csv", "--examples", "a.jsonl", "--json", "a.jsonl"],
+         "--json a.jsonl: is the file of --examples, and one of both would be lost; name another"),
         ("", ["in.csv", "--split", "train"], "--split is of a --task, and none is given"),
         ("", ["in.csv", "--task", "digits"], "name a FILE or a --task, not both"),
         ("", ["--json", "/no/folder/scores.json"], "--json /no/folder/scores.json: there is no folder"),
@@ -247,6 +250,21 @@ def test_labels_may_be_numbers_where_no_class_is_one(model: Path, tmp_path: Path
         assert cli.main(["evaluate", str(model), str(tmp_path / f"{name}.csv"), "--json", str(output)]) == 0
         found.append(json.loads(output.read_text())["confusion_KK"])
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("classes", [("1.0", "2.0", "3.0"), ("+1", "+2", "+3"), ("1,5", "2,5", "3,5")])
+def test_a_number_never_stands_for_a_place_where_a_class_is_called_by_one(
+    classes: tuple[str, ...], tmp_path: Path, toy_data: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """pandas writes 1 as 1.0 once a column had a gap; 1 would be read as the second class, 1 being its place."""
+    save(replace(complete_model("bag_of_embeddings"), classes=classes), tmp_path / "model")
+    for name, content in (("in.csv", "text,label\nfilm,1\n"), ("in.jsonl", '{"text": "film", "label": 1.0}\n')):
+        (tmp_path / name).write_text(content)
+        assert cli.main(["evaluate", str(tmp_path / "model"), str(tmp_path / name)]) == 1
+        said = capsys.readouterr().err
+        assert "which is no class of the model" in said and f"It knows: {', '.join(classes)}" in said
+    (tmp_path / "in.csv").write_text(f'text,label\nfilm,"{classes[1]}"\n')
+    assert cli.main(["evaluate", str(tmp_path / "model"), str(tmp_path / "in.csv")]) == 0
 
 
 @pytest.mark.parametrize(("given", "message"), [

@@ -55,6 +55,8 @@ def test_a_module_that_ends_the_program_when_it_is_imported_is_no_success(
     (["export", "nothing", "--out", "{}/new", "--label", "stars"], "--quote are of a FILE, and none is given"),
     (["serve", "nothing", "--batch-size", "8"], "unrecognized arguments: --batch-size"),
     (["tokenizer", "{}/new.json", "--size", "300", "--task", "language_model", "train=["], "train=[: not YAML: "),
+    (["tokenizer", "{}/new.json", "--size", "-1"], "--size: '-1' is no number of things"),
+    (["tokenizer", "{}/new.json", "--size", "9" * 30], "--size: must be at most 16,777,216"),
     (["report", str(DEMO), "--out", "{}/new", "--tables", "/nonexistent"], "/nonexistent: no such folder"),
     (["page", str(DEMO), "--out", "{}/new", "--tables", "{}"], "no definitions (*.yaml)"),
 ])  # fmt: skip
@@ -63,6 +65,17 @@ def test_what_cannot_be_done_is_not_passed_over(
 ) -> None:
     assert cli.main([word.format(tmp_path) for word in words]) in (1, 2)
     assert said in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+def test_a_tokenizer_is_not_trained_for_a_place_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "texts.txt").write_text("a text\n" * 200)
+    monkeypatch.setattr("swarmformer.data.tokenizer.train_bpe", None)
+    own = ["language_model", "corpus=own", f"train={tmp_path / 'texts.txt'}"]
+    words = ["tokenizer", str(tmp_path / "texts.txt" / "new.json"), "--size", "270", "--task", *own]
+    assert cli.main(words) == 1
+    assert "texts.txt: nothing can be written there (" in capsys.readouterr().err
 
 
 def test_a_current_folder_that_was_deleted_is_told(

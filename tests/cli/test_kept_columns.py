@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import math
+from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -61,3 +65,21 @@ def test_kept_columns_are_text_whatever_they_are_called(model: str, tmp_path: Pa
     assert kept == (["loss", "correct", "probability_of_rain"] if "rain" in str(more) else ["loss"])
     assert {name: row[name] for name in kept} == {name: ROW[name] for name in kept}
     assert all(type(row[name]) is float for name in own[1:])
+
+
+def test_kept_values_that_json_has_nothing_for_are_text_and_numbers_that_are_none_null(
+    model: str, tmp_path: Path
+) -> None:
+    row = {"text": "good", "day": datetime.date(2024, 2, 29), "price": Decimal("1.50"), "raw": b"x", "nan": math.nan,
+           "many": [1.5, math.inf], "n": 3}  # fmt: skip
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "in.parquet")
+    words = ["predict", model, "in.parquet", "--keep", ",".join(row), "--output", "out.jsonl"]
+    assert cli.main(words) == 0
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    found = json.loads((tmp_path / "out.jsonl").read_text(), parse_constant=refuse)
+    assert {name: found[name] for name in row} == {
+        "text": "good", "day": "2024-02-29", "price": "1.50", "raw": "b'x'", "nan": None, "many": [1.5, None], "n": 3,
+    }  # fmt: skip

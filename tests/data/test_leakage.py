@@ -93,6 +93,13 @@ def test_nothing_held_out_reaches_training(tmp_path: Path, faults: bool) -> None
     assert len(set(train.ids)) == len(train.ids)
 
 
+def test_a_training_split_that_only_has_copies_is_told_as_such() -> None:
+    task = leaking()
+    task.splits = {**task.splits, "test": task.splits["train"]}
+    with pytest.raises(DataError, match="every training text also stands in validation or test: nothing is left"):
+        load_splits(task, **DRAW, drop_copies=True)
+
+
 class Leaker(TextAugmentation):
     """Comes out with a test text."""
 

@@ -12,7 +12,14 @@ import pytest
 from swarmformer.data.cut import Cut, cut_text
 from swarmformer.data.encode import encode_text
 from swarmformer.data.task import RawSplit
-from swarmformer.data.tokenizer import load_tokenizer, special_ids, tokenizer_hash, train_wordpiece, vocab_size
+from swarmformer.data.tokenizer import (
+    load_tokenizer,
+    special_ids,
+    tokenizer_hash,
+    train_bpe,
+    train_wordpiece,
+    vocab_size,
+)
 from swarmformer.errors import DataError
 from tests.data.toy_tasks import WORDS
 from tests.helpers import places_asked
@@ -97,6 +104,12 @@ def test_a_trained_tokenizer_is_frozen_in_its_file(tmp_path: Path) -> None:
     assert vocab_size(str(path)) <= 60
     assert tokenizer.token_to_id("[PAD]") == 0
     assert tokenizer.encode("the seven").tokens == ["[CLS]", "the", "seven", "[SEP]"]
+
+
+def test_a_tokenizer_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"new\.json: cannot be written \(.*\); name another place"):
+        train_bpe(["a text"], 258, tmp_path / "file" / "new.json")
 
 
 def any_text(rng: random.Random, length: int) -> str:

@@ -56,6 +56,13 @@ def test_the_grid_of_a_cell_is_where_its_plan_lies(tmp_path: Path) -> None:
     assert grid_of(grid / "base-s0-1") == grid_of(grid / TRIALS / "base-s100-1") == grid
 
 
+def test_a_grid_may_be_called_as_the_folder_of_trials_is(tmp_path: Path) -> None:
+    grid = tmp_path / TRIALS
+    (grid / TRIALS).mkdir(parents=True)
+    (grid / PLAN).touch()
+    assert grid_of(grid / "base-s0-1") == grid_of(grid / TRIALS / "base-s100-1") == grid
+
+
 def test_a_finished_cell_is_of_the_precision_that_is_fixed(tmp_path: Path, spec: RunSpec) -> None:
     save(tmp_path / RESULT, load(COMMITTED / RESULT, Result).model_copy(update={"precision": "bf16"}))
     fixed = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": "fp32"})})

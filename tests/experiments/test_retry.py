@@ -33,7 +33,7 @@ def retry(path: Path, runs: Path) -> Done:
 def test_only_what_failed_is_started_and_what_is_left_is_told(tiny_grid: Grid, tmp_path: Path) -> None:
     """Of a grid that was stopped in its first cell, after the second failed: two more have not begun."""
     path = tiny_grid(floors=True, latency={"batches": [1], "budget_s": 1.0})
-    runs, grid = tmp_path / "runs", tmp_path / "runs" / "tiny"
+    runs, grid = tmp_path / "my runs", tmp_path / "my runs" / "tiny"
     stopped, broken, *waiting = load_plan(path).cells()
     prepare(stopped.folder(grid), stopped.arm, stopped.spec)
     fail(broken, grid)
@@ -43,7 +43,8 @@ def test_only_what_failed_is_started_and_what_is_left_is_told(tiny_grid: Grid, t
     assert not any(cell.folder(grid).exists() for cell in waiting)
     assert not (grid / FLOORS).exists() and not (grid / COSTS).exists(), "they are due when all cells have ended"
     assert "[1/1] " in done.stderr and "set aside 1 cells" in done.stderr
-    assert f"not finished and left alone: 3 cells, which swarmformer grid run {path} --runs {runs} runs" in done.stdout
+    again = f"swarmformer grid run {path} --runs '{runs}' runs"
+    assert f"not finished and left alone: 3 cells, which {again}" in done.stdout
 
 
 def test_the_last_cells_of_a_grid_bring_its_floors_and_latency(tiny_grid: Grid, tmp_path: Path) -> None:

@@ -230,6 +230,14 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "export.json").is_file()
 
 
+def test_the_current_folder_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setattr("swarmformer.export.folder._made", None)
+    with pytest.raises(SpecError, match="is the folder that you are in, which cannot be replaced; choose another"):
+        written(complete_model("bag_of_embeddings"), Path(), "safetensors")
+
+
 PARTS = [(entry.slot, entry.name) for entry in registry.list_components() if entry.slot in SwarmFormer.slots]
 BESIDE = ["base+neighbours", "base+shuffled", "base+uniform_window", "base+coherence_signal", "base+ngrams"]
 """Factors that change what is computed, and are not in ``enhanced``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -160,8 +161,28 @@ def test_special_tokens_are_never_written(generator: TextGenerator) -> None:
 def test_what_cannot_be_scored_is_refused(generator: TextGenerator) -> None:
     with pytest.raises(DataError, match="no texts to score"):
         generator.score([])
+    with pytest.raises(DataError, match="none but empty ones"):
+        generator.score(["", ""])
     with pytest.raises(DataError, match="stride must be from 0"):
         generator.score(["a text"], stride=-5)
+
+
+def test_a_prompt_that_is_no_text_and_a_seed_that_torch_does_not_take_are_refused(generator: TextGenerator) -> None:
+    with pytest.raises(DataError, match="the prompt has half of a surrogate pair at character 1"):
+        generator.generate("a\udcff")  # how Python has a byte of a command line that is not UTF-8
+    for seed in (10**20, -(1 << 63) - 1):
+        with pytest.raises(SpecError, match=f"seed must be from -9223372036854775808 to .*: {seed}"):
+            generator.generate("a", seed=seed)
+    assert generator.generate("a", seed=(1 << 64) - 1, max_length=2)
+
+
+def test_standard_input_that_is_not_utf_8_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.save(complete(model("transformer_lm")), tmp_path / "model")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"a\xff"), "utf-8"))
+    assert cli.main(["generate", str(tmp_path / "model"), "-"]) == 1
+    assert "error: standard input is not utf-8 (invalid start byte at byte 1): save it" in capsys.readouterr().err
 
 
 def test_a_model_of_another_task_is_refused() -> None:

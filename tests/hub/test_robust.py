@@ -98,6 +98,19 @@ def test_texts_padded_beyond_all_measure_are_refused(folder: Path) -> None:
         hub.read(folder)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"seq_len": 64, "lengths": [8, 64]}, r"text\.lengths \[8, 64\], for a model of 32 tokens"),
+     ({"lengths": [32, 8]}, r"text\.lengths \[32, 8\] do not rise"),
+     ({"lengths": [32, 32]}, r"text\.lengths \[32, 32\] do not rise"),
+     ({"pad_id": 5000}, r"text\.pad_id 5000, for a model that knows 15 tokens")],
+)  # fmt: skip
+def test_texts_are_read_as_the_model_takes_them(folder: Path, changes: dict[str, Any], words: str) -> None:
+    change(folder, lambda config: config["text"].update(changes))
+    with pytest.raises(SpecError, match=rf"config\.json: {words}; write what stood there before"):
+        hub.read(folder)
+
+
 def test_named_code_is_not_imported_unless_it_is_trusted(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

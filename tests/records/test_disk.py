@@ -17,7 +17,13 @@ import torch
 
 from swarmformer import hub, records
 from swarmformer.data.array_store import read_arrays, write_arrays
+from swarmformer.data.augmentations.synonyms import Synonyms
+from swarmformer.data.locate import located
+from swarmformer.data.tasks.images_sources import source_of
+from swarmformer.data.tasks.language_model import LanguageModel
+from swarmformer.data.tokenizer import tokenizer_file
 from swarmformer.errors import DataError, SpecError, SwarmformerError
+from swarmformer.hub.source import weights_file
 from swarmformer.settings import cache_dir
 from swarmformer.training import checkpoint
 from swarmformer.training.journal import Journal
@@ -143,6 +149,16 @@ def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("SWARMFORMER_CACHE", "~nobody-of-this-name/cache")
     with pytest.raises(SpecError, match="no such home directory; set SWARMFORMER_CACHE to a folder"):
         cache_dir()
+
+
+@pytest.mark.parametrize("read", [
+    weights_file, tokenizer_file, lambda name: located(name, "data.task.train"),
+    lambda name: source_of("train", name, ("image", "label")), lambda name: Synonyms(file=name).path,
+    lambda name: LanguageModel(corpus="own", train=name).paths,
+])  # fmt: skip
+def test_a_path_of_a_user_who_is_not_there_is_told(read: Callable[[str], object]) -> None:
+    with pytest.raises(SpecError, match="~nobody-of-this-name/x: there is no such home directory; write the whole"):
+        read("~nobody-of-this-name/x")
 
 
 @pytest.fixture

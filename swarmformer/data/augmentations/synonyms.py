@@ -20,7 +20,7 @@ from swarmformer.data.files import file_hash
 from swarmformer.data.task import RawSplit
 from swarmformer.errors import DataError
 from swarmformer.registry import register
-from swarmformer.settings import DATA_VARIABLE, data_dir
+from swarmformer.settings import DATA_VARIABLE, data_dir, expanded
 
 FILE = Path("wordnet") / "oewn_synonyms.tsv.gz"
 COLUMNS = ["lemma", "pos", "sense", "synset", "synonyms"]
@@ -74,7 +74,7 @@ class Synonyms(TextAugmentation):
             DataError: it is not there.
         """
         root = data_dir()
-        path = Path(os.path.expandvars(self.file)).expanduser() if self.file else root / FILE if root else None
+        path = expanded(os.path.expandvars(self.file)) if self.file else root / FILE if root else None
         if path is None or not path.is_file():
             sought = f"{path} not found" if path else f"{DATA_VARIABLE} is not set"
             raise DataError(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from swarmformer.data.files import file_hash, json_hash
 from swarmformer.data.sources import from_hub, read_columns
 from swarmformer.errors import DataError
+from swarmformer.settings import expanded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -41,7 +42,7 @@ class Source(ABC):
 
 def source_of(split: str, name: str, columns: tuple[str, str]) -> Source:
     """Raises DataError where there is neither folder nor .parquet file of that name."""
-    path = Path(os.path.expandvars(name)).expanduser()
+    path = expanded(os.path.expandvars(name))
     if path.is_dir():
         return Folder(path)
     if path.suffix == ".parquet" and path.is_file():

@@ -15,7 +15,7 @@ from swarmformer.data.sources import check_limit
 from swarmformer.data.task import RawSplit, Task
 from swarmformer.errors import DataError, SpecError
 from swarmformer.registry import register
-from swarmformer.settings import DATA_VARIABLE, data_dir
+from swarmformer.settings import DATA_VARIABLE, data_dir, expanded
 
 SPLITTER = 1
 """Part of the identity: raise it when the same files come to give other splits or windows."""
@@ -95,8 +95,7 @@ class LanguageModel(Task):
             DataError: nothing there.
         """
         if self.corpus == "own":
-            return {split: _text_files(Path(os.path.expandvars(name)).expanduser())
-                    for split, name in self.named.items()}  # fmt: skip
+            return {split: _text_files(expanded(os.path.expandvars(name))) for split, name in self.named.items()}
         root = data_dir()
         missing = [name for name in self._files.values() if root is None or not (root / name).is_file()]
         if root is None or missing:

@@ -177,6 +177,17 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     ),
     "an encoding that is none": ("odd.csv", ROWS, {"encoding": "utf-9"}, ("no encoding 'utf-9'", "windows-1252")),
     "an encoding that is none of text": ("odd.csv", ROWS, {"encoding": "rot13"}, ("no encoding 'rot13'",)),
+    "an encoding that says it is none": ("odd.csv", ROWS, {"encoding": "undefined"}, ("no encoding 'undefined'",)),
+    "UTF-16 without its mark": (
+        "odd.csv", ROWS.decode().encode("utf-16-le"), {"encoding": "UTF16"},
+        ("mark of utf-16", "set data.task.encoding (--encoding) to utf-16-le or utf-16-be"),
+    ),
+    "UTF-32 without its mark": (
+        "odd.jsonl", b'{"text": "x", "label": 1}\n'.decode().encode("utf-32-be"), {"encoding": "utf-32"},
+        ("mark of utf-32", "utf-32-le or utf-32-be"),
+    ),
+    "a codec that tells no place": ("odd.csv", b"text,label\nx-99999999,1\n", {"encoding": "punycode"},
+                                    ("odd.csv, line ", "not punycode", "data.task.encoding")),
     "UTF-16 cut off": ("odd.csv", ROWS.decode().encode("utf-16")[:-1], {}, ("odd.csv, line ", "not utf-16")),
     "another ending": ("odd.xlsx", ROWS, {}, ("odd.xlsx", "files end in .csv")),
     "a group missing": ("odd.csv", b"text,label,film\nx,1,a\ny,0,\n", {"group": "film"}, ("line 3", "'film' is ''")),

@@ -51,14 +51,17 @@ def _section(pages: Mapping[Path, str], name: str, only: Sequence[str], path: Pa
         there = f"more than one: {listed}" if found else f"no table of that name below {RESULTS}"
         raise ReportError(f"{path.name} asks for {name}, but there is {there}")
     head, rule, *rows = table_lines(pages[found[0]], name)
-    if only:
-        cells = {row: [cell.strip(" `") for cell in row.split("|")] for row in rows}
-        shown = {text: [row for row in rows if any(fnmatchcase(cell, text) for cell in cells[row])] for text in only}
-        if absent := [text for text, found in shown.items() if not found]:
-            raise ReportError(f"{path.name} asks for {absent[0]} of {name}, which has no such row")
-        rows = [row for row in rows if any(row in found for found in shown.values())]
-    table = "\n".join((head, rule, *rows))
+    matching = {text: _matching(rows, text) for text in only}
+    if absent := [text for text, those in matching.items() if not those]:
+        raise ReportError(f"{path.name} asks for {absent[0]} of {name}, which has no such row")
+    shown = [row for row in rows if any(row in those for those in matching.values())] if only else rows
+    table = "\n".join((head, rule, *shown))
     return f"{table}\n\n[What its columns mean, and all figures]({os.path.relpath(found[0], path.parent)}#{name})"
+
+
+def _matching(rows: Sequence[str], text: str) -> list[str]:
+    """Rows of which a cell is this text, in which ``*`` stands for any."""
+    return [row for row in rows if any(fnmatchcase(cell.strip(" `"), text) for cell in row.split("|"))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -67,16 +67,24 @@ def recipes(
     for grid in (grid for grid in study.grids if grid.task == task):
         for arm in (arm for arm in (*grid.arms, *grid.others) if arm.variant == variant and arm.n):
             spec = spec_of(grid.folder / Path(arm.runs["where"].iloc[0]).name)
-            unlike = [f"{key} is {value_at(spec, key)}, not {f'{value:g}' if isinstance(value, float) else value}"
-                      for key, value in wanted.items() if value_at(spec, key) != value]  # fmt: skip
-            if unlike:
+            if unlike := _unlike(spec, wanted):
                 left_out.append(f"Left out: {grid.name}, {arm.name}: {'; '.join(unlike)}.")
             else:
-                values = ((name, value_at(spec, key)) for key, name in shown.items())
-                words = ", ".join(f"{name} {value}" for name, value in values if value is not None)
-                made.append((grid, arm, spec, words))
+                made.append((grid, arm, spec, _told(spec, shown)))
     of_grid = Counter(grid for grid, _ in {(grid.name, arm.name) for grid, arm, *_ in made})
     return [Recipe(*each, alone=of_grid[each[0].name] == 1) for each in made], left_out
+
+
+def _unlike(spec: Mapping[str, Any], wanted: Mapping[str, object]) -> list[str]:
+    """What of a spec is not as it is wanted."""
+    return [f"{key} is {value_at(spec, key)}, not {f'{value:g}' if isinstance(value, float) else value}"
+            for key, value in wanted.items() if value_at(spec, key) != value]  # fmt: skip
+
+
+def _told(spec: Mapping[str, Any], shown: Mapping[str, str]) -> str:
+    """``lr 0.001, epochs 4``: what the spec has of the keys that are shown."""
+    values = ((name, value_at(spec, key)) for key, name in shown.items())
+    return ", ".join(f"{name} {value}" for name, value in values if value is not None)
 
 
 def spec_of(cell: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -115,20 +115,26 @@ def part(finished: pd.DataFrame, planned: Collection[str], mix: Collection[str])
     exact = [*strata, *(["supplied"] if "code" in strata else []), *(["device"] if "device" in mix else [])]
     unique = finished.drop_duplicates(["arm", *CONFIGURATION, "seed", *exact])
     repeated = finished.drop(unique.index)
-    alike = [group for _, group in unique.groupby(strata, sort=True)] if strata else []
-    largest = max(alike, key=len, default=unique)
-    if "device" in mix:
-        usual = _device_of_each_seed(largest)
-        largest = largest[largest["device"] == largest["seed"].map(usual)]
-    if "code" in strata:
-        largest = largest[largest["supplied"].isin(_of_one_supplier(largest["supplied"]))]
-    kept = unique[unique.index.isin(_of_one_configuration(largest, planned))]
+    kept = unique[unique.index.isin(_of_one_configuration(_most_alike(unique, strata), planned))]
     beside = unique.drop(kept.index)
     groups = [group for _, group in beside.groupby(["arm", *CONFIGURATION, *exact], sort=True)]
     known = {column: set(kept[column]) for column in (*exact, "run_key")}
     pairs = set(zip(kept["run_key"], kept["computed_in"], strict=True))
     devices = dict(zip(kept["seed"], kept["device"], strict=True))
     return Parted(kept, tuple((_differs(group, known, pairs, devices), group) for group in groups), repeated)
+
+
+def _most_alike(runs: pd.DataFrame, strata: Sequence[str]) -> pd.DataFrame:
+    """The largest group of runs that agree in ``strata``: where that leaves the device open, in that of each seed, and
+    where it names the code, in that of every supplier."""
+    alike = [group for _, group in runs.groupby(list(strata), sort=True)] if strata else []
+    largest = max(alike, key=len, default=runs)
+    if STRATA["device"] not in strata:
+        usual = _device_of_each_seed(largest)
+        largest = largest[largest["device"] == largest["seed"].map(usual)]
+    if STRATA["code"] in strata:
+        largest = largest[largest["supplied"].isin(_of_one_supplier(largest["supplied"]))]
+    return largest
 
 
 def _device_of_each_seed(runs: pd.DataFrame) -> dict[int, str]:

@@ -12,7 +12,7 @@ from ..render.table import Column, Entry, Row, Table
 from ..statistics.verdict import Verdict
 from ..study.contrasts import Contrast, Design
 from ..study.model import GridStudy, Study
-from ..words import percent, plural
+from ..words import in_points, percent, plural
 from . import columns as c
 from . import layout, table
 
@@ -43,7 +43,7 @@ def _effects(grid: GridStudy, design: Design, order: Literal[1, 2], name: str, t
     value, others = f"on {layout.METRICS[grid.metric]}, points", [OVER_OTHERS] * far
     heads = ("effect of", value, *others, "p", "p Holm", "verdict", "aliases")
     of_design = (_aliasing(design), _heredity(contrasts), _far_out(grid, design, contrasts),
-                 *layout.reasons(contrasts), design.power)  # fmt: skip
+                 *layout.reasons(contrasts), design.power, _power(contrasts))  # fmt: skip
     columns, notes = tuple(map(Column, heads)), tuple(filter(None, (*of_design, grid.verdicts, *grid.notes)))
     return Table(name, title, columns, tuple(rows), grid.warnings, notes)
 
@@ -73,6 +73,16 @@ def _effect(contrast: Contrast, words: str) -> tuple[Entry, ...]:
         layout.probability("p_holm", contrast.p_holm, contrast.sources),
         layout.said(contrast),
     )
+
+
+def _power(contrasts: Sequence[Contrast]) -> str:
+    """What an interaction and a simple effect must have to be found."""
+    told = {"interaction": "an interaction", "simple": "a simple effect"}
+    sizes = {kind: [each.detectable for each in contrasts if each.kind == kind and each.detectable is not None]
+             for kind in told}  # fmt: skip
+    parts = [f"{told[kind]} of {in_points((min(found), max(found)))} points, after the correction over {len(found)}"
+             for kind, found in sizes.items() if found]  # fmt: skip
+    return f"Found with 80 % power: {' and '.join(parts)}." if parts else ""
 
 
 def _aliasing(design: Design) -> str:

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from statsmodels.stats.power import TTestPower
 
 from reports.study.build import study
 from tests.reports.synthetic_design import write_design
@@ -53,6 +55,33 @@ def test_simple_effects_stand_below_a_main_effect_that_depends(tmp_path: Path) -
     )  # fmt: skip
     assert rows["a without b"]["estimate"] == pytest.approx(0, abs=0.005)
     assert rows["a with b"]["estimate"] == pytest.approx(0.2, abs=0.005)
+
+
+def test_what_an_interaction_and_a_simple_effect_must_have_to_be_found_is_said(tmp_path: Path) -> None:
+    terms, seeds = {("a",): 0.1, ("a", "b"): 0.1}, (0, 1, 2, 3)
+    grid = write_design(tmp_path / "full", terms, factors=("a", "b"), resolution=None, noise=0.004, seeds=seeds)
+    table = tables("effects", grid)[0]
+    runs = study([grid]).runs.set_index("seed")
+    on = {name: runs["arm"].str.contains(rf"\+{name}") for name in "ab"}
+
+    def mean(a: bool, b: bool) -> pd.Series:
+        return runs["accuracy"][(on["a"] == a) & (on["b"] == b)]
+
+    def found(by_seed: pd.Series, tests: int) -> str:
+        points = TTestPower().solve_power(nobs=4, power=0.8, alpha=0.05 / tests, alternative="two-sided")
+        return f"{100 * points * by_seed.std():.2f}"
+
+    both = (mean(True, True) + mean(False, False) - mean(True, False) - mean(False, True)) / 2
+    effects = [
+        mean(True, True) - mean(False, True), mean(True, False) - mean(False, False),
+        mean(True, True) - mean(True, False), mean(False, True) - mean(False, False),
+    ]  # fmt: skip
+    simple = sorted(float(found(one, 4)) for one in effects)
+    (note,) = [note for note in table.notes if note.startswith("Found with")]
+    assert note == (
+        f"Found with 80 % power: an interaction of {found(both, 1)} points, after the correction over 1 and a simple "
+        f"effect of {simple[0]:.2f} to {simple[-1]:.2f} points, after the correction over 4."
+    )
 
 
 def collapse(grid: Path, arm: str) -> Path:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 
 from swarmformer.contracts import Component, Model
 from swarmformer.contracts.component import components_within
-from swarmformer.contracts.measure import Mean, watching
+from swarmformer.contracts.measure import Mean, Watched, watching
 from swarmformer.data.batching import Batches
 from swarmformer.records import Exercise
 from swarmformer.training.evaluate import passes
@@ -19,10 +21,28 @@ def telemetry(model: Model, batches: Batches, device: torch.device, precision: s
     components = dict(_measuring(model))
     if not components:
         return ()
-    with watching(dict(components)) as watched:
+    with watching(dict(components)) as watched, _taking_back(model, tuple(watched.values())) as kept:
         for _ in passes(model, batches, device, precision):
-            pass
+            kept()
     return tuple(row for name, part in components.items() for row in _rows(name, part, watched[name].means))
+
+
+@contextmanager
+def _taking_back(model: Model, watched: Sequence[Watched]) -> Iterator[Callable[[], None]]:
+    """What a pass added that did not end, as the memory did, is taken back before the next; gives what says that one
+    has ended."""
+    before = list[dict[str, Mean]]()
+
+    def begin(*_: object) -> None:
+        for each, means in zip(watched, before, strict=False):  # there are none after a pass that ended
+            each.means = means
+        before[:] = [{name: replace(mean) for name, mean in each.means.items()} for each in watched]
+
+    hook = model.register_forward_pre_hook(begin)
+    try:
+        yield before.clear
+    finally:
+        hook.remove()
 
 
 def _measuring(model: Model, prefix: str = "") -> Iterator[tuple[str, Component]]:

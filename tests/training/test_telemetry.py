@@ -164,3 +164,22 @@ def test_components_measure_what_they_declare_and_nothing_else_changes(variant: 
         # Nothing is measured where the pyramid leaves one cluster, which has no other to attend to.
         assert all(mean.value is None or math.isfinite(mean.value) for mean in watched[name].means.values())
     assert any(watched[name].means for name in parts)
+
+
+def test_texts_whose_pass_the_memory_ended_count_once() -> None:
+    """In the second layer, after the first has measured all of them; the batch is then read in halves."""
+    sizes = {"d_model": 16, "num_layers": 2, "cluster_size": 4, "seq_len": 16}
+    trainer = Trainer(toy_run("enhanced", model={"dims": sizes}, eval_batch_size=8), toy_data(), CPU)
+    validation = trainer.batches["validation"]
+    whole = telemetry(trainer.model, validation, CPU, "fp32")
+    ended: list[int] = []
+
+    def end(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        if len(inputs[0]) > 4 and not ended:
+            ended.append(len(inputs[0]))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    trainer.model.get_submodule("layers.1.local").register_forward_pre_hook(end)
+    parted = telemetry(trainer.model, validation, CPU, "fp32")
+    assert ended == [8] and [row.place for row in parted] == [row.place for row in whole]
+    assert [row.value for row in parted] == pytest.approx([row.value for row in whole], rel=1e-5)

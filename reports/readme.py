@@ -1,7 +1,7 @@
 """``python -m reports.readme``: write tables of committed reports into README.md and docs/*.md.
 
 A text marks a place with ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``; it is filled with the table of that name
-on a page below reports/results (``arms_demo``, ``table3_streams``, ``speed``), and a link to its notes. Of a long table
+on a page below reports/results (``arms_demo``, ``table7``, ``speed``), and a link to its notes. Of a long table
 ``<!-- table1 only accuracy, F1:begin -->`` shows the rows that have one of these texts in a cell; ``*`` stands for any.
 """
 

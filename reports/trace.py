@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -35,6 +36,7 @@ from .weights import said, weights_of
 from .words import plural
 
 Facts = dict[str, Any]
+NUMBER = re.compile("[−+-]?[0-9]")
 SUFFIXES = (".md", *(f".{suffix}" for suffix in FORMATS))
 ACCURACY = "test accuracy, %"
 WEIGHTED = f"The effect is the sum of the arms' means times their weights ({said(0.0)}: no part in it, but in p Holm)"
@@ -138,7 +140,18 @@ def trace(table: Path, row: int, column: int) -> Traced:
     sources = [record["sources"][place] for place in record["sets"][number]]
     roots = {name: Path(os.path.normpath(path.parent / root)) for name, root in record["roots"].items()}
     origins = tuple(origin(source, roots[root_of(source)]) for source in sources)
-    return Traced(entries[0][0], head, text, origins, _weights(entries[0][0], head, origins, roots))
+    row_words = words_of_row([each for each, _ in entries[:index] or entries[:1]])
+    return Traced(row_words, head, text, origins, _weights(entries[0][0], head, origins, roots))
+
+
+def words_of_row(cells: Sequence[str]) -> str:
+    """``256, enhanced``: the cells that tell a row from others, which end where numbers follow on words."""
+    words = list[str]()
+    for cell in filter(None, cells):
+        if NUMBER.match(cell) and any(map(str.isalpha, "".join(words))):
+            break
+        words.append(cell)
+    return ", ".join(words)
 
 
 def _weights(row: str, head: str, sources: Sequence[Facts], roots: Mapping[str, Path]) -> Mapping[str, float]:

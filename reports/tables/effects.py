@@ -82,7 +82,7 @@ def _power(contrasts: Sequence[Contrast]) -> str:
              for kind in told}  # fmt: skip
     parts = [f"{told[kind]} of {in_points((min(found), max(found)))} points, after the correction over {len(found)}"
              for kind, found in sizes.items() if found]  # fmt: skip
-    return f"Found with 80 % power: {' and '.join(parts)}." if parts else ""
+    return f"Found with 80 % power: {'; '.join(parts)}." if parts else ""
 
 
 def _aliasing(design: Design) -> str:

@@ -31,7 +31,8 @@ class TooLargeError(SwarmformerError):
 
 
 class MemoryRow(TypedDict):
-    """Bytes. ``peak_bytes`` of the whole process, ``growth_bytes`` beyond what it held once the model was built.
+    """Bytes. ``peak_bytes`` of the whole process; ``growth_bytes`` of the calls, beyond what was held once the model
+    was built: by the process, or on a GPU by torch's allocator there.
 
     ``call_s`` are the seconds of the last call: a single one, cold caches and all. On a GPU the
     ``device_…`` figures are those of torch's allocator, weights included; else None.

@@ -99,8 +99,7 @@ def _measure(order: MemoryOrder) -> MemoryAnswer:
     if order.limit_bytes is not None:
         limit_growth(order.limit_bytes)
     on_gpu = device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats(device)
+    held = _set_back(device) if on_gpu else 0
     times: list[float] = []
 
     def calls() -> None:
@@ -112,15 +111,22 @@ def _measure(order: MemoryOrder) -> MemoryAnswer:
 
     with use_fast(order.fast):
         peak = peak_of(calls)
+    allocated = torch.cuda.max_memory_allocated(device) if on_gpu else None
     row: MemoryRow = {
         "peak_bytes": peak.peak,
-        "growth_bytes": peak.growth,
-        "method": peak.method,
+        "growth_bytes": peak.growth if allocated is None else allocated - held,
+        "method": peak.method if allocated is None else "allocator",
         "call_s": times[-1],
-        "device_allocated_bytes": torch.cuda.max_memory_allocated(device) if on_gpu else None,
+        "device_allocated_bytes": allocated,
         "device_reserved_bytes": torch.cuda.max_memory_reserved(device) if on_gpu else None,
     }
     return {"row": row, "reclaimed_bytes": peak.reclaimed}
+
+
+def _set_back(device: torch.device) -> int:
+    """The peak of torch's allocator on a GPU, to the bytes that it holds: the model's."""
+    torch.cuda.reset_peak_memory_stats(device)
+    return torch.cuda.memory_allocated(device)
 
 
 if __name__ == "__main__":

@@ -42,9 +42,9 @@ class MeasuredRow(Timing, LeastTime):
     """Calls of a variant on ``batch`` texts of ``length`` tokens; ``seq_len_raised_from``: its own, where that was
     shorter. ``Latency`` reads these rows too.
 
-    Bytes: ``peak_bytes`` of a whole fresh process, ``growth_bytes`` beyond what it held once the model was built, by
-    ``method``; ``call_s``: seconds of its last call, with cold caches. ``device_…``: of torch's allocator on a GPU.
-    None where memory was not measured.
+    Bytes: ``peak_bytes`` of a whole fresh process, ``growth_bytes`` beyond what it held once the model was built (on a
+    GPU, what torch's allocator held there), by ``method``; ``call_s``: seconds of its last call, with cold caches.
+    ``device_…``: of torch's allocator on a GPU. None where memory was not measured.
     """
 
     run_key: RunKey

@@ -22,6 +22,7 @@ from swarmformer.ops.stacked import Streams, stacked
 from swarmformer.records.base import in_a_line
 from swarmformer.seeding import Draws
 from swarmformer.training.captured import CHECK_EVERY
+from swarmformer.training.fast import products_in_tf32
 from swarmformer.training.journal import StepRecord
 from swarmformer.training.recorder import LEAST, TOLERANCE
 from swarmformer.training.shares import BatchShare
@@ -176,11 +177,13 @@ def _form_of(step: TrainingStep) -> TrainingStep:
 def _try_out(asked: Sequence[Asked]) -> None:
     """Raise StackError where steps are not what they are one by one. What is tried leaves nothing behind."""
     steps = [one.step.copied() for one in asked]
-    for step in steps:  # in bf16 another kernel rounds by as much as an error may change
+    for step in steps:
         step.train = step.train.model_copy(update={"precision": "fp32"})
-    found = _stacked(steps, asked, _form_of(steps[0]))
-    for step, one, computed in zip(steps, asked, found, strict=True):
-        computed.check(_alone(step, one))
+    device = next(steps[0].model.parameters()).device
+    with products_in_tf32(device, False):  # as in bf16, another kernel rounds by as much as an error may change
+        found = _stacked(steps, asked, _form_of(steps[0]))
+        for step, one, computed in zip(steps, asked, found, strict=True):
+            computed.check(_alone(step, one))
 
 
 class _Pass(nn.Module):

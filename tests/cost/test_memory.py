@@ -159,3 +159,18 @@ def test_so_is_one_that_cpp_ends() -> None:
     said = "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc\n"
     reason = memory._reason(subprocess.CompletedProcess([], -6, "", said), 2**30)
     assert reason == "needs more memory than 1.0 GiB:   what():  std::bad_alloc"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_the_growth_is_what_calls_take_there() -> None:
+    """Not that of the process, whose libraries are loaded by the first call; it rises with the length."""
+    device = torch.device("cuda", 0)
+    short, long = (
+        measure_memory(spec(seq_len=length), batch=8, length=length, device=device, threads=1, mode="training")
+        for length in (512, 2048)
+    )
+    for row in (short, long):
+        assert row["method"] == "allocator" and row["device_allocated_bytes"] is not None
+        assert 0 < row["growth_bytes"] < row["device_allocated_bytes"]
+    assert long["growth_bytes"] > 3 * short["growth_bytes"]

@@ -13,7 +13,7 @@ import pytest
 
 from reports.build import build
 from reports.errors import ReportError
-from reports.trace import Traced, main, trace
+from reports.trace import Traced, main, trace, words_of_row
 from reports.weights import said as written
 from reports.weights import weights_of
 from swarmformer.records import ARCHIVE
@@ -92,6 +92,21 @@ def test_a_report_can_be_moved_with_its_runs(report: Path, tmp_path: Path) -> No
 def test_what_cannot_be_traced_is_said(report: Path, table: str, row: int, column: int, said: str) -> None:
     with pytest.raises(ReportError, match=said):
         trace(report / table, row, column)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["base", "45.0 [44.0, 46.0]", "2 seeds"], "base"),
+        (["256", "enhanced", "4,726,225 (819,409)", "61 M"], "256, enhanced"),
+        (["", "logistic regression on pixels in place", "best baseline"],
+         "logistic regression on pixels in place, best baseline"),
+        (["one in", "windowed", "−0.16 [−0.54, +0.22]", "undecided"], "one in, windowed"),
+        (["16,384"], "16,384"),
+    ],
+)  # fmt: skip
+def test_a_row_is_told_by_all_its_words(cells: list[str], words: str) -> None:
+    assert words_of_row(cells) == words
 
 
 def test_the_command_line_speaks_to_people_and_machines(report: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,6 +7,7 @@ import random
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from swarmformer.errors import InterruptedRunError, MemoryExhaustedError
 from swarmformer.ops.stacked import in_stack
 from swarmformer.records import Computing
 from swarmformer.seeding import Draws
-from swarmformer.training import stacked_gradients
+from swarmformer.training import fast, stacked_gradients
 from swarmformer.training.loop import Trainer
 from swarmformer.training.result import TrainResult
 from swarmformer.training.seat import Seat
@@ -210,6 +211,21 @@ def test_a_later_step_is_held_against_the_usual_one_too(monkeypatch: pytest.Monk
     monkeypatch.setattr(stacked_gradients, "_alone", alone)
     both(LEVEL, {})
     assert len(checked) == len(SEEDS) * 4, "the first, fifth, ninth and thirteenth of 15 steps"
+
+
+def test_steps_are_held_against_each_other_in_full_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is computed in TF32 by another kernel may differ by more than an error would."""
+    place, seen = SimpleNamespace(fp32_precision="tf32"), []
+    real = stacked_gradients._alone
+
+    def alone(step: Any, asked: Any) -> Any:
+        seen.append(place.fp32_precision)
+        return real(step, asked)
+
+    monkeypatch.setattr(fast, "_product_places", lambda device: (place,))
+    monkeypatch.setattr(stacked_gradients, "_alone", alone)
+    both(LEVEL, {})
+    assert set(seen) == {"ieee"} and place.fp32_precision == "tf32"
 
 
 def test_whoever_is_behind_catches_up(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ def test_what_an_interaction_and_a_simple_effect_must_have_to_be_found_is_said(t
     simple = sorted(float(found(one, 4)) for one in effects)
     (note,) = [note for note in table.notes if note.startswith("Found with")]
     assert note == (
-        f"Found with 80 % power: an interaction of {found(both, 1)} points, after the correction over 1 and a simple "
+        f"Found with 80 % power: an interaction of {found(both, 1)} points, after the correction over 1; a simple "
         f"effect of {simple[0]:.2f} to {simple[-1]:.2f} points, after the correction over 4."
     )
 

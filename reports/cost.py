@@ -1,8 +1,9 @@
 """``python -m reports.cost``: ``cost.md`` in ``reports/results/cost``, from the measurements that lie there.
 
 Its tables: speed (ratios, and the same with freed memory kept beside them) and the seconds behind them, from figures/
-(``experiments.benchmark full``); gpu, from gpu/ (``experiments.benchmark gpu``); growth with length, from scaling/,
-scaling_training/ and scaling_long/ (``experiments.scaling``). What follows from them for the published claims:
+(``experiments.benchmark full``); gpu, from gpu/ (``experiments.benchmark gpu``); where the time of a training step
+goes, from profile/ (``experiments.speed.profile``); growth with length, from scaling/, scaling_training/ and
+scaling_long/ (``experiments.scaling``). What follows from them for the published claims:
 ``reports.claims``.
 """
 
@@ -26,7 +27,8 @@ from swarmformer.records import (
 )
 
 from .errors import ReportError
-from .measured import RESULTS, code_of, read_gpu, read_scaling, read_speed
+from .measured import RESULTS, code_of, read_gpu, read_profile, read_scaling, read_speed
+from .profile import profiled
 from .render import Column, Entry, Row, Table, page
 from .render.table import MISSING
 from .tables.cost import Mode, by_length
@@ -35,7 +37,7 @@ from .words import ratio
 FOLDER = RESULTS / "cost"
 MODES: dict[str, Mode] = {"scaling": "forward", "scaling_training": "training"}
 USUAL, KEPT = "figures", "figures_kept_memory"
-LONG, GPU = "scaling_long", "gpu"
+LONG, GPU, STEP = "scaling_long", "gpu", "profile"
 PAGE = "cost.md"
 WAYS = {
     "eager": "Eager: operation by operation.", "compiled": "Compiled: through torch.compile.",
@@ -60,6 +62,8 @@ def tables(folder: Path = FOLDER) -> list[Table]:
     made += [_arms(name, speed) for name, speed in speeds.items()]
     if (folder / GPU).exists():
         made.append(_gpu(read_gpu(folder / GPU)))
+    if (folder / STEP).exists():
+        made.append(profiled(read_profile(folder / STEP)))
     made += [table for mode in MODES if (folder / mode).exists() for table in _growth(folder, mode)]
     if (folder / LONG).exists():
         made += _long(read_scaling(folder / LONG))

@@ -10,9 +10,11 @@ from swarmformer.records import (
     FIGURES,
     GPU,
     LIMIT_TOLERANCE,
+    PROFILE,
     Document,
     GpuBenchmark,
     Measurement,
+    Profile,
     ScalingCosts,
     SpeedBenchmark,
     UnreadableFileError,
@@ -46,7 +48,12 @@ def read_gpu(folder: Path) -> GpuBenchmark:
     return found
 
 
-def code_of(measured: Measurement) -> str:
+def read_profile(folder: Path) -> Profile:
+    """Raises ReportError where the file cannot be read."""
+    return _read(folder / PROFILE, Profile, "experiments.speed.profile")
+
+
+def code_of(measured: Measurement | Profile) -> str:
     """The code that a measurement was made with: ``code d34dd80334d0, PyTorch 2.11.0``."""
     torch = measured.start.packages.get("torch")
     return f"code {measured.start.code_revision}" + (f", PyTorch {torch}" if torch else "")

@@ -73,7 +73,7 @@ def main(_config: Config) -> None:
         machine=describe_machine(),
         device=name,
         threads=threads,
-        allocator=_allocator(_config["keep_memory"]),
+        allocator=allocator(kept=_config["keep_memory"]),
         limits={precision: best.record() for precision, best in found.limits.items()},
         figures=tuple(found.figures),
         arms=tuple(found.arms),
@@ -84,7 +84,7 @@ def main(_config: Config) -> None:
     print_figures(folder / FIGURES)
 
 
-def _allocator(kept: bool) -> str:
+def allocator(*, kept: bool) -> str:
     """How freed memory is given back, which the published code's speed depends on."""
     own = [f"{name}={os.environ[name]}" for name in (*SETTINGS, "LD_PRELOAD") if name in os.environ]
     return " ".join(own) or ("freed memory kept" if kept else "as it comes")

@@ -45,14 +45,7 @@ def group(widths: tuple[int, ...], batch: int = BATCH) -> Group:
 
 
 def _arms(variant: str, width: int, batch: int) -> dict[str, Arm]:
-    train = TrainSpec.from_dict(load_variant(variant).tree.values["train"])
-
-    def step() -> tuple[Callable[[], object], int]:
-        model = swarmformer.build_model(variant, dims={"d_model": width, "seq_len": LENGTH})
-        random = random_batch(model, batch, LENGTH, device=CPU, seed=0)
-        return make_call(model, random, "training", "fp32", train), model.training_flops(batch, LENGTH)
-
-    (fast, flops), (slow, _) = step(), step()
+    (fast, flops), (slow, _) = (training_step(variant, width, batch) for _ in range(2))
 
     def plain() -> None:
         with use_fast(False):
@@ -60,6 +53,14 @@ def _arms(variant: str, width: int, batch: int) -> dict[str, Arm]:
 
     calls = {"fast": fast, "plain": plain, "products": _products(width, flops)}
     return {name: Arm(call, batch, flops) for name, call in calls.items()}
+
+
+def training_step(variant: str, width: int, batch: int) -> tuple[Callable[[], object], int]:
+    """A call that takes one step in fp32 on ``batch`` random texts, and its FLOPs."""
+    train = TrainSpec.from_dict(load_variant(variant).tree.values["train"])
+    model = swarmformer.build_model(variant, dims={"d_model": width, "seq_len": LENGTH})
+    random = random_batch(model, batch, LENGTH, device=CPU, seed=0)
+    return make_call(model, random, "training", "fp32", train), model.training_flops(batch, LENGTH)
 
 
 def _products(width: int, flops: int) -> Callable[[], None]:

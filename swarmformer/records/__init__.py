@@ -12,7 +12,7 @@ runs.parquet                    all of a finished grid, sealed into one file
 answers.npz, asked_*.npz        what such a file keeps of predictions, laid out: of a cell; the examples, beside cells
 progress.json                   how far a cell or a trial that runs is
 costs.json, figures.json, gpu.json      what ``swarmformer bench`` measured, with what was asked and on what machine
-accuracy.json                   what ``python -m experiments.speed.accuracy`` measured
+accuracy.json, profile.json     what ``python -m experiments.speed.accuracy`` and ``….profile`` measured
 properties.json, norms.json     what ``python -m experiments.properties`` measured, and its ``norms``
 """
 
@@ -56,6 +56,7 @@ from .names import (
     PLAN,
     PRECISION,
     PREDICTIONS,
+    PROFILE,
     PROGRESS,
     REGISTERED,
     RESULT,
@@ -96,6 +97,7 @@ from .predictions import (
     read_predictions,
     save_predictions,
 )
+from .profile import OperatorTime, Profile, StepProfile
 from .progress import Progress
 from .properties import Norms, NormsReading, Properties
 from .result_parts import (

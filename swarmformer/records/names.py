@@ -3,7 +3,7 @@
 PLAN, REGISTERED, EXTENDED = "plan.json", "registered.json", "extended.json"
 FLOORS, COSTS = "floors.json", "costs.json"
 PRECISION = "precision.json"
-FIGURES, GPU = "figures.json", "gpu.json"
+FIGURES, GPU, PROFILE = "figures.json", "gpu.json", "profile.json"
 TUNING, TRIAL = "tuning.json", "trial.json"
 CONFIG, ENVIRONMENT, RESULT, FAILURE = "config.json", "environment.json", "result.json", "failure.json"
 CHECKPOINT, CURVE, PROGRESS = "checkpoint.safetensors", "curve.jsonl", "progress.json"

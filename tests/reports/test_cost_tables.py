@@ -13,8 +13,10 @@ from experiments.measure.measured import CostArm, arm_at
 from reports.cost import FOLDER, main, written
 from reports.errors import ReportError
 from reports.measured import read_scaling
+from reports.profile import profiled
 from reports.render import table_lines
 from swarmformer.cost.parts import count_parameters
+from swarmformer.records import Profile
 from swarmformer.variants import load_variant
 from tests.reports.synthetic_measurements import begun, least_time, scaling, scaling_row, timing
 
@@ -152,3 +154,22 @@ def test_committed_parameters_are_those_of_the_variants() -> None:
         arm = arm_at(load_variant(row.variant), row.length)
         assert isinstance(arm, CostArm)
         assert count_parameters(arm.build_without_weights()).model_dump() == row.parameters.model_dump(), row.variant
+
+
+def test_a_profile_tells_shares_of_the_operators_time() -> None:
+    names = {"aten::addmm": 0.06, "aten::mm": 0.02, "aten::gelu": 0.019, "aten::view": 0.001}
+    times = [{"operator": name, "seconds": seconds, "calls": 2.0} for name, seconds in names.items()]
+    step = {"variant": "base", "width": 64, "threads": 1, "batch": 64, "length": 256, "steps": 5, "seconds": 0.1,
+            "profiled_s": 0.125, "operators": times}  # fmt: skip
+    other = {**step, "variant": "base+windowed", "threads": 2, "operators": times[:1]}
+    found = {"schema": 1, "start": begun("abc")["start"], "device": "cpu", "allocator": "kept", "rows": [step, other]}
+    table = profiled(Profile.model_validate_json(json.dumps(found)))
+    cells = {row.entries[0].text: [entry.text for entry in row.entries[1:]] for row in table.rows}
+    assert [column.head for column in table.columns] == [
+        "operator", "base, 64 wide, 1 thread", "base+windowed, 64 wide, 2 threads",
+    ]  # fmt: skip
+    assert list(cells)[:4] == ["aten::addmm", "aten::mm", "aten::gelu", "operators with less"]
+    assert cells["aten::addmm"] == ["60.0", "100.0"] and cells["operators with less"] == ["1.0", ""]
+    assert cells["matrix products together"] == ["80.0", "100.0"]
+    assert cells["between operators, of the step"] == ["20.0", "52.0"]
+    assert cells["a step, ms"] == ["100", "100"] and cells["thousand tokens a second"] == ["163.8", "163.8"]

@@ -11,7 +11,7 @@ from .render import Column, Entry, Row, Table
 
 LEAST = 0.02
 """Operators with a smaller share of every step stand together."""
-PRODUCTS = {"aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm"}
+PRODUCTS = {"aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::baddbmm_"}
 
 
 def profiled(found: Profile) -> Table:

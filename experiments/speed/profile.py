@@ -21,6 +21,7 @@ from swarmformer.code import library_code, start
 from swarmformer.cost.timing import torch_threads
 from swarmformer.environment import device_name
 from swarmformer.errors import SpecError
+from swarmformer.ops.memory import keep_freed_memory
 from swarmformer.records import PROFILE, OperatorTime, Profile, StepProfile, save
 
 from .command import allocator
@@ -57,12 +58,12 @@ def _timed(step: Callable[[], object]) -> float:
 
 def measure(widths: Sequence[int], threads: Sequence[int], steps: int, batch: int = BATCH) -> Profile:
     """Every variant at every width with every number of threads."""
-    begun = start(CPU, library_code())
+    begun, kept = start(CPU, library_code()), keep_freed_memory()  # as training does
     rows = list[StepProfile]()
     for variant, width, count in itertools.product(VARIANTS, widths, threads):
         rows.append(profiled(variant, width, count, steps, batch))
         print(f"{variant}, width {width}, threads {count}: {1e3 * rows[-1].seconds:.0f} ms a step", flush=True)
-    return Profile(start=begun, device=device_name(CPU), allocator=allocator(kept=False), rows=tuple(rows))
+    return Profile(start=begun, device=device_name(CPU), allocator=allocator(kept=kept), rows=tuple(rows))
 
 
 def write(folder: Path, found: Callable[[], Profile]) -> None:

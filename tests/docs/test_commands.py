@@ -15,6 +15,7 @@ import pytest
 from experiments import benchmark, grid, train
 from experiments.planned import grid_path
 from experiments.properties import next_token, norms
+from experiments.speed import profile
 from reports import build, cost, page, readme, trace
 from swarmformer import cli, registry
 from swarmformer.records import unseal
@@ -29,6 +30,7 @@ MAINS: dict[str, Callable[[list[str]], int]] = {
     "train": train.main, "grid": grid.main, "bench": benchmark.main, "report": build.main, "page": page.main,
     "trace": trace.main, "reports.cost": cost.main, "reports.readme": readme.main,
     "experiments.properties.norms": norms.main, "experiments.properties.next_token": next_token.main,
+    "experiments.speed.profile": profile.main,
 }  # fmt: skip
 
 
@@ -67,7 +69,7 @@ def without_hours(name: str, words: list[str], scratch: Path) -> list[str]:
     if name in ("train", "bench"):
         depth = [word for word in words if word in ("quick", "full", "scaling")]
         return [*depth, "print_config", *(word for word in words if word not in ("print_config", *depth))]
-    if name in ("experiments.properties.norms", "experiments.properties.next_token"):
+    if name in ("experiments.properties.norms", "experiments.properties.next_token", "experiments.speed.profile"):
         return ["--help"]
     if name in ("report", "page"):  # the same words, on the smallest runs that are there
         assert all((ROOT / word).is_dir() for word in words if word.startswith("reports/results/"))

@@ -14,10 +14,12 @@ from swarmformer.records import (
     COSTS,
     FIGURES,
     GPU,
+    PROFILE,
     AccuracyByPrecision,
     Document,
     GpuBenchmark,
     Norms,
+    Profile,
     Properties,
     ScalingCosts,
     SpeedBenchmark,
@@ -30,7 +32,7 @@ from tests.committed import RESULTS
 
 KINDS: dict[str, type[Document]] = {
     COSTS: ScalingCosts, FIGURES: SpeedBenchmark, GPU: GpuBenchmark,
-    "accuracy.json": AccuracyByPrecision, "properties.json": Properties, "norms.json": Norms,
+    "accuracy.json": AccuracyByPrecision, "properties.json": Properties, "norms.json": Norms, PROFILE: Profile,
 }  # fmt: skip
 FILES = sorted(path for name in KINDS for path in RESULTS.rglob(name))
 
@@ -86,6 +88,7 @@ def first_row(path: str) -> BaseModel:
     ("cost/gpu/gpu.json", {"load_average": (0.1,)}),
     ("cost/accuracy.json", {"accuracy": 1.1}),
     ("properties/norms.json", {"step": -1}),
+    ("cost/profile/profile.json", {"threads": 0}),
 ])  # fmt: skip
 def test_a_wrong_row_is_refused_when_it_is_made(path: str, change: dict[str, Any]) -> None:
     row = first_row(path)

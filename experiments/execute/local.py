@@ -21,6 +21,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from swarmformer.errors import SpecError
+
 from . import Executor, Job
 from .supervise import FORKS
 
@@ -30,9 +32,15 @@ PRELOADED = (f"{__package__}.preload",)
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs.
+
+    Raises:
+        SpecError: on Windows.
+    """
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
+        if sys.platform == "win32":
+            raise SpecError("this executor needs signals and process groups, which Windows has not; run it under WSL2")
         super().__init__(workers, device, threads or usable_threads(), options)
         self.gpus = [] if device == "cpu" else visible_gpus()
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}

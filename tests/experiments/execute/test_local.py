@@ -14,6 +14,7 @@ import pytest
 
 from experiments.execute import Job, local, run_jobs
 from experiments.execute.local import Local
+from swarmformer.errors import SpecError
 from tests.experiments.conftest import ROOT
 from tests.processes import start_server, wait_for
 
@@ -178,6 +179,12 @@ def test_threads_that_are_asked_for_count_and_leave_room_for_fewer_workers(monke
     executor = Local(2, "cpu", 3)
     assert executor.threads == 3 and executor._environment(0)["OMP_NUM_THREADS"] == "3"
     assert [Local.default_workers(10, "cpu", threads) for threads in (0, 1, 2, 3, 16)] == [8, 8, 4, 2, 1]
+
+
+def test_windows_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SpecError, match="run it under WSL2"):
+        Local(1, "cpu")
 
 
 def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:

@@ -74,6 +74,27 @@ def test_where_no_card_has_kernels_the_gpu_is_refused_and_auto_is_the_cpu(
     assert settle_device("auto") == "cpu" and "although there is a GPU: V100" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("cards", "left"), [("HV", ["0"]), ("HVV", ["1", "2"]), ("VHVH", ["0", "2"]), ("HH", ["0", "1"])]
+)
+def test_of_several_kinds_the_most_numerous_is_used(
+    cards: str, left: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Runs of two kinds are never compared."""
+    pretend(monkeypatch, [H100 if card == "H" else V100 for card in cards])
+    assert settle_device("auto") == "cuda" and visible_gpus() == left
+    assert ("GPUs of several kinds" in caplog.text) is (len(set(cards)) > 1)
+
+
+def test_kinds_that_somebody_names_are_all_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,0")
+    pretend(monkeypatch, [H100, V100])
+    assert settle_device("auto") == "cuda" and visible_gpus() == ["2", "0"]
+    assert "names GPUs of several kinds (1 × H100, 1 × V100)" in caplog.text
+
+
 def test_instances_of_a_card_are_all_used_though_cuda_counts_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-a,MIG-b")
     pretend(monkeypatch, [H100], archs=ARCHS)

@@ -8,12 +8,13 @@ the forks.
 from __future__ import annotations
 
 import importlib
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
@@ -34,6 +35,8 @@ PRELOADED = (f"{__package__}.preload",)
 class Local(Executor):
     """``workers`` slots; slot i has GPU i modulo the number of GPUs.
 
+    Slots beyond them have no GPU, for jobs that need none where others do: minutes of a CPU must not keep a GPU idle.
+
     Raises:
         SpecError: on Windows.
     """
@@ -52,8 +55,15 @@ class Local(Executor):
         gpus = [] if device == "cpu" else visible_gpus()
         return max(1, min(len(gpus) or min(8, usable_cores() // max(threads, 1)), jobs))
 
+    def has_room(self, running: Collection[Job]) -> bool:
+        return len([job for job in running if not self._is_beside(job)]) < self.workers
+
+    def _is_beside(self, job: Job) -> bool:
+        return job.on_cpu and bool(self.gpus)
+
     def submit(self, job: Job) -> None:
-        slot = next(slot for slot in range(self.workers) if slot not in self.slots)
+        slots = itertools.count(self.workers) if self._is_beside(job) else range(self.workers)
+        slot = next(slot for slot in slots if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
         context: Any = multiprocessing.get_context("spawn" if job.fresh else self.method)
@@ -74,7 +84,7 @@ class Local(Executor):
             # is measured) they may: waking a sleeping thread costs more than a small operation.
             environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)] if slot < self.workers else ""
         return environment
 
     def ask(self) -> dict[Job, int]:

@@ -16,7 +16,7 @@ import swarmformer
 from swarmformer.cli.command import logged_by
 from swarmformer.errors import InterruptedRunError, TrainingDivergedError
 from swarmformer.spec import RunSpec
-from swarmformer.training.faults import is_from_outside
+from swarmformer.training.faults import PeerFailedError, is_from_outside
 
 from .cells import CellFailedError, identity, save_failure
 from .owner import CellBusyError
@@ -25,6 +25,15 @@ logger = logging.getLogger("swarmformer")
 PACKAGES = (Path(swarmformer.__file__).parent, Path(__file__).parent)
 OTHERS = (*PACKAGES, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")))
 """Where no component of a user's own lies."""
+OF_THE_CARD = (
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # by cublasCreate: no room beside the other processes of the card
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "busy or unavailable",
+    "the launch timed out",
+    "uncorrectable ECC error",
+    "unspecified launch failure",
+)
+"""Words of an error that a card ended with, and neither memory (``training.faults``) nor what the run computed."""
 _cell: ContextVar[Path | None] = ContextVar("the log of the cell whose turn it is", default=None)
 
 
@@ -49,10 +58,17 @@ def failure_recorded(folder: Path, arm: str, spec: RunSpec, *, beside: bool = Fa
         cause = cause_of(error)
         logger.error("FAILED: %s", cause)
         save_failure(folder, identity(arm, spec), cause, step=step, traceback=storable(traceback.format_exc()),
-                     resumable=is_from_outside(error))  # fmt: skip
+                     resumable=leaves_checkpoint_good(error))  # fmt: skip
         if not isinstance(error, Exception):
             raise CellFailedError(f"{folder}: {cause}") from error
         raise
+
+
+def leaves_checkpoint_good(error: BaseException) -> bool:
+    """Whether a run that ended so may go on from its checkpoint: the cause lay outside of it, in its card as well."""
+    if is_from_outside(error):
+        return True
+    return isinstance(error, RuntimeError | PeerFailedError) and any(words in str(error) for words in OF_THE_CARD)
 
 
 def cause_of(error: BaseException) -> str:

@@ -17,13 +17,12 @@ from typing import Any
 from swarmformer.cli.command import CommandParser
 from swarmformer.environment import resolve_device, use_threads
 from swarmformer.errors import InterruptedRunError
-from swarmformer.training.faults import is_from_outside
 from swarmformer.training.seat import Seat
 
 from .cells import is_trial, load_config
 from .execute.failures import record_failure
 from .execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
-from .faults import cause_of, storable
+from .faults import cause_of, leaves_checkpoint_good, storable
 from .limits import StartLimits
 from .owner import CellBusyError
 from .progress import terminal_log
@@ -89,7 +88,7 @@ def _cell(settings: Config, seat: Seat | None = None) -> int:
         told = storable(traceback.format_exc())
         print(told, file=sys.stderr)
         if seat is None:
-            record_failure(folder, cause_of(error), traceback=told, resumable=is_from_outside(error))
+            record_failure(folder, cause_of(error), traceback=told, resumable=leaves_checkpoint_good(error))
         return FAILED
     return DONE
 

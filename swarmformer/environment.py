@@ -5,6 +5,7 @@ Everything is a JSON value, and nothing tells who ran it or where: no host names
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import re
@@ -54,35 +55,60 @@ SOURCE_FOLDERS = ("swarmformer", "experiments", "variants")
 NOT_SOURCE = ("experiments/grids",)
 """A new grid file changes no result: what it asks for is in the run key."""
 
+INSTALL = "https://pytorch.org/get-started/previous-versions"
+"""Which torch is built for which CUDA, and so for which cards."""
+
+logger = logging.getLogger("swarmformer")
 _PACKAGE = Path(__file__).resolve().parent
 _REDIRECTING = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX")
 _GIT_TIMEOUT_S = 10.0
 
 
 def resolve_device(name: str) -> torch.device:
-    """``auto`` (CUDA where there is one), ``cpu``, ``cuda`` or ``cuda:N`` → a device with its index.
+    """``auto``, ``cpu``, ``cuda`` or ``cuda:N`` → a device with its index.
+
+    ``auto`` is the first CUDA device that this torch has kernels for, else the CPU: with a warning where there are
+    cards. From here on the process must not be forked, unless it was told ``cpu``.
 
     Raises:
-        SpecError: another name, or a CUDA device that this machine does not have.
+        SpecError: another name, or a CUDA device that this machine does not have or this torch has no kernels for.
     """
-    if name == "auto":
-        name = "cuda" if _usable_gpus() else "cpu"
     if name == "cpu":
         return torch.device("cpu")
+    if name == "auto":
+        return _first_device()
     match = re.fullmatch(r"cuda(?::(\d+))?", name)
     if match is None:
         raise SpecError(f"unknown device {name!r}. Use auto, cpu, cuda or cuda:N")
-    index, count = int(match[1] or 0), _usable_gpus()
+    index, count = int(match[1] or 0), count_gpus()
     if not count:
         raise SpecError(f"device {name!r}: {_why_no_cuda()}. Use device=cpu or device=auto")
     if index >= count:
         raise SpecError(f"device {name!r}: this machine has {count} CUDA device(s), cuda:0 to cuda:{count - 1}")
+    if words := lacks_kernels(index):
+        raise SpecError(f"device {name!r}: {words}, name other cards in CUDA_VISIBLE_DEVICES, or use the device cpu")
     return torch.device("cuda", index)
+
+
+def _first_device() -> torch.device:
+    lacking = [lacks_kernels(index) for index in range(count_gpus())]
+    if "" in lacking:
+        return torch.device("cuda", lacking.index(""))
+    if lacking or _has_cards():
+        words = "auto takes the CPU although there is a GPU: %s. Ask for the device cpu if that is meant"
+        logger.warning(words, lacking[0] if lacking else _why_no_cuda())
+    return torch.device("cpu")
+
+
+def _has_cards() -> bool:
+    """Asked where CUDA counts none: whether NVML counts any, and nobody has hidden them."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip() in ("", "-1")
+    return not hidden and (torch.cuda.device_count() > 0 or _driver() is not None)
 
 
 def _why_no_cuda() -> str:
     if torch.version.cuda is None:
-        return f"this torch ({torch.__version__}) was built without CUDA"
+        return f"this torch ({torch.__version__}) was built without CUDA ({INSTALL} has others)"
     driver = _driver()
     has = f"has driver {driver}" if driver else "has no driver that nvidia-smi knows of"
     return (
@@ -91,10 +117,37 @@ def _why_no_cuda() -> str:
     )
 
 
-def _usable_gpus() -> int:
-    """Asked of CUDA itself: NVML, which ``torch.cuda.is_available`` asks under PYTORCH_NVML_BASED_CUDA_CHECK, counts
-    what a driver has that may be too old for this torch. From here on the process must not be forked."""
+def count_gpus() -> int:
+    """CUDA devices, asked of CUDA itself: NVML, which ``torch.cuda.is_available`` asks under
+    PYTORCH_NVML_BASED_CUDA_CHECK, counts what a driver has that may be too old for this torch. From here on the process
+    must not be forked."""
     return torch._C._cuda_getDeviceCount() if torch.cuda.is_available() else 0
+
+
+def lacks_kernels(index: int) -> str:
+    """Why this torch cannot compute on a card, and what to install; nothing where it can. Initialises CUDA."""
+    built = torch.cuda.get_arch_list() if torch.version.cuda else []
+    if not built:
+        return ""
+    major, minor = torch.cuda.get_device_capability(index)
+    if any(_runs_on(arch, major, minor) for arch in built):
+        return ""
+    return (
+        f"{torch.cuda.get_device_name(index)} has compute capability {major}.{minor}, for which this torch "
+        f"({torch.__version__}: {', '.join(built)}) has no kernels; install one that was built for it ({INSTALL})"
+    )
+
+
+def _runs_on(arch: str, major: int, minor: int) -> bool:
+    """Machine code (``sm_XY``) runs on its major version from its minor on, PTX (``compute_XY``) on all that is later;
+    what ends in a is for one version alone, and in f for its family."""
+    match = re.fullmatch(r"(sm|compute)_(\d+)(\d)([af]?)", arch)
+    if match is None:
+        return False
+    built, card = (int(match[2]), int(match[3])), (major, minor)
+    if match[4] == "a":
+        return built == card
+    return built <= card and (built[0] == major or (match[1] == "compute" and not match[4]))
 
 
 def _driver() -> str | None:

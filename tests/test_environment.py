@@ -16,6 +16,7 @@ import torch
 from swarmformer import environment
 from swarmformer.environment import code_revision, describe, device_name, resolve_device
 from swarmformer.errors import SpecError
+from tests.cards import pretend
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -165,13 +166,10 @@ def test_device_name_on_cpu():
 def cards(monkeypatch):
     """So many that CUDA can use; and that NVML knows of, which counts those of an old driver too."""
 
-    def pretend(count: int, known: int | None = None) -> None:
-        known = count if known is None else known
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: known > 0)
-        monkeypatch.setattr(torch.cuda, "device_count", lambda: known)
-        monkeypatch.setattr(torch._C, "_cuda_getDeviceCount", lambda: count, raising=False)
+    def seem(count: int, known: int | None = None) -> None:
+        pretend(monkeypatch, [("H100", (9, 0))] * count, known=known)
 
-    return pretend
+    return seem
 
 
 @pytest.mark.parametrize(
@@ -206,14 +204,63 @@ def test_device_that_cannot_be(name, count, message, cards):
 
 
 @pytest.mark.parametrize(("driver", "words"), [("470.82.01", "has driver 470.82.01"), (None, "has no driver that")])
-def test_a_driver_too_old_for_torch_leaves_the_cpu_and_is_named(driver, words, cards, monkeypatch):
+def test_a_driver_too_old_for_torch_leaves_the_cpu_and_is_named(driver, words, cards, monkeypatch, caplog):
     """The processes of a grid are told to ask NVML, which knows of the card all the same."""
     cards(0, known=1)
-    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(environment, "_first_line", lambda *command: driver)
     assert resolve_device("auto") == CPU
+    assert "although there is a GPU" in caplog.text and words in caplog.text
     with pytest.raises(SpecError, match=f"built for CUDA 13.0, and this machine {words}.*device=cpu"):
         resolve_device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("named", "driver", "warns"),
+    [(None, "570.1", True), ("0,1", "570.1", True), (None, None, False), ("", "570.1", False), ("-1", "570.1", False)],
+)
+def test_a_card_that_a_torch_without_cuda_cannot_use_is_told(named, driver, warns, cards, monkeypatch, caplog):
+    cards(0)
+    monkeypatch.setattr(torch.version, "cuda", None)
+    monkeypatch.setattr(environment, "_first_line", lambda *command: driver)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named or "")
+    if named is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    assert resolve_device("auto") == CPU
+    assert ("built without CUDA" in caplog.text) is warns
+
+
+@pytest.mark.parametrize(
+    ("capability", "built", "runs"),
+    [
+        ((8, 6), "sm_80", True),
+        ((8, 0), "sm_86", False),
+        ((9, 0), "sm_80", False),
+        ((9, 0), "compute_80", True),
+        ((7, 0), "sm_75 compute_75", False),
+        ((9, 0), "sm_90a", True),
+        ((12, 1), "sm_120", True),
+        ((12, 0), "compute_90a", False),
+        ((10, 3), "sm_100f", True),
+        ((12, 0), "sm_100f compute_100f", False),
+        ((6, 1), "", True),
+    ],
+)
+def test_a_card_that_torch_has_no_kernels_for_is_refused(capability, built, runs, monkeypatch):
+    """By NVIDIA's rules of compatibility; what a torch was built for that does not tell, nobody knows."""
+    pretend(monkeypatch, [("Card", capability)], archs=built.split())
+    if runs:
+        assert resolve_device("cuda") == resolve_device("auto") == torch.device("cuda", 0)
+        return
+    assert resolve_device("auto") == CPU
+    words = f"Card has compute capability {capability[0]}.{capability[1]}, .*install one.*CUDA_VISIBLE_DEVICES"
+    with pytest.raises(SpecError, match=words):
+        resolve_device("cuda")
+
+
+def test_auto_is_the_first_card_that_has_kernels(monkeypatch):
+    pretend(monkeypatch, [("GTX 1080", (6, 1)), ("RTX 3090", (8, 6))], archs=["sm_80"])
+    assert resolve_device("auto") == torch.device("cuda", 1)
 
 
 @pytest.mark.gpu

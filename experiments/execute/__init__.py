@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -41,6 +41,8 @@ class Job:
     """All that the job reads and writes, where it is a cell."""
     fresh: bool = False
     """Whether to start an interpreter of its own (for measurements) where a fork would be quicker."""
+    on_cpu: bool = False
+    """Whether it computes on the CPU wherever cells do, and need hold no GPU."""
 
 
 class Executor(ABC):
@@ -68,6 +70,10 @@ class Executor(ABC):
     def default_workers(cls, jobs: int, device: str, threads: int = 1, options: Any = None) -> int:
         """How many to run at once where nobody says it, with so many threads each."""
 
+    def has_room(self, running: Collection[Job]) -> bool:
+        """Whether another job may be submitted beside these."""
+        return len(running) < self.workers
+
     @abstractmethod
     def submit(self, job: Job) -> None:
         """Start a job. Its module gets ``--threads N`` behind its arguments, unless that is 0."""
@@ -90,7 +96,7 @@ def run_jobs(executor: Executor, jobs: Sequence[Job], on_done: OnDone) -> None:
     waiting, started = list(jobs), dict[Job, float]()
     try:
         while waiting or started:
-            while waiting and len(started) < executor.workers:
+            while waiting and executor.has_room(started):
                 job = waiting.pop(0)
                 if job.ready():
                     started[job] = time.monotonic()

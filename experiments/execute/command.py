@@ -9,7 +9,6 @@ from collections import Counter
 from importlib.util import find_spec
 from types import FrameType
 
-from swarmformer.environment import resolve_device
 from swarmformer.errors import SpecError
 
 from ..finished import made_by_others, remember
@@ -21,6 +20,7 @@ from ..plan.data import read_data
 from ..plan.registration import has_started
 from ..status import Status
 from . import Executor, find_executor, options_of
+from .gpus import settle_device
 from .scheduler import GridScheduler
 
 logger = logging.getLogger("swarmformer.grid")
@@ -38,7 +38,7 @@ def resolve_and_run(options: argparse.Namespace, only: frozenset[str] | None = N
     """
     executor = find_executor(options.executor)
     if not executor.elsewhere:
-        resolve_device(options.device)
+        options.device = settle_device(options.device)
     if options.seeds_together > 1:
         check_together(options.executor, executor.elsewhere)
     signal.signal(signal.SIGTERM, _stop)

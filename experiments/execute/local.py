@@ -8,18 +8,21 @@ the forks.
 from __future__ import annotations
 
 import importlib
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread
 from typing import Any
+
+from swarmformer.errors import SpecError
 
 from . import Executor, Job
 from .supervise import FORKS
@@ -30,9 +33,17 @@ PRELOADED = (f"{__package__}.preload",)
 
 
 class Local(Executor):
-    """``workers`` slots; slot i has GPU i modulo the number of GPUs."""
+    """``workers`` slots; slot i has GPU i modulo the number of GPUs.
+
+    Slots beyond them have no GPU, for jobs that need none where others do: minutes of a CPU must not keep a GPU idle.
+
+    Raises:
+        SpecError: on Windows.
+    """
 
     def __init__(self, workers: int, device: str = "auto", threads: int = 1, options: Any = None) -> None:
+        if sys.platform == "win32":
+            raise SpecError("this executor needs signals and process groups, which Windows has not; run it under WSL2")
         super().__init__(workers, device, threads or usable_threads(), options)
         self.gpus = [] if device == "cpu" else visible_gpus()
         self.slots: dict[int, tuple[Job, BaseProcess]] = {}
@@ -44,8 +55,15 @@ class Local(Executor):
         gpus = [] if device == "cpu" else visible_gpus()
         return max(1, min(len(gpus) or min(8, usable_cores() // max(threads, 1)), jobs))
 
+    def has_room(self, running: Collection[Job]) -> bool:
+        return len([job for job in running if not self._is_beside(job)]) < self.workers
+
+    def _is_beside(self, job: Job) -> bool:
+        return job.on_cpu and bool(self.gpus)
+
     def submit(self, job: Job) -> None:
-        slot = next(slot for slot in range(self.workers) if slot not in self.slots)
+        slots = itertools.count(self.workers) if self._is_beside(job) else range(self.workers)
+        slot = next(slot for slot in slots if slot not in self.slots)
         job.output.parent.mkdir(parents=True, exist_ok=True)
         arguments = [*job.arguments, "--threads", str(self.threads)]
         context: Any = multiprocessing.get_context("spawn" if job.fresh else self.method)
@@ -66,7 +84,7 @@ class Local(Executor):
             # is measured) they may: waking a sleeping thread costs more than a small operation.
             environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)]
+            environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot % len(self.gpus)] if slot < self.workers else ""
         return environment
 
     def ask(self) -> dict[Job, int]:

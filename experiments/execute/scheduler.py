@@ -198,7 +198,7 @@ class GridScheduler:
 
     def _floors(self) -> Job:
         arguments = (str(self.grid_file), "--runs", str(self.folder))
-        return Job("floors", floors.__name__, arguments, self.folder / "floors.txt")
+        return Job("floors", floors.__name__, arguments, self.folder / "floors.txt", on_cpu=True)
 
     def _measure_costs(self) -> None:
         """After all cells, one process with all the threads that there are, or as many as were asked for."""

@@ -45,7 +45,7 @@ def _router(length: int, d_model: int, cluster_size: int, radius: int) -> Learne
     dims = Dims(
         vocab_size=2, d_model=d_model, num_layers=1, cluster_size=cluster_size, seq_len=length, num_classes=2
     )  # fmt: skip
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         router = Learned(dims, logits="content", radius=radius, distance=0.1)
         assert router.query is not None

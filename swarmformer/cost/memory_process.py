@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from swarmformer.assembly import assemble
 from swarmformer.cost.memory import CALLS, MemoryAnswer, MemoryOrder, MemoryRow
 from swarmformer.cost.passes import make_call, random_batch
 from swarmformer.cost.timing import synchronize
+from swarmformer.errors import SpecError
 from swarmformer.ops.switch import use_fast
 from swarmformer.seeding import seed_all
 from swarmformer.spec import ModelSpec, TrainSpec
@@ -69,6 +69,8 @@ def limit_growth(limit: int) -> None:
     """
     if not _STATUS.exists():
         return
+    import resource  # which Windows has not, where this module is imported too
+
     held = _kibibytes("VmData")
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (held + limit, hard))
@@ -85,6 +87,10 @@ def _of_files() -> int:
 
 
 def _highest() -> int:
+    if sys.platform == "win32":
+        raise SpecError("peak memory cannot be measured on Windows; use WSL2")
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -50,7 +50,8 @@ def counted_training_flops(model: Model, B: int, N: int, *, fast: bool = False) 
     """
     ids_BN, mask_BN = _inputs(model, B, N)
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    with torch.random.fork_rng(), counting(model, training=True, fast=fast) as counter:
+    devices = [ids_BN.device] if ids_BN.is_cuda else []  # unless they are named, CUDA starts on every card
+    with torch.random.fork_rng(devices), counting(model, training=True, fast=fast) as counter:
         output = model.detailed(ids_BN, mask_BN)
         backward([output.logits_BK, *output.losses.values()], learned)
     return counter.get_total_flops()

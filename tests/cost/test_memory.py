@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import mmap
+import resource
 import subprocess
 import sys
 import traceback
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from swarmformer.cost import memory, memory_process
 from swarmformer.cost.memory import MemoryOrder, TooLargeError, measure_memory
 from swarmformer.cost.memory_process import peak_of
 from swarmformer.cost.passes import make_call, random_batch
-from swarmformer.errors import MemoryExhaustedError
+from swarmformer.errors import MemoryExhaustedError, SpecError
 from swarmformer.spec import ModelSpec, TrainSpec
 from swarmformer.training.step import TrainingStep
 from swarmformer.variants import load_variant
@@ -36,6 +38,19 @@ def touch(size: int) -> None:
     """Take fresh pages and give them back: what an allocator has kept of earlier tests would be no growth."""
     with mmap.mmap(-1, size) as block:
         block[:: mmap.PAGESIZE] = b"1" * (size // mmap.PAGESIZE)
+
+
+def test_where_there_is_no_module_resource_it_is_imported_all_the_same() -> None:
+    """On Windows, where every command of ``swarmformer bench`` imports it."""
+    code = "import psutil, sys; sys.modules['resource'] = None; import swarmformer.cost.memory_process"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_peak_that_the_system_does_not_tell_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory_process, "_CLEAR", tmp_path / "clear_refs")
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SpecError, match="use WSL2"):
+        peak_of(lambda: None)
 
 
 @LINUX
@@ -128,7 +143,7 @@ def test_a_system_that_does_not_tell_what_is_held_measures_without_a_limit(monke
     """As macOS, where there is no /proc."""
     for name in ("_STATUS", "_CLEAR"):
         monkeypatch.setattr(memory_process, name, tmp_path / "nothing")
-    monkeypatch.setattr(memory_process.resource, "setrlimit", lambda *limit: pytest.fail("there is none to set"))
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: pytest.fail("there is none to set"))
     order = MemoryOrder(
         model=spec().to_dict(), train=TrainSpec.from_dict({}).to_dict(), batch=1, length=8, mode="forward",
         precision="fp32", device="cpu", threads=torch.get_num_threads(), limit_bytes=10**9, fast=True,

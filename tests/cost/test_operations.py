@@ -235,6 +235,15 @@ def test_a_training_step_leaves_no_trace(dims, wrap):
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
 
 
+def test_what_is_counted_on_the_cpu_starts_no_card(dims, wrap, monkeypatch):
+    def start(card):
+        pytest.fail("CUDA was started")
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", start)
+    assert counted_training_flops(wrap(dims, nn.Linear(D, D)), B, N) == 3 * LINEAR
+
+
 def test_leaves_no_trace(dims, wrap):
     model = wrap(dims, nn.Sequential(nn.Linear(D, D), nn.Dropout(0.5)))
     model.body[0].eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from experiments.speed import routing
 from swarmformer.assignment.reach import Nearby
@@ -16,6 +17,12 @@ def test_each_length_has_its_arm() -> None:
     assert {name: arm.call().shape for name, arm in arms.items()} == {
         "40 tokens": (1, 40, 8), "160 tokens": (1, 160, 8),
     }  # fmt: skip
+
+
+def test_no_card_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda card: pytest.fail("CUDA was started"))
+    assert routing.group(**SIZE).arms
 
 
 def test_a_router_that_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:

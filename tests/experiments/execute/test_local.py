@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 
 from experiments.execute import Job, local, run_jobs
 from experiments.execute.local import Local
+from swarmformer.errors import SpecError
 from tests.experiments.conftest import ROOT
 from tests.processes import start_server, wait_for
 
@@ -22,6 +23,8 @@ SCRIPTS = {
     "waiter": "wait()",
     "teller": "print(arguments, os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'], flush=True); "
     "print('leaving', file=sys.stderr); return 3",
+    "pointer": "pathlib.Path('pid').touch(); print(os.environ['CUDA_VISIBLE_DEVICES'], flush=True)",
+    "looker": "wait(seconds=20)",
     "leaver": "return 3",
     "quitter": "sys.exit(4)",
     "breaker": "1 / 0",
@@ -29,8 +32,9 @@ SCRIPTS = {
 }
 SCRIPT = """import os, pathlib, signal, sys, time
 
-def wait():
-    while not pathlib.Path("pid").exists():
+def wait(seconds=600):
+    until = time.monotonic() + seconds
+    while not pathlib.Path("pid").exists() and time.monotonic() < until:
         time.sleep(0.01)
 
 def main(arguments):
@@ -137,6 +141,28 @@ def test_processes_end_with_a_driver_that_is_killed(tmp_path: Path, fresh: bool)
     wait_for(lambda: not is_alive(int(str(process))))
 
 
+@pytest.mark.parametrize(("gpus", "at_once"), [("5", ["floors", "a"]), ("5,6", ["floors", "a", "b"]), ("", ["floors"])])
+def test_what_needs_no_gpu_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: str, at_once: list[str]
+) -> None:
+    """It ends once a cell has run beside it. Without GPUs it holds a slot, as all compute on the same cores."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    executor, ended, begun = Local(len(gpus.split(","))), list[str](), list[str]()
+
+    def begin(job: Job, submit: Callable[[Job], None] = executor.submit) -> None:
+        begun.extend([] if ended else [job.title])
+        submit(job)
+
+    monkeypatch.setattr(executor, "submit", begin)
+    jobs = [Job("floors", "looker" if gpus else "leaver", (), tmp_path / "floors.txt", on_cpu=True)]
+    jobs += [Job(name, "pointer", (), tmp_path / f"{name}.txt") for name in "ab"]
+    run_jobs(executor, jobs, lambda job, status, seconds: ended.append(job.title))
+    assert begun == at_once and sorted(ended) == ["a", "b", "floors"]
+    said = [(tmp_path / f"{name}.txt").read_text().strip() for name in "ab"]
+    assert said == {"5": ["5", "5"], "5,6": ["5", "6"], "": ["", ""]}[gpus]
+    assert executor._environment(executor.workers)["CUDA_VISIBLE_DEVICES"] == ""
+
+
 def test_gpus_and_threads_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     monkeypatch.setattr(local, "usable_cores", lambda: 8)
@@ -178,6 +204,12 @@ def test_threads_that_are_asked_for_count_and_leave_room_for_fewer_workers(monke
     executor = Local(2, "cpu", 3)
     assert executor.threads == 3 and executor._environment(0)["OMP_NUM_THREADS"] == "3"
     assert [Local.default_workers(10, "cpu", threads) for threads in (0, 1, 2, 3, 16)] == [8, 8, 4, 2, 1]
+
+
+def test_windows_is_refused_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SpecError, match="run it under WSL2"):
+        Local(1, "cpu")
 
 
 def test_the_environment_of_the_grid_is_left_as_it_was(tmp_path: Path) -> None:

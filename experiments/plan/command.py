@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from .arms import Arm
 from .data import Found, read_data
 from .plan import Plan, load_plan
 from .registration import register
@@ -31,11 +32,7 @@ def plan_grid(grid: Path, folder: Path) -> None:
 
 def warnings(plan: Plan, found: Found) -> Iterator[str]:
     """Of keys that do nothing, and of own data."""
-    arms_of = dict[str, list[str]]()
-    for arm in plan.arms:
-        for words in arm.spec.idle():
-            arms_of.setdefault(words, []).append(arm.name)
-    for words, arms in arms_of.items():
+    for words, arms in _arms_by_words(plan, lambda arm: arm.spec.idle()).items():
         whose = "" if len(arms) == len(plan.arms) else f"{', '.join(arms)}: "
         yield f"warning: {whose}{words}"
     yield from (f"warning: {words}" for words in found.warnings)
@@ -43,16 +40,22 @@ def warnings(plan: Plan, found: Found) -> Iterator[str]:
 
 def remarks(plan: Plan) -> Iterator[str]:
     """What a comparison of these arms must not overlook, and which they are."""
-    said = dict[str, list[str]]()
-    for arm in plan.arms:
-        for remark in arm.remarks:
-            said.setdefault(remark, []).append(arm.name)
+    said = _arms_by_words(plan, lambda arm: arm.remarks)
     for remark, arms in said.items():
         yield f"warning: {', '.join(arms)}: {remark}"
     if said:
         yield ("Unless its line says that nothing is wrong, such an arm is at a disadvantage for its size or task, or "
                "breaks its contract, so that a comparison with it may say little of the mechanism: mend it, change its "
                "options or sizes (model: in the file), or leave the arm out")  # fmt: skip
+
+
+def _arms_by_words(plan: Plan, said_of: Callable[[Arm], Iterable[str]]) -> dict[str, list[str]]:
+    """What is said of arms → those that it is said of."""
+    found = dict[str, list[str]]()
+    for arm in plan.arms:
+        for words in said_of(arm):
+            found.setdefault(words, []).append(arm.name)
+    return found
 
 
 def _arms(plan: Plan) -> Iterator[str]:

@@ -32,7 +32,7 @@ def profiled(found: Profile) -> Table:
     notes = (
         f"{_steps(found.rows)}. Shares are of the time within operators under PyTorch's profiler, each without those "
         "that it calls; milliseconds and tokens are of steps without it (median).",
-        f"{found.device}; memory allocator: {found.allocator}; {code_of(found)}.",
+        f"{found.device.partition(' (')[0]}; memory allocator: {found.allocator}; {code_of(found)}.",
     )
     return _table(["operator", *heads], rows, notes)
 

@@ -40,11 +40,12 @@ SHORT = {key: value for part in TrainSpec.from_dict({}).to_dict().values() if is
          for key, value in part.items() if key != "name"}  # fmt: skip
 BUDGET = {key: value for key, value in TrainSpec.from_dict({}).to_dict().items() if key in TrainBudget.model_fields}
 NEEDED: dict[str, dict[str, Any]] = {"min_epochs": {"patience": 2}, "ema_warmup": {"ema_decay": 0.9}}
+REFUSED_WITHOUT: dict[str, dict[str, Any]] = {"weigh": {"apart": True}}
 
 
 @pytest.mark.parametrize("field", sorted({*BUDGET, *SHORT} - TrainSpec.OUTSIDE_KEY))
 def test_run_key_follows_every_field_of_training(field: str) -> None:
-    beside = NEEDED.get(field, {})
+    beside = NEEDED.get(field, {}) | REFUSED_WITHOUT.get(field, {})
     changed = run(patch={"train": {**beside, field: other_value({**BUDGET, **SHORT}[field], field)}})
     assert changed.run_key != run(patch={"train": beside}).run_key
 

@@ -24,7 +24,7 @@ class ModelOutput:
 
     ``logits_BK`` has a row per text, [B, K], or per token, [B, N, K], where the model is ``per_token``. ``states_BND``
     are what the pooling is given, where the model ``gives_states``. ``addends`` are the tables of logits that the
-    logits are the sum of, where there is more than one.
+    logits are the weighted sum of, where there is more than one.
     """
 
     logits_BK: Tensor

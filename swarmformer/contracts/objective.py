@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Protocol
 
@@ -64,6 +64,19 @@ class Objective(Component, ABC):
 
     @abstractmethod
     def loss(self, forward: Forward, batch: Batch) -> Loss: ...
+
+    def settle(self, model: Model, held_out: Callable[[], tuple[Tensor, Tensor]]) -> Mapping[str, float]:
+        """After each epoch, before ``model`` is judged (which may be a moving average): set in it what texts that it
+        did not learn from have to decide, few numbers of it.
+
+        Args:
+            held_out: of the validation split, on the CPU, the logits of a model and of the channel beside it [M, 2, K]
+                (fp32, in evaluation), and labels_M; all processes get the same.
+
+        Returns:
+            What was set, finite numbers by name, for the curve.
+        """
+        return {}
 
 
 def why_whole(model: Model, objective: Objective) -> str:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 from torch import Tensor
 
 from swarmformer.contracts import Channel, Dims, Model, ModelOutput
 from swarmformer.errors import SpecError
 from swarmformer.models.parts import Parts
+from swarmformer.models.stacking import likeliest_weights
 from swarmformer.registry import register
 
 if TYPE_CHECKING:
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
 
 
 class WithChannel(Model):
-    """Logits of any model, the trunk, plus those of a channel; everything else is the trunk's."""
+    """Logits of any model, the trunk, plus those of a channel, each times a weight that is 1 until ``weigh`` is called;
+    everything else is the trunk's."""
 
+    weights_2: Tensor
     sees_order = False
 
     def __init__(self, trunk: Model, channel: Channel) -> None:
@@ -32,11 +36,21 @@ class WithChannel(Model):
         self.means_over = trunk.means_over
         self.gives_states = trunk.gives_states
         self.trunk, self.channel = trunk, channel
+        self.register_buffer("weights_2", torch.empty(2).fill_(1.0))
 
     def detailed(self, ids_BN: Tensor, mask_BN: Tensor | None = None) -> ModelOutput:
         output = self.trunk.detailed(ids_BN, mask_BN)
         addends = (output.logits_BK, self.channel(ids_BN, mask_BN))
-        return replace(output, logits_BK=addends[0] + addends[1], addends=addends)
+        of_trunk, of_channel = self.weights_2
+        return replace(output, logits_BK=of_trunk * addends[0] + of_channel * addends[1], addends=addends)
+
+    @torch.no_grad()
+    def weigh(self, addends_M2K: Tensor, labels_M: Tensor) -> tuple[float, float]:
+        """Set the weights of trunk and channel, and give them: those under which texts with these ``addends`` and
+        labels are likeliest, none below zero."""
+        of_trunk, of_channel = likeliest_weights(addends_M2K, labels_M)
+        self.weights_2.copy_(torch.tensor([of_trunk, of_channel]))
+        return of_trunk, of_channel
 
     def fit(self, texts: TrainingTexts) -> None:
         self.trunk.fit(texts)

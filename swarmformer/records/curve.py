@@ -39,7 +39,10 @@ class TrainLine(CurveLine):
 
 
 class ValidationLine(CurveLine, Metrics):
-    """After epoch ``epoch``, counted from 1."""
+    """After epoch ``epoch``, counted from 1. What the objective set by these texts stands beside their metrics."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float]
 
     kind: Literal["validation"] = "validation"
     epoch: Count

@@ -23,7 +23,6 @@ FORETOLD_CELLS = 1 << 26
 """Logits of predicted tokens at once: over a large vocabulary those of a whole batch would fill the memory."""
 
 
-@torch.inference_mode()
 def passes(
     model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
 ) -> Iterator[tuple[Batch, Tensor]]:
@@ -34,11 +33,21 @@ def passes(
         MemoryExhaustedError: a single text does not fit.
     """
     def logits(part: Batch) -> Tensor:
+        return part.answers(model(part.ids_BN, part.mask_BN))
+
+    return _passes(model, batches, device, precision, ranks, logits)
+
+
+@torch.inference_mode()
+def _passes(
+    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks, made: Callable[[Batch], Tensor]
+) -> Iterator[tuple[Batch, Tensor]]:
+    def answers(part: Batch) -> Tensor:
         with autocast(device, precision):
-            return part.answers(model(part.ids_BN, part.mask_BN)).float()
+            return made(part).float()
 
     with evaluating(model):
-        yield from _fitting(_parts(batches, model.dims.num_classes, ranks), logits, device)
+        yield from _fitting(_parts(batches, model.dims.num_classes, ranks), answers, device)
 
 
 def _fitting(
@@ -100,6 +109,20 @@ def predict(
     """logits_MK (fp32, on the CPU) in the order of the split's labels."""
     found = [(batch.index_M, logits_MK) for batch, logits_MK in passes(model, batches, device, precision, ranks)]
     return _ordered(found, (len(batches.split.labels), model.dims.num_classes), ranks)
+
+
+def predict_addends(
+    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+) -> Tensor:
+    """The logits of a model and of the channel beside it, [M, 2, K] (fp32, on the CPU), in the order of the split's
+    labels."""
+    def addends(part: Batch) -> Tensor:
+        output = model.detailed(part.ids_BN, part.mask_BN)
+        return torch.stack([part.answers(addend_BK).float() for addend_BK in output.addends], dim=1)
+
+    passed = _passes(model, batches, device, precision, ranks, addends)
+    found = [(batch.index_M, addends_M2K) for batch, addends_M2K in passed]
+    return _ordered(found, (len(batches.split.labels), 2, model.dims.num_classes), ranks)
 
 
 def _ordered(found: list[tuple[Tensor, Tensor]], shape: tuple[int, ...], ranks: Ranks) -> Tensor:

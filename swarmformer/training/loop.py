@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,11 +230,11 @@ class Trainer:
     def _validate(self) -> None:
         """End an epoch: judge it, count it, write it down."""
         done, now = self.progress, self.now
-        metrics = self._judged()
+        metrics, settled = self._judged()
         done.epoch, done.batch = done.epoch + 1, 0
         done.validations.append(metrics)
         self._choose(metrics)
-        self._write("validation", step=done.step, epoch=done.epoch, **metrics)
+        self._write("validation", step=done.step, epoch=done.epoch, **metrics, **settled)
         if now.train.read_test_each_epoch and now is self.stages[-1] and "test" in self.batches:
             self.splits.evaluate(self.learner.judged, "test", diagnostic=True)
         words = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
@@ -241,16 +242,17 @@ class Trainer:
         logger.info("%s: %s (best: epoch %d), %.0f s", place, words, done.best_epoch, done.seconds)
         self._save()
 
-    def _judged(self) -> dict[str, float]:
-        """What the stage says of the weights that it judges."""
-        judged, stage = self.learner.judged, self.now.stage
+    def _judged(self) -> tuple[dict[str, float], Mapping[str, float]]:
+        """What the stage says of the weights that it judges, and what its objective set in them before."""
+        judged, judging, stage = self.learner.judged, self.learner.judging, self.now.stage
         # What followed the texts alone, each process its own.
         self.ranks.align([*self.model.buffers(), *(judged.buffers() if judged is not self.model else ())])
-        metrics = stage.validate(SplitJudge(judged, self.learner.judging, self.splits))
-        numbers = [*metrics.values(), stage.score(metrics)]
+        settled = judging.settle(judged, partial(self.splits.addends, judged, "validation"))
+        metrics = stage.validate(SplitJudge(judged, judging, self.splits))
+        numbers = [*metrics.values(), *settled.values(), stage.score(metrics)]
         finite = all(map(math.isfinite, numbers))
-        check_after(self.progress.step, finite, f"the validation gives {metrics}, score {numbers[-1]}")
-        return metrics
+        check_after(self.progress.step, finite, f"the validation gives {metrics | dict(settled)}, score {numbers[-1]}")
+        return metrics, settled
 
     def _choose(self, metrics: dict[str, float]) -> None:
         """Keep the weights if they are the best so far; else end the stage where its patience does."""

@@ -13,7 +13,7 @@ from swarmformer.contracts import Metrics, Model, Objective
 from swarmformer.data.batching import Batches
 from swarmformer.training.checkpoint import TrainingState
 from swarmformer.training.divergence import check_after
-from swarmformer.training.evaluate import evaluate, objective_loss
+from swarmformer.training.evaluate import evaluate, objective_loss, predict_addends
 from swarmformer.training.journal import Journal
 from swarmformer.training.ranks import Ranks
 from swarmformer.training.stage_run import StageRun
@@ -52,6 +52,18 @@ class SplitReader:
         check_after(step, bool(answers.isfinite().all()), f"the logits of {words} are not finite")
         check_after(step, all(map(math.isfinite, metrics.values())), f"the loss of {words} is {metrics['loss']}")
         return metrics, answers
+
+    def addends(self, model: Model, split: str) -> tuple[Tensor, Tensor]:
+        """The logits of a model and of the channel beside it over a split, [M, 2, K], and labels_M.
+
+        Raises:
+            TrainingDivergedError: one of them is not finite.
+        """
+        batches = self.batches[split]
+        addends_M2K = predict_addends(model, batches, self.device, self.stage.train.precision, self.ranks)
+        words = f"the logits of the {split} split are not finite"
+        check_after(self.progress.step, bool(addends_M2K.isfinite().all()), words)
+        return addends_M2K, torch.from_numpy(batches.split.labels.copy())
 
     def objective_loss(self, model: Model, objective: Objective, split: str) -> Metrics:
         """The loss of an objective over a split, which may be anything, and the number of its answers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -25,15 +26,25 @@ class CrossEntropy(Objective):
         label_smoothing: the share of the target that is spread evenly over all classes.
         apart: model and channel each learn the labels by themselves, and only answer together (late fusion). A channel
             that knows its training texts leaves little to learn to a model that learns beside it.
+        weigh: of a model apart from its channel: both answer with weights, two numbers, under which the validation
+            texts are likeliest after each epoch (stacking; Ting & Witten 1999). What knows its training texts is surer
+            than it should be, and weighs too much in a sum of logits as they are.
     """
 
     in_pieces = True
 
     def __init__(
-        self, dims: Dims, *, label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0, apart: bool = False
+        self,
+        dims: Dims,
+        *,
+        label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0,
+        apart: bool = False,
+        weigh: bool = False,
     ) -> None:
         super().__init__()
-        self.label_smoothing, self.apart = label_smoothing, apart
+        if weigh and not apart:
+            raise SpecError("weighs a model and a channel that learn apart: set apart: true beside it", path=("weigh",))
+        self.label_smoothing, self.apart, self.weigh = label_smoothing, apart, weigh
 
     def check_model(self, model: Model) -> None:
         if self.apart and not isinstance(model, WithChannel):
@@ -45,6 +56,13 @@ class CrossEntropy(Objective):
             return Loss(self._truth(batch, output.logits_BK))
         model, channel = (self._truth(batch, logits_BK) for logits_BK in output.addends)
         return Loss(model + channel, {"model": model, "channel": channel})
+
+    def settle(self, model: Model, held_out: Callable[[], tuple[Tensor, Tensor]]) -> Mapping[str, float]:
+        if not self.weigh:
+            return {}
+        assert isinstance(model, WithChannel)  # check_model saw to it
+        of_model, of_channel = model.weigh(*held_out())
+        return {"weight/model": of_model, "weight/channel": of_channel}
 
     def _truth(self, batch: Batch, logits_BK: Tensor) -> Tensor:
         logits_MK = batch.answers(logits_BK).float()

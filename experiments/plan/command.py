@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from .arms import Arm
 from .data import Found, read_data
 from .plan import Plan, load_plan
 from .registration import register
+from .tune import TuneSpec
 
 FEW_SEEDS = {1: "1 seed: there is no interval, so that nothing can be decided",
              2: "2 seeds: hardly any difference can be decided"}  # fmt: skip
@@ -32,9 +34,7 @@ def plan_grid(grid: Path, folder: Path) -> None:
 
 def warnings(plan: Plan, found: Found) -> Iterator[str]:
     """Of keys that do nothing, and of own data."""
-    for words, arms in _arms_by_words(plan, lambda arm: arm.spec.idle()).items():
-        whose = "" if len(arms) == len(plan.arms) else f"{', '.join(arms)}: "
-        yield f"warning: {whose}{words}"
+    yield from _of_some(plan, lambda arm: arm.spec.idle())
     yield from (f"warning: {words}" for words in found.warnings)
 
 
@@ -58,6 +58,13 @@ def _arms_by_words(plan: Plan, said_of: Callable[[Arm], Iterable[str]]) -> dict[
     return found
 
 
+def _of_some(plan: Plan, said_of: Callable[[Arm], Iterable[str]]) -> Iterator[str]:
+    """The same as warnings, which name their arms unless it is all of them."""
+    for words, arms in _arms_by_words(plan, said_of).items():
+        whose = "" if len(arms) == len(plan.arms) else f"{', '.join(arms)}: "
+        yield f"warning: {whose}{words}"
+
+
 def _arms(plan: Plan) -> Iterator[str]:
     """Arms with their price, and how many cells there are."""
     yield f"{'arm':40} {'run key':16} {'parameters':>12} {'not embedding':>14} {'MFLOP/example':>14}"
@@ -77,9 +84,19 @@ def _tuning(plan: Plan) -> Iterator[str]:
         return
     tried = "; ".join(f"{key} {', '.join(map(str, values))}" for key, values in tune.values.items())
     each = len(list(tune.combinations())) * len(tune.seeds)
-    epochs = f", {tune.epochs} epochs each" if tune.epochs else ""
+    epochs = f", {tune.epochs} epoch{'s' * (tune.epochs > 1)} each" if tune.epochs else ""
     yield (f"tuned first, for every arm: {tried}; seeds {', '.join(map(str, tune.seeds))}: {each} trials an arm, "
            f"{each * len(plan.arms)} in all{epochs}; chosen by {plan.metric} on validation")  # fmt: skip
+    yield from _of_some(plan, partial(_short_trials, tune))
+
+
+def _short_trials(tune: TuneSpec, arm: Arm) -> Iterator[str]:
+    """What is to be said where trials of an arm have fewer epochs than its runs."""
+    train = arm.spec.train
+    epochs = train.of_stage(train.stages[-1]).epochs
+    if tune.epochs is not None and tune.epochs < epochs:
+        yield (f"tune.epochs {tune.epochs} is less than the {epochs} of a run that counts: a rate that suits few "
+               "epochs may be too high for more; leave tune.epochs out unless such trials cost too much")  # fmt: skip
 
 
 def _comparisons(plan: Plan) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from swarmformer import records
 from swarmformer.errors import listed
 from swarmformer.records import REGISTERED, TRIAL, TRIALS, TUNING, Tried, TunedArm, UnreadableFileError, Value
 
-from ..words import percent
+from ..words import percent, plural
 from .grid import Cell, Grid
 
 WORST = 0.0
@@ -101,10 +102,29 @@ def tuning_notes(tuned: Sequence[Tuned], grid: Grid) -> Iterator[str]:
     seeds = ", ".join(map(str, grid.tuning.seeds))
     yield (f"Tuned for every arm alike before the seeds that count, by validation alone, with seeds of their own "
            f"({seeds}): {tried}.")  # fmt: skip
+    yield from _short_trials(grid)
     if edges := [f"{one.arm} ({one.edge_words})" for one in tuned if one.edges]:
         yield f"Chosen at the edge of its range, so that a better value may lie beyond: {'; '.join(edges)}."
     if failed := [one.arm for one in tuned if one.chosen is None]:
         yield f"Every trial failed, so that nothing was chosen: {listed(failed)}."
+
+
+def _short_trials(grid: Grid) -> Iterator[str]:
+    """Where trials had fewer epochs than the runs that count."""
+    tuning = grid.plan.tuning if grid.plan else None
+    if tuning is None or tuning.epochs is None:
+        return
+    trained = [_last_epochs(cell.train) for cell in grid.cells if cell.result]
+    if (longest := max(trained, default=0)) > tuning.epochs:
+        yield (f"Trials had {plural(tuning.epochs, 'epoch')}, the runs that count up to {longest}: a rate that suits "
+               "few epochs may be too high for more.")  # fmt: skip
+
+
+def _last_epochs(train: Mapping[str, Any]) -> int:
+    """Of the last stage, as planned; 0 where the record does not say."""
+    stage = next(iter(train.get("stages", [])[-1:]), None)
+    own = stage.get("epochs") if isinstance(stage, Mapping) else None
+    return int(own or train.get("epochs", 0))
 
 
 def untuned_notes(cells: Sequence[Cell]) -> Iterator[str]:

@@ -70,8 +70,8 @@ class Objective(Component, ABC):
         did not learn from have to decide, few numbers of it.
 
         Args:
-            held_out: of the validation split, on the CPU, the logits of a model and of the channel beside it [M, 2, K]
-                (fp32, in evaluation), and labels_M; all processes get the same.
+            held_out: of the validation split, on the CPU, the logits of a trunk and of the channel beside it [M, 2, K]
+                (fp32, in evaluation), and labels_M, where the model has both; all processes get the same.
 
         Returns:
             What was set, finite numbers by name, for the curve.

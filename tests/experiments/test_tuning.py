@@ -118,11 +118,24 @@ def test_a_plan_shows_its_trials_and_that_the_rest_is_to_be_chosen(
     assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
     said = capsys.readouterr().out
     assert said.count("to be chosen") == 2 and "2 arms × 2 seeds = 4 cells" in said
-    assert "train.lr 0.001, 0.003, 0.01; seeds 100, 101: 6 trials an arm, 12 in all, 1 epochs each" in said
+    assert "train.lr 0.001, 0.003, 0.01; seeds 100, 101: 6 trials an arm, 12 in all, 1 epoch each" in said
     registered = load_json(tmp_path / "runs" / "tiny" / "registered.json")["plan"]
     assert [cell["run_key"] for cell in registered["cells"]] == [""] * 4
     assert len(registered["tuning"]["trials"]) == 12 and registered["tuning"]["seeds"] == [100, 101]
     assert all(cell.spec.train.epochs == 1 for cell in load_plan(path).trials())
+
+
+def test_a_plan_warns_of_trials_that_are_shorter_than_the_runs_of_an_arm(
+    tiny_grid: Grid, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the last stage, which is what trials have fewer epochs of."""
+    short, long = ({"name": name, "variant": "base", "train": {"stages": ["masked_tokens", {"name": "supervised",
+                    "epochs": epochs}]}} for name, epochs in (("short", 2), ("long", 6)))  # fmt: skip
+    path = tiny_grid(arms=[short, long], base="short", train={**TRAIN, "epochs": 4}, tune={**TUNE, "epochs": 2})
+    assert grid.main(["plan", str(path), "--runs", str(tmp_path / "runs")]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "tune.epochs" in line]
+    assert len(said) == 1
+    assert said[0].startswith("warning: long: tune.epochs 2 is less than the 6 of a run that counts: a rate that suits")
 
 
 def test_an_arm_costs_what_the_model_chosen_for_it_costs(tiny_grid: Grid) -> None:

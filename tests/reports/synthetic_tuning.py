@@ -62,8 +62,8 @@ def tuning(scores: Scores = SCORES, **changes: Any) -> Tuning:
     return Tuning(**whole)
 
 
-def plan(scores: Scores = SCORES) -> Plan:
-    """As it is written before anything is chosen."""
+def plan(scores: Scores = SCORES, epochs: int | None = None) -> Plan:
+    """As it is written before anything is chosen; ``epochs`` of a trial."""
     made = Plan.model_validate_json(json.dumps(runs.plan(list(scores), [0, 1])))
     trials = tuple(PlannedTrial(cell=f"{arm}-{rate}", arm=arm, seed=SEED, run_key=trial_key(arm, rate),
                                 values={"train.lr": rate}) for arm in scores for rate in RATES)  # fmt: skip
@@ -71,14 +71,17 @@ def plan(scores: Scores = SCORES) -> Plan:
         "arms": tuple(arm.model_copy(update={"run_key": ""}) for arm in made.arms),
         "cells": tuple(cell.model_copy(update={"cell": f"{cell.arm}-s{cell.seed}", "run_key": ""})
                        for cell in made.cells),
-        "tuning": TuningPlan(options={"train.lr": RATES}, seeds=(SEED,), metric="accuracy", trials=trials),
+        "tuning": TuningPlan(options={"train.lr": RATES}, seeds=(SEED,), metric="accuracy", trials=trials,
+                               epochs=epochs),
     }).hashed()  # fmt: skip
 
 
-def write_tuned(grid: Path, scores: Scores = SCORES, *, chosen: bool = True, **changes: Any) -> Path:
+def write_tuned(
+    grid: Path, scores: Scores = SCORES, *, chosen: bool = True, epochs: int | None = None, **changes: Any
+) -> Path:
     """A registered grid whose arms were tuned, and whose runs are all completed."""
     grid.mkdir(parents=True)
-    planned = plan(scores)
+    planned = plan(scores, epochs)
     save(grid / PLAN, planned)
     save(grid / "registered.json", Registration(hash=planned.hash, registered_at="2026-01-01T00:00:00+00:00",
                                                 code_revision="abc", plan=planned))  # fmt: skip

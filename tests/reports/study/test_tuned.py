@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,27 @@ def test_an_edge_is_said_under_the_tables_of_accuracy(tmp_path: Path) -> None:
     flat = {**SCORES, "x": (0.5, 0.9, 0.6)}
     (within,) = tables("arms", write_tuned(tmp_path / "within" / "demo", flat))
     assert "Chosen at the edge" not in " ".join(within.notes)
+
+
+@pytest.mark.parametrize(
+    ("train", "epochs", "expected"),
+    [
+        ({"epochs": 3}, 1, "Trials had 1 epoch, the runs that count up to 3: a rate that suits few epochs may be too"),
+        ({"epochs": 9, "stages": [{"epochs": 9}, {"epochs": 4}]}, 2, "Trials had 2 epochs, the runs that count up to"),
+        ({"epochs": 3}, 3, ""),
+        ({"epochs": 9, "stages": [{"epochs": 9}, {"epochs": 2}]}, 2, ""),
+        ({"epochs": 3}, None, ""),
+    ],
+)
+def test_trials_that_were_shorter_than_the_runs_are_told(
+    tmp_path: Path, train: dict[str, Any], epochs: int | None, expected: str
+) -> None:
+    grid = write_tuned(tmp_path / "demo", epochs=epochs)
+    for cell in grid.glob("*/config.json"):
+        runs.write_training(cell.parent, train)
+    (table,) = tables("arms", grid)
+    said = [note for note in table.notes if note.startswith("Trials had")]
+    assert len(said) == bool(expected) and all(note.startswith(expected) for note in said)
 
 
 def test_the_table_of_tuning(tmp_path: Path) -> None:

@@ -135,6 +135,9 @@ def check_objectives(model: Model, train: TrainSpec) -> None:
         if objective.needs_labels and trains_on_unlabelled(stage):
             words = f"needs labels, but stage {stage.name!r} trains on texts without them"
             raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "objective"))
+        if objective.settles and stage is not train.stages[-1]:
+            words = f"sets weights by validation, with which stages after {stage.name!r} would train: only in the last"
+            raise SpecError(f"objective {section.objective.name!r} {words}", path=("train", "stages"))
         if section.micro_batch and (why := why_whole(model, objective)):
             raise SpecError(f"a batch cannot be parted: {why}", path=("train", "micro_batch"))
         if objective.hooks and section.compile is True:

@@ -93,8 +93,9 @@ def _tuning(plan: Plan) -> Iterator[str]:
 def _short_trials(tune: TuneSpec, arm: Arm) -> Iterator[str]:
     """What is to be said where trials of an arm have fewer epochs than its runs."""
     train = arm.spec.train
-    epochs = train.of_stage(train.stages[-1]).epochs
-    if tune.epochs is not None and tune.epochs < epochs:
+    last = train.of_stage(train.stages[-1])
+    epochs = last.epochs
+    if tune.epochs is not None and tune.epochs < epochs and not last.max_steps:
         yield (f"tune.epochs {tune.epochs} is less than the {epochs} of a run that counts: a rate that suits few "
                "epochs may be too high for more; leave tune.epochs out unless such trials cost too much")  # fmt: skip
 

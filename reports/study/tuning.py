@@ -121,10 +121,10 @@ def _short_trials(grid: Grid) -> Iterator[str]:
 
 
 def _last_epochs(train: Mapping[str, Any]) -> int:
-    """Of the last stage, as planned; 0 where the record does not say."""
-    stage = next(iter(train.get("stages", [])[-1:]), None)
-    own = stage.get("epochs") if isinstance(stage, Mapping) else None
-    return int(own or train.get("epochs", 0))
+    """Of the last stage, as planned; 0 where the record does not say, or where steps are counted instead."""
+    stage = next(iter((train.get("stages") or [])[-1:]), None)
+    last = {**train, **(stage if isinstance(stage, Mapping) else {})}
+    return 0 if last.get("max_steps") else int(last.get("epochs", 0))
 
 
 def untuned_notes(cells: Sequence[Cell]) -> Iterator[str]:

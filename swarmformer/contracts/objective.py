@@ -58,6 +58,8 @@ class Objective(Component, ABC):
     """False where texts without labels will do."""
     hooks: ClassVar[bool] = False
     reads_values: ClassVar[bool] = False
+    settles: bool = False
+    """Whether ``settle`` is called: in the last stage alone, as a later one would train with what it had set."""
 
     def check_model(self, model: Model) -> None:
         """Raise SpecError, before anything runs, where it cannot train this model, which may be without weights."""
@@ -66,15 +68,15 @@ class Objective(Component, ABC):
     def loss(self, forward: Forward, batch: Batch) -> Loss: ...
 
     def settle(self, model: Model, held_out: Callable[[], tuple[Tensor, Tensor]]) -> Mapping[str, float]:
-        """After each epoch, before ``model`` is judged (which may be a moving average): set in it what texts that it
-        did not learn from have to decide, few numbers of it.
+        """Where it ``settles``, after each epoch, before ``model`` is judged (which may be a moving average): set in it
+        what texts that it did not learn from have to decide, few numbers of it.
 
         Args:
             held_out: of the validation split, on the CPU, the logits of a trunk and of the channel beside it [M, 2, K]
                 (fp32, in evaluation), and labels_M, where the model has both; all processes get the same.
 
         Returns:
-            What was set, finite numbers by name, for the curve.
+            What was set, finite numbers by name, for the curve (``settled/NAME``).
         """
         return {}
 

@@ -87,6 +87,7 @@ def _limits(spec: RunSpec, task: Task, result: Result) -> str:
     lines = [
         f"Learned from the {examples.get('train', 0):,} training texts of task `{result.task}` and nothing else"
         + (" (and texts without labels)" if result.unlabelled else "")
+        + (", but for the weights of trunk and channel, two numbers fitted to validation" if _weighed(spec) else "")
         + "; on other kinds of text, other languages or other years its figures do not hold.",
         f"Texts of more than {spec.model.dims.seq_len} tokens are cut ({spec.data.cut}): {cut.test:,} of the "
         f"{examples.get('test', result.metrics.test.n):,} test texts were, {cut.train:,} of train.",
@@ -97,6 +98,10 @@ def _limits(spec: RunSpec, task: Task, result: Result) -> str:
         *_copies(result),
     ]
     return limits_of(result, lines)
+
+
+def _weighed(spec: RunSpec) -> bool:
+    return bool(spec.train.of_stage(spec.train.stages[-1]).objective.options.get("weigh"))
 
 
 def _copies(result: Result) -> list[str]:

@@ -15,6 +15,7 @@ from swarmformer.contracts import Metrics, Model, ModelOutput, Objective
 from swarmformer.contracts.objective import why_whole
 from swarmformer.data.batching import Batch, Batches
 from swarmformer.errors import MemoryExhaustedError
+from swarmformer.models.with_channel import WithChannel
 from swarmformer.modes import autocast, evaluating
 from swarmformer.training.faults import ran_out_of_memory
 from swarmformer.training.ranks import ALONE, Ranks
@@ -112,7 +113,7 @@ def predict(
 
 
 def predict_addends(
-    model: Model, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
+    model: WithChannel, batches: Batches, device: torch.device, precision: str, ranks: Ranks = ALONE
 ) -> Tensor:
     """The logits of a model and of the channel beside it, [M, 2, K] (fp32, on the CPU), in the order of the split's
     labels."""

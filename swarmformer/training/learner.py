@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from swarmformer.contracts import Model, Objective
 from swarmformer.contracts.objective import why_whole
+from swarmformer.errors import SpecError, listed
 from swarmformer.seeding import Draws
 from swarmformer.training.average import Average
 from swarmformer.training.captured import captures
@@ -85,11 +86,21 @@ class Learner:
         }
 
     def load_state(self, plain: Any, tensors: Tensors, device: torch.device) -> None:
-        """Inverse of ``state``."""
-        self.model.load_state_dict(without_prefix("model", tensors))
-        self.step.objective.load_state_dict(without_prefix("objective", tensors))
-        if self.average is not None:
-            self.average.load_state_dict(without_prefix("average", tensors))
+        """Inverse of ``state``.
+
+        Raises:
+            SpecError: other tensors than those of the state, as other code has them.
+        """
+        learned: dict[str, Any] = {"model": self.model, "objective": self.step.objective}
+        for name, module in (learned | ({} if self.average is None else {"average": self.average})).items():
+            _load(name, module, without_prefix(name, tensors))
         self.step.optimiser.load_state_dict(joined_state(plain, without_prefix("optimiser", tensors)))
         Draws(device, without_prefix("rng", tensors)).restore()
         self.best = {name: tensor.to(device) for name, tensor in without_prefix("best", tensors).items()}
+
+
+def _load(name: str, module: nn.Module, tensors: Tensors) -> None:
+    if unlike := sorted(module.state_dict().keys() ^ tensors.keys()):
+        raise SpecError(f"the checkpoint was written by other code, whose {name} has other tensors ({listed(unlike)}): "
+                        "move it away to start this run anew")  # fmt: skip
+    module.load_state_dict(tensors)

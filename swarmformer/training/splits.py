@@ -11,6 +11,8 @@ from torch import Tensor
 
 from swarmformer.contracts import Metrics, Model, Objective
 from swarmformer.data.batching import Batches
+from swarmformer.errors import SpecError
+from swarmformer.models.with_channel import WithChannel
 from swarmformer.training.checkpoint import TrainingState
 from swarmformer.training.divergence import check_after
 from swarmformer.training.evaluate import evaluate, objective_loss, predict_addends
@@ -58,7 +60,12 @@ class SplitReader:
 
         Raises:
             TrainingDivergedError: one of them is not finite.
+            SpecError: there is no channel.
         """
+        if not isinstance(model, WithChannel):
+            name = self.stage.train.objective.name
+            raise SpecError(f"objective {name!r} asks what model and channel say, and there is no channel; it should "
+                            "refuse such a model in check_model")  # fmt: skip
         batches = self.batches[split]
         addends_M2K = predict_addends(model, batches, self.device, self.stage.train.precision, self.ranks)
         words = f"the logits of the {split} split are not finite"

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from swarmformer.errors import SpecError
 from swarmformer.models.stacking import likeliest_weights
+from swarmformer.training.checkpoint import CheckpointIdentity, load_checkpoint, save_checkpoint
 from swarmformer.training.loop import Trainer
 from swarmformer.training.objectives.cross_entropy import CrossEntropy
 from tests.training.members import together, train
@@ -61,6 +62,19 @@ def test_a_judge_that_is_wrong_throughout_is_not_heard_and_none_votes_against_it
     assert first == 0 and second > 0
 
 
+def test_sizes_of_logits_change_the_weights_and_nothing_else() -> None:
+    addends_M2K, labels_M = judges(3)
+    plain = likeliest_weights(addends_M2K, labels_M)
+    sizes = torch.tensor([1e-3, 1e3])
+    scaled = likeliest_weights(addends_M2K * sizes.view(1, 2, 1), labels_M)
+    assert [weight * float(size) for weight, size in zip(scaled, sizes, strict=True)] == pytest.approx(plain, rel=1e-4)
+
+
+def test_judges_that_are_wrong_throughout_are_left_as_they_are() -> None:
+    addends_M2K, labels_M = judges(2)
+    assert likeliest_weights(-addends_M2K, labels_M) == [1.0, 1.0]
+
+
 def test_labels_that_are_all_told_right_have_finite_weights() -> None:
     labels_M = torch.tensor([0, 1, 1, 0])
     told_M2K = torch.stack([F.one_hot(labels_M, 2).float()] * 2, dim=1)
@@ -87,8 +101,8 @@ def test_training_is_the_same_and_the_answers_are_the_weighted_sum(tmp_path: Pat
     assert torch.equal(plain.pop("weights_2"), torch.ones(2))
     weights_2 = own.pop("weights_2")
     assert plain.keys() == own.keys() and all(torch.equal(plain[name], own[name]) for name in plain)
-    assert after[0]["loss"] < before[0]["loss"] and "weight/model" not in before[0]
-    told = torch.tensor([after[0]["weight/model"], after[0]["weight/channel"]])
+    assert after[0]["loss"] < before[0]["loss"] and "settled/weight of model" not in before[0]
+    told = torch.tensor([after[0]["settled/weight of model"], after[0]["settled/weight of channel"]])
     assert torch.equal(told, weights_2) and not torch.equal(told, torch.ones(2))
     trainer = Trainer(weighed(weigh=True, **options), DATA, CPU)
     trainer.model.load_state_dict(own | {"weights_2": torch.ones(2)})
@@ -119,7 +133,7 @@ def test_two_processes_find_the_weights_that_one_does(tmp_path: Path) -> None:
     assert together({**order, "folder": str(tmp_path / "two")}, 2) == [0, 0]
     train({**order, "folder": str(tmp_path / "one")})
     one, two = ([line for line in curve(tmp_path / n) if line["kind"] == "validation"] for n in ("one", "two"))
-    for name in ("weight/model", "weight/channel"):
+    for name in ("settled/weight of model", "settled/weight of channel"):
         assert [line[name] for line in two] == pytest.approx([line[name] for line in one], rel=1e-4)
 
 
@@ -128,3 +142,31 @@ def test_a_model_that_does_not_learn_apart_is_not_weighed() -> None:
         CrossEntropy(weighed(weigh=True).model.dims, weigh=True)
     with pytest.raises(SpecError, match="apart from its channel, and there is none"):
         Trainer(toy_run("base", objective={"name": "cross_entropy", "apart": True, "weigh": True}), DATA, CPU)
+
+
+def test_a_stage_before_the_last_is_not_weighed() -> None:
+    """What comes after would train with the weights, of which one may be zero."""
+    first = {"name": "supervised", "objective": {"name": "cross_entropy", "apart": True, "weigh": True}, "epochs": 1}
+    with pytest.raises(SpecError, match=r"with which stages after 'supervised' would train: only in the last"):
+        Trainer(toy_run("base", model=CHANNEL, stages=[first, "supervised"]), DATA, CPU)
+    Trainer(weighed(weigh=True, stages=["masked_tokens", "supervised"]), DATA, CPU)
+
+
+def test_a_checkpoint_without_the_weights_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    spec = weighed(weigh=False, checkpoint_seconds=0.0)
+    with pytest.raises(StopError):
+        Trainer(spec, DATA, CPU, tmp_path, stop_at(6)).run()
+    identity = CheckpointIdentity(spec.run_key, spec.seed, "toy")
+    tensors, progress = load_checkpoint(tmp_path / "checkpoint.safetensors", identity)
+    save_checkpoint(tmp_path / "checkpoint.safetensors", identity, {
+        name: tensor for name, tensor in tensors.items() if not name.endswith("weights_2")}, progress)  # fmt: skip
+    with pytest.raises(SpecError, match=r"other code, whose model has other tensors \(weights_2\): move it away"):
+        Trainer(spec, DATA, CPU, tmp_path).run()
+
+
+def test_an_objective_that_asks_for_a_channel_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = Trainer(toy_run("base"), DATA, CPU)
+    monkeypatch.setattr(trainer.learner.step.objective, "settles", True)
+    monkeypatch.setattr(CrossEntropy, "settle", lambda self, model, held_out: held_out())
+    with pytest.raises(SpecError, match="there is no channel; it should refuse such a model in check_model"):
+        trainer.run()

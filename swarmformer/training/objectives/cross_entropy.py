@@ -27,8 +27,8 @@ class CrossEntropy(Objective):
         apart: model and channel each learn the labels by themselves, and only answer together (late fusion). A channel
             that knows its training texts leaves little to learn to a model that learns beside it.
         weigh: of a model apart from its channel: both answer with weights, two numbers, under which the validation
-            texts are likeliest after each epoch (stacking; Ting & Witten 1999). What knows its training texts is surer
-            than it should be, and weighs too much in a sum of logits as they are.
+            texts are likeliest after each epoch (stacking; Ting & Witten 1999). In a plain sum of logits what both know
+            counts twice, and the one with the larger logits outvotes the other.
     """
 
     in_pieces = True
@@ -44,7 +44,7 @@ class CrossEntropy(Objective):
         super().__init__()
         if weigh and not apart:
             raise SpecError("weighs a model and a channel that learn apart: set apart: true beside it", path=("weigh",))
-        self.label_smoothing, self.apart, self.weigh = label_smoothing, apart, weigh
+        self.label_smoothing, self.apart, self.settles = label_smoothing, apart, weigh
 
     def check_model(self, model: Model) -> None:
         if self.apart and not isinstance(model, WithChannel):
@@ -58,11 +58,9 @@ class CrossEntropy(Objective):
         return Loss(model + channel, {"model": model, "channel": channel})
 
     def settle(self, model: Model, held_out: Callable[[], tuple[Tensor, Tensor]]) -> Mapping[str, float]:
-        if not self.weigh:
-            return {}
         assert isinstance(model, WithChannel)  # check_model saw to it
         of_model, of_channel = model.weigh(*held_out())
-        return {"weight/model": of_model, "weight/channel": of_channel}
+        return {"weight of model": of_model, "weight of channel": of_channel}
 
     def _truth(self, batch: Batch, logits_BK: Tensor) -> Tensor:
         logits_MK = batch.answers(logits_BK).float()

@@ -57,6 +57,7 @@ def test_an_edge_is_said_under_the_tables_of_accuracy(tmp_path: Path) -> None:
         ({"epochs": 3}, 3, ""),
         ({"epochs": 9, "stages": [{"epochs": 9}, {"epochs": 2}]}, 2, ""),
         ({"epochs": 3}, None, ""),
+        ({"epochs": 3, "max_steps": 20}, 1, ""),
     ],
 )
 def test_trials_that_were_shorter_than_the_runs_are_told(

@@ -37,7 +37,7 @@ class DesignSpec(Strict):
     base: str = Field(description="variant without any of the factors, or with all of them for `one_out`")
     factors: Annotated[list[str], Field(min_length=1)] = Field(description="names from factors.yaml")
     resolution: Annotated[int, Field(ge=3)] | None = Field(
-        None, description="of a fraction (4 where nothing is said); the smallest that has it is taken"
+        None, description="of a fraction (4 where nothing is said), as pyDOE3 has it; refused where it has none"
     )
     generators: str = Field(
         "", description="of a fraction, in pyDOE3's notation (`a b c d bcd acd abd abc`), instead of a resolution"
@@ -105,9 +105,11 @@ def resolution_of(design: DesignSpec) -> int | None:
 
     None where nothing is aliased.
     """
-    if design.kind != "fractional":
-        return None
-    columns = _signs(design).T
+    return _shortest_word(_signs(design)) if design.kind == "fractional" else None
+
+
+def _shortest_word(signs: np.ndarray) -> int | None:
+    columns = signs.T
     for size in range(1, len(columns) + 1):
         if any(_constant(columns[list(chosen)]) for chosen in combinations(range(len(columns)), size)):
             return size
@@ -130,7 +132,7 @@ def _signs(design: DesignSpec) -> np.ndarray:
         elif design.generators:
             matrix = fracfact(design.generators)
         else:
-            matrix = fracfact_by_res(count, design.resolution or 4)
+            matrix = _with_base(fracfact_by_res(count, design.resolution or 4))
     except (ValueError, IndexError) as error:
         raise SpecError(f"pyDOE3 has no such fraction of {count} factors ({error}); give generators such as "
                         "'a b c abc', another resolution, or kind: factorial") from error  # fmt: skip
@@ -138,7 +140,16 @@ def _signs(design: DesignSpec) -> np.ndarray:
         raise SpecError(f"generators: {matrix.shape[1]} columns for {count} factors")
     if len(np.unique(matrix, axis=0)) < len(matrix):
         raise SpecError("generators: some arms are the same twice")
+    if design.resolution and (found := _shortest_word(matrix) or count) < design.resolution:
+        raise SpecError(f"resolution: pyDOE3's {len(matrix)} arms of {count} factors have {found}, not "
+                        f"{design.resolution}; ask for {found}, give generators, or kind: factorial")  # fmt: skip
     return np.asarray(sorted(matrix.tolist(), key=_by_count), dtype=int)
+
+
+def _with_base(matrix: np.ndarray) -> np.ndarray:
+    """The fraction of the same family that has the arm without factors: signs of whole columns change what is aliased
+    with what in sign alone."""
+    return matrix if (matrix == -1).all(axis=1).any() else -matrix * matrix[0]
 
 
 def _by_count(row: Iterable[float]) -> tuple[int, list[float]]:

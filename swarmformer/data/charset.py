@@ -69,12 +69,19 @@ def _said(path: Path, said: str) -> str:
         start = file.read(4)
     mark = _by_mark(start)
     name = UTF_8 if name == "utf-8-sig" else name
-    if mark and not name.startswith(mark):
+    if mark and name in (mark, f"{mark}-{_order(start)}"):
+        return mark  # the codec that passes over the mark
+    if mark:
         raise DataError(f"{path} begins with the mark of {mark}, but {KEY} is {said!r}: leave it out")
     if start and not mark and name in MARKED:
         raise DataError(f"{path} does not begin with the mark of {name}, which tells the order of its bytes: set {KEY} "
                         f"to {name}-le or {name}-be")  # fmt: skip
     return name
+
+
+def _order(start: bytes) -> str:
+    """Of the bytes of a character, as a mark tells it."""
+    return "le" if start.startswith(codecs.BOM_UTF16_LE) else "be"
 
 
 def _by_mark(start: bytes) -> str:

@@ -132,13 +132,18 @@ def csv_rows(path: Path, columns: Columns, form: Form) -> Iterator[Row]:
     records = _records(path, form)
     names = [name.strip() for name in next(records, ("", []))[1]]
     columns.check(str(path), names)
-    places, width = [names.index(name) for name in columns.names], None
+    places, width, passed = [names.index(name) for name in columns.names], None, list[int]()
     for line, fields in records:
-        if not any(field.strip() for field in fields):
+        # In a file of one column nobody quotes a field that is empty, unless it is to be a row.
+        if not any(field.strip() for field in fields) and len(names) > 1:
+            passed += [line] if len(fields) > 1 else []
             continue
         place = f"{path}, line {line}"
         width = _width(fields, names, width, place)
         yield place, [fields[index] for index in places]
+    if passed:
+        logger.warning("%s: %d rows without anything in them are passed over, the first on line %d", path,
+                       len(passed), passed[0])  # fmt: skip
 
 
 def _records(path: Path, form: Form) -> Iterator[tuple[int, list[str]]]:

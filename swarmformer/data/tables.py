@@ -15,8 +15,9 @@ from swarmformer.errors import DataError
 def read_rows(path: Path, columns: Columns | Sequence[str], form: Form | None = None) -> Iterator[Row]:
     """The rows of a table, in its order. The ending of the name says what it is: .csv, .tsv, .jsonl or .parquet.
 
-    CSV has a line with the names of its columns; columns without a name are passed over, and so are rows all of whose
-    fields are empty. What ``form`` does not say of a text file is found: see ``form_of``.
+    CSV has a line with the names of its columns; columns without a name are passed over. So are rows all of whose
+    fields are empty, which a warning counts, unless there is but one column. What ``form`` does not say of a text file
+    is found: see ``form_of``.
 
     Raises:
         DataError: another ending, an unreadable file, a column that is missing or there twice, a text that is none.

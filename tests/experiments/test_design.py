@@ -123,6 +123,25 @@ def test_a_fraction_that_does_not_exist_is_refused(options: dict[str, Any]) -> N
         levels_of(design("fractional", ["a", "b", "c", "d"], **options))
 
 
+@pytest.mark.parametrize("count", range(3, 11))
+@pytest.mark.parametrize("resolution", range(3, 8))
+def test_a_fraction_has_the_resolution_that_was_asked_and_the_base_or_is_refused(count: int, resolution: int) -> None:
+    spec = design("fractional", [f"f{place}" for place in range(count)], resolution=resolution)
+    try:
+        levels = levels_of(spec)
+    except SpecError as error:
+        assert "kind: factorial" in str(error)
+        return
+    found = resolution_of(spec)
+    assert levels[0] == () and found is not None and found >= resolution
+
+
+def test_a_resolution_that_is_not_reached_is_refused() -> None:
+    with pytest.raises(SpecError, match="64 arms of 8 factors have 4, not 6; ask for 4, give generators"):
+        levels_of(design("fractional", EIGHT, resolution=6))
+    assert len(levels_of(design("fractional", EIGHT, resolution=3))) == 16
+
+
 FOUR = ["multi_head", "layer_norm", "tied_qkv", "windowed"]
 
 

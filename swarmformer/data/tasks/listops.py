@@ -82,7 +82,7 @@ class ListOps(Task):
 
     def load(self) -> dict[str, RawSplit]:
         """Generate all splits: test first, then validation, then train."""
-        rng = random.Random(self.seed)
+        rng = random.Random(self.seed if self.seed >= 0 else str(self.seed))  # which would drop the sign
         counts = (
             ("test", self.size.num_test),
             ("validation", self.size.num_validation),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
 import random
+import sys
 from itertools import product
 from pathlib import Path
 
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
 
+from swarmformer.data.answers import read_texts
+from swarmformer.data.delimited import Columns
 from swarmformer.data.tasks.files import Files
 from swarmformer.errors import DataError, SwarmformerError
 
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "cp1252")
+ORDER = "le" if sys.byteorder == "little" else "be"
 DELIMITERS = (",", ";", "\t", "|")
 LINE_ENDS = ("\n", "\r\n", "\r")
 COLUMNS = ("id", "Überschrift, kurz", "text", "", 'the "label"')
@@ -178,6 +184,10 @@ FAULTS: dict[str, tuple[str, bytes, dict[str, str], tuple[str, ...]]] = {
     "an encoding that is none": ("odd.csv", ROWS, {"encoding": "utf-9"}, ("no encoding 'utf-9'", "windows-1252")),
     "an encoding that is none of text": ("odd.csv", ROWS, {"encoding": "rot13"}, ("no encoding 'rot13'",)),
     "an encoding that says it is none": ("odd.csv", ROWS, {"encoding": "undefined"}, ("no encoding 'undefined'",)),
+    "another order than the mark's": (
+        "odd.csv", codecs.BOM_UTF16_BE + "text,label\nx,1\n".encode("utf-16-be"), {"encoding": "utf-16-le"},
+        ("begins with the mark of utf-16", "is 'utf-16-le': leave it out"),
+    ),
     "UTF-16 without its mark": (
         "odd.csv", ROWS.decode().encode("utf-16-le"), {"encoding": "UTF16"},
         ("mark of utf-16", "set data.task.encoding (--encoding) to utf-16-le or utf-16-be"),
@@ -249,9 +259,28 @@ ODD: dict[str, tuple[str, bytes, dict[str, str], list[str], list[str]]] = {
     "Polish that was set": (
         "a.csv", "text,label\nżółw,1\ny,0\n".encode("cp1250"), {"encoding": "cp1250"}, ["żółw", "y"], ["1", "0"],
     ),
+    "a mark and its order set": ("a.csv", "text,label\né,1\ny,0\n".encode("utf-16"), {"encoding": f"utf-16-{ORDER}"},
+                                 ["é", "y"], ["1", "0"]),
     "a mark in what was set": ("a.csv", "text,label\nx,1\ny,0\n".encode("utf-8-sig"), {"encoding": "utf8"}, ["x", "y"],
                                ["1", "0"]),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl"])
+def test_an_empty_text_is_a_row_in_a_file_of_one_column(tmp_path: Path, ending: str) -> None:
+    """As pandas writes it: whoever puts answers beside the rows must find as many."""
+    table, path = pandas.DataFrame({"text": ["good", "", "bad"]}), tmp_path / f"a.{ending}"
+    if ending == "jsonl":
+        table.to_json(path, orient="records", lines=True)
+    else:
+        table.to_csv(path, index=False, sep="," if ending == "csv" else "\t")
+    assert [row["text"] for _, row in read_texts(path, Columns(("text",)))] == ["good", "", "bad"]
+
+
+def test_rows_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nx,1\n,\n\ny,0\n , \n")
+    assert len(list(read_texts(tmp_path / "a.csv", Columns(("text", "label"))))) == 2
+    assert "a.csv: 2 rows without anything in them are passed over, the first on line 3" in caplog.text
 
 
 @pytest.mark.parametrize("odd", ODD)

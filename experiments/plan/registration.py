@@ -2,7 +2,7 @@
 
 ``plan`` and ``run`` write it. As long as no cell has started it follows the grid file; from then on it stays as it is,
 so that a report can say whether the runs followed it. Seeds that are added later to every arm are registered beside it,
-in ``extended.json``, as long as no run of them has started.
+in ``extended.json``, as long as no run of them has started; until one has, they may be others, or be taken back.
 """
 
 from __future__ import annotations
@@ -48,21 +48,45 @@ def register(plan: Plan, folder: Path) -> str:
         planned, path = plan.record(folder), folder / REGISTERED
         if not path.exists():
             return _saved(path, planned)
-        known = registrations(folder)
+        known, begun = registrations(folder), set(_begun(folder))
         last, started = known[-1], has_started(folder)
         if last.plan.decides_as(planned) and (started or last.plan.source == planned.source):
             return last.hash
         if not started:
             (folder / EXTENDED).unlink(missing_ok=True)
             return _saved(path, planned)
-        seeds = sorted({*planned.seeds} - {*last.plan.seeds})
-        if planned.extends(last.plan) and not set(seeds) & set(_begun(folder)):
-            save(folder / EXTENDED, Extensions(registrations=(*known[1:], _registration(planned))))
+        kept = _fitting(known, planned, begun)
+        if kept and kept[-1].plan.decides_as(planned):
+            _save_later(folder, kept[1:])
+            logger.info("seeds of which no run has started are no longer registered")
+            return kept[-1].hash
+        if kept:
+            seeds = sorted({*planned.seeds} - {*kept[-1].plan.seeds})
+            _save_later(folder, [*kept[1:], _registration(planned)])
             logger.info("registered %s beside the runs that have started", f"seeds {', '.join(map(str, seeds))}")
             return planned.hash
         logger.warning("runs have started under the plan registered as %s, so the changed plan is not "
                        "registered; reports will say so", last.hash[:12])  # fmt: skip
         return last.hash
+
+
+def _fitting(known: list[Registration], planned: PlanRecord, begun: set[int]) -> list[Registration]:
+    """The registrations that a plan repeats or extends: all, or all but the last ones, whose seeds have no run yet;
+    none where it does neither."""
+    for count in range(len(known), 0, -1):
+        before = known[count - 1].plan
+        if before.decides_as(planned) or (planned.extends(before) and not ({*planned.seeds} - {*before.seeds}) & begun):
+            return known[:count]
+        if count > 1 and ({*before.seeds} - {*known[count - 2].plan.seeds}) & begun:
+            break
+    return []
+
+
+def _save_later(folder: Path, later: list[Registration]) -> None:
+    if later:
+        save(folder / EXTENDED, Extensions(registrations=tuple(later)))
+    else:
+        (folder / EXTENDED).unlink(missing_ok=True)
 
 
 def registrations(folder: Path) -> list[Registration]:

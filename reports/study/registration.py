@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -69,17 +69,28 @@ def followed(grid: Grid) -> Followed:
         f"Grid {grid.name}: registered {registration.registered_at} at code {registration.code_revision}, hash "
         f"{registration.hash[:12]}, {len(registration.plan.cells)} runs; primary metric: {decides}."
     )
-    said = " ".join((said, *_extended(grid)))
-    changed = tuple(word for part in (_changed, _late, _unlike) for word in part(grid, *grid.registrations))
+    registered = _in_force(grid)
+    said = " ".join((said, *_extended(grid, registered)))
+    changed = tuple(word for part in (_changed, _late, _unlike) for word in part(grid, *registered))
     changed += tuple(tuning_deviations(grid))
     unfinished = tuple(_unfinished(grid))
     said = said if changed or unfinished else f"{said} The runs followed it."
     return Followed(said, unfinished, changed, "; ".join(changed))
 
 
+def _in_force(grid: Grid) -> tuple[Registration, ...]:
+    """The registrations without the last ones whose seeds were never planned nor run: such seeds may be taken back."""
+    kept = grid.registrations
+    while len(kept) > 1 and grid.plan and not grid.unplanned and not {*grid.plan.seeds} & (
+        {*kept[-1].plan.seeds} - {*kept[-2].plan.seeds}
+    ):
+        kept = kept[:-1]
+    return kept
+
+
 def looks_at(grid: Grid) -> tuple[frozenset[int], ...]:
     """For each time that seeds were added: the seeds of the runs that had started, of which something could be seen."""
-    return tuple(frozenset(run.seed for run in _begun_before(grid, later)) for later in grid.registrations[1:])
+    return tuple(frozenset(run.seed for run in _begun_before(grid, later)) for later in _in_force(grid)[1:])
 
 
 def _begun_before(grid: Grid, registration: Registration) -> list[Result]:
@@ -88,9 +99,9 @@ def _begun_before(grid: Grid, registration: Registration) -> list[Result]:
     return [result for result in results if at and (_time(result.started_at) or at) < at]
 
 
-def _extended(grid: Grid) -> Iterator[str]:
+def _extended(grid: Grid, registered: Sequence[Registration]) -> Iterator[str]:
     """Seeds that were added, and what could have been seen when they were."""
-    for before, after in pairwise(grid.registrations):
+    for before, after in pairwise(registered):
         seeds = [str(seed) for seed in after.plan.seeds if seed not in before.plan.seeds]
         seen = len(_begun_before(grid, after))
         allowed = (
@@ -101,10 +112,14 @@ def _extended(grid: Grid) -> Iterator[str]:
             f"Registered later, {after.registered_at}, after {plural(seen, 'run')} of it had started: "
             f"seed{'s' * (len(seeds) > 1)} {listed(seeds)}{f'; {allowed}' if seen else ''}."
         )
+    if taken_back := grid.registrations[len(registered) :]:
+        gone = sorted({*taken_back[-1].plan.seeds} - {*registered[-1].plan.seeds})
+        yield f"Registered later, but neither planned any more nor run: {plural(len(gone), 'seed')}, {listed(gone)}."
 
 
 def _changed(grid: Grid, *registered: Registration) -> Iterator[str]:
     first, later = _raw(grid.folder / REGISTERED), _raw(grid.folder / EXTENDED).get("registrations") or []
+    later = later[: len(registered) - 1]
     files = (REGISTERED, *(EXTENDED for _ in later))
     for name, raw, known in zip(files, (first, *later), registered, strict=True):
         if plan_hash(raw.get("plan") or {}) != known.hash:

@@ -93,6 +93,30 @@ def test_further_seeds_are_registered_before_their_runs(tiny_grid: Grid, tmp_pat
     assert [one.plan.seeds for one in found] == [(0, 1), (0, 1, 2), (0, 1, 2, 5, 6)]
 
 
+@pytest.mark.parametrize("last", [[0, 1], [0, 1, 3], [0, 1, 2, 3]])
+def test_seeds_of_which_no_run_has_started_may_be_others_or_be_taken_back(
+    tiny_grid: Grid, tmp_path: Path, last: list[int]
+) -> None:
+    register(load_plan(tiny_grid(seeds=[0, 1])), tmp_path)
+    begin(tmp_path, 0)
+    register(load_plan(tiny_grid(seeds=[0, 1, 2, 7])), tmp_path)
+    plan = load_plan(tiny_grid(seeds=last))
+    found = register(plan, tmp_path)
+    assert found == plan.record(tmp_path).hash
+    assert [list(one.plan.seeds) for one in registrations(tmp_path)] == [[0, 1], *([last] if len(last) > 2 else [])]
+    assert (tmp_path / EXTENDED).exists() == (len(last) > 2)
+
+
+def test_seeds_that_have_a_run_stay_registered(tiny_grid: Grid, tmp_path: Path) -> None:
+    register(load_plan(tiny_grid(seeds=[0, 1])), tmp_path)
+    begin(tmp_path, 0)
+    extended = register(load_plan(tiny_grid(seeds=[0, 1, 2])), tmp_path)
+    begin(tmp_path, 2)
+    for seeds in ([0, 1], [0, 1, 3]):
+        assert register(load_plan(tiny_grid(seeds=seeds)), tmp_path) == extended
+    assert [list(one.plan.seeds) for one in registrations(tmp_path)] == [[0, 1], [0, 1, 2]]
+
+
 MORE: dict[str, dict[str, Any]] = {
     "fewer": {"seeds": [0]},
     "others": {"seeds": [0, 2]},

@@ -91,6 +91,28 @@ class Shuffled(Parity):
     turn = 0
 
 
+class Noisy(Parity):
+    """Its identity lacks what changes the labels."""
+
+    def __init__(self, *, count: int = 10_000, noise: float = 0.0, title: int = 0) -> None:
+        super().__init__(count=count)
+        self.noise = noise
+
+    OUTSIDE_KEY = frozenset({"title"})
+
+    def split(self, name: str) -> RawSplit:
+        plain = super().split(name)
+        wrong = np.random.default_rng(0).random(self.count) < self.noise
+        return RawSplit(plain.texts, np.where(wrong, 1 - plain.labels, plain.labels), plain.ids)
+
+
+class NoisyAndSaysSo(Noisy):
+    """Its identity has it; the title changes no example."""
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "noise": self.noise}
+
+
 class WithoutTest(Parity):
     """Has no test split."""
 
@@ -124,6 +146,7 @@ def test_a_sound_task_passes_and_only_its_small_sizes_are_loaded() -> None:
     skipped = [outcome for outcome in report.of(Status.NOT_APPLICABLE) if not outcome.options]
     assert {outcome.check for outcome in skipped} == {
         "splits_hold_what_is_declared", "loading_again_gives_the_same", "predictors_answer_every_question",
+        "identity_follows_every_option",
     }  # fmt: skip
 
 
@@ -138,6 +161,7 @@ def test_a_sound_task_passes_and_only_its_small_sizes_are_loaded() -> None:
         (UnknownWords, "splits_hold_what_is_declared"),
         (AsksAtTokens, "splits_hold_what_is_declared"),
         (Shuffled, "loading_again_gives_the_same"),
+        (Noisy, "identity_follows_every_option"),
         (WithoutTest, "splits_hold_what_is_declared"),
         (AnswersTooMuch, "predictors_answer_every_question"),
     ],
@@ -148,6 +172,14 @@ def test_a_fault_is_caught_by_the_right_check(cls: type, check: str) -> None:
     seen_too[WithoutTest] = {"predictors_answer_every_question"}
     assert check in failed
     assert failed <= {check} | seen_too.get(cls, set())
+
+
+def test_an_option_that_is_in_the_identity_or_changes_no_example_passes() -> None:
+    assert check_component(NoisyAndSaysSo).ok
+    report = check_component(Noisy, options={"count": 6})
+    assert [outcome.detail for outcome in report.of(Status.FAILED)] == [
+        "noise: 0.25 makes other examples, but the identity stays as it was: it must have the option"
+    ]
 
 
 def test_missing_data_does_not_apply_and_says_what_to_do() -> None:

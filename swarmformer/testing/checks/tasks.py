@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from swarmformer.data.task import RawSplit, Task
-from swarmformer.errors import DataError
+from swarmformer.errors import DataError, SwarmformerError
+from swarmformer.schema import options_of
 from swarmformer.settings import data_dir
 from swarmformer.testing.case import Case
 from swarmformer.testing.check import check
@@ -91,8 +93,46 @@ def loading_again_gives_the_same(case: Case) -> None:
     splits, again = _loaded(case)[1], _loaded(case)[1]
     require(splits.keys() == again.keys(), "the splits differ")
     for name, split in splits.items():
-        same = list(split.texts) == list(again[name].texts) and list(split.ids) == list(again[name].ids)
-        require(same and np.array_equal(split.labels, again[name].labels), f"{name} differs when it is loaded again")
+        require(_alike(split, again[name]), f"{name} differs when it is loaded again")
+
+
+@check("task")
+def identity_follows_every_option(case: Case) -> None:
+    """Another number or switch that makes other examples makes another identity.
+
+    Else examples of one value are read from the cache for those of the other.
+    """
+    task, splits = _loaded(case)
+    own = task.identity()
+    for name, value in _other_values(case):
+        try:
+            other = case.make(**{name: value})
+            found = other.load() if other.identity() == own else None
+        except (SwarmformerError, ValueError):  # does not go with the other options
+            continue
+        if found is not None:
+            words = f"{name}: {value!r} makes other examples, but the identity stays as it was: it must have the option"
+            require(found.keys() == splits.keys(), words)
+            require(all(_alike(split, found[split_name]) for split_name, split in splits.items()), words)
+
+
+def _other_values(case: Case) -> Iterator[tuple[str, Any]]:
+    """Of options of numbers and switches that are part of what a run is, one at a time."""
+    for option in options_of(case.cls, ()):
+        value = case.options.get(option.name, option.default)
+        if option.name in case.cls.OUTSIDE_KEY or not isinstance(value, int | float):
+            continue
+        if isinstance(value, bool):
+            yield option.name, not value
+        elif isinstance(value, int):
+            yield from ((option.name, other) for other in (value + 1, 2 * value + 2, value - 1))
+        else:
+            yield from ((option.name, other) for other in (value / 2 + 0.25, value + 0.5))
+
+
+def _alike(split: RawSplit, other: RawSplit) -> bool:
+    same = list(split.texts) == list(other.texts) and list(split.ids) == list(other.ids)
+    return same and np.array_equal(split.labels, other.labels)
 
 
 @check("task")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,20 @@ def test_seeds_that_were_registered_later_are_told(tmp_path: Path) -> None:
     assert "4 runs; primary" in found.followed.said and "The runs followed it." in found.followed.said
     said = f"Registered later, {LATER}, after 4 runs of it had started: seed 2; p and intervals allow for a look"
     assert said in found.followed.said
+
+
+def test_seeds_that_were_taken_back_before_a_run_void_nothing_and_are_told(tmp_path: Path) -> None:
+    grid = extended_grid(tmp_path)
+    for arm in ("base", "x"):
+        shutil.rmtree(grid / runs.cell_name(arm, 2))
+    assert any("not started: 2 runs" in deviation for deviation in deviations(grid)), "planned still"
+    registered = json.loads((grid / "registered.json").read_text())["plan"]
+    runs.write(grid / "plan.json", registered)
+    (found,) = study([grid]).grids
+    assert found.followed.deviations == () and found.margin is not None
+    assert "but neither planned any more nor run: 1 seed, 2." in found.followed.said and found.looks == ()
+    runs.write_cell(grid, runs.result("x", 2, 0.5, started_at="2026-01-04T00:00:00+00:00"))
+    assert any("registered, but not in plan.json" in deviation for deviation in deviations(grid)), "run"
 
 
 AFTER = "2026-01-04T00:00:00+00:00"

@@ -147,7 +147,24 @@ def is_locked(folder: Path) -> bool:
     except Timeout:
         return True
     except PermissionError:  # somebody else's folder, open to look at only
+        return _is_held(folder / LOCK)
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether another process has locked a file that this one may only read."""
+    try:
+        import fcntl  # here: Windows has none
+
+        descriptor = os.open(lock, os.O_RDONLY)
+    except (ImportError, OSError):
         return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def lives_here(folder: Path) -> bool:

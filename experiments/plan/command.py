@@ -110,4 +110,16 @@ def _comparisons(plan: Plan) -> Iterator[str]:
         ratio = "known after the runs" if pair.ratio is None else f"{pair.ratio:.4f}"
         yield f"matched in {pair.quantity}: {pair.arm} / {pair.control} = {ratio} (±{pair.tolerance:g})"
     if plan.grid.primary is not None:
-        yield f"decided by test {plan.grid.primary.metric}, equivalent within ±{plan.grid.primary.margin:g} points"
+        margin = f"equivalent within ±{plan.grid.primary.margin:g} points"
+        yield f"decided by test {plan.grid.primary.metric}{_of_classes(plan, plan.grid.primary.metric)}, {margin}"
+
+
+def _of_classes(plan: Plan, metric: str) -> str:
+    """Whose F1 it is."""
+    if metric != "f1":
+        return ""
+    task = plan.arms[0].spec.data.task.make()
+    if task.next_token:
+        return " (mean over tokens)"
+    names = task.class_names
+    return f" of class {names[1]!r}" if len(names) == 2 else f" (mean over {len(names)} classes)"

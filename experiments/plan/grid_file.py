@@ -72,7 +72,11 @@ Arm = Annotated[Annotated[Name, Tag("name")] | Annotated[ArmSpec, Tag("mapping")
 class PrimarySpec(Strict):
     """The metric of the test split that a grid decides by; ``margin`` in points (hundredths)."""
 
-    metric: TrialMetric = Field("accuracy", description="of the test split; trials are judged by it too")
+    metric: TrialMetric = Field(
+        "accuracy",
+        description="of the test split; trials are judged by it too. `f1` is that of the second of two classes, in the "
+        "order that `grid plan` shows, and the mean over classes of more",
+    )
     margin: float = Field(gt=0, description="points (hundredths) within which two arms are equivalent")
 
     def record(self) -> Primary:

@@ -46,6 +46,16 @@ def test_a_plan_says_what_was_read(plan: Plan, capsys: pytest.CaptureFixture[str
     assert ["n", "15", "5", "2"] in said and ["p", "15", "5", "1"] in said and ["all", "30", "10", "3"] in said
 
 
+@pytest.mark.parametrize(("third", "whose"), [([], "of class 'p'"), (["so so;o"] * 9, "(mean over 3 classes)")])
+def test_a_plan_says_whose_f1_decides(
+    third: list[str], whose: str, plan: Plan, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of two classes in order, as the runs have it."""
+    monkeypatch.setitem(GRID, "primary", {"metric": "f1", "margin": 1.0})
+    assert plan([*ROWS, *third], ["good;p", "bad;n"], validation_fraction=0.25, stratify=True) == 0
+    assert f"decided by test f1 {whose}, equivalent within ±1 points" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("test", "cut"), [
     (["good;p", "bad;n"], ""), (["good;p", f"{'bad ' * 30};n"], "0 of 30 train, 0 of 10 validation, 1 of 2 test texts"),
 ], ids=["none", "one"])  # fmt: skip

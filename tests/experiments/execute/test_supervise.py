@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from experiments import owner
 from experiments.cells import identity, prepare, status_of
 from experiments.execute import failures, supervise
 from experiments.execute.supervise import BUSY, DONE, FAILED, STOPPED, Supervisor, Tell
 from experiments.limits import StartLimits
-from experiments.owner import OWNER, CellBusyError, held, is_locked, lock_of
+from experiments.owner import LOCK, OWNER, CellBusyError, Owner, held, is_locked, lock_of
 from experiments.status import Status
 from swarmformer.records import CHECKPOINT, FAILURE, PROGRESS, Failure, Progress, load, save
 from swarmformer.variants import resolve_run
@@ -222,6 +223,21 @@ def test_who_has_the_cell_keeps_it_where_its_files_are_deleted(cell: Path, monke
         hold.check()
         assert is_locked(cell)
     assert not is_locked(cell) and not (cell / OWNER).exists()
+
+
+def test_a_cell_that_may_only_be_read_is_seen_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of another user, who works on another machine."""
+    cell, elsewhere = tmp_path / "cell", "0" * 16
+    cell.mkdir()
+
+    def refuse(folder: Path, timeout: float = 0) -> FileLock:
+        raise PermissionError(13, "Permission denied", str(folder / LOCK))
+
+    with lock_of(cell):
+        save(cell / OWNER, Owner(token="t", host=elsewhere, process=1, born="1"))
+        monkeypatch.setattr("experiments.owner.lock_of", refuse)
+        assert is_locked(cell)
+    assert not is_locked(cell)
 
 
 def test_a_lock_that_another_thread_took_is_released_by_this_one(cell: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ def begin(folder: Path, spec: RunSpec, device: torch.device) -> list[Start]:
     path, continued = folder / ENVIRONMENT, (folder / CHECKPOINT).exists()
     before = records.load(path, Environment).starts if path.exists() else ()
     code = code_of(spec, RESULT_SOURCES)
-    starts = (*before, start(device, code, continued=continued))
+    now = start(device, code, continued=continued).model_copy(update={"registered": _registered(folder.parent)})
+    starts = (*before, now)
     records.save(path, Environment(starts=starts))
     own = list(starts[max(number for number, start in enumerate(starts) if number == 0 or not start.continued) :])
     if len({start.is_like for start in own}) > 1:
@@ -44,7 +46,18 @@ def facts_of(starts: Sequence[Start]) -> dict[str, Any]:
         "suppliers": _suppliers(starts),
         "device": _joined([str(start.device["name"]) for start in starts]),
         "started_at": starts[0].started_at,
+        "registered": starts[0].registered,
     }
+
+
+def _registered(grid: Path) -> tuple[str, ...]:
+    """Of the plans that a grid has registered, those that can be read: proof that they came first, whatever the clocks
+    of two machines say."""
+    found = list[str]()
+    with suppress(FileNotFoundError, records.UnreadableFileError):
+        found.append(records.load(grid / records.REGISTERED, records.Registration).hash)
+        found += [one.hash for one in records.load(grid / records.EXTENDED, records.Extensions).registrations]
+    return tuple(found)
 
 
 def _joined(names: Sequence[str]) -> str:

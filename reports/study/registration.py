@@ -164,10 +164,11 @@ def _late(grid: Grid, *registered: Registration) -> Iterator[str]:
         if at is None:
             yield f"a registration does not say when: {one.registered_at!r} is no time"
             continue
-        starts = [_time(result.started_at) for result in results if result.seed in own]
+        runs = [result for result in results if result.seed in own]
+        starts = [_time(run.started_at) for run in runs if one.hash not in run.registered]  # else it was there already
         early = [start for start in starts if start is not None and start < at]
         if early:
-            yield f"registered after {len(early)} of {len(starts)} runs had started, the first {min(early).isoformat()}"
+            yield f"registered after {len(early)} of {len(runs)} runs had started, the first {min(early).isoformat()}"
 
 
 def _time(text: str) -> datetime | None:

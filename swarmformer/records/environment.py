@@ -38,9 +38,10 @@ def supplied_by(suppliers: Iterable[Supplier]) -> dict[str, str]:
 
 class Start(Record):
     """One start: when (UTC, ISO 8601), with which code and packages, on which machine and device; ``continued`` from a
-    checkpoint, or from nothing."""
+    checkpoint, or from nothing. ``registered``: the hashes of the plans that its grid had registered by then."""
 
     started_at: str = ""
+    registered: tuple[str, ...] = ()
     continued: bool = False
     code_revision: str = "unknown"
     code_hash: str = ""

@@ -84,8 +84,8 @@ class Trained(RunIdentity):
     ``precision``: what was computed in, fp32 or bf16; in runs from before it was recorded it is what their config.json
     asks for. ``data_key`` is what runs that are compared have in common. ``code_hash`` says what counts as the same
     code and ``code_revision`` where it lies in the history; runs from before the hash have none. ``started_at`` is UTC
-    in ISO 8601. ``files``: SHA-256 of its curve, and of its predictions where it has any; empty in runs from before it
-    was recorded.
+    in ISO 8601; ``registered`` are the hashes of the plans that were registered by then. ``files``: SHA-256 of its
+    curve, and of its predictions where it has any; empty in runs from before it was recorded.
     """
 
     status: Literal["COMPLETED"] = "COMPLETED"
@@ -101,6 +101,7 @@ class Trained(RunIdentity):
     suppliers: tuple[Supplier, ...] = ()
     device: str
     started_at: str = ""
+    registered: tuple[str, ...] = ()
     seconds: Seconds
     files: dict[str, str] = {}
 

@@ -190,6 +190,17 @@ def test_arms_share_the_weights_of_common_components_and_the_order_of_data(tiny_
     assert all(torch.equal(a, b) for a, b in zip(*orders, strict=True))
 
 
+def test_a_run_knows_the_plans_that_were_registered_before_it(tiny_grid: Grid, tmp_path: Path) -> None:
+    plan = load_plan(tiny_grid(seeds=[0, 1]))
+    first = register(plan, tmp_path)
+    begin(tmp_path, 0)
+    second = register(load_plan(tiny_grid(seeds=[0, 1, 2])), tmp_path)
+    cell = next(plan.cells())
+    result = run_cell(tmp_path / "cell", cell.arm, cell.spec, "cpu", keep_weights=False)
+    assert result is not None and result.registered == (first, second)
+    assert run_cell(tmp_path / "alone" / "cell", cell.arm, cell.spec, "cpu", keep_weights=False).registered == ()
+
+
 def test_a_run_says_when_it_first_began(tiny_grid: Grid, tmp_path: Path) -> None:
     cell = next(load_plan(tiny_grid()).cells())
     result = run_cell(tmp_path / "cell", cell.arm, cell.spec, "cpu", keep_weights=False)

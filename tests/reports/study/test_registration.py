@@ -96,6 +96,17 @@ def test_seeds_that_were_registered_later_are_told(tmp_path: Path) -> None:
     assert said in found.followed.said
 
 
+@pytest.mark.parametrize("knows", [True, False])
+def test_a_run_that_knew_the_registration_came_after_it_whatever_the_clocks_say(tmp_path: Path, knows: bool) -> None:
+    """As where the node that registered is ahead of the one that ran."""
+    grid = registered_grid(tmp_path)
+    plan = json.loads((grid / "registered.json").read_text())["hash"]
+    early = {"started_at": "2025-12-31T23:59:56+00:00", "registered": [plan if knows else "another"]}
+    change(next(grid.glob("x-1*/result.json")), lambda result: result.update(early))
+    late = [deviation for deviation in deviations(grid) if "registered after 1 of 4 runs had started" in deviation]
+    assert len(late) == (not knows)
+
+
 def test_seeds_that_were_taken_back_before_a_run_void_nothing_and_are_told(tmp_path: Path) -> None:
     grid = extended_grid(tmp_path)
     for arm in ("base", "x"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,10 +16,15 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from scipy import sparse
 
-    from swarmformer.components.channel.ngrams import Found
-
 ROUGHLY = 1e-3
 """How exact a scale need be."""
+
+
+class Found(NamedTuple):
+    """n-grams of texts: rows of the table, rising; and whether each counts, once in a text."""
+
+    row_BM: Tensor
+    counts_BM: Tensor
 
 
 @dataclass(frozen=True)

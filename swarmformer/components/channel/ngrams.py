@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from swarmformer.components.channel.naive_bayes import Counts, likeliest_scale, log_count_ratios
+from swarmformer.components.channel.naive_bayes import Counts, Found, likeliest_scale, log_count_ratios
 from swarmformer.components.channel.regression import Regressor
 from swarmformer.contracts import AtLeastOne, Channel, Dims, Probability
 from swarmformer.errors import SpecError
@@ -27,13 +27,6 @@ TEXTS = 512
 """Texts that are counted at once."""
 FACTOR, FINISH = -7046029254386353131, -4658895280553007687
 """2⁶⁴/φ (Knuth's multiplicative hashing) and a multiplier of SplitMix64 (Steele et al. 2014), odd, as int64."""
-
-
-class Found(NamedTuple):
-    """n-grams of texts: rows of the table, rising; and whether each counts, once in a text."""
-
-    row_BM: Tensor
-    counts_BM: Tensor
 
 
 class Counted(NamedTuple):

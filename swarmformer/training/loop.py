@@ -11,13 +11,11 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from swarmformer.contracts import Model, Objective
 from swarmformer.data.batching import Batch
 from swarmformer.data.encoded import EncodedData
 from swarmformer.errors import SpecError
@@ -245,22 +243,15 @@ class Trainer:
 
     def _judged(self) -> tuple[dict[str, float], dict[str, float]]:
         """What the stage says of the weights that it judges, and what its objective set in them before."""
-        judged, judging, stage = self.learner.judged, self.learner.judging, self.now.stage
+        judged, stage = self.learner.judged, self.now.stage
         # What followed the texts alone, each process its own.
         self.ranks.align([*self.model.buffers(), *(judged.buffers() if judged is not self.model else ())])
-        settled = self._settled(judged, judging)
-        metrics = stage.validate(SplitJudge(judged, judging, self.splits))
+        judge = SplitJudge(judged, self.learner.judging, self.splits)
+        settled, metrics = judge.settled(), stage.validate(judge)
         numbers = [*metrics.values(), *settled.values(), stage.score(metrics)]
         finite = all(map(math.isfinite, numbers))
         check_after(self.progress.step, finite, f"the validation gives {metrics | settled}, score {numbers[-1]}")
         return metrics, settled
-
-    def _settled(self, judged: Model, judging: Objective) -> dict[str, float]:
-        """What the objective sets by validation before they are judged, as the curve has it."""
-        if not judging.settles:
-            return {}
-        found = judging.settle(judged, partial(self.splits.addends, judged, "validation"))
-        return {f"settled/{name}": value for name, value in found.items()}
 
     def _choose(self, metrics: dict[str, float]) -> None:
         """Keep the weights if they are the best so far; else end the stage where its patience does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -87,6 +88,13 @@ class SplitJudge:
     model: Model
     objective: Objective
     reader: SplitReader
+
+    def settled(self) -> dict[str, float]:
+        """Have the objective set what it does by validation; what that was, as the curve has it."""
+        if not self.objective.settles:
+            return {}
+        found = self.objective.settle(self.model, partial(self.reader.addends, self.model, "validation"))
+        return {f"settled/{name}": value for name, value in found.items()}
 
     def metrics(self, split: str = "validation") -> Metrics:
         return self.reader.evaluate(self.model, split)[0]
